@@ -1,0 +1,53 @@
+import type { Call, KernelArguments, KernelName, Tensor } from "./kernels.ts";
+
+/** Calls that run one after the other. */
+export type Task = readonly Call[];
+
+/**
+ * What a device runs: stages one after the other; the tasks of a stage do not depend on one another and may run in any
+ * order or at once. Built once, run many times: what changes between runs stands in tensors.
+ */
+export type Program = readonly (readonly Task[])[];
+
+/** The memory and the programs that belong together: one model, one batch size, one length, one purpose. */
+export interface Plan {
+  /** Elements of the arena it needs. */
+  readonly arena: number;
+  /** Elements of scratch space that one task needs. */
+  readonly scratch: number;
+  /** Its programs. */
+  readonly programs: readonly Program[];
+}
+
+/**
+ * A device knows kernels and memory, and no model.
+ *
+ * Calls take effect in the order they are made, but may return before they have; only `read` waits.
+ */
+export interface Device {
+  /** Its name, as in `createModel(…, { device })`. */
+  readonly name: "wasm";
+  /** What it runs on, in words. */
+  readonly description: string;
+  /** Makes room for a plan. What stands in the first `keep` elements of the arena survives; the rest is undefined. */
+  load(plan: Plan, keep: number): void;
+  /** Copies numbers to a tensor of the arena. */
+  write(tensor: Tensor, data: Float32Array | Int32Array | Uint32Array): void;
+  /** Runs a program of the plan loaded last. */
+  run(program: Program): void;
+  /** A copy of a tensor of the arena, after all that was run before. */
+  read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>>;
+  /** Gives the memory back. The device cannot be used afterwards. */
+  dispose(): void;
+}
+
+/** Collects the calls of a task, each checked against the kernel table by its type. */
+export class TaskBuilder {
+  /** What was collected. */
+  readonly calls: Call[] = [];
+
+  /** Adds a call. */
+  call<K extends KernelName>(kernel: K, args: KernelArguments<K>): void {
+    this.calls.push({ kernel, arguments: args });
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * The kernel table: every kernel and its arguments in order. From it come the argument types here, the calls of the
+ * WASM module (scripts/build.ts writes its dispatcher from this table), and the checks in tests/device/kernels_test.ts.
+ *
+ * Order is law: `out` is overwritten, `acc` is changed in place or added to, `in` is only read, then whole numbers
+ * (`dims`), then real ones (`scalars`). A name ending in "?" may be null. The shapes, formulas and sources of each
+ * stand over the kernel of the same name in core/kernels/.
+ *
+ * Letters: B batch, R rows of a block of it, T steps, I input size, H hidden size, D = H·directions, A attention size
+ * (= D), O outputs, M, N, K of a matrix product; a p behind one means rounded up to a multiple of 4; ld… is the
+ * distance between rows, in elements.
+ *
+ * @module
+ */
+
+/** Argument names of one kernel, in order. */
+export interface Signature {
+  /** Tensors the kernel overwrites. */
+  readonly out: readonly string[];
+  /** Tensors the kernel changes in place. */
+  readonly acc: readonly string[];
+  /** Tensors the kernel reads. */
+  readonly in: readonly string[];
+  /** Whole numbers. */
+  readonly dims: readonly string[];
+  /** Real numbers. */
+  readonly scalars: readonly string[];
+}
+
+/** All kernels. */
+export const KERNELS = {
+  // Moving data: core/kernels/copy.ts
+  clear: row({ out: ["dst"], dims: ["n"] }),
+  rowsIn: row({ out: ["dst"], in: ["src?"], dims: ["rows", "H", "lddst", "ldsrc"] }),
+  rowsOut: row({ out: ["dst"], in: ["src"], dims: ["rows", "H", "lddst", "ldsrc"] }),
+  copyRows: row({ acc: ["dst"], in: ["src"], dims: ["rows", "width", "lddst", "ldsrc", "accumulate"] }),
+  sequencesIn: row({ out: ["xt"], in: ["x", "lengths"], dims: ["T", "R", "I", "ldx"] }),
+  sequencesOut: row({ out: ["x"], in: ["xt", "lengths"], dims: ["T", "R", "I", "parts", "ldx"] }),
+
+  // Linear: core/kernels/linear.ts
+  packForward: row({
+    out: ["panels"],
+    in: ["w"],
+    dims: ["rowParts", "rows", "rotate", "columnParts", "columns", "ldw"],
+  }),
+  packBackward: row({
+    out: ["panels"],
+    in: ["w"],
+    dims: ["rowParts", "rows", "rotate", "columnParts", "columns", "ldw"],
+  }),
+  packVector: row({ out: ["dst"], in: ["src"], dims: ["n"] }),
+  linearForward: row({ out: ["y"], in: ["x", "panels", "bias?"], dims: ["M", "N", "K", "ldy", "ldx"] }),
+  linearBackwardInput: row({
+    acc: ["dx"],
+    in: ["dy", "panels"],
+    dims: ["M", "N", "K", "lddx", "lddy", "accumulate"],
+  }),
+  linearBackwardWeight: row({
+    out: ["dw", "scratch"],
+    in: ["dy", "x"],
+    dims: ["M", "rowParts", "rows", "rotate", "columnParts", "columns", "ldw", "lddy", "ldx"],
+  }),
+  linearBackwardBias: row({
+    out: ["db", "scratch"],
+    in: ["dy"],
+    dims: ["M", "parts", "rows", "rotate", "lddy"],
+  }),
+
+  // GRU: core/kernels/gru.ts
+  gruPackBias: row({ out: ["bias"], in: ["biasIh", "biasHh"], dims: ["H"] }),
+  gruForward: row({
+    out: ["h"],
+    acc: ["gates"],
+    in: ["recurrent", "candidate", "bias", "lengths"],
+    dims: ["T", "R", "Hp", "ldh", "ldg", "reverse"],
+  }),
+  gruBackward: row({
+    acc: ["dh", "gates"],
+    in: ["h", "recurrentT", "lengths"],
+    dims: ["T", "R", "Hp", "lddh", "ldh", "ldg", "reverse"],
+  }),
+
+  // Additive attention: core/kernels/attention.ts
+  attentionForward: row({
+    out: ["context", "weights"],
+    acc: ["hidden"],
+    in: ["encoded", "query", "v", "lengths"],
+    dims: ["T", "R", "Dp", "Ap", "ldc", "lda", "lde", "ldq"],
+  }),
+  attentionBackward: row({
+    out: ["dEncoded", "dQuery", "dv", "dScores"],
+    acc: ["hidden"],
+    in: ["dContext", "weights", "encoded", "v"],
+    dims: ["T", "R", "Dp", "Ap", "ldde", "ldq", "ldc", "lda", "lde"],
+  }),
+
+  // Dropout: core/kernels/dropout.ts
+  dropoutMask: row({
+    out: ["mask"],
+    in: ["control"],
+    dims: ["T", "R", "row0", "width", "ldm", "stream"],
+    scalars: ["p"],
+  }),
+  dropoutApply: row({ out: ["y"], in: ["x", "mask"], dims: ["rows", "width", "ldy", "ldx", "ldm"] }),
+  randomWords: row({ out: ["words"], dims: ["blocks", "first", "stream", "step", "seedLow", "seedHigh"] }),
+
+  // Losses: core/kernels/loss.ts
+  bceLoss: row({
+    out: ["stats", "dLogits"],
+    in: ["logits", "targets"],
+    dims: ["R", "O", "ldl"],
+    scalars: ["scale"],
+  }),
+  crossEntropyLoss: row({
+    out: ["stats", "dLogits"],
+    in: ["logits", "targets"],
+    dims: ["R", "O", "ldl"],
+    scalars: ["scale"],
+  }),
+  mseLoss: row({
+    out: ["stats", "dLogits"],
+    in: ["logits", "targets"],
+    dims: ["R", "O", "ldl"],
+    scalars: ["scale"],
+  }),
+  sigmoidRows: row({ out: ["y"], in: ["x"], dims: ["R", "O", "ldl"] }),
+  softmaxRows: row({ out: ["y"], in: ["x"], dims: ["R", "O", "ldl"] }),
+
+  // Optimizers: core/kernels/optimizer.ts
+  sumBlocks: row({ out: ["grads"], in: ["blocks"], dims: ["n", "count", "stride"] }),
+  gradientNorm: row({ out: ["norm"], in: ["grads"], dims: ["n"] }),
+  clipNorm: row({ acc: ["grads"], in: ["norm"], dims: ["n"], scalars: ["maxNorm"] }),
+  clipValue: row({ acc: ["grads"], dims: ["n"], scalars: ["limit"] }),
+  adam: row({
+    acc: ["params", "m", "v", "largest?"],
+    in: ["grads", "control"],
+    dims: ["n", "decoupled", "amsgrad"],
+    scalars: ["newM", "beta2", "newV", "eps", "weightDecay"],
+  }),
+  sgd: row({
+    acc: ["params", "buffer?"],
+    in: ["grads", "control"],
+    dims: ["n", "nesterov"],
+    scalars: ["momentum", "weightDecay"],
+  }),
+  rmsprop: row({
+    acc: ["params", "squares"],
+    in: ["grads", "control"],
+    dims: ["n"],
+    scalars: ["alpha", "fresh", "eps", "weightDecay"],
+  }),
+
+  // Elementwise functions by themselves: core/kernels/simd.ts
+  activation: row({ out: ["y"], in: ["x"], dims: ["n", "which"] }),
+};
+
+/** A row of the table with what it leaves out filled in; the type keeps every name. */
+function row<
+  const Out extends readonly string[] = [],
+  const Acc extends readonly string[] = [],
+  const In extends readonly string[] = [],
+  const Dims extends readonly string[] = [],
+  const Scalars extends readonly string[] = [],
+>(
+  signature: { out?: Out; acc?: Acc; in?: In; dims?: Dims; scalars?: Scalars },
+): { out: Out; acc: Acc; in: In; dims: Dims; scalars: Scalars } {
+  const none = <Names>(names: Names | undefined) => names ?? [] as Names;
+  return {
+    out: none(signature.out),
+    acc: none(signature.acc),
+    in: none(signature.in),
+    dims: none(signature.dims),
+    scalars: none(signature.scalars),
+  };
+}
+
+/** The name of a kernel. */
+export type KernelName = keyof typeof KERNELS;
+
+type Row<K extends KernelName> = typeof KERNELS[K];
+type TensorNames<K extends KernelName> = Row<K>["out" | "acc" | "in"][number];
+type NumberNames<K extends KernelName> = Row<K>["dims" | "scalars"][number];
+type Optional<Name> = Name extends `${infer Base}?` ? Base : never;
+type Needed<Name> = Name extends `${string}?` ? never : Name;
+
+/** A place in a device's memory, in 4-byte elements. */
+export interface Tensor {
+  /** Elements from the start of its space. */
+  readonly offset: number;
+  /** Elements it holds. */
+  readonly length: number;
+  /** In the scratch space, of which each thread has its own, rather than in the arena. */
+  readonly scratch: boolean;
+}
+
+/** The arguments of kernel K, by name. */
+export type KernelArguments<K extends KernelName> =
+  & { readonly [Name in Needed<TensorNames<K>> & string]: Tensor }
+  & { readonly [Name in Optional<TensorNames<K>> & string]: Tensor | null }
+  & { readonly [Name in NumberNames<K> & string]: number };
+
+/** One call of a kernel. */
+export interface Call {
+  /** Which kernel. */
+  readonly kernel: KernelName;
+  /** Its arguments by name. */
+  readonly arguments: { readonly [name: string]: Tensor | number | null };
+}
+
+/** A kernel's arguments in the order of its call, each with its kind. */
+export function orderedArguments(kernel: KernelName): { name: string; kind: "tensor" | "dim" | "scalar" }[] {
+  const { out, acc, in: inputs, dims, scalars }: Signature = KERNELS[kernel];
+  const as = (kind: "tensor" | "dim" | "scalar") => (name: string) => ({ name: name.replace("?", ""), kind });
+  return [
+    ...[...out, ...acc, ...inputs].map(as("tensor")),
+    ...dims.map(as("dim")),
+    ...scalars.map(as("scalar")),
+  ];
+}

@@ -1,0 +1,182 @@
+// SIMD helpers: fused multiply-add, and exp, tanh, sigmoid and log1p on four lanes.
+//
+// The functions are decorated with `@inline`, which `deno fmt` would delete: this folder is outside its scope.
+// Constants are read from memory: V8 rebuilds a `v128.const` at every use in a loop, which costs more than a load.
+// Errors stated here are the largest found by tests/kernels/simd_test.ts.
+
+/** a·b + c: one rounding where the engine has relaxed SIMD, two in the plain build. */
+@inline
+export function madd(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, c);
+  return f32x4.add(f32x4.mul(a, b), c);
+}
+
+/** c − a·b, rounded as `madd`. */
+@inline
+export function nmadd(a: v128, b: v128, c: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_nmadd(a, b, c);
+  return f32x4.sub(c, f32x4.mul(a, b));
+}
+
+@inline
+export function zero(): v128 {
+  return i32x4.splat(0);
+}
+
+/** Sum of the four lanes, in the order (0 + 2) + (1 + 3). */
+@inline
+export function horizontalSum(x: v128): f32 {
+  const pair = f32x4.add(x, i32x4.shuffle(x, x, 2, 3, 2, 3));
+  return f32x4.extract_lane(pair, 0) + f32x4.extract_lane(pair, 1);
+}
+
+/** x limited to [lo, hi]. The order of the arguments lets NaN through: NaN must reach the loss to be seen. */
+@inline
+function clamp(x: v128, lo: v128, hi: v128): v128 {
+  return f32x4.pmin(f32x4.pmax(x, lo), hi);
+}
+
+// Each constant four times, so that one aligned load gives a vector of it.
+// exp: e^r on |r| ≤ ln 2 / 2 as 1 + r + r²·p(r), p of degree 4 (relative error 3.1e-9), fitted by Lawson's iteration.
+const EXP: usize = memory.data<f32>([
+  1.4426950408889634, 1.4426950408889634, 1.4426950408889634, 1.4426950408889634, //   0 log2 e
+  12582912.0, 12582912.0, 12582912.0, 12582912.0, //                                  16 1.5·2²³: rounds to an integer
+  0.693145751953125, 0.693145751953125, 0.693145751953125, 0.693145751953125, //      32 ln 2, upper bits
+  1.42860682030941723e-6, 1.42860682030941723e-6, 1.42860682030941723e-6, 1.42860682030941723e-6, // 48 lower bits
+  0.001381455920636654, 0.001381455920636654, 0.001381455920636654, 0.001381455920636654, // 64
+  0.008368736132979393, 0.008368736132979393, 0.008368736132979393, 0.008368736132979393, // 80
+  0.04166838899254799, 0.04166838899254799, 0.04166838899254799, 0.04166838899254799, //     96
+  0.1666652113199234, 0.1666652113199234, 0.1666652113199234, 0.1666652113199234, //        112
+  0.4999999403953552, 0.4999999403953552, 0.4999999403953552, 0.4999999403953552, //        128
+  1.0, 1.0, 1.0, 1.0, //                                                                    144
+  -104.0, -104.0, -104.0, -104.0, //                                                        160 e^-104 rounds to 0
+  89.0, 89.0, 89.0, 89.0, //                                                                176 e^89 rounds to ∞
+  -87.3, -87.3, -87.3, -87.3, //                                                            192 for one scaling step
+  88.3, 88.3, 88.3, 88.3, //                                                                208
+], 16);
+const EXP_BITS: usize = memory.data<i32>([
+  0x4b400000, 0x4b400000, 0x4b400000, 0x4b400000, // 0 bits of 1.5·2²³
+  127, 127, 127, 127, //                            16 exponent bias
+], 16);
+
+/** x·log2 e rounded to an integer, still carrying the rounding constant in its upper bits. */
+@inline
+function exponent(x: v128): v128 {
+  return madd(x, v128.load(EXP), v128.load(EXP, 16));
+}
+
+/** e^(x − n·ln 2), n being the integer in `shifted`. */
+@inline
+function expFraction(x: v128, shifted: v128): v128 {
+  const n = f32x4.sub(shifted, v128.load(EXP, 16));
+  const r = nmadd(n, v128.load(EXP, 48), nmadd(n, v128.load(EXP, 32), x));
+  let p = madd(v128.load(EXP, 64), r, v128.load(EXP, 80));
+  p = madd(p, r, v128.load(EXP, 96));
+  p = madd(p, r, v128.load(EXP, 112));
+  p = madd(p, r, v128.load(EXP, 128));
+  return madd(f32x4.mul(r, r), p, f32x4.add(r, v128.load(EXP, 144)));
+}
+
+/** e^x over the whole range, subnormal results included: 2 units in the last place; 0 below −104, ∞ above 88.7. */
+@inline
+export function exp4(x: v128): v128 {
+  x = clamp(x, v128.load(EXP, 160), v128.load(EXP, 176));
+  const shifted = exponent(x);
+  const p = expFraction(x, shifted);
+  // 2^n in two factors, because n leaves the range of a normal exponent at both ends.
+  const n = i32x4.sub(shifted, v128.load(EXP_BITS));
+  const half = i32x4.shr_s(n, 1);
+  const first = i32x4.shl(i32x4.add(half, v128.load(EXP_BITS, 16)), 23);
+  const second = i32x4.shl(i32x4.add(i32x4.sub(n, half), v128.load(EXP_BITS, 16)), 23);
+  return f32x4.mul(f32x4.mul(p, first), second);
+}
+
+/** e^x with x limited to [−87.3, 88.3], where one scaling step is enough: for sigmoid4. */
+@inline
+function expBounded4(x: v128): v128 {
+  x = clamp(x, v128.load(EXP, 192), v128.load(EXP, 208));
+  const shifted = exponent(x);
+  const p = expFraction(x, shifted);
+  // (shifted + 127) << 23: the bits of the rounding constant leave at the top.
+  return f32x4.mul(p, i32x4.shl(i32x4.add(shifted, v128.load(EXP_BITS, 16)), 23));
+}
+
+/** 1 / (1 + e^−x): 3 units in the last place for x ≥ −87; below, where results turn subnormal, off by at most 5e-39. */
+@inline
+export function sigmoid4(x: v128): v128 {
+  const one = v128.load(EXP, 144);
+  return f32x4.div(one, f32x4.add(one, expBounded4(f32x4.neg(x))));
+}
+
+// tanh on |x| < 9.01 as x·p(x²)/q(x²), degrees 6 and 3 (relative error 6.6e-9), fitted by Lawson's iteration.
+const TANH: usize = memory.data<f32>([
+  9.01, 9.01, 9.01, 9.01, // 0 from here on tanh rounds to 1
+  1.0, 1.0, 1.0, 1.0, //     16 also p0 and q0
+  -8.488888980856882e-14, -8.488888980856882e-14, -8.488888980856882e-14, -8.488888980856882e-14, // 32 p6
+  5.278019687970925e-11, 5.278019687970925e-11, 5.278019687970925e-11, 5.278019687970925e-11, //     48 p5
+  -2.0225375152449487e-8, -2.0225375152449487e-8, -2.0225375152449487e-8, -2.0225375152449487e-8, // 64 p4
+  1.115434497478418e-5, 1.115434497478418e-5, 1.115434497478418e-5, 1.115434497478418e-5, //         80 p3
+  0.003103959606960416, 0.003103959606960416, 0.003103959606960416, 0.003103959606960416, //         96 p2
+  0.13084013760089874, 0.13084013760089874, 0.13084013760089874, 0.13084013760089874, //            112 p1
+  0.00025461503537371755, 0.00025461503537371755, 0.00025461503537371755, 0.00025461503537371755, // 128 q3
+  0.024495191872119904, 0.024495191872119904, 0.024495191872119904, 0.024495191872119904, //        144 q2
+  0.46417340636253357, 0.46417340636253357, 0.46417340636253357, 0.46417340636253357, //            160 q1
+  -0.0, -0.0, -0.0, -0.0, //                                                                       176 the sign bit
+], 16);
+
+/**
+ * tanh x: 5 units in the last place; never beyond ±1, and exactly ±1 where it rounds to that: a saturated gate must pass
+ * no gradient, or inputs of 10⁴ would make one out of rounding errors.
+ */
+@inline
+export function tanh4(x: v128): v128 {
+  const sign = v128.and(x, v128.load(TANH, 176)), a = v128.xor(x, sign), one = v128.load(TANH, 16);
+  const z = f32x4.mul(a, a);
+  let p = madd(v128.load(TANH, 32), z, v128.load(TANH, 48));
+  let q = madd(v128.load(TANH, 128), z, v128.load(TANH, 144));
+  p = madd(p, z, v128.load(TANH, 64));
+  q = madd(q, z, v128.load(TANH, 160));
+  p = madd(p, z, v128.load(TANH, 80));
+  q = madd(q, z, one);
+  p = madd(p, z, v128.load(TANH, 96));
+  p = madd(p, z, v128.load(TANH, 112));
+  p = madd(p, z, one);
+  const y = f32x4.pmin(f32x4.div(f32x4.mul(a, p), q), one);
+  return v128.or(v128.bitselect(one, y, f32x4.ge(a, v128.load(TANH))), sign);
+}
+
+// log(1 + e) = 2·atanh(s), s = e / (2 + e), as 2s·(1 + s²·p(s²)), p of degree 3 (relative error 4.5e-9).
+const LOG1P: usize = memory.data<f32>([
+  2.0, 2.0, 2.0, 2.0, //                                                                     0
+  0.1400613933801651, 0.1400613933801651, 0.1400613933801651, 0.1400613933801651, //        16
+  0.14000876247882843, 0.14000876247882843, 0.14000876247882843, 0.14000876247882843, //    32
+  0.2001076489686966, 0.2001076489686966, 0.2001076489686966, 0.2001076489686966, //        48
+  0.3333320915699005, 0.3333320915699005, 0.3333320915699005, 0.3333320915699005, //        64
+], 16);
+
+/** log(1 + e) for e in [0, 1]: 3 units in the last place. */
+@inline
+export function log1p4(e: v128): v128 {
+  const s = f32x4.div(e, f32x4.add(e, v128.load(LOG1P)));
+  const z = f32x4.mul(s, s);
+  let p = madd(v128.load(LOG1P, 16), z, v128.load(LOG1P, 32));
+  p = madd(p, z, v128.load(LOG1P, 48));
+  p = madd(p, z, v128.load(LOG1P, 64));
+  const twice = f32x4.add(s, s);
+  return madd(f32x4.mul(twice, z), p, twice);
+}
+
+/** The first `count` (1 to 3) lanes kept, the others set to 0: for the ragged end of a row. */
+@inline
+export function firstLanes(x: v128, count: i32): v128 {
+  return v128.and(x, v128.load(LANES + (<usize> count << 4)));
+}
+const LANES: usize = memory.data<i32>([0, 0, 0, 0, -1, 0, 0, 0, -1, -1, 0, 0, -1, -1, -1, 0], 16);
+
+/** y (n) = exp, tanh or sigmoid of x (n) for `which` 0, 1, 2; n rounded up to a multiple of 4. What the layers use, by itself. */
+export function activation(y: usize, x: usize, n: i32, which: i32): void {
+  for (let i: usize = 0; i < <usize> n << 2; i += 16) {
+    const a = v128.load(x + i);
+    v128.store(y + i, which == 0 ? exp4(a) : which == 1 ? tanh4(a) : sigmoid4(a));
+  }
+}

@@ -1,0 +1,458 @@
+import { from } from "../device/arena.ts";
+import type { Device } from "../device/device.ts";
+import type { Tensor } from "../device/kernels.ts";
+import { Random, seedWords } from "../device/random.ts";
+import { WasmDevice } from "../device/wasm.ts";
+import { type ModelConfig, type Parameter, resolveConfig } from "./config.ts";
+import { type DropoutMode, lossKernel, type LossName } from "./head.ts";
+import { Network } from "./network.ts";
+import { makePlan, type ModelPlan, type PlanRequest } from "./programs.ts";
+
+/** Numbers with a shape, row-major. */
+export interface NamedArray {
+  /** Length of each dimension, the outermost first. */
+  readonly shape: readonly number[];
+  /** The numbers, as many as the product of `shape`. */
+  readonly data: Float32Array<ArrayBuffer>;
+}
+
+/** A batch of sequences. */
+export interface Sequences {
+  /** Inputs (B, T, I), row-major. */
+  readonly x: Float32Array;
+  /** [B, T, I]. */
+  readonly shape: readonly [number, number, number] | readonly number[];
+  /** Valid steps of each sequence (B), from 1 to T; what stands behind them never matters. Default: all T. */
+  readonly lengths?: Int32Array;
+  /** Initial states (layers·directions, B, H). Default: 0. */
+  readonly h0?: Float32Array;
+}
+
+/** What a model computes from a batch. */
+export interface Outputs {
+  /** Scores before sigmoid or softmax (B, O). */
+  readonly logits: NamedArray;
+  /** How much each step counts (B, T); every row sums to 1, and is 0 behind a sequence's length. */
+  readonly attentionWeights: NamedArray;
+  /** The GRU's outputs weighted so (B, D), D = H·directions. */
+  readonly context: NamedArray;
+  /** The last layer's output at every step (B, T, D); 0 behind a sequence's length. */
+  readonly output: NamedArray;
+  /** The final states (layers·directions, B, H). */
+  readonly hidden: NamedArray;
+}
+
+/** What {@linkcode Model.gradients} returns. */
+export interface Gradients {
+  /** The mean loss of the batch. */
+  readonly loss: number;
+  /** As {@linkcode Model.forward} gives. */
+  readonly outputs: Outputs;
+  /** The loss's gradient by every parameter, under its name. */
+  readonly parameters: Record<string, NamedArray>;
+  /** The loss's gradient by the inputs (B, T, I) and the initial states (layers·directions, B, H). */
+  readonly inputs: { readonly x: NamedArray; readonly h0: NamedArray };
+}
+
+/** Parameters by PyTorch's names, as `state_dict()` gives them. */
+export type StateDict = Record<string, NamedArray>;
+
+/** Options of {@linkcode createModel}. */
+export interface ModelOptions {
+  /** Where the model computes. Default "wasm", the only one in this version. */
+  device?: "wasm";
+  /** Of the initial parameters and the dropout masks: a whole number from 0. Default 0. */
+  seed?: number;
+}
+
+/** A batch placed in a plan's memory, with targets. */
+export type Targets = Float32Array | Int32Array;
+
+/** A GRU with additive attention and a linear output. Made by {@linkcode createModel}. */
+export class Model {
+  /** Its options, all filled in. */
+  readonly config: Required<ModelConfig>;
+  /** The seed it was made with. */
+  readonly seed: number;
+  readonly #network: Network;
+  readonly #device: Device;
+  readonly #plans = new Map<string, ModelPlan>();
+  #loaded: ModelPlan | undefined;
+  /** What the packed weights lag behind: the version of the parameters they were made from. */
+  #version = 1;
+  #packed = { forward: 0, backward: 0 };
+  #owner: unknown;
+  #disposed = false;
+
+  /** Use {@linkcode createModel}. */
+  constructor(config: ModelConfig, options: ModelOptions = {}) {
+    this.config = resolveConfig(config);
+    this.seed = options.seed ?? 0;
+    seedWords(this.seed);
+    const device = options.device ?? "wasm";
+    if (device !== "wasm") throw new TypeError(`Cannot create model: device must be "wasm", got "${device}"`);
+    this.#network = new Network(this.config);
+    this.#device = new WasmDevice();
+    const random = new Random(this.seed, "init");
+    this.#reserve();
+    const values = new Float32Array(this.#network.paddedSize);
+    for (const { offset, length, bound } of this.parameters) {
+      for (let i = 0; i < length; i++) values[offset + i] = (2 * random.uniform() - 1) * bound;
+    }
+    this.#device.write(this.#network.values, values);
+  }
+
+  /** Places the parameters before there is anything to run. */
+  #reserve() {
+    const programs: [] = [];
+    this.#device.load({ arena: this.#network.persistent, scratch: 0, programs }, 0);
+  }
+
+  /** The parameters: names, shapes, and the bound of their initial values, in the order of PyTorch's state dict. */
+  get parameters(): readonly Parameter[] {
+    return this.#network.parameters;
+  }
+
+  /** What the model computes on, in words. */
+  get device(): { readonly name: string; readonly description: string } {
+    const { name, description } = this.#device;
+    return { name, description };
+  }
+
+  /**
+   * What the model computes from a batch, in evaluation mode: no dropout.
+   *
+   * @param sequences Inputs (B, T, I), with lengths and initial states if wanted.
+   * @throws {TypeError} If an array is missing or of the wrong kind.
+   * @throws {RangeError} If an array does not fit its shape.
+   */
+  async forward(sequences: Sequences): Promise<Outputs> {
+    const plan = this.run(sequences, { purpose: "forward" });
+    return await this.#outputs(plan, sequences);
+  }
+
+  /**
+   * The loss of a batch and its gradients, in evaluation mode but for `dropoutMask`: what `loss.backward()` computes.
+   *
+   * @param targets (B, O) real numbers for "bce" and "mse", (B) class numbers as Int32Array for "crossEntropy".
+   * @param options The loss, and multipliers (B, D) of the context to use as a dropout mask.
+   */
+  async gradients(
+    sequences: Sequences,
+    targets: Targets,
+    options: { loss: LossName; dropoutMask?: Float32Array },
+  ): Promise<Gradients> {
+    const { loss, dropoutMask } = options;
+    const plan = this.run(sequences, { purpose: "gradients", loss, targets, dropoutMask });
+    const { config: { numLayers, hiddenSize: H }, directions, gradients } = this.#network;
+    const [B, T, I] = sequences.shape as [number, number, number];
+    const { loss: value } = await this.stats(plan);
+    const outputs = await this.#outputs(plan, sequences);
+    const block = await this.#device.read(gradients);
+    const x = await this.#array(plan.io.dx!, [B, T, I]);
+    const h0 = await this.#array(plan.io.dh0!, [numLayers * directions, B, H]);
+    return { loss: value, outputs, parameters: this.#named(block), inputs: { x, h0 } };
+  }
+
+  /** A copy of all parameters, under PyTorch's names. */
+  async stateDict(): Promise<StateDict> {
+    this.#check();
+    return this.#named(await this.#device.read(this.#network.values));
+  }
+
+  /**
+   * Takes over parameters, such as those of a PyTorch model.
+   *
+   * @throws {TypeError} If a name is missing, unknown or no array, or a value is not a finite number.
+   * @throws {RangeError} If a shape is another.
+   */
+  // deno-lint-ignore require-await -- async so that every device can keep the signature, and errors arrive as rejections
+  async loadStateDict(dict: StateDict): Promise<void> {
+    this.#check();
+    const values = this.#flatten(dict, "state dict");
+    this.#device.write(this.#network.values, values);
+    this.#version++;
+  }
+
+  /** Frees the memory. The model cannot be used afterwards. */
+  dispose(): void {
+    this.#disposed = true;
+    this.#plans.clear();
+    this.#device.dispose();
+  }
+
+  /** As {@linkcode dispose}: for `using`. */
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  #check() {
+    if (this.#disposed) throw new TypeError("Cannot use model: it was disposed");
+  }
+
+  #named(block: Float32Array<ArrayBuffer>): StateDict {
+    return Object.fromEntries(
+      this.parameters.map((
+        { name, shape, offset, length },
+      ) => [name, { shape, data: block.slice(offset, offset + length) }]),
+    );
+  }
+
+  /** A dict of all parameters' names as one block. */
+  #flatten(dict: StateDict, what: string): Float32Array<ArrayBuffer> {
+    if (typeof dict !== "object" || dict === null) {
+      throw new TypeError(`Cannot load ${what}: it must be an object, got ${dict}`);
+    }
+    const known = new Set(this.parameters.map((p) => p.name));
+    for (const name of Object.keys(dict)) {
+      if (!known.has(name)) throw new TypeError(`Cannot load ${what}: unknown parameter "${name}"`);
+    }
+    const values = new Float32Array(this.#network.paddedSize);
+    for (const { name, shape, offset, length } of this.parameters) {
+      if (!Object.hasOwn(dict, name)) throw new TypeError(`Cannot load ${what}: missing parameter "${name}"`);
+      const entry = dict[name]!;
+      if (!Array.isArray(entry?.shape) || !ArrayBuffer.isView(entry.data)) {
+        throw new TypeError(`Cannot load ${what}: "${name}" must be { shape, data }`);
+      }
+      if (
+        entry.shape.length !== shape.length || entry.shape.some((n, i) => n !== shape[i]) ||
+        entry.data.length !== length
+      ) {
+        throw new RangeError(
+          `Cannot load ${what}: "${name}" must have shape [${shape}] and ${length} numbers, got [${entry.shape}] and ${entry.data.length}`,
+        );
+      }
+      const bad = entry.data.findIndex((value) => !Number.isFinite(value));
+      if (bad >= 0) throw new TypeError(`Cannot load ${what}: "${name}" holds ${entry.data[bad]} at ${bad}`);
+      values.set(entry.data, offset);
+    }
+    return values;
+  }
+
+  async #array(tensor: Tensor, shape: number[]): Promise<NamedArray> {
+    const length = shape.reduce((a, b) => a * b, 1);
+    return { shape, data: await this.#device.read(from(tensor, 0, length)) };
+  }
+
+  async #outputs({ io }: ModelPlan, { shape }: Sequences): Promise<Outputs> {
+    const [B, T] = shape as [number, number];
+    const { config: { numLayers, hiddenSize: H, outputSize: O }, D, directions } = this.#network;
+    return {
+      logits: await this.#array(io.logits!, [B, O]),
+      attentionWeights: await this.#array(io.attentionWeights!, [B, T]),
+      context: await this.#array(io.context!, [B, D]),
+      output: await this.#array(io.output!, [B, T, D]),
+      hidden: await this.#array(io.hidden!, [numLayers * directions, B, H]),
+    };
+  }
+
+  // What follows serves core/train: it runs plans and keeps optimizer state, and is no part of the public face.
+
+  /**
+   * Runs a plan over a batch; its results stand in the plan's tensors.
+   *
+   * @internal
+   */
+  run(
+    sequences: Sequences,
+    request: {
+      purpose: PlanRequest["purpose"];
+      loss?: LossName;
+      targets?: Targets;
+      dropoutMask?: Float32Array;
+      random?: boolean;
+      update?: PlanRequest["update"];
+      control?: Uint32Array;
+    },
+  ): ModelPlan {
+    this.#check();
+    const [B, T] = this.#validate(sequences, request.loss, request.targets, request.dropoutMask);
+    const dropout: DropoutMode = request.dropoutMask ? "given" : request.random ? "random" : "none";
+    const { purpose, loss, update } = request;
+    const h0 = sequences.h0 !== undefined;
+    const key = `${purpose} ${B} ${T} ${h0} ${loss} ${dropout}`;
+    let plan = this.#plans.get(key);
+    if (!plan) {
+      if (this.#plans.size >= MAX_PLANS) this.#plans.delete(this.#plans.keys().next().value!);
+      plan = makePlan(this.#network, { B, T, purpose, h0, loss, dropout, update });
+      this.#plans.set(key, plan);
+    }
+    this.#load(plan);
+    const { io } = plan, device = this.#device;
+    device.write(io.x, sequences.x);
+    device.write(io.lengths, sequences.lengths ?? new Int32Array(B).fill(T));
+    if (io.h0) device.write(io.h0, sequences.h0!);
+    if (io.dropoutMask) device.write(io.dropoutMask, request.dropoutMask!);
+    if (io.targets) device.write(io.targets, request.targets!);
+    if (request.control) device.write(this.#network.control, request.control);
+    const backward = purpose === "gradients" || purpose === "step";
+    if (this.#packed.forward !== this.#version || backward && this.#packed.backward !== this.#version) {
+      device.run(plan.pack);
+      this.#packed.forward = this.#version;
+      // A step does not pack what only input gradients need.
+      if (purpose === "gradients") this.#packed.backward = this.#version;
+    }
+    device.run(plan.main);
+    if (purpose === "step") this.#version++;
+    return plan;
+  }
+
+  #load(plan: ModelPlan) {
+    if (plan === this.#loaded) return;
+    this.#device.load(plan, this.#network.persistent);
+    this.#loaded = plan;
+  }
+
+  /**
+   * The loss and the number of right rows of the plan that ran last.
+   *
+   * @internal
+   */
+  async stats(plan: ModelPlan): Promise<{ loss: number; correct: number }> {
+    const sums = await this.#device.read(plan.io.stats!);
+    let loss = 0, correct = 0;
+    for (let i = 0; i < sums.length; i += 2) {
+      loss += sums[i]!;
+      correct += sums[i + 1]!;
+    }
+    return { loss, correct };
+  }
+
+  /**
+   * Reads a tensor of the network or of the plan that ran last.
+   *
+   * @internal
+   */
+  read(pick: (network: Network) => Tensor): Promise<Float32Array<ArrayBuffer>> {
+    return this.#device.read(pick(this.#network));
+  }
+
+  /**
+   * Takes possession of the optimizer state, cleared. A trainer made later ends the earlier one's.
+   *
+   * @internal
+   */
+  claim(owner: unknown): void {
+    this.#check();
+    this.#owner = owner;
+    // Plans of "step" hold the earlier owner's update.
+    for (const key of this.#plans.keys()) if (key.startsWith("step ")) this.#plans.delete(key);
+    for (const slot of this.#network.slots) this.#device.write(slot, new Float32Array(slot.length));
+  }
+
+  /** @internal */
+  owns(owner: unknown): boolean {
+    return this.#owner === owner;
+  }
+
+  /**
+   * The optimizer state of one slot, by parameter name.
+   *
+   * @internal
+   */
+  async readSlot(slot: number): Promise<StateDict> {
+    return this.#named(await this.#device.read(this.#network.slots[slot]!));
+  }
+
+  /** @internal */
+  writeSlot(slot: number, dict: StateDict, what: string): void {
+    this.#device.write(this.#network.slots[slot]!, this.#flatten(dict, what));
+  }
+
+  #validate(
+    sequences: Sequences,
+    loss: LossName | undefined,
+    targets: Targets | undefined,
+    dropoutMask: Float32Array | undefined,
+  ): [number, number] {
+    const { inputSize, outputSize, numLayers, hiddenSize } = this.config, { D, directions } = this.#network;
+    const { x, shape, lengths, h0 } = sequences;
+    if (!(x instanceof Float32Array)) throw new TypeError(`Cannot run model: x must be a Float32Array, got ${kind(x)}`);
+    if (!Array.isArray(shape) || shape.length !== 3) {
+      throw new TypeError(`Cannot run model: shape must be [B, T, I], got ${shape}`);
+    }
+    const [B, T, I] = shape as [number, number, number];
+    for (const n of shape) {
+      if (!Number.isInteger(n) || n < 1) {
+        throw new RangeError(`Cannot run model: shape must be whole numbers from 1, got [${shape}]`);
+      }
+    }
+    if (I !== inputSize) {
+      throw new RangeError(`Cannot run model: shape must end in the inputSize ${inputSize}, got [${shape}]`);
+    }
+    length("x", x, B * T * I);
+    if (lengths !== undefined) {
+      if (!(lengths instanceof Int32Array)) {
+        throw new TypeError(`Cannot run model: lengths must be an Int32Array, got ${kind(lengths)}`);
+      }
+      length("lengths", lengths, B);
+      for (const n of lengths) {
+        if (n < 1 || n > T) throw new RangeError(`Cannot run model: lengths must be from 1 to ${T}, got ${n}`);
+      }
+    }
+    if (h0 !== undefined) {
+      if (!(h0 instanceof Float32Array)) {
+        throw new TypeError(`Cannot run model: h0 must be a Float32Array, got ${kind(h0)}`);
+      }
+      length("h0", h0, numLayers * directions * B * hiddenSize);
+    }
+    if (dropoutMask !== undefined) {
+      if (!(dropoutMask instanceof Float32Array)) {
+        throw new TypeError(`Cannot run model: dropoutMask must be a Float32Array, got ${kind(dropoutMask)}`);
+      }
+      length("dropoutMask", dropoutMask, B * D);
+    }
+    if (loss === undefined) return [B, T];
+    if (!LOSSES.includes(loss)) {
+      throw new TypeError(
+        `Cannot run model: loss must be one of ${LOSSES.map((l) => `"${l}"`).join(", ")}, got "${loss}"`,
+      );
+    }
+    const classes = loss === "crossEntropy";
+    if (classes ? !(targets instanceof Int32Array) : !(targets instanceof Float32Array)) {
+      throw new TypeError(
+        `Cannot run model: targets of "${loss}" must be ${classes ? "an Int32Array" : "a Float32Array"}, got ${
+          kind(targets)
+        }`,
+      );
+    }
+    length("targets", targets!, B * lossKernel(loss, outputSize).width);
+    if (classes) {
+      for (const n of targets!) {
+        if (n < 0 || n >= outputSize) {
+          throw new RangeError(`Cannot run model: targets must be classes from 0 to ${outputSize - 1}, got ${n}`);
+        }
+      }
+    }
+    return [B, T];
+  }
+}
+
+/** The names of the losses. */
+export const LOSSES: readonly LossName[] = ["bce", "crossEntropy", "mse"];
+
+/** Plans kept at a time, for the batches of different sizes that come in turn. */
+const MAX_PLANS = 16;
+
+function length(name: string, array: ArrayLike<number>, expected: number): void {
+  if (array.length !== expected) {
+    throw new RangeError(`Cannot run model: ${name} must have ${expected} numbers, got ${array.length}`);
+  }
+}
+
+function kind(value: unknown): string {
+  return value === null || value === undefined ? String(value) : (value as object).constructor?.name ?? typeof value;
+}
+
+/**
+ * Makes a model: a GRU, additive attention with its final state as the query, dropout, and a linear output.
+ *
+ * Initial values are PyTorch's: uniform in ±1/√H for the GRU, in ±1/√inputs for the rest.
+ *
+ * @throws {TypeError} If an option is unknown or of the wrong type.
+ * @throws {RangeError} If a number is out of range.
+ */
+// deno-lint-ignore require-await -- devices other than the CPU are found asynchronously
+export async function createModel(config: ModelConfig, options: ModelOptions = {}): Promise<Model> {
+  return new Model(config, options);
+}

@@ -1,0 +1,118 @@
+import { Arena, from } from "../device/arena.ts";
+import { type Plan, type Program, type Task, TaskBuilder } from "../device/device.ts";
+import type { Tensor } from "../device/kernels.ts";
+import { Attention } from "./attention.ts";
+import { type Block, blockRows, type InputsOutputs, weightGradient } from "./block.ts";
+import { GruLayers } from "./gru.ts";
+import { type DropoutMode, Head, lossKernel, type LossName } from "./head.ts";
+import type { Network } from "./network.ts";
+
+/** What a plan is for. */
+export interface PlanRequest {
+  /** Sequences in the batch. */
+  readonly B: number;
+  /** Steps of the longest. */
+  readonly T: number;
+  /** "forward": all outputs; "predict": logits and attention weights; "evaluate": loss only; "gradients"; "step": train. */
+  readonly purpose: "forward" | "predict" | "evaluate" | "gradients" | "step";
+  /** Whether initial states are given. */
+  readonly h0: boolean;
+  /** For all but "forward" and "predict". */
+  readonly loss?: LossName;
+  /** Default "none". */
+  readonly dropout?: DropoutMode;
+  /** For "step": adds the clipping and the optimizer's call, the gradients being summed up. */
+  readonly update?: (task: TaskBuilder, network: Network) => void;
+}
+
+/** A plan with its tensors and programs by name. */
+export interface ModelPlan extends Plan {
+  readonly io: InputsOutputs;
+  /** Number of blocks the batch is cut into. */
+  readonly blocks: number;
+  /** Brings the packed weights up to date: what forward reads, and what backward reads besides. */
+  readonly pack: Program;
+  /** From inputs to results. */
+  readonly main: Program;
+}
+
+/** Lays out the memory and writes the programs for a request. */
+export function makePlan(network: Network, request: PlanRequest): ModelPlan {
+  const { B, T, purpose } = request;
+  const { config, D, directions } = network;
+  const arena = new Arena(network.persistent);
+  const backward = purpose === "gradients" || purpose === "step";
+  const random = request.dropout === "random";
+  const headMode = random && config.dropout === 0 ? "none" : request.dropout ?? "none";
+  const states = config.numLayers * directions;
+  const R = blockRows(network, B, T), blocks = Math.ceil(B / R);
+
+  const tensor = (wanted: boolean, length: number): Tensor | null => wanted ? arena.allocate(length) : null;
+  const all = purpose === "forward" || purpose === "gradients", results = all || purpose === "predict";
+  const io: InputsOutputs = {
+    B,
+    x: arena.allocate(B * T * config.inputSize),
+    lengths: arena.allocate(B),
+    h0: tensor(request.h0, states * B * config.hiddenSize),
+    dropoutMask: tensor(headMode === "given", B * D),
+    targets: tensor(
+      request.loss !== undefined,
+      request.loss ? B * lossKernel(request.loss, config.outputSize).width : 0,
+    ),
+    logits: tensor(results, B * config.outputSize),
+    attentionWeights: tensor(results, B * T),
+    context: tensor(all, B * D),
+    output: tensor(all, B * T * D),
+    hidden: tensor(all, states * B * config.hiddenSize),
+    stats: tensor(request.loss !== undefined, 2 * blocks),
+    dx: tensor(purpose === "gradients", B * T * config.inputSize),
+    dh0: tensor(purpose === "gradients", states * B * config.hiddenSize),
+  };
+  const { paddedSize, size, gradients } = network;
+  const parts = backward && blocks > 1 ? arena.allocate(blocks * paddedSize) : gradients;
+
+  const tasks: Task[] = [];
+  let scratchLength = 0;
+  for (let index = 0; index < blocks; index++) {
+    const space = new Arena(0, true), task = new TaskBuilder();
+    const gradient = blocks > 1 ? from(parts, index * paddedSize, paddedSize) : parts;
+    const block: Block = {
+      network,
+      io,
+      row0: index * R,
+      R: Math.min(R, B - index * R),
+      T,
+      lengths: from(io.lengths, index * R),
+      backward,
+      dropLayers: random && config.layerDropout > 0 && config.numLayers > 1,
+      gradient,
+      weightGradient: weightGradient(gradient),
+    };
+    const gru = new GruLayers(block, space);
+    const attention = new Attention(block, gru, space);
+    const head = new Head(block, attention, headMode, space);
+    gru.forward(task);
+    attention.forward(task);
+    head.forward(task);
+    if (request.loss) head.loss(task, request.loss, index);
+    if (backward) {
+      if (paddedSize > size) task.call("clear", { dst: from(gradient, size), n: paddedSize - size });
+      head.backward(task);
+      attention.backward(task, head.dContext);
+      gru.backward(task);
+    }
+    tasks.push(task.calls);
+    scratchLength = Math.max(scratchLength, space.length);
+  }
+  const main: (readonly Task[])[] = [tasks];
+  if (backward) {
+    const task = new TaskBuilder();
+    if (blocks > 1) {
+      task.call("sumBlocks", { grads: gradients, blocks: parts, n: paddedSize, count: blocks, stride: paddedSize });
+    }
+    request.update?.(task, network);
+    if (task.calls.length > 0) main.push([task.calls]);
+  }
+  const pack = [[network.packForward().calls, ...(backward ? [network.packBackward(io.dx !== null).calls] : [])]];
+  return { io, blocks, pack, main, arena: arena.length, scratch: scratchLength, programs: [pack, main] };
+}

@@ -1,4 +1,4 @@
-/** What a model is: sizes and options, and the one list of its parameters. */
+import { type OptionSpec, resolveOptions } from "../options.ts";
 
 /** The options of a model, under PyTorch's words. */
 export interface ModelConfig {
@@ -20,62 +20,33 @@ export interface ModelConfig {
   bias?: boolean;
 }
 
-/** Lowest and highest value of each number of a ModelConfig: [least, most, must be whole]. */
-const RANGES: Record<string, [number, number, boolean]> = {
-  inputSize: [1, 65536, true],
-  hiddenSize: [1, 65536, true],
-  outputSize: [1, 65536, true],
-  numLayers: [1, 64, true],
-  dropout: [0, 1, false],
-  layerDropout: [0, 1, false],
+/** The options of a model: types, defaults, ranges. */
+export const MODEL_OPTIONS: { readonly [Name in keyof Required<ModelConfig>]: OptionSpec } = {
+  inputSize: { type: "integer", least: 1, most: 65536, about: "numbers per time step" },
+  hiddenSize: { type: "integer", least: 1, most: 65536, about: "numbers in a GRU state" },
+  outputSize: { type: "integer", least: 1, most: 65536, about: "numbers the model puts out" },
+  numLayers: { type: "integer", default: 1, least: 1, most: 64, about: "GRU layers, one on another" },
+  dropout: { type: "number", default: 0, least: 0, below: 1, about: "probability of dropout on the context" },
+  layerDropout: {
+    type: "number",
+    optional: true,
+    least: 0,
+    below: 1,
+    about: "the same between layers (default: as --dropout)",
+  },
+  bidirectional: { type: "boolean", default: false, about: "a second GRU from the end to the start" },
+  bias: { type: "boolean", default: true, about: "biases in the GRU" },
 };
 
 /**
  * A config with every option filled in.
  *
- * @throws {TypeError} If an option is unknown or of the wrong type.
+ * @throws {TypeError} If an option is unknown, missing or of the wrong type.
  * @throws {RangeError} If a number is out of range.
  */
 export function resolveConfig(config: ModelConfig): Required<ModelConfig> {
-  if (typeof config !== "object" || config === null) {
-    throw new TypeError(`Cannot create model: config must be an object, got ${config}`);
-  }
-  const given = Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
-  const dropout = (given.dropout ?? 0) as number;
-  const full: Record<string, unknown> = {
-    inputSize: undefined,
-    hiddenSize: undefined,
-    outputSize: undefined,
-    numLayers: 1,
-    dropout,
-    layerDropout: dropout,
-    bidirectional: false,
-    bias: true,
-  };
-  for (const [name, value] of Object.entries(given)) {
-    if (!Object.hasOwn(full, name)) throw new TypeError(`Cannot create model: unknown option "${name}"`);
-    full[name] = value;
-  }
-  for (const [name, value] of Object.entries(full)) {
-    const range = RANGES[name];
-    if (!range) {
-      if (typeof value !== "boolean") {
-        throw new TypeError(`Cannot create model: ${name} must be true or false, got ${value}`);
-      }
-      continue;
-    }
-    const [least, most, whole] = range;
-    if (typeof value !== "number") throw new TypeError(`Cannot create model: ${name} must be a number, got ${value}`);
-    const inside = whole ? Number.isInteger(value) && value >= least && value <= most : value >= least && value < most;
-    if (!inside) {
-      throw new RangeError(
-        `Cannot create model: ${name} must be ${whole ? "a whole number" : "a number"} from ${least} to ${
-          whole ? most : `below ${most}`
-        }, got ${value}`,
-      );
-    }
-  }
-  return full as unknown as Required<ModelConfig>;
+  const full = resolveOptions("create model", MODEL_OPTIONS, config) as unknown as Required<ModelConfig>;
+  return { ...full, layerDropout: full.layerDropout ?? full.dropout };
 }
 
 /** One parameter of a model. */

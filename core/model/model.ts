@@ -1,7 +1,7 @@
 import { from } from "../device/arena.ts";
 import type { Device } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
-import { Random, seedWords } from "../device/random.ts";
+import { Random, seedWords } from "../random.ts";
 import { WasmDevice } from "../device/wasm.ts";
 import { type ModelConfig, type Parameter, resolveConfig } from "./config.ts";
 import { type DropoutMode, lossKernel, type LossName } from "./head.ts";
@@ -82,6 +82,7 @@ export class Model {
   #version = 1;
   #packed = { forward: 0, backward: 0 };
   #owner: unknown;
+  #loss: LossName | undefined;
   #disposed = false;
 
   /** Use {@linkcode createModel}. */
@@ -152,6 +153,11 @@ export class Model {
     const x = await this.#array(plan.io.dx!, [B, T, I]);
     const h0 = await this.#array(plan.io.dh0!, [numLayers * directions, B, H]);
     return { loss: value, outputs, parameters: this.#named(block), inputs: { x, h0 } };
+  }
+
+  /** The loss of the trainer made last for this model, if any: it says what the logits mean. */
+  get loss(): LossName | undefined {
+    return this.#loss;
   }
 
   /** A copy of all parameters, under PyTorch's names. */
@@ -332,9 +338,10 @@ export class Model {
    *
    * @internal
    */
-  claim(owner: unknown): void {
+  claim(owner: unknown, loss: LossName): void {
     this.#check();
     this.#owner = owner;
+    this.#loss = loss;
     // Plans of "step" hold the earlier owner's update.
     for (const key of this.#plans.keys()) if (key.startsWith("step ")) this.#plans.delete(key);
     for (const slot of this.#network.slots) this.#device.write(slot, new Float32Array(slot.length));

@@ -1,0 +1,111 @@
+/**
+ * What options there are: one table per kind of object (model, optimizer, training, data) says type, default, range and
+ * meaning; the typed interfaces, the command line and its help, and the checks all go by it.
+ *
+ * @module
+ */
+
+/** One option. */
+export interface OptionSpec {
+  /** What its value is: "numbers" is a list of two. */
+  readonly type: "integer" | "number" | "numbers" | "boolean" | "choice";
+  /** Its value when it is not given; none: it must be given, or stays undefined where `optional`. */
+  readonly default?: number | boolean | string | readonly number[];
+  /** Whether it may stay undefined. */
+  readonly optional?: boolean;
+  /** Least value. */
+  readonly least?: number;
+  /** Greatest value. */
+  readonly most?: number;
+  /** Whether the least value itself is excluded. */
+  readonly above?: boolean;
+  /** A value that all values must be below. */
+  readonly below?: number;
+  /** The values of a "choice". */
+  readonly choices?: readonly string[];
+  /** What it means, in one line. */
+  readonly about: string;
+  /** Its flag, where that is not the name in kebab-case. */
+  readonly flag?: string;
+}
+
+/** What is wrong with a value, or undefined: "a whole number from 1 to 64". */
+export function expected(spec: OptionSpec): string {
+  switch (spec.type) {
+    case "boolean":
+      return "true or false";
+    case "choice":
+      return `one of ${spec.choices!.join(", ")}`;
+    case "numbers":
+      return `two numbers ${range(spec)}`;
+    default:
+      return `a ${spec.type === "integer" ? "whole number" : "number"} ${range(spec)}`;
+  }
+}
+
+function range({ least = -Infinity, most, above, below }: OptionSpec): string {
+  const from = above ? `above ${least}` : `from ${least}`;
+  return below !== undefined ? `${from} and below ${below}` : most !== undefined ? `${from} to ${most}` : from;
+}
+
+/** Whether a value is of the type that an option wants: a TypeError otherwise, a RangeError where only `fits` fails. */
+function hasType({ type }: OptionSpec, value: unknown): boolean {
+  switch (type) {
+    case "boolean":
+      return typeof value === "boolean";
+    case "choice":
+      return typeof value === "string";
+    case "numbers":
+      return Array.isArray(value) && value.length === 2 && value.every((n) => typeof n === "number");
+    default:
+      return typeof value === "number";
+  }
+}
+
+function fits(spec: OptionSpec, value: unknown): boolean {
+  if (spec.type === "choice") return spec.choices!.includes(value as string);
+  if (spec.type === "boolean") return true;
+  const { least = -Infinity, most = Infinity, above, below = Infinity } = spec;
+  return (spec.type === "numbers" ? value as number[] : [value as number]).every((n) =>
+    Number.isFinite(n) && (above ? n > least : n >= least) && n <= most && n < below &&
+    (spec.type !== "integer" || Number.isSafeInteger(n))
+  );
+}
+
+/**
+ * Options with every default filled in.
+ *
+ * @param action What cannot be done if they are wrong: "create model".
+ * @throws {TypeError} If an option is unknown, missing or of the wrong type.
+ * @throws {RangeError} If a value is out of range.
+ */
+export function resolveOptions(
+  action: string,
+  specs: Readonly<Record<string, OptionSpec>>,
+  given: object,
+): Record<string, unknown> {
+  if (typeof given !== "object" || given === null) {
+    throw new TypeError(`Cannot ${action}: options must be an object, got ${given}`);
+  }
+  const values = given as Record<string, unknown>;
+  for (const name of Object.keys(values)) {
+    if (!Object.hasOwn(specs, name)) throw new TypeError(`Cannot ${action}: unknown option "${name}"`);
+  }
+  const full: Record<string, unknown> = {};
+  for (const [name, spec] of Object.entries(specs)) {
+    const value = (Object.hasOwn(values, name) ? values[name] : undefined) ?? spec.default;
+    if (value === undefined) {
+      if (spec.optional) continue;
+      throw new TypeError(`Cannot ${action}: ${name} is missing`);
+    }
+    const message = () => `Cannot ${action}: ${name} must be ${expected(spec)}, got ${show(value)}`;
+    if (!hasType(spec, value)) throw new TypeError(message());
+    if (!fits(spec, value)) throw new RangeError(message());
+    full[name] = value;
+  }
+  return full;
+}
+
+function show(value: unknown): string {
+  return typeof value === "string" ? `"${value}"` : String(value);
+}

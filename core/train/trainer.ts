@@ -1,0 +1,165 @@
+import type { LossName } from "../model/head.ts";
+import { LOSSES, type Model, type Sequences, type StateDict, type Targets } from "../model/model.ts";
+import { type OptionSpec, resolveOptions } from "../options.ts";
+import { seedWords } from "../random.ts";
+import {
+  controlWords,
+  gradientNormOf,
+  type OptimizerOptions,
+  optimizerState,
+  resolveOptimizer,
+  updateCalls,
+} from "./optimizer.ts";
+
+/** How a model is trained, step by step. */
+export interface TrainerOptions {
+  /** Default "bce". */
+  loss?: LossName;
+  /** Default Adam with PyTorch's defaults. */
+  optimizer?: OptimizerOptions;
+  /** Largest norm of the whole gradient; a longer one is shortened. Default: no limit. */
+  clipNorm?: number;
+  /** Largest absolute value of each number of the gradient, applied after clipNorm. Default: no limit. */
+  clipValue?: number;
+  /** Of the dropout masks. Default: the model's. */
+  seed?: number;
+}
+
+/** The options of a trainer besides its optimizer: types, defaults, ranges. */
+export const TRAINER_OPTIONS: { readonly [Name in keyof Required<Omit<TrainerOptions, "optimizer">>]: OptionSpec } = {
+  loss: { type: "choice", default: "bce", choices: LOSSES, about: "loss" },
+  clipNorm: { type: "number", optional: true, least: 0, above: true, about: "largest norm of the gradient" },
+  clipValue: { type: "number", optional: true, least: 0, above: true, about: "largest absolute value in the gradient" },
+  seed: {
+    type: "integer",
+    optional: true,
+    least: 0,
+    most: Number.MAX_SAFE_INTEGER,
+    about: "seed of everything random",
+  },
+};
+
+/** What one step of training says. */
+export interface StepResult {
+  /** The mean loss of the batch, before the step. */
+  readonly loss: number;
+  /** The norm of the whole gradient, before clipping. */
+  readonly gradNorm: number;
+  /** Rows whose prediction is right; 0 for "mse". */
+  readonly correct: number;
+}
+
+/** What an optimizer has learnt: enough to go on. */
+export interface TrainerState {
+  /** Steps done. */
+  readonly step: number;
+  /** State by PyTorch's name (`exp_avg`, …), then by parameter. */
+  readonly slots: Record<string, StateDict>;
+}
+
+/** Trains a model, one batch at a time. Made by {@linkcode createTrainer}. */
+export class Trainer {
+  /** The model it trains. */
+  readonly model: Model;
+  /** Its options, all filled in. */
+  readonly options: Required<Pick<TrainerOptions, "loss" | "optimizer" | "seed">> & TrainerOptions;
+  readonly #seed: readonly [number, number];
+  readonly #update: ReturnType<typeof updateCalls>;
+  #step = 0;
+
+  /** Use {@linkcode createTrainer}. */
+  constructor(model: Model, options: TrainerOptions = {}) {
+    const { optimizer, ...rest } = options;
+    const own = resolveOptions("create trainer", TRAINER_OPTIONS, rest) as Omit<TrainerOptions, "optimizer">;
+    this.model = model;
+    this.options = { ...own, loss: own.loss!, seed: own.seed ?? model.seed, optimizer: resolveOptimizer(optimizer) };
+    this.#seed = seedWords(this.options.seed);
+    this.#update = updateCalls(this.options.optimizer, this.options);
+    model.claim(this, this.options.loss);
+  }
+
+  /** Steps done so far. */
+  get steps(): number {
+    return this.#step;
+  }
+
+  /**
+   * One step: forward, backward, clipping, update.
+   *
+   * @param sequences Inputs (B, T, I).
+   * @param targets (B, O) for "bce" and "mse", (B) class numbers as Int32Array for "crossEntropy".
+   * @param options `dropoutMask`: multipliers (B, D) of the context in place of all random dropout of this step.
+   * @throws {TypeError | RangeError} If the batch does not fit the model, or another trainer took the model over.
+   */
+  async step(
+    sequences: Sequences,
+    targets: Targets,
+    options: { dropoutMask?: Float32Array } = {},
+  ): Promise<StepResult> {
+    const { model } = this;
+    this.#check();
+    const plan = model.run(sequences, {
+      purpose: "step",
+      loss: this.options.loss,
+      targets,
+      dropoutMask: options.dropoutMask,
+      random: true,
+      update: this.#update,
+      control: controlWords(this.options.optimizer, this.#seed, this.#step),
+    });
+    this.#step++;
+    const { loss, correct } = await model.stats(plan);
+    const [gradNorm] = await model.read(gradientNormOf);
+    return { loss, gradNorm: gradNorm!, correct };
+  }
+
+  #check() {
+    if (!this.model.owns(this)) {
+      throw new TypeError("Cannot train model: another trainer was made for it, which has replaced this one's state");
+    }
+  }
+
+  /** A copy of the optimizer's state. */
+  async state(): Promise<TrainerState> {
+    this.#check();
+    const slots: Record<string, StateDict> = {};
+    for (const [i, name] of optimizerState(this.options.optimizer).entries()) {
+      slots[name] = await this.model.readSlot(i);
+    }
+    return { step: this.#step, slots };
+  }
+
+  /**
+   * Takes over an optimizer's state, such as that of a checkpoint.
+   *
+   * @throws {TypeError | RangeError} If names or shapes are not this optimizer's.
+   */
+  // deno-lint-ignore require-await -- errors arrive as rejections, as from every other method
+  async loadState({ step, slots }: TrainerState): Promise<void> {
+    this.#check();
+    if (!Number.isSafeInteger(step) || step < 0) {
+      throw new RangeError(`Cannot load optimizer state: step must be a whole number from 0, got ${step}`);
+    }
+    const names = optimizerState(this.options.optimizer);
+    for (const name of Object.keys(slots)) {
+      if (!names.includes(name)) throw new TypeError(`Cannot load optimizer state: unknown state "${name}"`);
+    }
+    for (const [i, name] of names.entries()) {
+      if (!Object.hasOwn(slots, name)) throw new TypeError(`Cannot load optimizer state: missing state "${name}"`);
+      this.model.writeSlot(i, slots[name]!, `optimizer state "${name}"`);
+    }
+    this.#step = step;
+  }
+}
+
+/**
+ * Makes a trainer for a model, with a fresh optimizer state.
+ *
+ * A model has one trainer at a time: the one made last.
+ *
+ * @throws {TypeError} If an option is unknown or of the wrong type.
+ * @throws {RangeError} If a number is out of range.
+ */
+export function createTrainer(model: Model, options: TrainerOptions = {}): Trainer {
+  return new Trainer(model, options);
+}

@@ -1,6 +1,6 @@
 import { instantiateSync } from "../../deps.ts";
 import type { Device, Plan, Program } from "./device.ts";
-import { type KernelName, KERNELS, orderedArguments, type Tensor } from "./kernels.ts";
+import { KERNELS, orderedArguments, type Tensor } from "./kernels.ts";
 import { PLAIN, RELAXED } from "./wasm_module.ts";
 
 const PAGE = 65536;

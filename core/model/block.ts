@@ -19,6 +19,8 @@ export interface InputsOutputs {
   readonly targets: Tensor | null;
   /** (B, O). */
   readonly logits: Tensor | null;
+  /** (B, O). */
+  readonly probabilities: Tensor | null;
   /** (B, T). */
   readonly attentionWeights: Tensor | null;
   /** (B, D). */

@@ -82,6 +82,16 @@ export class Head {
     task.call("dropoutApply", { y, x, mask: this.#mask, rows: R, width: Dp, ldy: ld, ldx: ld, ldm: ld });
   }
 
+  /** What the logits mean after training with a loss: probabilities, or values as they are. */
+  predict(task: TaskBuilder, loss: LossName): void {
+    const { network: { config: { outputSize: O }, Op }, R, row0, io } = this.#block;
+    const args = { y: this.#logits, x: this.#logits, R, O, ldl: Op };
+    if (loss === "bce") task.call("sigmoidRows", args);
+    if (loss === "crossEntropy") task.call("softmaxRows", args);
+    const dst = from(io.probabilities!, row0 * O);
+    task.call("rowsOut", { dst, src: this.#logits, rows: R, H: O, lddst: O, ldsrc: Op });
+  }
+
   /** The loss, its gradient by the logits, and the count of right rows. `index` is the block's number. */
   loss(task: TaskBuilder, name: LossName, index: number): void {
     const { network: { config: { outputSize: O }, Op }, R, row0, io } = this.#block;

@@ -69,10 +69,60 @@ export interface ModelOptions {
 export type Targets = Float32Array | Int32Array;
 
 /** A GRU with additive attention and a linear output. Made by {@linkcode createModel}. */
-export class Model {
+export interface Model extends Disposable {
   /** Its options, all filled in. */
-  readonly config: Required<ModelConfig>;
+  readonly config: Readonly<Required<ModelConfig>>;
   /** The seed it was made with. */
+  readonly seed: number;
+  /** The parameters: names, shapes, and the bound of their initial values, in the order of PyTorch's state dict. */
+  readonly parameters: readonly Parameter[];
+  /** What the model computes on, by name and in words. */
+  readonly device: { readonly name: string; readonly description: string };
+  /** The loss of the trainer made last for this model, if any: it says what the logits mean. */
+  readonly loss: LossName | undefined;
+  /**
+   * What the model computes from a batch, in evaluation mode: no dropout.
+   *
+   * @param sequences Inputs (B, T, I), with lengths and initial states if wanted.
+   * @throws {TypeError} If an array is missing or of the wrong kind.
+   * @throws {RangeError} If an array does not fit its shape.
+   */
+  forward(sequences: Sequences): Promise<Outputs>;
+  /**
+   * The loss of a batch and its gradients, in evaluation mode but for `dropoutMask`: what `loss.backward()` computes.
+   *
+   * @param sequences Inputs (B, T, I).
+   * @param targets (B, O) real numbers for "bce" and "mse", (B) class numbers as Int32Array for "crossEntropy".
+   * @param options The loss, and multipliers (B, D) of the context to use as a dropout mask.
+   * @throws {TypeError | RangeError} If the batch does not fit the model.
+   */
+  gradients(
+    sequences: Sequences,
+    targets: Targets,
+    options: { loss: LossName; dropoutMask?: Float32Array },
+  ): Promise<Gradients>;
+  /** A copy of all parameters, under PyTorch's names. */
+  stateDict(): Promise<StateDict>;
+  /**
+   * Takes over parameters, such as those of a PyTorch model.
+   *
+   * @throws {TypeError} If a name is missing, unknown or no array, or a value is not a finite number.
+   * @throws {RangeError} If a shape is another.
+   */
+  loadStateDict(dict: StateDict): Promise<void>;
+  /** Frees the memory. The model cannot be used afterwards. */
+  dispose(): void;
+}
+
+/** The class behind a model, for those that train and evaluate it. */
+export function coreOf(model: Model): ModelCore {
+  if (!(model instanceof ModelCore)) throw new TypeError("Cannot use model: it was not made by createModel");
+  return model;
+}
+
+/** A model, and what the public face does not show: running plans and keeping optimizer state. */
+class ModelCore implements Model {
+  readonly config: Required<ModelConfig>;
   readonly seed: number;
   readonly #network: Network;
   readonly #device: Device;
@@ -85,7 +135,6 @@ export class Model {
   #loss: LossName | undefined;
   #disposed = false;
 
-  /** Use {@linkcode createModel}. */
   constructor(config: ModelConfig, options: ModelOptions = {}) {
     this.config = resolveConfig(config);
     this.seed = options.seed ?? 0;
@@ -109,35 +158,20 @@ export class Model {
     this.#device.load({ arena: this.#network.persistent, scratch: 0, programs }, 0);
   }
 
-  /** The parameters: names, shapes, and the bound of their initial values, in the order of PyTorch's state dict. */
   get parameters(): readonly Parameter[] {
     return this.#network.parameters;
   }
 
-  /** What the model computes on, in words. */
   get device(): { readonly name: string; readonly description: string } {
     const { name, description } = this.#device;
     return { name, description };
   }
 
-  /**
-   * What the model computes from a batch, in evaluation mode: no dropout.
-   *
-   * @param sequences Inputs (B, T, I), with lengths and initial states if wanted.
-   * @throws {TypeError} If an array is missing or of the wrong kind.
-   * @throws {RangeError} If an array does not fit its shape.
-   */
   async forward(sequences: Sequences): Promise<Outputs> {
     const plan = this.run(sequences, { purpose: "forward" });
     return await this.#outputs(plan, sequences);
   }
 
-  /**
-   * The loss of a batch and its gradients, in evaluation mode but for `dropoutMask`: what `loss.backward()` computes.
-   *
-   * @param targets (B, O) real numbers for "bce" and "mse", (B) class numbers as Int32Array for "crossEntropy".
-   * @param options The loss, and multipliers (B, D) of the context to use as a dropout mask.
-   */
   async gradients(
     sequences: Sequences,
     targets: Targets,
@@ -155,23 +189,31 @@ export class Model {
     return { loss: value, outputs, parameters: this.#named(block), inputs: { x, h0 } };
   }
 
-  /** The loss of the trainer made last for this model, if any: it says what the logits mean. */
+  /**
+   * Probabilities (or values) and attention weights: see `predict`.
+   */
+  async predict(
+    sequences: Sequences,
+    loss: LossName,
+  ): Promise<{ probabilities: NamedArray; attentionWeights: NamedArray }> {
+    checkLoss(loss);
+    const { io } = this.run(sequences, { purpose: "predict", activation: loss });
+    const [B, T] = sequences.shape as [number, number];
+    return {
+      probabilities: await this.#array(io.probabilities!, [B, this.config.outputSize]),
+      attentionWeights: await this.#array(io.attentionWeights!, [B, T]),
+    };
+  }
+
   get loss(): LossName | undefined {
     return this.#loss;
   }
 
-  /** A copy of all parameters, under PyTorch's names. */
   async stateDict(): Promise<StateDict> {
     this.#check();
     return this.#named(await this.#device.read(this.#network.values));
   }
 
-  /**
-   * Takes over parameters, such as those of a PyTorch model.
-   *
-   * @throws {TypeError} If a name is missing, unknown or no array, or a value is not a finite number.
-   * @throws {RangeError} If a shape is another.
-   */
   // deno-lint-ignore require-await -- async so that every device can keep the signature, and errors arrive as rejections
   async loadStateDict(dict: StateDict): Promise<void> {
     this.#check();
@@ -180,14 +222,12 @@ export class Model {
     this.#version++;
   }
 
-  /** Frees the memory. The model cannot be used afterwards. */
   dispose(): void {
     this.#disposed = true;
     this.#plans.clear();
     this.#device.dispose();
   }
 
-  /** As {@linkcode dispose}: for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
@@ -252,18 +292,17 @@ export class Model {
     };
   }
 
-  // What follows serves core/train: it runs plans and keeps optimizer state, and is no part of the public face.
+  // What follows is not part of the public face.
 
   /**
    * Runs a plan over a batch; its results stand in the plan's tensors.
-   *
-   * @internal
    */
   run(
     sequences: Sequences,
     request: {
       purpose: PlanRequest["purpose"];
       loss?: LossName;
+      activation?: LossName;
       targets?: Targets;
       dropoutMask?: Float32Array;
       random?: boolean;
@@ -274,13 +313,13 @@ export class Model {
     this.#check();
     const [B, T] = this.#validate(sequences, request.loss, request.targets, request.dropoutMask);
     const dropout: DropoutMode = request.dropoutMask ? "given" : request.random ? "random" : "none";
-    const { purpose, loss, update } = request;
+    const { purpose, loss, activation, update } = request;
     const h0 = sequences.h0 !== undefined;
-    const key = `${purpose} ${B} ${T} ${h0} ${loss} ${dropout}`;
+    const key = `${purpose} ${B} ${T} ${h0} ${loss} ${activation} ${dropout}`;
     let plan = this.#plans.get(key);
     if (!plan) {
       if (this.#plans.size >= MAX_PLANS) this.#plans.delete(this.#plans.keys().next().value!);
-      plan = makePlan(this.#network, { B, T, purpose, h0, loss, dropout, update });
+      plan = makePlan(this.#network, { B, T, purpose, h0, loss, activation, dropout, update });
       this.#plans.set(key, plan);
     }
     this.#load(plan);
@@ -311,8 +350,6 @@ export class Model {
 
   /**
    * The loss and the number of right rows of the plan that ran last.
-   *
-   * @internal
    */
   async stats(plan: ModelPlan): Promise<{ loss: number; correct: number }> {
     const sums = await this.#device.read(plan.io.stats!);
@@ -326,8 +363,6 @@ export class Model {
 
   /**
    * Reads a tensor of the network or of the plan that ran last.
-   *
-   * @internal
    */
   read(pick: (network: Network) => Tensor): Promise<Float32Array<ArrayBuffer>> {
     return this.#device.read(pick(this.#network));
@@ -335,8 +370,6 @@ export class Model {
 
   /**
    * Takes possession of the optimizer state, cleared. A trainer made later ends the earlier one's.
-   *
-   * @internal
    */
   claim(owner: unknown, loss: LossName): void {
     this.#check();
@@ -347,21 +380,19 @@ export class Model {
     for (const slot of this.#network.slots) this.#device.write(slot, new Float32Array(slot.length));
   }
 
-  /** @internal */
+  /** Whether `owner` claimed the optimizer state last. */
   owns(owner: unknown): boolean {
     return this.#owner === owner;
   }
 
   /**
    * The optimizer state of one slot, by parameter name.
-   *
-   * @internal
    */
   async readSlot(slot: number): Promise<StateDict> {
     return this.#named(await this.#device.read(this.#network.slots[slot]!));
   }
 
-  /** @internal */
+  /** The reverse of readSlot. */
   writeSlot(slot: number, dict: StateDict, what: string): void {
     this.#device.write(this.#network.slots[slot]!, this.#flatten(dict, what));
   }
@@ -410,11 +441,7 @@ export class Model {
       length("dropoutMask", dropoutMask, B * D);
     }
     if (loss === undefined) return [B, T];
-    if (!LOSSES.includes(loss)) {
-      throw new TypeError(
-        `Cannot run model: loss must be one of ${LOSSES.map((l) => `"${l}"`).join(", ")}, got "${loss}"`,
-      );
-    }
+    checkLoss(loss);
     const classes = loss === "crossEntropy";
     if (classes ? !(targets instanceof Int32Array) : !(targets instanceof Float32Array)) {
       throw new TypeError(
@@ -438,6 +465,14 @@ export class Model {
 /** The names of the losses. */
 export const LOSSES: readonly LossName[] = ["bce", "crossEntropy", "mse"];
 
+function checkLoss(loss: LossName): void {
+  if (!LOSSES.includes(loss)) {
+    throw new TypeError(
+      `Cannot run model: loss must be one of ${LOSSES.map((l) => `"${l}"`).join(", ")}, got "${loss}"`,
+    );
+  }
+}
+
 /** Plans kept at a time, for the batches of different sizes that come in turn. */
 const MAX_PLANS = 16;
 
@@ -458,8 +493,19 @@ function kind(value: unknown): string {
  *
  * @throws {TypeError} If an option is unknown or of the wrong type.
  * @throws {RangeError} If a number is out of range.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel } from "./mod.ts";
+ *
+ * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2, bidirectional: true }, { seed: 0 });
+ * const { logits, attentionWeights } = await model.forward({ x: new Float32Array(4 * 7 * 5), shape: [4, 7, 5] });
+ * assert.deepEqual([logits.shape, attentionWeights.shape], [[4, 2], [4, 7]]);
+ * assert.deepEqual(model.parameters.at(-1)!.name, "fc.bias");
+ * ```
  */
 // deno-lint-ignore require-await -- devices other than the CPU are found asynchronously
 export async function createModel(config: ModelConfig, options: ModelOptions = {}): Promise<Model> {
-  return new Model(config, options);
+  return new ModelCore(config, options);
 }

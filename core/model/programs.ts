@@ -13,12 +13,14 @@ export interface PlanRequest {
   readonly B: number;
   /** Steps of the longest. */
   readonly T: number;
-  /** "forward": all outputs; "predict": logits and attention weights; "evaluate": loss only; "gradients"; "step": train. */
+  /** "forward": all outputs; "predict": probabilities and attention weights; "evaluate": loss only; "gradients"; "step": train. */
   readonly purpose: "forward" | "predict" | "evaluate" | "gradients" | "step";
   /** Whether initial states are given. */
   readonly h0: boolean;
   /** For all but "forward" and "predict". */
   readonly loss?: LossName;
+  /** For "predict": the loss trained with, which says what the logits mean. */
+  readonly activation?: LossName;
   /** Default "none". */
   readonly dropout?: DropoutMode;
   /** For "step": adds the clipping and the optimizer's call, the gradients being summed up. */
@@ -48,7 +50,7 @@ export function makePlan(network: Network, request: PlanRequest): ModelPlan {
   const R = blockRows(network, B, T), blocks = Math.ceil(B / R);
 
   const tensor = (wanted: boolean, length: number): Tensor | null => wanted ? arena.allocate(length) : null;
-  const all = purpose === "forward" || purpose === "gradients", results = all || purpose === "predict";
+  const all = purpose === "forward" || purpose === "gradients", predict = purpose === "predict";
   const io: InputsOutputs = {
     B,
     x: arena.allocate(B * T * config.inputSize),
@@ -59,8 +61,9 @@ export function makePlan(network: Network, request: PlanRequest): ModelPlan {
       request.loss !== undefined,
       request.loss ? B * lossKernel(request.loss, config.outputSize).width : 0,
     ),
-    logits: tensor(results, B * config.outputSize),
-    attentionWeights: tensor(results, B * T),
+    logits: tensor(all, B * config.outputSize),
+    probabilities: tensor(predict, B * config.outputSize),
+    attentionWeights: tensor(all || predict, B * T),
     context: tensor(all, B * D),
     output: tensor(all, B * T * D),
     hidden: tensor(all, states * B * config.hiddenSize),
@@ -94,6 +97,7 @@ export function makePlan(network: Network, request: PlanRequest): ModelPlan {
     gru.forward(task);
     attention.forward(task);
     head.forward(task);
+    if (predict) head.predict(task, request.activation!);
     if (request.loss) head.loss(task, request.loss, index);
     if (backward) {
       if (paddedSize > size) task.call("clear", { dst: from(gradient, size), n: paddedSize - size });

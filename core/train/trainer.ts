@@ -1,5 +1,5 @@
 import type { LossName } from "../model/head.ts";
-import { LOSSES, type Model, type Sequences, type StateDict, type Targets } from "../model/model.ts";
+import { coreOf, LOSSES, type Model, type Sequences, type StateDict, type Targets } from "../model/model.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { seedWords } from "../random.ts";
 import {
@@ -63,6 +63,7 @@ export class Trainer {
   readonly model: Model;
   /** Its options, all filled in. */
   readonly options: Required<Pick<TrainerOptions, "loss" | "optimizer" | "seed">> & TrainerOptions;
+  readonly #core: ReturnType<typeof coreOf>;
   readonly #seed: readonly [number, number];
   readonly #update: ReturnType<typeof updateCalls>;
   #step = 0;
@@ -72,10 +73,11 @@ export class Trainer {
     const { optimizer, ...rest } = options;
     const own = resolveOptions("create trainer", TRAINER_OPTIONS, rest) as Omit<TrainerOptions, "optimizer">;
     this.model = model;
+    this.#core = coreOf(model);
     this.options = { ...own, loss: own.loss!, seed: own.seed ?? model.seed, optimizer: resolveOptimizer(optimizer) };
     this.#seed = seedWords(this.options.seed);
     this.#update = updateCalls(this.options.optimizer, this.options);
-    model.claim(this, this.options.loss);
+    this.#core.claim(this, this.options.loss);
   }
 
   /** Steps done so far. */
@@ -96,9 +98,9 @@ export class Trainer {
     targets: Targets,
     options: { dropoutMask?: Float32Array } = {},
   ): Promise<StepResult> {
-    const { model } = this;
+    const core = this.#core;
     this.#check();
-    const plan = model.run(sequences, {
+    const plan = core.run(sequences, {
       purpose: "step",
       loss: this.options.loss,
       targets,
@@ -108,13 +110,13 @@ export class Trainer {
       control: controlWords(this.options.optimizer, this.#seed, this.#step),
     });
     this.#step++;
-    const { loss, correct } = await model.stats(plan);
-    const [gradNorm] = await model.read(gradientNormOf);
+    const { loss, correct } = await core.stats(plan);
+    const [gradNorm] = await core.read(gradientNormOf);
     return { loss, gradNorm: gradNorm!, correct };
   }
 
   #check() {
-    if (!this.model.owns(this)) {
+    if (!this.#core.owns(this)) {
       throw new TypeError("Cannot train model: another trainer was made for it, which has replaced this one's state");
     }
   }
@@ -124,7 +126,7 @@ export class Trainer {
     this.#check();
     const slots: Record<string, StateDict> = {};
     for (const [i, name] of optimizerState(this.options.optimizer).entries()) {
-      slots[name] = await this.model.readSlot(i);
+      slots[name] = await this.#core.readSlot(i);
     }
     return { step: this.#step, slots };
   }
@@ -146,7 +148,7 @@ export class Trainer {
     }
     for (const [i, name] of names.entries()) {
       if (!Object.hasOwn(slots, name)) throw new TypeError(`Cannot load optimizer state: missing state "${name}"`);
-      this.model.writeSlot(i, slots[name]!, `optimizer state "${name}"`);
+      this.#core.writeSlot(i, slots[name]!, `optimizer state "${name}"`);
     }
     this.#step = step;
   }

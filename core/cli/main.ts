@@ -1,0 +1,29 @@
+import { VERSION } from "../version.ts";
+import { type Arguments, helpText, parseCommandLine, UsageError } from "./options.ts";
+import { remark } from "./terminal.ts";
+
+/**
+ * Runs the command line.
+ *
+ * @returns The exit code: 0, 1 for bad data or a failure, 2 for bad usage, 130 after Ctrl-C.
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  try {
+    const parsed = parseCommandLine(args);
+    if (parsed.help) console.log(helpText());
+    else if (parsed.version) console.log(`grutto ${VERSION}`);
+    else return await run(parsed);
+    return 0;
+  } catch (error) {
+    // Whoever reads our output has closed it, as `head` does: there is nobody to tell.
+    if (error instanceof Deno.errors.BrokenPipe) return 0;
+    remark(`error: ${error instanceof Error ? error.message.replaceAll("\n", " ") : error}`);
+    return error instanceof UsageError ? 2 : 1;
+  }
+}
+
+async function run(args: Arguments): Promise<number> {
+  if (args.command === "train") return await (await import("./train_command.ts")).trainCommand(args);
+  const commands = await import("./model_commands.ts");
+  return await (args.command === "evaluate" ? commands.evaluateCommand(args) : commands.predictCommand(args));
+}

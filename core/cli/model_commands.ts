@@ -1,0 +1,140 @@
+import type { Dataset } from "../data/dataset.ts";
+import { sampleDataset } from "../data/sample.ts";
+import type { Model, Sequences } from "../model/model.ts";
+import { evaluate, predict } from "../train/evaluate.ts";
+import type { LoadedCheckpoint } from "../train/checkpoint.ts";
+import { type Arguments, resolveJob, UsageError } from "./options.ts";
+import { readCheckpoint, readError } from "./read_checkpoint.ts";
+import { Terminal } from "./terminal.ts";
+import { jobData, type StoredJob, targetsFor } from "./train_command.ts";
+
+/** The checkpoint of `evaluate` and `predict`: an operand, or --checkpoint. */
+async function openCheckpoint(
+  { command, operands, checkpoint, given, resume, logFile }: Arguments,
+): Promise<LoadedCheckpoint> {
+  const [path = checkpoint, extra] = operands;
+  if (path === undefined) throw new UsageError(`${command} needs a checkpoint: ${command} checkpoints/best.json`);
+  if (extra !== undefined || operands.length > 0 && checkpoint !== undefined) {
+    throw new UsageError(`${command} takes one checkpoint, got also "${extra ?? checkpoint}"`);
+  }
+  const useless = [...Object.keys(given.model), ...Object.keys(given.training), ...Object.keys(given.optimizer)];
+  if (resume !== undefined) useless.push("resume");
+  if (logFile !== undefined) useless.push("logFile");
+  if (useless.length) throw new UsageError(`${command} takes no option ${useless[0]}: the checkpoint says it`);
+  return await readCheckpoint(path);
+}
+
+/** The data that a checkpoint was trained and tested on; new data where the command line describes some. */
+function dataOf({ model, job }: LoadedCheckpoint, { given, command }: Arguments): { train?: Dataset; test: Dataset } {
+  const stored = job as Partial<StoredJob> | null, { inputSize, outputSize } = model.config;
+  if (Object.keys(given.data).length || Object.keys(given.everything).length) {
+    const { data, everything: { seed } } = resolveJob({ ...given, data: { features: inputSize, ...given.data } });
+    if (data.features !== inputSize) {
+      throw new UsageError(`--features must be ${inputSize}, as in the checkpoint, got ${data.features}`);
+    }
+    return { test: sampleDataset({ ...data, seed }) };
+  }
+  if (typeof stored?.data !== "object" || typeof stored.seed !== "number" || outputSize !== 2) {
+    throw new Error(`cannot ${command}: the checkpoint names no data; give some with --size, --steps and --seed`);
+  }
+  return jobData(stored as StoredJob);
+}
+
+/** `evaluate CHECKPOINT`: loss and accuracy on the data it was trained and tested on, or on new data. */
+export async function evaluateCommand(args: Arguments): Promise<number> {
+  const loaded = await openCheckpoint(args);
+  using model = loaded.model;
+  const terminal = new Terminal(), batchSize = loaded.training?.options.batchSize, loss = model.loss ?? "bce";
+  for (const [name, dataset] of Object.entries(dataOf(loaded, args))) {
+    const metrics = await evaluate(model, targetsFor(loss, dataset), { loss, batchSize });
+    terminal.line(
+      `${name.padEnd(5)}  loss ${metrics.loss.toFixed(4)}  accuracy ${(100 * metrics.accuracy).toFixed(2)} %  of ${
+        dataset.shape[0]
+      } sequences`,
+    );
+  }
+  return 0;
+}
+
+/** `predict CHECKPOINT`: a JSON line for each sequence of --input, or of the test data. */
+export async function predictCommand(args: Arguments): Promise<number> {
+  const loaded = await openCheckpoint(args);
+  using model = loaded.model;
+  const terminal = new Terminal();
+  const show = async (sequences: Sequences) => {
+    const { probabilities, attentionWeights } = await predict(model, sequences);
+    const [B, T] = sequences.shape as [number, number], O = model.config.outputSize;
+    const digits = (numbers: Float32Array) => Array.from(numbers, (x) => Number(x.toPrecision(6)));
+    for (let i = 0; i < B; i++) {
+      const values = digits(probabilities.data.subarray(i * O, (i + 1) * O));
+      terminal.line(JSON.stringify({
+        ...model.loss === "mse" ? { values } : { class: classOf(values), probabilities: values },
+        attentionWeights: digits(attentionWeights.data.subarray(i * T, (i + 1) * T)),
+      }));
+    }
+  };
+  if (args.input === undefined) {
+    await show(dataOf(loaded, args).test);
+    return 0;
+  }
+  let number = 0;
+  for await (const line of inputLines(args.input)) {
+    number++;
+    if (line.trim() !== "") {
+      await show(parseSequence(line, `${args.input === "-" ? "standard input" : args.input}, line ${number}`, model));
+    }
+  }
+  return 0;
+}
+
+/** The most likely class; of a single output, whether it is above 0.5. */
+function classOf(values: number[]): number {
+  return values.length === 1 ? Number(values[0]! > 0.5) : values.indexOf(Math.max(...values));
+}
+
+/** The lines of a file, or of standard input for "-". */
+async function* inputLines(path: string): AsyncGenerator<string> {
+  let stream: ReadableStream<Uint8Array<ArrayBuffer>>;
+  try {
+    stream = path === "-" ? Deno.stdin.readable : (await Deno.open(path)).readable;
+  } catch (error) {
+    throw readError("input", path, error);
+  }
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop()!;
+    yield* lines;
+  }
+  if (rest) yield rest;
+}
+
+/** One sequence from a line of JSON: {"x": [[numbers of a step], …]}, or the list by itself. */
+function parseSequence(line: string, place: string, model: Model): Sequences {
+  const { inputSize } = model.config;
+  let json: unknown;
+  try {
+    json = JSON.parse(line);
+  } catch (error) {
+    throw new Error(`cannot read ${place}: it is not JSON: ${(error as Error).message}`);
+  }
+  const steps = Array.isArray(json) ? json : (json as { x?: unknown } | null)?.x;
+  if (!Array.isArray(steps) || steps.length === 0) {
+    throw new Error(`cannot read ${place}: expected {"x": [[…], …]} with at least one step`);
+  }
+  const x = new Float32Array(steps.length * inputSize);
+  steps.forEach((step, t) => {
+    if (!Array.isArray(step) || step.length !== inputSize) {
+      throw new Error(
+        `cannot read ${place}: step ${t + 1} must have ${inputSize} numbers, got ${JSON.stringify(step)}`,
+      );
+    }
+    step.forEach((value, i) => {
+      if (typeof value !== "number" || !Number.isFinite(Math.fround(value))) {
+        throw new Error(`cannot read ${place}: step ${t + 1}, number ${i + 1} is ${JSON.stringify(value)}`);
+      }
+      x[t * inputSize + i] = value;
+    });
+  });
+  return { x, shape: [1, steps.length, inputSize] };
+}

@@ -1,0 +1,225 @@
+/** The flags of the command line: the options of the library's tables, with the seed job's defaults, and a few more. */
+
+import { parseArgs } from "../../deps.ts";
+import { SAMPLE_OPTIONS, type SampleOptions } from "../data/sample.ts";
+import { MODEL_OPTIONS, type ModelConfig } from "../model/config.ts";
+import { expected, type OptionSpec, resolveOptions } from "../options.ts";
+import { OPTIMIZER_OPTIONS, type OptimizerOptions } from "../train/optimizer.ts";
+import { TRAIN_OPTIONS } from "../train/train.ts";
+import { TRAINER_OPTIONS } from "../train/trainer.ts";
+
+/** A command line that cannot be understood: exit code 2. */
+export class UsageError extends Error {}
+
+const { inputSize: _input, outputSize: _output, ...model } = MODEL_OPTIONS;
+const { seed, ...sample } = SAMPLE_OPTIONS;
+const { seed: _seed, ...trainer } = TRAINER_OPTIONS;
+
+/** The options of a job, by the object they belong to. */
+const JOB_OPTIONS = {
+  data: sample,
+  model: { ...model, hiddenSize: { ...model.hiddenSize, default: 10 }, dropout: { ...model.dropout, default: 0.5 } },
+  training: { ...TRAIN_OPTIONS, ...trainer },
+  optimizer: OPTIMIZER_OPTIONS,
+  everything: { seed },
+} satisfies Record<string, Record<string, OptionSpec>>;
+
+type Group = keyof typeof JOB_OPTIONS;
+
+/** Flags that are no option of the library: what they take (none: a switch) and what they mean. */
+const EXTRA_FLAGS: Record<string, { takes?: string; about: string }> = {
+  checkpoint: { takes: "PATH", about: "keep last.json and best.json in this folder, or a file PATH.json" },
+  resume: { takes: "FILE", about: "go on from a checkpoint, to the same bits" },
+  "log-file": { takes: "FILE", about: "write one JSON line per epoch" },
+  input: { takes: "FILE", about: 'predict: JSON Lines of {"x": [[…], …]}; - for standard input' },
+  quiet: { about: "print the last line only" },
+  help: { about: "print this" },
+  version: { about: "print the version" },
+};
+
+/** What can be done. */
+const COMMANDS = {
+  train: "train the seed job (the default)",
+  evaluate: "loss and accuracy of a checkpoint: evaluate CHECKPOINT",
+  predict: "what a checkpoint says of sequences, as JSON Lines: predict CHECKPOINT",
+};
+
+/** One of the commands. */
+export type Command = keyof typeof COMMANDS;
+
+/** The options of a job, all filled in. */
+export interface Job {
+  readonly data: Required<Omit<SampleOptions, "seed">>;
+  readonly model: Omit<Required<ModelConfig>, "inputSize" | "outputSize">;
+  readonly training: Record<string, unknown>;
+  readonly optimizer: OptimizerOptions;
+  readonly everything: { readonly seed: number };
+}
+
+/** A command line, understood. */
+export interface Arguments {
+  readonly command: Command;
+  /** What stands behind the command. */
+  readonly operands: readonly string[];
+  /** The options that were given, by group. */
+  readonly given: Readonly<Record<Group, Record<string, unknown>>>;
+  readonly checkpoint?: string;
+  readonly resume?: string;
+  readonly logFile?: string;
+  readonly input?: string;
+  readonly quiet: boolean;
+  readonly help: boolean;
+  readonly version: boolean;
+}
+
+/** The flag of an option: its own, or its name in kebab-case. */
+export function flagOf(name: string, spec: OptionSpec): string {
+  return spec.flag ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** Every option with its group and flag. */
+const FLAGS: { group: Group; name: string; spec: OptionSpec; flag: string }[] = Object.entries(JOB_OPTIONS).flatMap(
+  ([group, specs]) =>
+    Object.entries(specs as Record<string, OptionSpec>).map(([name, spec]) => ({
+      group: group as Group,
+      name,
+      spec,
+      flag: flagOf(name, spec),
+    })),
+);
+
+/**
+ * Reads a command line.
+ *
+ * @throws {UsageError} If a flag is unknown, or a value is not one that it takes.
+ */
+export function parseCommandLine(args: readonly string[]): Arguments {
+  const options: Record<string, { type: "string" | "boolean" }> = {};
+  for (const { flag, spec } of FLAGS) options[flag] = { type: spec.type === "boolean" ? "boolean" : "string" };
+  for (const [flag, { takes }] of Object.entries(EXTRA_FLAGS)) options[flag] = { type: takes ? "string" : "boolean" };
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, allowNegative: true, tokens: true });
+  const positionals: string[] = [], values = new Map<string, string | boolean>();
+  for (const token of tokens) {
+    if (token.kind === "positional") positionals.push(token.value);
+    if (token.kind !== "option") continue;
+    const negative = token.name.startsWith("no-") && !(token.name in options),
+      name = negative ? token.name.slice(3) : token.name;
+    const type = Object.hasOwn(options, name) ? options[name]!.type : undefined;
+    if (!type || negative && type !== "boolean") {
+      throw new UsageError(`unknown flag ${token.rawName}${suggestion(name, Object.keys(options))}: see --help`);
+    }
+    if (type === "boolean" && token.value !== undefined) {
+      throw new UsageError(`--${name} takes no value, got "${token.value}"`);
+    }
+    if (type === "string" && token.value === undefined) throw new UsageError(`--${name} needs a value: see --help`);
+    values.set(name, type === "boolean" ? !negative : token.value!);
+  }
+  const [command = "train", ...operands] = positionals;
+  if (!Object.hasOwn(COMMANDS, command)) {
+    throw new UsageError(`unknown command "${command}": it must be one of ${Object.keys(COMMANDS).join(", ")}`);
+  }
+  const given: Record<Group, Record<string, unknown>> = {
+    data: {},
+    model: {},
+    training: {},
+    optimizer: {},
+    everything: {},
+  };
+  for (const { group, name, spec, flag } of FLAGS) {
+    const text = values.get(flag);
+    if (text !== undefined) given[group][name] = convert(flag, name, spec, text);
+  }
+  const text = (flag: string) => values.get(flag) as string | undefined;
+  return {
+    command: command as Command,
+    operands,
+    given,
+    checkpoint: text("checkpoint"),
+    resume: text("resume"),
+    logFile: text("log-file"),
+    input: text("input"),
+    quiet: values.get("quiet") === true,
+    help: values.get("help") === true,
+    version: values.get("version") === true,
+  };
+}
+
+/** A flag's text as the value of its option, checked by the option's table. */
+function convert(flag: string, name: string, spec: OptionSpec, text: string | boolean): unknown {
+  const number = (part: string) => part.trim() === "" ? NaN : Number(part);
+  const value = typeof text === "boolean" || spec.type === "choice"
+    ? text
+    : spec.type === "numbers"
+    ? text.split(",").map(number)
+    : number(text);
+  try {
+    return resolveOptions("", { [name]: spec }, { [name]: value })[name];
+  } catch {
+    throw new UsageError(`--${flag} must be ${expected(spec)}, got "${text}"`);
+  }
+}
+
+/** The job that a command line asks for. */
+export function resolveJob(given: Arguments["given"]): Job {
+  const groups = Object.entries(JOB_OPTIONS).map(([group, specs]) =>
+    group === "optimizer" ? [group, given.optimizer] : [group, resolveOptions("train", specs, given[group as Group])]
+  );
+  return Object.fromEntries(groups) as Job;
+}
+
+/** " (did you mean --epochs?)", if some flag is but two letters away. */
+function suggestion(name: string, flags: string[]): string {
+  const nearest = flags.map((flag) => ({ flag, distance: distance(name, flag) })).sort((a, b) =>
+    a.distance - b.distance
+  )[0]!;
+  return nearest.distance <= 2 ? ` (did you mean --${nearest.flag}?)` : "";
+}
+
+/** Insertions, deletions and changes from a to b (Levenshtein). */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next[j] = Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + Number(a[i - 1] !== b[j - 1]));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
+
+/** The help page. */
+export function helpText(): string {
+  const line = (left: string, about: string) => `  ${left.padEnd(24)} ${about}`;
+  const value = (spec: OptionSpec) =>
+    ({ boolean: "", choice: " NAME", integer: " N", number: " X", numbers: " X,X" })[spec.type];
+  const option = ({ flag, spec }: { flag: string; spec: OptionSpec }) => {
+    const negative = spec.type === "boolean" && spec.default === true;
+    const note = spec.type === "boolean"
+      ? ""
+      : spec.type === "choice"
+      ? ` (${spec.choices!.map((c) => c === spec.default ? `${c}: default` : c).join(", ")})`
+      : spec.default !== undefined
+      ? ` (default ${spec.default})`
+      : "";
+    return line(`--${negative ? "no-" : ""}${flag}${value(spec)}`, `${negative ? "without " : ""}${spec.about}${note}`);
+  };
+  const groups = Object.keys(JOB_OPTIONS) as Group[];
+  return [
+    "Trains a GRU with additive attention on sequences.",
+    "",
+    "  deno task train [FLAGS]                     train, keeping checkpoints/last.json and best.json",
+    "  deno run mod.ts [COMMAND] [FLAGS]           needs no permission; writes nothing it was not asked to",
+    "",
+    "Commands",
+    ...Object.entries(COMMANDS).map(([name, about]) => line(name, about)),
+    ...groups.flatMap((
+      group,
+    ) => ["", group[0]!.toUpperCase() + group.slice(1), ...FLAGS.filter((f) => f.group === group).map(option)]),
+    "",
+    "Run",
+    ...Object.entries(EXTRA_FLAGS).map(([flag, { takes, about }]) =>
+      line(`--${flag}${takes ? ` ${takes}` : ""}`, about)
+    ),
+  ].join("\n");
+}

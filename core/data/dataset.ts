@@ -1,0 +1,173 @@
+/** Labelled sequences, splitting them, and batches of them. */
+
+import { resolveOptions } from "../options.ts";
+import { Random } from "../random.ts";
+
+/** N labelled sequences of T steps with I numbers each. */
+export interface Dataset {
+  /** Inputs (N, T, I), row-major. */
+  readonly x: Float32Array;
+  /** [N, T, I]. */
+  readonly shape: readonly number[];
+  /** The same count of numbers for each sequence (N, O); or class numbers (N) as Int32Array. */
+  readonly targets: Float32Array | Int32Array;
+  /** Valid steps of each sequence (N), from 1 to T. Default: all T. */
+  readonly lengths?: Int32Array;
+}
+
+/** A part of a dataset in one piece, as a model takes it. */
+export type Batch = Dataset;
+
+/**
+ * Checks that the arrays of a dataset fit one another.
+ *
+ * @returns N, T, I and the count of targets per sequence.
+ */
+function measure(action: string, dataset: Dataset): { N: number; T: number; I: number; width: number } {
+  const { x, shape, targets, lengths } = dataset;
+  const [N, T, I] = shape as [number, number, number];
+  if (shape.length !== 3 || shape.some((n) => !Number.isInteger(n) || n < 1)) {
+    throw new RangeError(`Cannot ${action}: shape must be three whole numbers from 1, got [${shape}]`);
+  }
+  if (x.length !== N * T * I) {
+    throw new RangeError(`Cannot ${action}: x must have ${N * T * I} numbers for shape [${shape}], got ${x.length}`);
+  }
+  if (targets.length === 0 || targets.length % N !== 0) {
+    throw new RangeError(
+      `Cannot ${action}: targets must be the same count for each of ${N} sequences, got ${targets.length}`,
+    );
+  }
+  if (lengths && lengths.length !== N) {
+    throw new RangeError(`Cannot ${action}: lengths must have ${N} numbers, got ${lengths.length}`);
+  }
+  return { N, T, I, width: targets.length / N };
+}
+
+/** The sequences with the given numbers, in that order, copied. */
+function pick(dataset: Dataset, rows: ArrayLike<number>): Dataset {
+  const { x, shape, targets, lengths } = dataset;
+  const [N, T, I] = shape as [number, number, number];
+  const size = T * I, width = targets.length / N, count = rows.length;
+  const part = {
+    x: new Float32Array(count * size),
+    shape: [count, T, I],
+    targets: targets instanceof Int32Array ? new Int32Array(count * width) : new Float32Array(count * width),
+    ...lengths && { lengths: new Int32Array(count) },
+  };
+  for (let i = 0; i < count; i++) {
+    const row = rows[i]!;
+    part.x.set(x.subarray(row * size, (row + 1) * size), i * size);
+    part.targets.set(targets.subarray(row * width, (row + 1) * width), i * width);
+    if (lengths) part.lengths![i] = lengths[row]!;
+  }
+  return part;
+}
+
+/**
+ * Cuts a dataset into parts at random.
+ *
+ * @param parts Shares that add up to 1, or counts that add up to N. With shares, what rounding down leaves over goes to
+ * the parts in turn, as in torch.utils.data.random_split.
+ * @param seed A whole number from 0. Default 0.
+ * @returns As many datasets, of copies.
+ * @throws {RangeError} If the parts do not add up, or one would be empty.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { randomSplit, sampleDataset } from "./mod.ts";
+ *
+ * const [train, test] = randomSplit(sampleDataset({ size: 1000 }), [0.8, 0.2], 0);
+ * assert.deepEqual([train!.shape, test!.shape], [[800, 10, 5], [200, 10, 5]]);
+ * ```
+ */
+export function randomSplit(dataset: Dataset, parts: readonly number[], seed = 0): Dataset[] {
+  const { N } = measure("split dataset", dataset);
+  const sum = parts.reduce((a, b) => a + b, 0);
+  const wrong = () =>
+    new RangeError(
+      `Cannot split dataset: parts must be shares that add up to 1, or counts that add up to ${N}, got [${parts}]`,
+    );
+  if (parts.some((p) => !(p > 0))) throw wrong();
+  let counts = [...parts];
+  if (Math.abs(sum - 1) < 1e-9 && N > 1) {
+    counts = parts.map((share) => Math.floor(N * share + 1e-9));
+    for (let left = N - counts.reduce((a, b) => a + b, 0), i = 0; left > 0; left--, i++) counts[i % counts.length]!++;
+  } else if (sum !== N || parts.some((p) => !Number.isInteger(p))) throw wrong();
+  if (counts.some((count) => count < 1)) {
+    throw new RangeError(`Cannot split dataset: ${N} sequences are too few for parts [${parts}]`);
+  }
+  const order = new Random(seed, "split").permutation(N);
+  let start = 0;
+  return counts.map((count) => pick(dataset, order.subarray(start, start += count)));
+}
+
+/** Options of {@linkcode DataLoader}. */
+export interface DataLoaderOptions {
+  /** Sequences per batch; the last one may have fewer. Default 32. */
+  batchSize?: number;
+  /** Whether each pass takes the sequences in a new random order. Default false. */
+  shuffle?: boolean;
+  /** Of that order: a whole number from 0. Default 0. */
+  seed?: number;
+}
+
+/**
+ * Hands out a dataset in batches, as torch.utils.data.DataLoader. Each iteration is one pass; with `shuffle`, pass number
+ * e has an order of its own that depends on the seed and e alone.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { DataLoader, sampleDataset } from "./mod.ts";
+ *
+ * const loader = new DataLoader(sampleDataset({ size: 70 }), { batchSize: 32, shuffle: true, seed: 1 });
+ * assert.deepEqual([...loader].map((batch) => batch.shape[0]), [32, 32, 6]);
+ * ```
+ */
+export class DataLoader implements Iterable<Batch> {
+  /** What it hands out. */
+  readonly dataset: Dataset;
+  /** Sequences per batch. */
+  readonly batchSize: number;
+  readonly #shuffle: boolean;
+  readonly #seed: number;
+  #passes = 0;
+
+  /**
+   * @throws {TypeError | RangeError} If an option is wrong, or the dataset's arrays do not fit one another.
+   */
+  constructor(dataset: Dataset, options: DataLoaderOptions = {}) {
+    measure("load dataset", dataset);
+    const { batchSize, shuffle, seed } = resolveOptions("load dataset", {
+      batchSize: { type: "integer", default: 32, least: 1, about: "sequences per batch" },
+      shuffle: { type: "boolean", default: false, about: "new order in each pass" },
+      seed: { type: "integer", default: 0, least: 0, most: Number.MAX_SAFE_INTEGER, about: "seed of the order" },
+    }, options) as Required<DataLoaderOptions>;
+    this.dataset = dataset;
+    this.batchSize = batchSize;
+    this.#shuffle = shuffle;
+    this.#seed = seed;
+  }
+
+  /** Batches in a pass. */
+  get length(): number {
+    return Math.ceil(this.dataset.shape[0]! / this.batchSize);
+  }
+
+  /** The batches of pass number `pass`, counted from 0, from batch number `first` on. */
+  *batches(pass: number, first = 0): Generator<Batch, void> {
+    const N = this.dataset.shape[0]!;
+    const order = this.#shuffle
+      ? new Random(this.#seed, "shuffle", pass).permutation(N)
+      : Uint32Array.from({ length: N }, (_, i) => i);
+    for (let start = first * this.batchSize; start < N; start += this.batchSize) {
+      yield pick(this.dataset, order.subarray(start, start + this.batchSize));
+    }
+  }
+
+  /** The next pass. */
+  [Symbol.iterator](): Iterator<Batch> {
+    return this.batches(this.#passes++);
+  }
+}

@@ -1,0 +1,251 @@
+import { DataLoader, type Dataset } from "../data/dataset.ts";
+import type { Model } from "../model/model.ts";
+import { type OptionSpec, resolveOptions } from "../options.ts";
+import { evaluate } from "./evaluate.ts";
+import { createTrainer, type Trainer, type TrainerOptions } from "./trainer.ts";
+
+/** How training goes on over epochs. */
+export interface TrainOptions extends TrainerOptions {
+  /** Passes over the data. Default 100. */
+  epochs?: number;
+  /** Sequences per step; the last batch of an epoch may have fewer. Default 32. */
+  batchSize?: number;
+  /** Whether every epoch takes the sequences in a new random order. Default true. */
+  shuffle?: boolean;
+  /** Evaluated after every epoch. Default: none. */
+  validation?: Dataset;
+  /** Called after every epoch; training waits for it. */
+  onEpoch?: (record: EpochRecord, training: Training) => void | Promise<void>;
+  /** Called after every step. */
+  onBatch?: (progress: BatchProgress) => void;
+  /** Stops training after the batch in hand. */
+  signal?: AbortSignal;
+  /** Where an earlier training stopped: it goes on from there, as if it never had. */
+  state?: TrainingState;
+  /** A trainer with a state to go on from. Default: a fresh one, made of the options above. */
+  trainer?: Trainer;
+}
+
+/** The options of training besides those of its trainer: types, defaults, ranges. */
+export const TRAIN_OPTIONS: {
+  readonly epochs: OptionSpec;
+  readonly batchSize: OptionSpec;
+  readonly shuffle: OptionSpec;
+} = {
+  epochs: { type: "integer", default: 100, least: 1, most: 1e9, about: "passes over the data" },
+  batchSize: { type: "integer", default: 32, least: 1, most: 1e6, about: "sequences per step" },
+  shuffle: { type: "boolean", default: true, about: "a new random order in every epoch" },
+};
+
+/** What an epoch came to. */
+export interface EpochRecord {
+  /** Its number, from 1. */
+  readonly epoch: number;
+  /** Mean of the batches' losses, each before its step, with dropout on. */
+  readonly trainLoss: number;
+  /** Share of sequences that were right then, 0 to 1. */
+  readonly trainAccuracy: number;
+  /** Mean of the batches' losses on the validation data after the epoch; absent without such data. */
+  readonly testLoss?: number;
+  /** Share of validation sequences that are right. */
+  readonly testAccuracy?: number;
+  /** Seconds it took, evaluation included. */
+  readonly seconds: number;
+}
+
+/** How far an epoch has come. */
+export interface BatchProgress {
+  /** The epoch's number, from 1. */
+  readonly epoch: number;
+  /** Batches done in it. */
+  readonly batch: number;
+  /** Batches it has. */
+  readonly batches: number;
+  /** Loss of the last batch. */
+  readonly loss: number;
+}
+
+/** How far training has come, to the batch: with the model's and the trainer's state, enough to go on. */
+export interface TrainingState {
+  /** Epochs finished. */
+  readonly epoch: number;
+  /** Batches done of the next. */
+  readonly batch: number;
+  /** Sum of their losses. */
+  readonly lossSum: number;
+  /** Sequences that were right in them. */
+  readonly correct: number;
+  /** Seconds they took. */
+  readonly seconds: number;
+  /** Of the epochs finished. */
+  readonly history: readonly EpochRecord[];
+}
+
+/** Milliseconds of work after which the event loop gets its turn: signals, timers and abort take effect. */
+const TURN = 20;
+
+/** Gives the event loop its turn; faster than a timer, which waits a millisecond at least. */
+function turn(): Promise<void> {
+  const { port1, port2 } = new MessageChannel();
+  return new Promise((resolve) => {
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}
+
+/** A training that can be stopped, stored and gone on with. {@linkcode train} is the short way. */
+export class Training {
+  /** What is trained. */
+  readonly model: Model;
+  /** Makes the steps. */
+  readonly trainer: Trainer;
+  /** Epochs, batch size and order. */
+  readonly options: { readonly epochs: number; readonly batchSize: number; readonly shuffle: boolean };
+  readonly #loader: DataLoader;
+  readonly #given: TrainOptions;
+  #state: TrainingState;
+
+  /**
+   * @throws {TypeError | RangeError} If an option is wrong, or the data do not fit.
+   */
+  constructor(model: Model, dataset: Dataset, options: TrainOptions = {}) {
+    const {
+      epochs,
+      batchSize,
+      shuffle,
+      validation: _v,
+      onEpoch: _e,
+      onBatch: _b,
+      signal: _s,
+      state,
+      trainer,
+      ...rest
+    } = options;
+    this.model = model;
+    this.options = resolveOptions("train", TRAIN_OPTIONS, {
+      epochs,
+      batchSize,
+      shuffle,
+    }) as unknown as Training["options"];
+    if (trainer && Object.keys(rest).some((name) => rest[name as keyof TrainerOptions] !== undefined)) {
+      throw new TypeError(`Cannot train: a trainer was given, so ${Object.keys(rest)[0]} must be set when it is made`);
+    }
+    this.trainer = trainer ?? createTrainer(model, rest);
+    if (this.trainer.model !== model) throw new TypeError("Cannot train: the trainer belongs to another model");
+    const { seed } = this.trainer.options, { batchSize: size, shuffle: reorder } = this.options;
+    this.#loader = new DataLoader(dataset, { batchSize: size, shuffle: reorder, seed });
+    this.#given = options;
+    this.#state = state ?? { epoch: 0, batch: 0, lossSum: 0, correct: 0, seconds: 0, history: [] };
+  }
+
+  /** How far it has come. */
+  get state(): TrainingState {
+    return this.#state;
+  }
+
+  /** The epoch with the least validation loss, or training loss without validation data; undefined before the first. */
+  get best(): EpochRecord | undefined {
+    const loss = (record: EpochRecord) => record.testLoss ?? record.trainLoss;
+    return this.#state.history.reduce<EpochRecord | undefined>(
+      (best, record) => best === undefined || loss(record) < loss(best) ? record : best,
+      undefined,
+    );
+  }
+
+  /**
+   * Trains to the last epoch.
+   *
+   * @returns One record per epoch, those before a resumption included.
+   * @throws {RangeError} If the loss is not a finite number any more.
+   * @throws What `signal` was aborted with; `state` then says how far it came.
+   */
+  async run(): Promise<readonly EpochRecord[]> {
+    const { onEpoch, validation, signal } = this.#given;
+    while (this.#state.epoch < this.options.epochs) {
+      signal?.throwIfAborted();
+      const start = performance.now();
+      await this.#batches();
+      const { epoch, lossSum, correct, seconds, history } = this.#state;
+      const test = validation &&
+        await evaluate(this.model, validation, { loss: this.trainer.options.loss, batchSize: this.options.batchSize });
+      if (test && !Number.isFinite(test.loss)) {
+        throw new RangeError(
+          `Cannot train on: the validation loss is ${test.loss} after epoch ${epoch + 1}; ${ADVICE}`,
+        );
+      }
+      const record: EpochRecord = {
+        epoch: epoch + 1,
+        trainLoss: lossSum / this.#loader.length,
+        trainAccuracy: correct / this.#loader.dataset.shape[0]!,
+        ...test && { testLoss: test.loss, testAccuracy: test.accuracy },
+        seconds: seconds + (performance.now() - start) / 1000,
+      };
+      this.#state = { epoch: epoch + 1, batch: 0, lossSum: 0, correct: 0, seconds: 0, history: [...history, record] };
+      await onEpoch?.(record, this);
+    }
+    return this.#state.history;
+  }
+
+  /** The batches of the epoch in hand that are still to do. */
+  async #batches(): Promise<void> {
+    const { onBatch, signal } = this.#given;
+    const { epoch, batch: first, seconds, history } = this.#state;
+    const start = performance.now();
+    let { lossSum, correct } = this.#state, batch = first, last = start;
+    for (const part of this.#loader.batches(epoch, first)) {
+      const result = await this.trainer.step(part, part.targets);
+      batch++;
+      if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradNorm)) {
+        const what = Number.isFinite(result.loss)
+          ? `norm of the gradient is ${result.gradNorm}`
+          : `loss is ${result.loss}`;
+        throw new RangeError(`Cannot train on: the ${what} in epoch ${epoch + 1}, batch ${batch}; ${ADVICE}`);
+      }
+      lossSum += result.loss;
+      correct += result.correct;
+      const now = performance.now();
+      const done = { epoch, batch, lossSum, correct, seconds: seconds + (now - start) / 1000, history };
+      onBatch?.({ epoch: epoch + 1, batch, batches: this.#loader.length, loss: result.loss });
+      if (now - last > TURN) {
+        await turn();
+        last = performance.now();
+      }
+      if (signal?.aborted) {
+        this.#state = done;
+        throw signal.reason;
+      }
+      if (batch === this.#loader.length) this.#state = { ...done, seconds };
+    }
+  }
+}
+
+const ADVICE = "try a smaller learning rate, clipNorm, or look for such values in the data";
+
+/**
+ * Trains a model over epochs.
+ *
+ * @param dataset Sequences (N, T, I) with targets (N, O), or class numbers (N) for "crossEntropy".
+ * @returns One record per epoch.
+ * @throws {TypeError | RangeError} If an option is wrong, the data do not fit, or the loss is not finite any more.
+ * @throws What `options.signal` was aborted with.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, sampleDataset, train } from "./mod.ts";
+ *
+ * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2 });
+ * const history = await train(model, sampleDataset({ size: 256 }), { epochs: 20, optimizer: { learningRate: 1e-2 } });
+ * assert.ok(history.at(-1)!.trainLoss < history[0]!.trainLoss / 2);
+ * ```
+ */
+export async function train(
+  model: Model,
+  dataset: Dataset,
+  options: TrainOptions = {},
+): Promise<readonly EpochRecord[]> {
+  return await new Training(model, dataset, options).run();
+}

@@ -1,0 +1,69 @@
+/**
+ * Trains a GRU with additive attention on sequences, in TypeScript on a WebAssembly SIMD core: no Python, no native build.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, evaluate, predict, randomSplit, sampleDataset, train } from "./mod.ts";
+ *
+ * const [training, test] = randomSplit(sampleDataset({ seed: 1 }), [0.8, 0.2], 1);
+ * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2, dropout: 0.5 }, { seed: 1 });
+ * await train(model, training!, { epochs: 60, validation: test! });
+ * const { accuracy } = await evaluate(model, test!);
+ * const { probabilities, attentionWeights } = await predict(model, { x: test!.x.slice(0, 50), shape: [1, 10, 5] });
+ *
+ * assert.ok(accuracy > 0.85);
+ * assert.deepEqual([probabilities.shape, attentionWeights.shape], [[1, 2], [1, 10]]);
+ * ```
+ *
+ * As a program, `deno run mod.ts` trains the seed job; see `deno run mod.ts --help`.
+ *
+ * @module
+ */
+
+export type { ModelConfig, Parameter } from "./core/model/config.ts";
+export type { LossName } from "./core/model/head.ts";
+export {
+  createModel,
+  type Gradients,
+  type Model,
+  type ModelOptions,
+  type NamedArray,
+  type Outputs,
+  type Sequences,
+  type StateDict,
+  type Targets,
+} from "./core/model/model.ts";
+export { type Batch, DataLoader, type DataLoaderOptions, type Dataset, randomSplit } from "./core/data/dataset.ts";
+export { sampleDataset, type SampleOptions } from "./core/data/sample.ts";
+export type { OptimizerName, OptimizerOptions } from "./core/train/optimizer.ts";
+export {
+  createTrainer,
+  type StepResult,
+  type Trainer,
+  type TrainerOptions,
+  type TrainerState,
+} from "./core/train/trainer.ts";
+export {
+  type BatchProgress,
+  type EpochRecord,
+  train,
+  Training,
+  type TrainingState,
+  type TrainOptions,
+} from "./core/train/train.ts";
+export { evaluate, type Metrics, predict, type Prediction } from "./core/train/evaluate.ts";
+export {
+  type CheckpointParts,
+  formatCheckpoint,
+  loadCheckpoint,
+  type LoadedCheckpoint,
+  parseCheckpoint,
+  saveCheckpoint,
+  type TrainingOptions,
+} from "./core/train/checkpoint.ts";
+export { VERSION } from "./core/version.ts";
+
+if (import.meta.main) {
+  const { main } = await import("./core/cli/main.ts");
+  Deno.exit(await main(Deno.args));
+}

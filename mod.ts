@@ -46,6 +46,7 @@ export {
 export {
   type BatchProgress,
   type EpochRecord,
+  type EpochReport,
   train,
   Training,
   type TrainingState,

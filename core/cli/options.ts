@@ -24,6 +24,15 @@ const JOB_OPTIONS = {
   everything: { seed },
 } satisfies Record<string, Record<string, OptionSpec>>;
 
+/** Their titles on the help page. */
+const TITLES: Record<Group, string> = {
+  data: "Data",
+  model: "Model",
+  training: "Training",
+  optimizer: "Optimizer",
+  everything: "Everything random",
+};
+
 type Group = keyof typeof JOB_OPTIONS;
 
 /** Flags that are no option of the library: what they take (none: a switch) and what they mean. */
@@ -215,7 +224,7 @@ export function helpText(): string {
     ...Object.entries(COMMANDS).map(([name, about]) => line(name, about)),
     ...groups.flatMap((
       group,
-    ) => ["", group[0]!.toUpperCase() + group.slice(1), ...FLAGS.filter((f) => f.group === group).map(option)]),
+    ) => ["", TITLES[group], ...FLAGS.filter((f) => f.group === group).map(option)]),
     "",
     "Run",
     ...Object.entries(EXTRA_FLAGS).map(([flag, { takes, about }]) =>

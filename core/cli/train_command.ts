@@ -2,7 +2,7 @@ import { type Dataset, randomSplit } from "../data/dataset.ts";
 import { sampleDataset } from "../data/sample.ts";
 import { createModel, type Model } from "../model/model.ts";
 import { type LoadedCheckpoint, saveCheckpoint } from "../train/checkpoint.ts";
-import { type EpochRecord, Training, type TrainOptions } from "../train/train.ts";
+import { type EpochReport, Training, type TrainOptions } from "../train/train.ts";
 import { createTrainer } from "../train/trainer.ts";
 import { commandWith, folderOf, mayWrite, reason } from "./files.ts";
 import { type Arguments, type Job, resolveJob, UsageError } from "./options.ts";
@@ -78,7 +78,7 @@ function percent(share: number): string {
 }
 
 function epochLine(
-  { epoch, trainLoss, trainAccuracy, testLoss, testAccuracy, seconds }: EpochRecord,
+  { epoch, trainLoss, trainAccuracy, testLoss, testAccuracy, seconds }: EpochReport,
   epochs: number,
 ): string {
   const number = String(epoch).padStart(String(epochs).length);
@@ -187,19 +187,19 @@ export async function trainCommand(args: Arguments): Promise<number> {
         } left`;
       });
     },
-    async onEpoch(record) {
-      if (!args.quiet || record.epoch === epochs) terminal.line(epochLine(record, epochs!));
+    async onEpoch(report) {
+      if (!args.quiet || report.epoch === epochs) terminal.line(epochLine(report, epochs!));
       if (target) {
         await save(target.last);
-        if (training.best === record) await save(target.best);
+        if (training.best!.epoch === report.epoch) await save(target.best);
       }
-      await log?.write(new TextEncoder().encode(`${JSON.stringify({ seed, ...record })}\n`));
+      await log?.write(new TextEncoder().encode(`${JSON.stringify({ seed, ...report })}\n`));
     },
   });
   for (const signal of SIGNALS) Deno.addSignalListener(signal, interrupt);
   try {
     await training.run();
-    if (!args.quiet) terminal.line(summary(training, target));
+    if (!args.quiet) terminal.line(summary(training, target, (performance.now() - start) / 1000));
     return 0;
   } catch (error) {
     terminal.clear();
@@ -229,8 +229,7 @@ export async function trainCommand(args: Arguments): Promise<number> {
 const SIGNALS = (Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"]) as Deno.Signal[];
 
 /** The last line: what came out, and where it is. */
-function summary({ best, state: { history } }: Training, target: Target | undefined): string {
-  const seconds = history.reduce((sum, record) => sum + record.seconds, 0);
+function summary({ best }: Training, target: Target | undefined, seconds: number): string {
   const where = target ? `; kept in ${target.best} and ${target.last}` : "";
   return `done in ${duration(seconds)}: best epoch ${best!.epoch}, test loss ${best!.testLoss!.toFixed(4)}, accuracy ${
     percent(best!.testAccuracy!).trim()

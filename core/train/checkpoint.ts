@@ -216,7 +216,6 @@ async function check(json: unknown, action: string): Promise<StoredCheckpoint> {
     trainAccuracy: finite,
     testLoss: v.optional(finite),
     testAccuracy: v.optional(finite),
-    seconds: finite,
   });
   const schema = v.strictObject({
     format: v.literal(FORMAT),
@@ -238,7 +237,6 @@ async function check(json: unknown, action: string): Promise<StoredCheckpoint> {
         batch: count,
         lossSum: finite,
         correct: count,
-        seconds: finite,
         history: v.array(record),
       }),
       best: v.nullable(record),

@@ -15,7 +15,7 @@ export interface TrainOptions extends TrainerOptions {
   /** Evaluated after every epoch. Default: none. */
   validation?: Dataset;
   /** Called after every epoch; training waits for it. */
-  onEpoch?: (record: EpochRecord, training: Training) => void | Promise<void>;
+  onEpoch?: (report: EpochReport, training: Training) => void | Promise<void>;
   /** Called after every step. */
   onBatch?: (progress: BatchProgress) => void;
   /** Stops training after the batch in hand. */
@@ -49,7 +49,11 @@ export interface EpochRecord {
   readonly testLoss?: number;
   /** Share of validation sequences that are right. */
   readonly testAccuracy?: number;
-  /** Seconds it took, evaluation included. */
+}
+
+/** What an epoch came to, and how long it took: the record itself is the same for every run, to the bit. */
+export interface EpochReport extends EpochRecord {
+  /** Since the epoch began or was gone on with, evaluation included. */
   readonly seconds: number;
 }
 
@@ -75,8 +79,6 @@ export interface TrainingState {
   readonly lossSum: number;
   /** Sequences that were right in them. */
   readonly correct: number;
-  /** Seconds they took. */
-  readonly seconds: number;
   /** Of the epochs finished. */
   readonly history: readonly EpochRecord[];
 }
@@ -138,7 +140,7 @@ export class Training {
     const { seed } = this.trainer.options, { batchSize: size, shuffle: reorder } = this.options;
     this.#loader = new DataLoader(dataset, { batchSize: size, shuffle: reorder, seed });
     this.#given = options;
-    this.#state = state ?? { epoch: 0, batch: 0, lossSum: 0, correct: 0, seconds: 0, history: [] };
+    this.#state = state ?? { epoch: 0, batch: 0, lossSum: 0, correct: 0, history: [] };
   }
 
   /** How far it has come. */
@@ -168,7 +170,7 @@ export class Training {
       signal?.throwIfAborted();
       const start = performance.now();
       await this.#batches();
-      const { epoch, lossSum, correct, seconds, history } = this.#state;
+      const { epoch, lossSum, correct, history } = this.#state;
       const test = validation &&
         await evaluate(this.model, validation, { loss: this.trainer.options.loss, batchSize: this.options.batchSize });
       if (test && !Number.isFinite(test.loss)) {
@@ -181,10 +183,9 @@ export class Training {
         trainLoss: lossSum / this.#loader.length,
         trainAccuracy: correct / this.#loader.dataset.shape[0]!,
         ...test && { testLoss: test.loss, testAccuracy: test.accuracy },
-        seconds: seconds + (performance.now() - start) / 1000,
       };
-      this.#state = { epoch: epoch + 1, batch: 0, lossSum: 0, correct: 0, seconds: 0, history: [...history, record] };
-      await onEpoch?.(record, this);
+      this.#state = { epoch: epoch + 1, batch: 0, lossSum: 0, correct: 0, history: [...history, record] };
+      await onEpoch?.({ ...record, seconds: (performance.now() - start) / 1000 }, this);
     }
     return this.#state.history;
   }
@@ -192,9 +193,8 @@ export class Training {
   /** The batches of the epoch in hand that are still to do. */
   async #batches(): Promise<void> {
     const { onBatch, signal } = this.#given;
-    const { epoch, batch: first, seconds, history } = this.#state;
-    const start = performance.now();
-    let { lossSum, correct } = this.#state, batch = first, last = start;
+    const { epoch, batch: first, history } = this.#state;
+    let { lossSum, correct } = this.#state, batch = first, last = performance.now();
     for (const part of this.#loader.batches(epoch, first)) {
       const result = await this.trainer.step(part, part.targets);
       batch++;
@@ -206,10 +206,9 @@ export class Training {
       }
       lossSum += result.loss;
       correct += result.correct;
-      const now = performance.now();
-      const done = { epoch, batch, lossSum, correct, seconds: seconds + (now - start) / 1000, history };
+      const done = { epoch, batch, lossSum, correct, history };
       onBatch?.({ epoch: epoch + 1, batch, batches: this.#loader.length, loss: result.loss });
-      if (now - last > TURN) {
+      if (performance.now() - last > TURN) {
         await turn();
         last = performance.now();
       }
@@ -217,7 +216,7 @@ export class Training {
         this.#state = done;
         throw signal.reason;
       }
-      if (batch === this.#loader.length) this.#state = { ...done, seconds };
+      if (batch === this.#loader.length) this.#state = done;
     }
   }
 }

@@ -45,8 +45,8 @@ export const MODEL_OPTIONS: { readonly [Name in keyof Required<ModelConfig>]: Op
  * @throws {RangeError} If a number is out of range.
  */
 export function resolveConfig(config: ModelConfig): Required<ModelConfig> {
-  const full = resolveOptions("create model", MODEL_OPTIONS, config) as unknown as Required<ModelConfig>;
-  return { ...full, layerDropout: full.layerDropout ?? full.dropout };
+  const given = { ...config, layerDropout: config?.layerDropout ?? config?.dropout ?? 0 };
+  return resolveOptions("create model", MODEL_OPTIONS, given) as unknown as Required<ModelConfig>;
 }
 
 /** One parameter of a model. */

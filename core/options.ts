@@ -93,7 +93,7 @@ export function resolveOptions(
   }
   const full: Record<string, unknown> = {};
   for (const [name, spec] of Object.entries(specs)) {
-    const value = (Object.hasOwn(values, name) ? values[name] : undefined) ?? spec.default;
+    const own = Object.hasOwn(values, name) ? values[name] : undefined, value = own === undefined ? spec.default : own;
     if (value === undefined) {
       if (spec.optional) continue;
       throw new TypeError(`Cannot ${action}: ${name} is missing`);

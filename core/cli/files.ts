@@ -1,5 +1,6 @@
-/** Where the command line writes, and what it needs for that: asked for once, at the start. */
+/** Where the command line reads and writes, and what it needs for that: asked for once, at the start. */
 
+import type { Arguments } from "./options.ts";
 import { remark } from "./terminal.ts";
 
 /** The folder of a path: "." where it has none. */
@@ -8,39 +9,85 @@ export function folderOf(path: string): string {
   return end < 0 ? "." : end === 0 ? "/" : path.slice(0, end);
 }
 
-/** A command that runs this program with more permissions. */
-export function commandWith(flags: string, args: readonly string[]): string {
+/** Where checkpoints go. */
+export interface Target {
+  readonly last: string;
+  readonly best: string;
+}
+
+/** `PATH.json` is the last checkpoint itself; anything else is a folder. */
+export function checkpointTarget(path: string): Target {
+  const folder = path.replace(/(?<=.)\/+$/, "");
+  return path.endsWith(".json")
+    ? { last: path, best: path.replace(/\.json$/, ".best.json") }
+    : { last: `${folder}/last.json`, best: `${folder}/best.json` };
+}
+
+/** The paths that a command line needs to read and to write. */
+function neededPaths(args: Arguments): { read: Set<string>; write: Set<string> } {
+  const { command, operands, checkpoint, resume, input, logFile } = args;
+  const read = new Set<string>(), write = new Set<string>();
+  if (command !== "train") {
+    for (const path of [operands[0] ?? checkpoint, input]) if (path !== undefined && path !== "-") read.add(path);
+    return { read, write };
+  }
+  if (checkpoint !== undefined) {
+    const folder = folderOf(checkpointTarget(checkpoint).last);
+    read.add(folder);
+    write.add(folder);
+  }
+  if (resume !== undefined && !read.has(folderOf(resume))) read.add(resume);
+  if (logFile !== undefined && !write.has(folderOf(logFile))) write.add(logFile);
+  return { read, write };
+}
+
+/** The command that runs this program with the permissions that a command line needs. */
+export function allowingCommand(args: Arguments, words: readonly string[] = Deno.args): string {
   const quote = (word: string) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+  // Deno parts paths at single commas.
+  const list = (paths: Set<string>) => [...paths].map((path) => path.replaceAll(",", ",,")).join(",");
+  const { read, write } = neededPaths(args);
+  const flags = [
+    ...read.size ? [`--allow-read=${list(read)}`] : [],
+    ...write.size ? [`--allow-write=${list(write)}`] : [],
+  ];
   const here = `file://${Deno.cwd()}/`;
   const program = Deno.mainModule.startsWith(here) ? Deno.mainModule.slice(here.length) : Deno.mainModule;
-  return ["deno run", flags, quote(program), ...args.map(quote)].join(" ");
+  return ["deno run", ...[...flags, program, ...words].map(quote)].join(" ");
 }
 
 /**
- * Whether a path may be read and written; asks on a terminal, where a later question would stop the training.
+ * Whether a path may be used; asks on a terminal, where a later question would stop the training.
  *
  * @param what What will not be written otherwise, for the remark that says so with the command that allows it.
  */
-export async function mayWrite(path: string, what: string): Promise<boolean> {
-  const wanted = (["read", "write"] as const).map((name) => ({ name, path }));
+export async function mayWrite(
+  path: string,
+  names: readonly ("read" | "write")[],
+  what: string,
+  args: Arguments,
+): Promise<boolean> {
   const terminal = Deno.stdin.isTerminal() && Deno.stderr.isTerminal();
-  for (const descriptor of wanted) {
-    let { state } = await Deno.permissions.query(descriptor);
-    if (state === "prompt" && terminal) ({ state } = await Deno.permissions.request(descriptor));
+  for (const name of names) {
+    let { state } = await Deno.permissions.query({ name, path });
+    if (state === "prompt" && terminal) ({ state } = await Deno.permissions.request({ name, path }));
     if (state !== "granted") {
-      const command = commandWith(`--allow-read=${path} --allow-write=${path}`, Deno.args);
-      remark(`note: ${what} will not be written, for lack of permission; to allow it: ${command}`);
+      remark(`note: ${what} will not be written, for lack of permission; to allow it: ${allowingCommand(args)}`);
       return false;
     }
   }
   return true;
 }
 
-/** An error of the file system in words, without the path that Deno adds. */
-export function reason(error: unknown): string {
-  if (error instanceof Deno.errors.NotFound) return "the folder does not exist";
+/** In words, why a path cannot be written. */
+export async function reason(error: unknown, path: string): Promise<string> {
+  if (error instanceof Deno.errors.NotFound) {
+    const isThere = await Deno.stat(folderOf(path)).then(() => true, () => false);
+    return isThere ? "the system allows no such file there" : `the folder "${folderOf(path)}" does not exist`;
+  }
   if (error instanceof Deno.errors.NotADirectory) return "its folder is a file";
   if (error instanceof Deno.errors.IsADirectory) return "it is a folder";
   if (error instanceof Deno.errors.PermissionDenied) return "the system does not allow it";
+  if (error instanceof Deno.errors.NotCapable) return "Deno allows it only with --allow-all";
   return (error as Error).message.split("\n")[0]!;
 }

@@ -17,7 +17,9 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     // Whoever reads our output has closed it, as `head` does: there is nobody to tell.
     if (error instanceof Deno.errors.BrokenPipe) return 0;
-    remark(`error: ${error instanceof Error ? error.message.replaceAll("\n", " ") : error}`);
+    const text = String(error instanceof Error ? error.message : error);
+    // One line, whatever a file holds that an error quotes.
+    remark(`error: ${text.replace(/^Cannot /, "cannot ").replace(/\p{Cc}+/gu, " ")}`);
     return error instanceof UsageError ? 2 : 1;
   }
 }

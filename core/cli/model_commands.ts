@@ -4,29 +4,30 @@ import type { Model, Sequences } from "../model/model.ts";
 import { evaluate, predict } from "../train/evaluate.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint.ts";
 import { type Arguments, resolveJob, UsageError } from "./options.ts";
-import { readCheckpoint, readError } from "./read_checkpoint.ts";
+import { readCheckpoint, readError, storedJob } from "./read_checkpoint.ts";
 import { Terminal } from "./terminal.ts";
-import { jobData, type StoredJob, targetsFor } from "./train_command.ts";
+import { jobData, scores, targetsFor } from "./train_command.ts";
 
 /** The checkpoint of `evaluate` and `predict`: an operand, or --checkpoint. */
-async function openCheckpoint(
-  { command, operands, checkpoint, given, resume, logFile }: Arguments,
-): Promise<LoadedCheckpoint> {
-  const [path = checkpoint, extra] = operands;
-  if (path === undefined) throw new UsageError(`${command} needs a checkpoint: ${command} checkpoints/best.json`);
+async function openCheckpoint(args: Arguments): Promise<LoadedCheckpoint> {
+  const { command, operands, checkpoint } = args, [path = checkpoint, extra] = operands;
+  if (path === undefined) {
+    throw new UsageError(`${command} needs a checkpoint, such as: ${command} checkpoints/best.json`);
+  }
   if (extra !== undefined || operands.length > 0 && checkpoint !== undefined) {
     throw new UsageError(`${command} takes one checkpoint, got also "${extra ?? checkpoint}"`);
   }
-  const useless = [...Object.keys(given.model), ...Object.keys(given.training), ...Object.keys(given.optimizer)];
-  if (resume !== undefined) useless.push("resume");
-  if (logFile !== undefined) useless.push("logFile");
-  if (useless.length) throw new UsageError(`${command} takes no option ${useless[0]}: the checkpoint says it`);
-  return await readCheckpoint(path);
+  return await readCheckpoint(path, args);
 }
 
 /** The data that a checkpoint was trained and tested on; new data where the command line describes some. */
-function dataOf({ model, job }: LoadedCheckpoint, { given, command }: Arguments): { train?: Dataset; test: Dataset } {
-  const stored = job as Partial<StoredJob> | null, { inputSize, outputSize } = model.config;
+function dataOf(loaded: LoadedCheckpoint, { given, command }: Arguments): { train?: Dataset; test: Dataset } {
+  const stored = storedJob(loaded), { inputSize, outputSize } = loaded.model.config;
+  if (outputSize !== 2) {
+    throw new Error(
+      `cannot ${command}: the data of this command have 2 classes, the checkpoint's model has ${outputSize}`,
+    );
+  }
   if (Object.keys(given.data).length || Object.keys(given.everything).length) {
     const { data, everything: { seed } } = resolveJob({ ...given, data: { features: inputSize, ...given.data } });
     if (data.features !== inputSize) {
@@ -34,10 +35,10 @@ function dataOf({ model, job }: LoadedCheckpoint, { given, command }: Arguments)
     }
     return { test: sampleDataset({ ...data, seed }) };
   }
-  if (typeof stored?.data !== "object" || typeof stored.seed !== "number" || outputSize !== 2) {
+  if (!stored) {
     throw new Error(`cannot ${command}: the checkpoint names no data; give some with --size, --steps and --seed`);
   }
-  return jobData(stored as StoredJob);
+  return jobData(stored);
 }
 
 /** `evaluate CHECKPOINT`: loss and accuracy on the data it was trained and tested on, or on new data. */
@@ -45,12 +46,11 @@ export async function evaluateCommand(args: Arguments): Promise<number> {
   const loaded = await openCheckpoint(args);
   using model = loaded.model;
   const terminal = new Terminal(), batchSize = loaded.training?.options.batchSize, loss = model.loss ?? "bce";
-  for (const [name, dataset] of Object.entries(dataOf(loaded, args))) {
+  const { train, test } = dataOf(loaded, args);
+  for (const [name, dataset] of Object.entries({ ...train && !args.quiet && { train }, test })) {
     const metrics = await evaluate(model, targetsFor(loss, dataset), { loss, batchSize });
     terminal.line(
-      `${name.padEnd(5)}  loss ${metrics.loss.toFixed(4)}  accuracy ${(100 * metrics.accuracy).toFixed(2)} %  of ${
-        dataset.shape[0]
-      } sequences`,
+      `${name.padEnd(5)} ${scores(loss, metrics.loss, metrics.accuracy)}  of ${dataset.shape[0]} sequences`,
     );
   }
   return 0;
@@ -77,8 +77,12 @@ export async function predictCommand(args: Arguments): Promise<number> {
     await show(dataOf(loaded, args).test);
     return 0;
   }
+  const { data, everything } = args.given;
+  if (Object.keys({ ...data, ...everything }).length) {
+    throw new UsageError("predict takes either --input or data of its own making, not both");
+  }
   let number = 0;
-  for await (const line of inputLines(args.input)) {
+  for await (const line of inputLines(args.input, args)) {
     number++;
     if (line.trim() !== "") {
       await show(parseSequence(line, `${args.input === "-" ? "standard input" : args.input}, line ${number}`, model));
@@ -93,18 +97,17 @@ function classOf(values: number[]): number {
 }
 
 /** The lines of a file, or of standard input for "-". */
-async function* inputLines(path: string): AsyncGenerator<string> {
-  let stream: ReadableStream<Uint8Array<ArrayBuffer>>;
-  try {
-    stream = path === "-" ? Deno.stdin.readable : (await Deno.open(path)).readable;
-  } catch (error) {
-    throw readError("input", path, error);
-  }
+async function* inputLines(path: string, args: Arguments): AsyncGenerator<string> {
   let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop()!;
-    yield* lines;
+  try {
+    const stream = path === "-" ? Deno.stdin.readable : (await Deno.open(path)).readable;
+    for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop()!;
+      yield* lines;
+    }
+  } catch (error) {
+    throw readError("input", path, error, args);
   }
   if (rest) yield rest;
 }
@@ -125,16 +128,23 @@ function parseSequence(line: string, place: string, model: Model): Sequences {
   const x = new Float32Array(steps.length * inputSize);
   steps.forEach((step, t) => {
     if (!Array.isArray(step) || step.length !== inputSize) {
-      throw new Error(
-        `cannot read ${place}: step ${t + 1} must have ${inputSize} numbers, got ${JSON.stringify(step)}`,
-      );
+      const got = Array.isArray(step) ? step.length : short(step);
+      throw new Error(`cannot read ${place}: step ${t + 1} must be a list of ${inputSize} numbers, got ${got}`);
     }
     step.forEach((value, i) => {
       if (typeof value !== "number" || !Number.isFinite(Math.fround(value))) {
-        throw new Error(`cannot read ${place}: step ${t + 1}, number ${i + 1} is ${JSON.stringify(value)}`);
+        throw new Error(
+          `cannot read ${place}: step ${t + 1}, number ${i + 1} must be a finite 32-bit number, got ${short(value)}`,
+        );
       }
       x[t * inputSize + i] = value;
     });
   });
   return { x, shape: [1, steps.length, inputSize] };
+}
+
+/** A value as JSON, cut to what fits a line. */
+function short(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
 }

@@ -4,7 +4,7 @@ import { parseArgs } from "../../deps.ts";
 import { SAMPLE_OPTIONS, type SampleOptions } from "../data/sample.ts";
 import { MODEL_OPTIONS, type ModelConfig } from "../model/config.ts";
 import { expected, type OptionSpec, resolveOptions } from "../options.ts";
-import { OPTIMIZER_OPTIONS, type OptimizerOptions } from "../train/optimizer.ts";
+import { OPTIMIZER_OPTIONS, type OptimizerOptions, resolveOptimizer } from "../train/optimizer.ts";
 import { TRAIN_OPTIONS } from "../train/train.ts";
 import { TRAINER_OPTIONS } from "../train/trainer.ts";
 
@@ -16,8 +16,9 @@ const { seed, ...sample } = SAMPLE_OPTIONS;
 const { seed: _seed, ...trainer } = TRAINER_OPTIONS;
 
 /** The options of a job, by the object they belong to. */
-const JOB_OPTIONS = {
-  data: sample,
+export const JOB_OPTIONS = {
+  // Fewer cannot be split into 80 % and 20 %.
+  data: { ...sample, size: { ...sample.size, least: 5 } },
   model: { ...model, hiddenSize: { ...model.hiddenSize, default: 10 }, dropout: { ...model.dropout, default: 0.5 } },
   training: { ...TRAIN_OPTIONS, ...trainer },
   optimizer: OPTIMIZER_OPTIONS,
@@ -33,14 +34,18 @@ const TITLES: Record<Group, string> = {
   everything: "Everything random",
 };
 
-type Group = keyof typeof JOB_OPTIONS;
+/** What an option belongs to. */
+export type Group = keyof typeof JOB_OPTIONS;
 
-/** Flags that are no option of the library: what they take (none: a switch) and what they mean. */
-const EXTRA_FLAGS: Record<string, { takes?: string; about: string }> = {
+/** The groups that a checkpoint holds: nobody else than "train" takes them. */
+const TRAIN_GROUPS: ReadonlySet<Group> = new Set(["model", "training", "optimizer"]);
+
+/** Flags that are no option of the library: what they take (none: a switch), what they mean, and whose alone they are. */
+const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: Command }> = {
   checkpoint: { takes: "PATH", about: "keep last.json and best.json in this folder, or a file PATH.json" },
-  resume: { takes: "FILE", about: "go on from a checkpoint, to the same bits" },
-  "log-file": { takes: "FILE", about: "write one JSON line per epoch" },
-  input: { takes: "FILE", about: 'predict: JSON Lines of {"x": [[…], …]}; - for standard input' },
+  resume: { takes: "FILE", about: "go on from a checkpoint, to the same bits", of: "train" },
+  "log-file": { takes: "FILE", about: "write one JSON line per epoch", of: "train" },
+  input: { takes: "FILE", about: 'predict: JSON Lines of {"x": [[…], …]}; - for standard input', of: "predict" },
   quiet: { about: "print the last line only" },
   help: { about: "print this" },
   version: { about: "print the version" },
@@ -97,6 +102,11 @@ const FLAGS: { group: Group; name: string; spec: OptionSpec; flag: string }[] = 
     })),
 );
 
+/** The flag of an option of a job. */
+export function flagFor(group: Group, name: string): string {
+  return FLAGS.find((flag) => flag.group === group && flag.name === name)!.flag;
+}
+
 /**
  * Reads a command line.
  *
@@ -106,7 +116,7 @@ export function parseCommandLine(args: readonly string[]): Arguments {
   const options: Record<string, { type: "string" | "boolean" }> = {};
   for (const { flag, spec } of FLAGS) options[flag] = { type: spec.type === "boolean" ? "boolean" : "string" };
   for (const [flag, { takes }] of Object.entries(EXTRA_FLAGS)) options[flag] = { type: takes ? "string" : "boolean" };
-  const { tokens } = parseArgs({ args: [...args], options, strict: false, allowNegative: true, tokens: true });
+  const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
   const positionals: string[] = [], values = new Map<string, string | boolean>();
   for (const token of tokens) {
     if (token.kind === "positional") positionals.push(token.value);
@@ -120,7 +130,9 @@ export function parseCommandLine(args: readonly string[]): Arguments {
     if (type === "boolean" && token.value !== undefined) {
       throw new UsageError(`--${name} takes no value, got "${token.value}"`);
     }
-    if (type === "string" && token.value === undefined) throw new UsageError(`--${name} needs a value: see --help`);
+    // What looks like the next flag is a value only where it was tied to this one: --checkpoint=--odd
+    const missing = !token.value || token.value.startsWith("--") && !token.inlineValue;
+    if (type === "string" && missing) throw new UsageError(`--${name} needs a value: see --help`);
     values.set(name, type === "boolean" ? !negative : token.value!);
   }
   const [command = "train", ...operands] = positionals;
@@ -136,7 +148,14 @@ export function parseCommandLine(args: readonly string[]): Arguments {
   };
   for (const { group, name, spec, flag } of FLAGS) {
     const text = values.get(flag);
-    if (text !== undefined) given[group][name] = convert(flag, name, spec, text);
+    if (text === undefined) continue;
+    if (command !== "train" && TRAIN_GROUPS.has(group)) {
+      throw new UsageError(`${command} takes no --${flag}: the checkpoint holds it`);
+    }
+    given[group][name] = convert(flag, name, spec, text);
+  }
+  for (const [flag, { of = command }] of Object.entries(EXTRA_FLAGS)) {
+    if (values.has(flag) && of !== command) throw new UsageError(`--${flag} belongs to ${of}, not to ${command}`);
   }
   const text = (flag: string) => values.get(flag) as string | undefined;
   return {
@@ -168,20 +187,31 @@ function convert(flag: string, name: string, spec: OptionSpec, text: string | bo
   }
 }
 
-/** The job that a command line asks for. */
+/**
+ * The job that a command line asks for.
+ *
+ * @throws {UsageError} If options do not go together.
+ */
 export function resolveJob(given: Arguments["given"]): Job {
-  const groups = Object.entries(JOB_OPTIONS).map(([group, specs]) =>
-    group === "optimizer" ? [group, given.optimizer] : [group, resolveOptions("train", specs, given[group as Group])]
-  );
-  return Object.fromEntries(groups) as Job;
+  const groups = Object.entries(JOB_OPTIONS).filter(([group]) => group !== "optimizer")
+    .map(([group, specs]) => [group, resolveOptions("train", specs, given[group as Group])]);
+  return { ...Object.fromEntries(groups), optimizer: optimizerOf(given.optimizer) };
 }
 
-/** " (did you mean --epochs?)", if some flag is but two letters away. */
+function optimizerOf(given: OptimizerOptions): OptimizerOptions {
+  try {
+    return resolveOptimizer(given);
+  } catch (error) {
+    throw new UsageError((error as Error).message.replace("Cannot create optimizer", "--optimizer"));
+  }
+}
+
+/** " (did you mean --epochs?)", if some flag is but two letters away, and shares one at least. */
 function suggestion(name: string, flags: string[]): string {
   const nearest = flags.map((flag) => ({ flag, distance: distance(name, flag) })).sort((a, b) =>
     a.distance - b.distance
   )[0]!;
-  return nearest.distance <= 2 ? ` (did you mean --${nearest.flag}?)` : "";
+  return nearest.distance <= Math.min(2, name.length - 1) ? ` (did you mean --${nearest.flag}?)` : "";
 }
 
 /** Insertions, deletions and changes from a to b (Levenshtein). */

@@ -1,25 +1,48 @@
+import { resolveOptions } from "../options.ts";
+import { seedWords } from "../random.ts";
 import { loadCheckpoint, type LoadedCheckpoint } from "../train/checkpoint.ts";
-import { commandWith } from "./files.ts";
+import { allowingCommand } from "./files.ts";
+import { type Arguments, type Job, JOB_OPTIONS } from "./options.ts";
+
+/** What a checkpoint of the command line keeps beside model and training. */
+export interface StoredJob {
+  readonly data: Job["data"];
+  readonly seed: number;
+}
 
 /** loadCheckpoint with the errors of the file system in the command line's words. */
-export async function readCheckpoint(path: string): Promise<LoadedCheckpoint> {
+export async function readCheckpoint(path: string, args: Arguments): Promise<LoadedCheckpoint> {
   try {
     return await loadCheckpoint(path);
   } catch (error) {
-    throw readError("checkpoint", path, error);
+    throw readError("checkpoint", path, error, args);
   }
 }
 
 /** What is wrong with a file that cannot be read; other errors as they are. */
-export function readError(what: string, path: string, error: unknown): unknown {
+export function readError(what: string, path: string, error: unknown, args: Arguments): unknown {
   const text = error instanceof Deno.errors.NotFound
     ? "there is no such file"
+    : error instanceof Deno.errors.NotADirectory
+    ? "its folder is a file"
     : error instanceof Deno.errors.IsADirectory
     ? "it is a folder"
     : error instanceof Deno.errors.PermissionDenied
     ? "the system does not allow it"
     : error instanceof Deno.errors.NotCapable
-    ? `no permission; to allow it: ${commandWith(`--allow-read=${path}`, Deno.args)}`
+    ? `no permission; to allow it: ${allowingCommand(args)}`
     : undefined;
   return text === undefined ? error : new Error(`cannot read ${what} "${path}": ${text}`);
+}
+
+/** The data that a checkpoint's model was trained on, if it was trained by this command. */
+export function storedJob({ model, job }: LoadedCheckpoint): StoredJob | undefined {
+  const { data, seed } = (job ?? {}) as Partial<StoredJob>, { inputSize, outputSize } = model.config;
+  if (data?.features !== inputSize || outputSize !== 2) return undefined;
+  try {
+    seedWords(seed!);
+    return { data: resolveOptions("read job", JOB_OPTIONS.data, data) as unknown as Job["data"], seed: seed! };
+  } catch {
+    return undefined;
+  }
 }

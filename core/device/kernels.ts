@@ -6,9 +6,11 @@
  * (`dims`), then real ones (`scalars`). A name ending in "?" may be null. The shapes, formulas and sources of each
  * stand over the kernel of the same name in core/kernels/.
  *
- * Letters: B batch, R rows of a block of it, T steps, I input size, H hidden size, D = H·directions, A attention size
- * (= D), O outputs, M, N, K of a matrix product; a p behind one means rounded up to a multiple of 4; ld… is the
- * distance between rows, in elements.
+ * Sequences stand side by side in the lanes of vectors: an activation of F features is a list of groups of 8 rows, each
+ * (F, 8), the lanes beyond the last row being 0. Over time: (T, groups, F, 8).
+ *
+ * Letters: B batch, T steps, I input size, H hidden size, D = H·directions, A attention size (= D), O outputs, F features
+ * of any kind, M, N, K of a matrix product; ld… is the distance between groups (of a matrix: between rows), in elements.
  *
  * @module
  */
@@ -30,101 +32,81 @@ export interface Signature {
 /** All kernels. */
 export const KERNELS = {
   // Moving data: core/kernels/copy.ts
+  rowsIn: row({ out: ["dst"], in: ["src?"], dims: ["rows", "F", "lddst", "ldsrc"] }),
+  rowsOut: row({ out: ["dst"], in: ["src"], dims: ["rows", "F", "lddst", "ldsrc"] }),
+  sequencesIn: row({ out: ["dst"], in: ["src", "lengths"], dims: ["T", "rows", "F", "lddst"] }),
+  sequencesOut: row({ out: ["dst"], in: ["src", "lengths"], dims: ["T", "rows", "F", "ldsrc"] }),
+  activeLanes: row({ out: ["mask"], in: ["lengths"], dims: ["T", "rows"] }),
+  copyGroups: row({ acc: ["dst"], in: ["src"], dims: ["groups", "F", "lddst", "ldsrc", "accumulate"] }),
+  copyVector: row({ out: ["dst"], in: ["src"], dims: ["n"] }),
   clear: row({ out: ["dst"], dims: ["n"] }),
-  rowsIn: row({ out: ["dst"], in: ["src?"], dims: ["rows", "H", "lddst", "ldsrc"] }),
-  rowsOut: row({ out: ["dst"], in: ["src"], dims: ["rows", "H", "lddst", "ldsrc"] }),
-  copyRows: row({ acc: ["dst"], in: ["src"], dims: ["rows", "width", "lddst", "ldsrc", "accumulate"] }),
-  sequencesIn: row({ out: ["xt"], in: ["x", "lengths"], dims: ["T", "R", "I", "ldx"] }),
-  sequencesOut: row({ out: ["x"], in: ["xt", "lengths"], dims: ["T", "R", "I", "parts", "ldx"] }),
 
   // Linear: core/kernels/linear.ts
-  packForward: row({
-    out: ["panels"],
-    in: ["w"],
-    dims: ["rowParts", "rows", "rotate", "columnParts", "columns", "ldw"],
-  }),
-  packBackward: row({
-    out: ["panels"],
-    in: ["w"],
-    dims: ["rowParts", "rows", "rotate", "columnParts", "columns", "ldw"],
-  }),
-  packVector: row({ out: ["dst"], in: ["src"], dims: ["n"] }),
-  linearForward: row({ out: ["y"], in: ["x", "panels", "bias?"], dims: ["M", "N", "K", "ldy", "ldx"] }),
+  packForward: row({ out: ["panels"], in: ["w"], dims: ["M", "K", "ldw", "rotate"] }),
+  packBackward: row({ out: ["panels"], in: ["w"], dims: ["M", "K", "ldw", "rotate"] }),
+  linearForward: row({ out: ["y"], in: ["x", "panels", "bias?"], dims: ["M", "K", "groups", "ldy", "ldx"] }),
   linearBackwardInput: row({
     acc: ["dx"],
     in: ["dy", "panels"],
-    dims: ["M", "N", "K", "lddx", "lddy", "accumulate"],
+    dims: ["M", "K", "groups", "lddx", "lddy", "accumulate"],
   }),
+  turnInput: row({ out: ["turned"], in: ["x"], dims: ["F", "groups", "ldx"] }),
   linearBackwardWeight: row({
     out: ["dw", "scratch"],
-    in: ["dy", "x"],
-    dims: ["M", "rowParts", "rows", "rotate", "columnParts", "columns", "ldw", "lddy", "ldx"],
+    in: ["dy", "turned"],
+    dims: ["M", "N", "groups", "lddw", "lddy", "rotate"],
   }),
-  linearBackwardBias: row({
-    out: ["db", "scratch"],
-    in: ["dy"],
-    dims: ["M", "parts", "rows", "rotate", "lddy"],
-  }),
+  linearBackwardBias: row({ out: ["db"], in: ["dy"], dims: ["M", "groups", "lddy", "rotate"] }),
 
   // GRU: core/kernels/gru.ts
   gruPackBias: row({ out: ["bias"], in: ["biasIh", "biasHh"], dims: ["H"] }),
   gruForward: row({
     out: ["h"],
     acc: ["gates"],
-    in: ["recurrent", "candidate", "bias", "lengths"],
-    dims: ["T", "R", "Hp", "ldh", "ldg", "reverse"],
+    in: ["panels", "bias", "mask"],
+    dims: ["T", "groups", "H", "ldh", "ldg", "reverse"],
   }),
   gruBackward: row({
     acc: ["dh", "gates"],
-    in: ["h", "recurrentT", "lengths"],
-    dims: ["T", "R", "Hp", "lddh", "ldh", "ldg", "reverse"],
+    in: ["h", "panels", "mask"],
+    dims: ["T", "groups", "H", "lddh", "ldh", "ldg", "reverse"],
   }),
 
   // Additive attention: core/kernels/attention.ts
   attentionForward: row({
     out: ["context", "weights"],
     acc: ["hidden"],
-    in: ["encoded", "query", "v", "lengths"],
-    dims: ["T", "R", "Dp", "Ap", "ldc", "lda", "lde", "ldq"],
+    in: ["encoded", "query", "v", "mask"],
+    dims: ["T", "groups", "D", "A", "ldc", "lda", "lde", "ldq"],
   }),
   attentionBackward: row({
-    out: ["dEncoded", "dQuery", "dv", "dScores"],
+    out: ["dEncoded", "dQuery", "dv", "dScores", "dvLanes"],
     acc: ["hidden"],
     in: ["dContext", "weights", "encoded", "v"],
-    dims: ["T", "R", "Dp", "Ap", "ldde", "ldq", "ldc", "lda", "lde"],
+    dims: ["T", "groups", "D", "A", "ldde", "ldq", "ldc", "lda", "lde"],
   }),
 
   // Dropout: core/kernels/dropout.ts
   dropoutMask: row({
-    out: ["mask"],
+    out: ["mask", "words"],
     in: ["control"],
-    dims: ["T", "R", "row0", "width", "ldm", "stream"],
+    dims: ["T", "groups", "row0", "F", "ldm", "stream"],
     scalars: ["p"],
   }),
-  dropoutApply: row({ out: ["y"], in: ["x", "mask"], dims: ["rows", "width", "ldy", "ldx", "ldm"] }),
-  randomWords: row({ out: ["words"], dims: ["blocks", "first", "stream", "step", "seedLow", "seedHigh"] }),
+  dropoutApply: row({ out: ["y"], in: ["x", "mask"], dims: ["groups", "F", "ldy", "ldx", "ldm"] }),
+  randomWords: row({ out: ["words"], dims: ["first", "stream", "step", "seedLow", "seedHigh"] }),
 
   // Losses: core/kernels/loss.ts
-  bceLoss: row({
-    out: ["stats", "dLogits"],
-    in: ["logits", "targets"],
-    dims: ["R", "O", "ldl"],
-    scalars: ["scale"],
-  }),
+  bceLoss: row({ out: ["stats", "dLogits"], in: ["logits", "targets"], dims: ["rows", "O"], scalars: ["scale"] }),
   crossEntropyLoss: row({
-    out: ["stats", "dLogits"],
+    out: ["stats", "dLogits", "sums"],
     in: ["logits", "targets"],
-    dims: ["R", "O", "ldl"],
+    dims: ["rows", "O"],
     scalars: ["scale"],
   }),
-  mseLoss: row({
-    out: ["stats", "dLogits"],
-    in: ["logits", "targets"],
-    dims: ["R", "O", "ldl"],
-    scalars: ["scale"],
-  }),
-  sigmoidRows: row({ out: ["y"], in: ["x"], dims: ["R", "O", "ldl"] }),
-  softmaxRows: row({ out: ["y"], in: ["x"], dims: ["R", "O", "ldl"] }),
+  mseLoss: row({ out: ["stats", "dLogits"], in: ["logits", "targets"], dims: ["rows", "O"], scalars: ["scale"] }),
+  sigmoidGroups: row({ out: ["y"], in: ["x"], dims: ["groups", "O"] }),
+  softmaxGroups: row({ out: ["y", "sums"], in: ["x"], dims: ["groups", "O"] }),
 
   // Optimizers: core/kernels/optimizer.ts
   sumBlocks: row({ out: ["grads"], in: ["blocks"], dims: ["n", "count", "stride"] }),

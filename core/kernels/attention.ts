@@ -5,121 +5,119 @@
 // Bahdanau, Cho and Bengio 2014 (arXiv:1409.0473). `attn([query; o_t])` is split as the mathematics allows: W_h·query + b
 // is computed once per row (linearForward), W_e·o_t for all steps as one product (linearForward). Here is what is left.
 //
-// Time-major rows: encoded (T, R, lde) are the GRU's outputs, hidden (T, R, lda) starts as W_e·o_t, query (R, ldq) is
-// W_h·query + b. weights (R, T) is batch first. Dp and Ap: the padded widths of a GRU output and of the attention.
+// Time first, then groups of 8 rows: encoded (T, groups, D, 8) are the GRU's outputs, hidden (T, groups, A, 8) starts as
+// W_e·o_t, query (groups, A, 8) is W_h·query + b, weights (T, groups, 8). Sums over time and features go lane by lane.
 
-import { exp4, horizontalSum, madd, nmadd, tanh4, zero } from "./simd";
+import { exp4, horizontalSum, madd, nmadd, tanhVectors, zero } from "./simd";
+import { FEATURE } from "./product";
 
-/** exp(x) of one number. */
+/** The softmax over T of one vector of lanes, `step` bytes apart; lanes that have ended get exactly 0. */
 @inline
-function exp1(x: f32): f32 {
-  return f32x4.extract_lane(exp4(f32x4.splat(x)), 0);
-}
-
-/** Softmax over the first `length` of T numbers, in place; the others become exactly 0. */
-function softmaxPrefix(x: usize, length: i32, T: i32): void {
-  const end = x + (<usize> length << 2);
-  let largest: f32 = -f32.MAX_VALUE;
-  for (let p = x; p < end; p += 4) largest = max(largest, load<f32>(p));
-  const shift = f32x4.splat(largest);
-  let sum: f32 = 0, p = x;
-  for (; p + 16 <= end; p += 16) {
-    const e = exp4(f32x4.sub(v128.load(p), shift));
-    v128.store(p, e);
-    sum += horizontalSum(e);
+function softmaxOverTime(weights: usize, mask: usize, T: i32, step: usize): void {
+  const lowest = f32x4.splat(-f32.MAX_VALUE);
+  let largest = lowest, sum = zero();
+  for (let t: usize = 0; t < <usize> T * step; t += step) {
+    largest = f32x4.max(largest, v128.bitselect(v128.load(weights + t), lowest, v128.load(mask + t)));
   }
-  for (; p < end; p += 4) {
-    const e = exp1(load<f32>(p) - largest);
-    store<f32>(p, e);
-    sum += e;
+  for (let t: usize = 0; t < <usize> T * step; t += step) {
+    const e = v128.and(exp4(f32x4.sub(v128.load(weights + t), largest)), v128.load(mask + t));
+    v128.store(weights + t, e);
+    sum = f32x4.add(sum, e);
   }
-  const scale: f32 = 1 / sum;
-  for (p = x; p < end; p += 4) store<f32>(p, load<f32>(p) * scale);
-  memory.fill(end, 0, <usize> (T - length) << 2);
+  // A lane without a sequence has sum 0 and weights 0: any finite factor leaves them so.
+  const factor = f32x4.div(f32x4.splat(1), v128.bitselect(f32x4.splat(1), sum, f32x4.eq(sum, zero())));
+  for (let t: usize = 0; t < <usize> T * step; t += step) v128.store(weights + t, f32x4.mul(v128.load(weights + t), factor));
 }
 
 /** hidden becomes tanh(hidden + query), which backward needs; weights and context are the results. */
 export function attentionForward(
-  context: usize, weights: usize, hidden: usize, encoded: usize, query: usize, v: usize, lengths: usize,
-  T: i32, R: i32, Dp: i32, Ap: i32, ldc: i32, lda: i32, lde: i32, ldq: i32,
+  context: usize, weights: usize, hidden: usize, encoded: usize, query: usize, v: usize, mask: usize,
+  T: i32, groups: i32, D: i32, A: i32, ldc: i32, lda: i32, lde: i32, ldq: i32,
 ): void {
-  const aWidth = <usize> Ap << 2, dWidth = <usize> Dp << 2;
-  const aRow = <usize> lda << 2, eRow = <usize> lde << 2;
-  let a = hidden;
-  for (let t = 0; t < T; t++) {
-    for (let r = 0; r < R; r++) {
-      const q = query + (<usize> (r * ldq) << 2);
-      let score = zero();
-      for (let i: usize = 0; i < aWidth; i += 16) {
-        const x = tanh4(f32x4.add(v128.load(a + i), v128.load(q + i)));
-        v128.store(a + i, x);
-        score = madd(x, v128.load(v + i), score);
+  const G = <usize> groups, aSize = <usize> A * FEATURE, dSize = <usize> D * FEATURE, step = G * FEATURE;
+  const cStep = <usize> ldc << 2, aStep = <usize> lda << 2, eStep = <usize> lde << 2, qStep = <usize> ldq << 2;
+  for (let t: usize = 0; t < <usize> T; t++) {
+    for (let g: usize = 0; g < G; g++) {
+      const a = hidden + (t * G + g) * aStep, q = query + g * qStep;
+      for (let i: usize = 0; i < aSize; i += 16) v128.store(a + i, f32x4.add(v128.load(a + i), v128.load(q + i)));
+      tanhVectors(a, aSize);
+      let low = zero(), high = zero(), p = v;
+      for (let i: usize = 0; i < aSize; i += FEATURE) {
+        const factor = v128.load32_splat(p);
+        low = madd(factor, v128.load(a + i), low), high = madd(factor, v128.load(a + i, 16), high);
+        p += 4;
       }
-      store<f32>(weights + (<usize> (r * T + t) << 2), horizontalSum(score));
-      a += aRow;
+      const score = weights + t * step + g * FEATURE;
+      v128.store(score, low), v128.store(score, high, 16);
     }
   }
-  for (let r = 0; r < R; r++) {
-    const length = load<i32>(lengths + (<usize> r << 2));
-    const w = weights + (<usize> (r * T) << 2), c = context + (<usize> (r * ldc) << 2);
-    softmaxPrefix(w, length, T);
-    memory.fill(c, 0, dWidth);
-    for (let t = 0; t < length; t++) {
-      const weight = v128.load32_splat(w + (<usize> t << 2));
-      const o = encoded + <usize> (t * R + r) * eRow;
-      for (let i: usize = 0; i < dWidth; i += 16) v128.store(c + i, madd(weight, v128.load(o + i), v128.load(c + i)));
+  for (let g: usize = 0; g < G; g++) {
+    const w = weights + g * FEATURE, c = context + g * cStep;
+    softmaxOverTime(w, mask + g * FEATURE, T, step), softmaxOverTime(w + 16, mask + g * FEATURE + 16, T, step);
+    memory.fill(c, 0, dSize);
+    for (let t: usize = 0; t < <usize> T; t++) {
+      const low = v128.load(w + t * step), high = v128.load(w + t * step, 16), o = encoded + (t * G + g) * eStep;
+      for (let i: usize = 0; i < dSize; i += FEATURE) {
+        v128.store(c + i, madd(low, v128.load(o + i), v128.load(c + i)));
+        v128.store(c + i, madd(high, v128.load(o + i, 16), v128.load(c + i, 16)), 16);
+      }
     }
   }
 }
 
 /**
- * From dContext (R, ldc): hidden becomes its gradient before tanh (which is also that of W_e·o_t), dQuery (R, ldq) its sum
- * over time, dEncoded (T, R, ldde) the part that comes through the weighted sum, dv (Ap). dScores (R, T) is scratch.
+ * From dContext (groups, D, 8): hidden becomes its gradient before tanh (which is also that of W_e·o_t), dQuery
+ * (groups, A, 8) its sum over time, dEncoded (T, groups, D, 8) the part that comes through the weighted sum, dv (A).
+ * dScores (T, groups, 8) and dvLanes (A, 8) are scratch.
  */
 export function attentionBackward(
-  dEncoded: usize, dQuery: usize, dv: usize, dScores: usize, hidden: usize, dContext: usize, weights: usize,
-  encoded: usize, v: usize,
-  T: i32, R: i32, Dp: i32, Ap: i32, ldde: i32, ldq: i32, ldc: i32, lda: i32, lde: i32,
+  dEncoded: usize, dQuery: usize, dv: usize, dScores: usize, dvLanes: usize, hidden: usize, dContext: usize,
+  weights: usize, encoded: usize, v: usize,
+  T: i32, groups: i32, D: i32, A: i32, ldde: i32, ldq: i32, ldc: i32, lda: i32, lde: i32,
 ): void {
-  const aWidth = <usize> Ap << 2, dWidth = <usize> Dp << 2;
-  const aRow = <usize> lda << 2, eRow = <usize> lde << 2, dRow = <usize> ldde << 2;
-  for (let r = 0; r < R; r++) {
-    const w = weights + (<usize> (r * T) << 2), ds = dScores + (<usize> (r * T) << 2);
-    const dc = dContext + (<usize> (r * ldc) << 2);
-    let mean: f32 = 0;
-    for (let t = 0; t < T; t++) {
-      const row = <usize> (t * R + r);
-      const weight = load<f32>(w + (<usize> t << 2)), spread = f32x4.splat(weight);
-      const o = encoded + row * eRow, d = dEncoded + row * dRow;
-      let dot = zero();
-      for (let i: usize = 0; i < dWidth; i += 16) {
-        const x = v128.load(dc + i);
-        dot = madd(x, v128.load(o + i), dot);
-        v128.store(d + i, f32x4.mul(spread, x));
+  const G = <usize> groups, aSize = <usize> A * FEATURE, dSize = <usize> D * FEATURE, step = G * FEATURE;
+  const cStep = <usize> ldc << 2, aStep = <usize> lda << 2, eStep = <usize> lde << 2, qStep = <usize> ldq << 2;
+  const dStep = <usize> ldde << 2;
+  for (let g: usize = 0; g < G; g++) {
+    const w = weights + g * FEATURE, ds = dScores + g * FEATURE, dc = dContext + g * cStep;
+    let meanLow = zero(), meanHigh = zero();
+    for (let t: usize = 0; t < <usize> T; t++) {
+      const low = v128.load(w + t * step), high = v128.load(w + t * step, 16);
+      const o = encoded + (t * G + g) * eStep, d = dEncoded + (t * G + g) * dStep;
+      let dotLow = zero(), dotHigh = zero();
+      for (let i: usize = 0; i < dSize; i += FEATURE) {
+        const x = v128.load(dc + i), y = v128.load(dc + i, 16);
+        dotLow = madd(x, v128.load(o + i), dotLow), dotHigh = madd(y, v128.load(o + i, 16), dotHigh);
+        v128.store(d + i, f32x4.mul(low, x)), v128.store(d + i, f32x4.mul(high, y), 16);
       }
-      const dWeight = horizontalSum(dot);
-      store<f32>(ds + (<usize> t << 2), dWeight);
-      mean += weight * dWeight;
+      v128.store(ds + t * step, dotLow), v128.store(ds + t * step, dotHigh, 16);
+      meanLow = madd(low, dotLow, meanLow), meanHigh = madd(high, dotHigh, meanHigh);
     }
     // Softmax: dscore = w ∘ (dw − Σ w·dw)
-    for (let t: usize = 0; t < <usize> T << 2; t += 4) store<f32>(ds + t, load<f32>(w + t) * (load<f32>(ds + t) - mean));
-    memory.fill(dQuery + (<usize> (r * ldq) << 2), 0, aWidth);
+    for (let t: usize = 0; t < <usize> T * step; t += step) {
+      v128.store(ds + t, f32x4.mul(v128.load(w + t), f32x4.sub(v128.load(ds + t), meanLow)));
+      v128.store(ds + t, f32x4.mul(v128.load(w + t, 16), f32x4.sub(v128.load(ds + t, 16), meanHigh)), 16);
+    }
+    memory.fill(dQuery + g * qStep, 0, aSize);
   }
-  memory.fill(dv, 0, aWidth);
+  memory.fill(dvLanes, 0, aSize >> 1);
   const one = f32x4.splat(1);
-  let a = hidden;
-  for (let t = 0; t < T; t++) {
-    for (let r = 0; r < R; r++) {
-      const ds = v128.load32_splat(dScores + (<usize> (r * T + t) << 2));
-      const dq = dQuery + (<usize> (r * ldq) << 2);
-      for (let i: usize = 0; i < aWidth; i += 16) {
-        const x = v128.load(a + i);
-        v128.store(dv + i, madd(ds, x, v128.load(dv + i)));
-        const d = f32x4.mul(f32x4.mul(ds, v128.load(v + i)), nmadd(x, x, one));
-        v128.store(a + i, d);
-        v128.store(dq + i, f32x4.add(v128.load(dq + i), d));
+  for (let t: usize = 0; t < <usize> T; t++) {
+    for (let g: usize = 0; g < G; g++) {
+      const a = hidden + (t * G + g) * aStep, dq = dQuery + g * qStep, ds = dScores + t * step + g * FEATURE;
+      const low = v128.load(ds), high = v128.load(ds, 16);
+      let p = v, sums = dvLanes;
+      for (let i: usize = 0; i < aSize; i += FEATURE) {
+        const x = v128.load(a + i), y = v128.load(a + i, 16), factor = v128.load32_splat(p);
+        v128.store(sums, madd(low, x, madd(high, y, v128.load(sums))));
+        const dx = f32x4.mul(f32x4.mul(low, factor), nmadd(x, x, one));
+        const dy = f32x4.mul(f32x4.mul(high, factor), nmadd(y, y, one));
+        v128.store(a + i, dx), v128.store(a + i, dy, 16);
+        v128.store(dq + i, f32x4.add(v128.load(dq + i), dx));
+        v128.store(dq + i, f32x4.add(v128.load(dq + i, 16), dy), 16);
+        p += 4, sums += 16;
       }
-      a += aRow;
     }
   }
+  for (let i = 0; i < A; i++) store<f32>(dv + (<usize> i << 2), horizontalSum(v128.load(dvLanes + (<usize> i << 4))));
 }

@@ -6,77 +6,102 @@
 // Cho et al. 2014 (arXiv:1406.1078v1), reset after the product, as in
 // https://docs.pytorch.org/docs/stable/generated/torch.nn.GRU.html
 //
-// Everything is time-major. The gates of one row of one step are 4·Hp numbers, Hp = H rounded up to a multiple of 4:
+// Time first, then groups of 8 rows. The gates of one group of one step are 4·H features:
 //   n_x | r | z | n_h   before a step: what the inputs and biases contribute (n_h: nothing yet)
 //   n   | r | z | n_h   after it: what backward needs (n_h = W_hn h + b_hn)
 //   dn  | dr | dz | dn_h   after backward: gradients before the activations
-// so one buffer serves three times, the input weights meet columns 0 to 3·Hp, the recurrent ones Hp to 4·Hp.
+// so one buffer serves three times, the input weights meet features 0 to 3·H, the recurrent ones H to 4·H.
 //
-// States have T + 2 slots of R rows: slot t + 1 is the state after step t. A forward direction starts from slot 0, a
-// reverse one from slot T + 1, so no step is special. Rows past their sequence's length keep their state.
+// States have T + 2 slots: slot t + 1 is the state after step t. A forward direction starts from slot 0, a reverse one
+// from slot T + 1, so no step is special. Lanes past their sequence's length keep their state.
 
-import { madd, sigmoid4, tanh4 } from "./simd";
-import { matmul } from "./matmul";
+import { madd, sigmoidVectors, tanhVectors } from "./simd";
+import { FEATURE, product } from "./product";
 
-/** The four bias sums that start the gates: b_in | b_ir + b_hr | b_iz + b_hz | b_hn, each padded with 0. */
+/** The four bias sums that start the gates: b_in | b_ir + b_hr | b_iz + b_hz | b_hn. */
 export function gruPackBias(bias: usize, biasIh: usize, biasHh: usize, H: i32): void {
-  const Hp = (H + 3) & ~3;
   for (let i = 0; i < H; i++) {
     const r = <usize> i << 2, z = <usize> (H + i) << 2, n = <usize> (2 * H + i) << 2;
     store<f32>(bias + r, load<f32>(biasIh + n));
-    store<f32>(bias + (<usize> (Hp + i) << 2), load<f32>(biasIh + r) + load<f32>(biasHh + r));
-    store<f32>(bias + (<usize> (2 * Hp + i) << 2), load<f32>(biasIh + z) + load<f32>(biasHh + z));
-    store<f32>(bias + (<usize> (3 * Hp + i) << 2), load<f32>(biasHh + n));
+    store<f32>(bias + z, load<f32>(biasIh + r) + load<f32>(biasHh + r));
+    store<f32>(bias + n, load<f32>(biasIh + z) + load<f32>(biasHh + z));
+    store<f32>(bias + (<usize> (3 * H + i) << 2), load<f32>(biasHh + n));
   }
 }
 
-/** Activations of one row: gates in place, the new state to `h`. `width` is Hp in bytes. */
+/** Whether all 8 lanes of a group are active. */
 @inline
-function rowForward(gates: usize, h: usize, previous: usize, width: usize): void {
-  const rGates = gates + width, zGates = rGates + width, hGates = zGates + width;
-  for (let i: usize = 0; i < width; i += 16) {
-    const r = sigmoid4(v128.load(rGates + i)), z = sigmoid4(v128.load(zGates + i));
-    const n = tanh4(madd(r, v128.load(hGates + i), v128.load(gates + i)));
-    v128.store(rGates + i, r), v128.store(zGates + i, z), v128.store(gates + i, n);
-    v128.store(h + i, madd(z, f32x4.sub(v128.load(previous + i), n), n));
+function all(mask: usize): bool {
+  return i32x4.all_true(v128.and(v128.load(mask), v128.load(mask, 16)));
+}
+
+/** Activations of one group: gates in place, the new state to `h`. `size` is H features in bytes. */
+@inline
+function groupForward(gates: usize, h: usize, previous: usize, size: usize): void {
+  const r = gates + size, z = r + size, hidden = z + size;
+  sigmoidVectors(r, 2 * size);
+  for (let i: usize = 0; i < size; i += 16) {
+    v128.store(gates + i, madd(v128.load(r + i), v128.load(hidden + i), v128.load(gates + i)));
+  }
+  tanhVectors(gates, size);
+  for (let i: usize = 0; i < size; i += 16) {
+    const n = v128.load(gates + i);
+    v128.store(h + i, madd(v128.load(z + i), f32x4.sub(v128.load(previous + i), n), n));
   }
 }
 
 /**
  * All T steps of one direction of one layer.
  *
- * gates (T, R, ldg) holds the input part on entry; h (T + 2, R, ldh) its first slot; recurrent: panels of W_hr, W_hz
- * (K = Hp, N = 2·Hp), candidate: panels of W_hn (N = Hp); bias as gruPackBias; lengths (R).
+ * gates (T, groups, 4·H, 8), ldg apart, hold the input part on entry; h (T + 2, groups, H, 8), ldh apart, its first slot;
+ * panels: W_hh in the order r, z, n; bias as gruPackBias; mask (T, groups, 8) as activeLanes.
  */
 export function gruForward(
-  h: usize, gates: usize, recurrent: usize, candidate: usize, bias: usize, lengths: usize,
-  T: i32, R: i32, Hp: i32, ldh: i32, ldg: i32, reverse: i32,
+  h: usize, gates: usize, panels: usize, bias: usize, mask: usize,
+  T: i32, groups: i32, H: i32, ldh: i32, ldg: i32, reverse: i32,
 ): void {
-  const width = <usize> Hp << 2, hRow = <usize> ldh << 2, gRow = <usize> ldg << 2;
+  const size = <usize> H * FEATURE, hStep = <usize> ldh << 2, gStep = <usize> ldg << 2, G = <usize> groups;
   for (let s = 0; s < T; s++) {
     const t = reverse ? T - 1 - s : s;
-    const step = gates + <usize> (t * R) * gRow;
-    const next = h + <usize> ((t + 1) * R) * hRow;
-    const previous = h + <usize> ((reverse ? t + 2 : t) * R) * hRow;
-    matmul(step + width, gRow, previous, hRow, recurrent, step + width, gRow, R, 2 * Hp, Hp);
-    matmul(step + 3 * width, gRow, previous, hRow, candidate, bias + 3 * width, 0, R, Hp, Hp);
-    for (let i = 0; i < R; i++) {
-      const row = <usize> i * hRow;
-      if (t < load<i32>(lengths + (<usize> i << 2))) {
-        rowForward(step + <usize> i * gRow, next + row, previous + row, width);
-      } else {
-        memory.copy(next + row, previous + row, width);
-      }
+    const step = gates + <usize> t * G * gStep;
+    const next = h + <usize> (t + 1) * G * hStep;
+    const previous = h + <usize> (reverse ? t + 2 : t) * G * hStep;
+    const active = mask + <usize> t * G * FEATURE;
+    for (let g: usize = 0; g < G; g++) spread(step + g * gStep + 3 * size, bias + (<usize> (3 * H) << 2), H);
+    product(step + size, gStep, panels, previous, hStep, 0, true, 3 * H, H, groups);
+    for (let g: usize = 0; g < G; g++) {
+      const to = next + g * hStep, from = previous + g * hStep, lanes = active + g * FEATURE;
+      groupForward(step + g * gStep, to, from, size);
+      if (!all(lanes)) keepEnded(to, from, lanes, size);
     }
   }
 }
 
-/** One row backward: gates become their gradients, what the previous state gets besides W_hhᵀ·dgates is added to it. */
+/** Each of H numbers to the 8 lanes of its feature. */
 @inline
-function rowBackward(gates: usize, previous: usize, dh: usize, dPrevious: usize, width: usize): void {
-  const rGates = gates + width, zGates = rGates + width, hGates = zGates + width;
+function spread(dst: usize, numbers: usize, H: i32): void {
+  for (let i = 0; i < H; i++) {
+    const x = v128.load32_splat(numbers);
+    v128.store(dst, x), v128.store(dst, x, 16);
+    dst += FEATURE, numbers += 4;
+  }
+}
+
+/** The state of lanes that have ended is what it was. */
+function keepEnded(to: usize, from: usize, lanes: usize, size: usize): void {
+  const low = v128.load(lanes), high = v128.load(lanes, 16);
+  for (let i: usize = 0; i < size; i += FEATURE) {
+    v128.store(to + i, v128.bitselect(v128.load(to + i), v128.load(from + i), low));
+    v128.store(to + i, v128.bitselect(v128.load(to + i, 16), v128.load(from + i, 16), high), 16);
+  }
+}
+
+/** One group backward: gates become their gradients, what the previous state gets besides W_hhᵀ·dgates is added to it. */
+@inline
+function groupBackward(gates: usize, previous: usize, dh: usize, dPrevious: usize, size: usize): void {
+  const rGates = gates + size, zGates = rGates + size, hGates = zGates + size;
   const one = f32x4.splat(1);
-  for (let i: usize = 0; i < width; i += 16) {
+  for (let i: usize = 0; i < size; i += 16) {
     const n = v128.load(gates + i), r = v128.load(rGates + i), z = v128.load(zGates + i);
     const d = v128.load(dh + i), keep = f32x4.sub(one, z);
     // h' = (1 − z)·n + z·h;  tanh' = 1 − n²;  σ' = σ(1 − σ)
@@ -89,31 +114,36 @@ function rowBackward(gates: usize, previous: usize, dh: usize, dPrevious: usize,
   }
 }
 
+/** Lanes that have ended hand their gradient to the previous state as it is, and nothing to the gates. */
+function passEnded(dh: usize, dPrevious: usize, lanes: usize, size: usize): void {
+  for (let i: usize = 0; i < size; i += 16) {
+    const d = v128.load(dh + i), active = v128.load(lanes + (i & 16));
+    v128.store(dPrevious + i, f32x4.add(v128.load(dPrevious + i), v128.andnot(d, active)));
+    v128.store(dh + i, v128.and(d, active));
+  }
+}
+
 /**
- * gruForward backwards. dh (T + 2, R, lddh) holds in slot t + 1 what the loss says of the state after step t; the
- * recurrence is added in place, and the first slot (0, or T + 1 in reverse) ends as the gradient of the initial state.
- * gates end as dn | dr | dz | dn_h. recurrentT: panels of W_hhᵀ (K = 3·Hp, N = Hp).
+ * gruForward backwards. dh (T + 2, groups, H, 8), lddh apart, holds in slot t + 1 what the loss says of the state after
+ * step t; the recurrence is added in place, and the first slot (0, or T + 1 in reverse) ends as the gradient of the
+ * initial state. gates end as dn | dr | dz | dn_h. panels: W_hhᵀ.
  */
 export function gruBackward(
-  dh: usize, gates: usize, h: usize, recurrentT: usize, lengths: usize,
-  T: i32, R: i32, Hp: i32, lddh: i32, ldh: i32, ldg: i32, reverse: i32,
+  dh: usize, gates: usize, h: usize, panels: usize, mask: usize,
+  T: i32, groups: i32, H: i32, lddh: i32, ldh: i32, ldg: i32, reverse: i32,
 ): void {
-  const width = <usize> Hp << 2, dRow = <usize> lddh << 2, hRow = <usize> ldh << 2, gRow = <usize> ldg << 2;
+  const size = <usize> H * FEATURE, dStep = <usize> lddh << 2, hStep = <usize> ldh << 2, gStep = <usize> ldg << 2;
+  const G = <usize> groups;
   for (let s = 0; s < T; s++) {
     const t = reverse ? s : T - 1 - s;
-    const from = reverse ? t + 2 : t;
-    const step = gates + <usize> (t * R) * gRow;
-    const dNext = dh + <usize> ((t + 1) * R) * dRow, dPrevious = dh + <usize> (from * R) * dRow;
-    const previous = h + <usize> (from * R) * hRow;
-    for (let i = 0; i < R; i++) {
-      const g = step + <usize> i * gRow, d = dNext + <usize> i * dRow, p = dPrevious + <usize> i * dRow;
-      if (t < load<i32>(lengths + (<usize> i << 2))) {
-        rowBackward(g, previous + <usize> i * hRow, d, p, width);
-      } else {
-        memory.fill(g, 0, 4 * width);
-        for (let j: usize = 0; j < width; j += 16) v128.store(p + j, f32x4.add(v128.load(p + j), v128.load(d + j)));
-      }
+    const from = <usize> (reverse ? t + 2 : t) * G;
+    const step = gates + <usize> t * G * gStep, active = mask + <usize> t * G * FEATURE;
+    const dNext = dh + <usize> (t + 1) * G * dStep, dPrevious = dh + from * dStep, previous = h + from * hStep;
+    for (let g: usize = 0; g < G; g++) {
+      const d = dNext + g * dStep, p = dPrevious + g * dStep, lanes = active + g * FEATURE;
+      if (!all(lanes)) passEnded(d, p, lanes, size);
+      groupBackward(step + g * gStep, previous + g * hStep, d, p, size);
     }
-    matmul(dPrevious, dRow, step + width, gRow, recurrentT, dPrevious, dRow, R, Hp, 3 * Hp);
+    product(dPrevious, dStep, panels, step + size, gStep, 0, true, H, 3 * H, groups);
   }
 }

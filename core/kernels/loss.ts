@@ -1,128 +1,137 @@
 // The losses, forward and backward in one pass: each writes the gradient of its logits and, to `stats`, its share of the
 // mean loss and the number of rows that are right. `scale` is 1 / (number of terms in the mean), the whole batch's.
 //
-// logits and dLogits are padded rows (R, ldl); targets are dense.
+// logits, dLogits and targets are groups (O, 8) without gaps, class numbers (rows). `rows` counts the real rows: the lanes
+// beyond add nothing, and their gradient is 0.
 
-import { exp4, firstLanes, horizontalSum, log1p4, sigmoid4, zero } from "./simd";
+import { exp4, horizontalSum, log1p4, sigmoid4, zero } from "./simd";
+import { FEATURE } from "./product";
 
-/** The four values from column i on; 0 beyond the last of O columns, whatever stands there. */
+const FIRST: usize = memory.data<i32>([-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0], 16);
+
+/** Ones in the lanes of a half group that have a row, given the rows from its first lane on. */
 @inline
-function columns(row: usize, i: i32, O: i32): v128 {
-  const x = v128.load(row + (<usize> i << 2));
-  return O - i >= 4 ? x : firstLanes(x, O - i);
+function present(rows: i32): v128 {
+  return v128.load(FIRST + (<usize> (8 - max(0, min(4, rows))) << 2));
 }
 
-/** Index of the largest of O numbers, the first of equals: as torch.argmax. */
-function argmax(row: usize, O: i32): i32 {
+/** Value o of row r. */
+@inline
+function at(x: usize, r: i32, o: i32, O: i32): f32 {
+  return load<f32>(x + (<usize> (((r >> 3) * O + o) * 8 + (r & 7)) << 2));
+}
+
+/** Index of the largest of a row's O numbers, the first of equals: as torch.argmax. */
+function argmax(x: usize, r: i32, O: i32): i32 {
   let best = 0;
-  for (let i = 1; i < O; i++) {
-    if (load<f32>(row + (<usize> i << 2)) > load<f32>(row + (<usize> best << 2))) best = i;
-  }
+  for (let o = 1; o < O; o++) if (at(x, r, o, O) > at(x, r, best, O)) best = o;
   return best;
 }
 
-/** Largest of the O logits of a row. */
-@inline
-function rowMax(row: usize, O: i32): f32 {
-  let largest = load<f32>(row);
-  for (let i = 1; i < O; i++) largest = max(largest, load<f32>(row + (<usize> i << 2)));
-  return largest;
-}
-
-/** y = e^(x − largest) over a row, 0 in the padding; returns the sum. */
-@inline
-function rowExp(y: usize, x: usize, O: i32, largest: f32): f32 {
-  let sum: f32 = 0;
-  for (let i = 0; i < O; i += 4) {
-    let e = exp4(f32x4.sub(columns(x, i, O), f32x4.splat(largest)));
-    if (O - i < 4) e = firstLanes(e, O - i);
-    v128.store(y + (<usize> i << 2), e);
-    sum += horizontalSum(e);
-  }
-  return sum;
-}
-
-@inline
-function rowScale(row: usize, O: i32, factor: f32): void {
-  for (let i = 0; i < O; i += 4) {
-    const p = row + (<usize> i << 2);
-    v128.store(p, f32x4.mul(v128.load(p), f32x4.splat(factor)));
-  }
-}
-
-/** Probabilities from logits, each output by itself: what "bce" trained. Padded rows (R, ldl). */
-export function sigmoidRows(y: usize, x: usize, R: i32, O: i32, ldl: i32): void {
-  for (let r = 0; r < R; r++) {
-    for (let i: usize = 0; i < <usize> O << 2; i += 16) v128.store(y + i, sigmoid4(v128.load(x + i)));
-    y += <usize> ldl << 2, x += <usize> ldl << 2;
-  }
-}
-
-/** Probabilities from logits that sum to 1 over a row: what "crossEntropy" trained. Padded rows (R, ldl). */
-export function softmaxRows(y: usize, x: usize, R: i32, O: i32, ldl: i32): void {
-  for (let r = 0; r < R; r++) {
-    rowScale(y, O, 1 / rowExp(y, x, O, rowMax(x, O)));
-    y += <usize> ldl << 2, x += <usize> ldl << 2;
-  }
-}
-
 /**
- * Binary cross-entropy with logits: max(l, 0) − l·y + log(1 + e^−|l|); dl = σ(l) − y. targets (R, O), numbers in [0, 1].
+ * Binary cross-entropy with logits: max(l, 0) − l·y + log(1 + e^−|l|); dl = σ(l) − y. targets: numbers in [0, 1].
  * A row is right where the largest logit stands over the largest target; with one output, where l > 0 as y > 0.5.
  * https://docs.pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html
  */
-export function bceLoss(stats: usize, dLogits: usize, logits: usize, targets: usize, R: i32, O: i32, ldl: i32, scale: f32): void {
-  let loss: f64 = 0, correct = 0;
+export function bceLoss(stats: usize, dLogits: usize, logits: usize, targets: usize, rows: i32, O: i32, scale: f32): void {
   const factor = f32x4.splat(scale);
-  for (let r = 0; r < R; r++) {
-    for (let i = 0; i < O; i += 4) {
-      const l = columns(logits, i, O), y = columns(targets, i, O);
-      const log = log1p4(exp4(f32x4.neg(f32x4.abs(l))));
-      const terms = f32x4.add(f32x4.sub(f32x4.max(l, zero()), f32x4.mul(l, y)), log);
-      loss += horizontalSum(O - i >= 4 ? terms : firstLanes(terms, O - i));
-      const d = f32x4.mul(f32x4.sub(sigmoid4(l), y), factor);
-      v128.store(dLogits + (<usize> i << 2), O - i >= 4 ? d : firstLanes(d, O - i));
+  let loss: f64 = 0, correct = 0, p: usize = 0;
+  for (let r = 0; r < rows; r += 8) {
+    for (let o = 0; o < O; o++) {
+      for (let half = 0; half < 8; half += 4) {
+        const mask = present(rows - r - half), l = v128.load(logits + p), y = v128.load(targets + p);
+        const log = log1p4(exp4(f32x4.neg(f32x4.abs(l))));
+        const terms = f32x4.add(f32x4.sub(f32x4.max(l, zero()), f32x4.mul(l, y)), log);
+        loss += horizontalSum(v128.and(terms, mask));
+        v128.store(dLogits + p, v128.and(f32x4.mul(f32x4.sub(sigmoid4(l), y), factor), mask));
+        p += 16;
+      }
     }
-    correct += <i32> (O > 1 ? argmax(logits, O) == argmax(targets, O) : (load<f32>(logits) > 0) == (load<f32>(targets) > 0.5));
-    logits += <usize> ldl << 2, dLogits += <usize> ldl << 2, targets += <usize> O << 2;
+  }
+  for (let r = 0; r < rows; r++) {
+    correct += <i32> (O > 1
+      ? argmax(logits, r, O) == argmax(targets, r, O)
+      : (at(logits, r, 0, O) > 0) == (at(targets, r, 0, O) > 0.5));
   }
   store<f32>(stats, <f32> (loss * scale)), store<f32>(stats, <f32> correct, 4);
 }
 
+/** y = e^(x − largest) over the O features of half a group, given their addresses; `largest` and the sum are returned in
+ * memory: sums, sums + 16. */
+@inline
+function halfSoftmax(y: usize, x: usize, O: i32, sums: usize): void {
+  let largest = v128.load(x), sum = zero();
+  for (let o: usize = 1; o < <usize> O; o++) largest = f32x4.max(largest, v128.load(x + o * FEATURE));
+  for (let o: usize = 0; o < <usize> O; o++) {
+    const e = exp4(f32x4.sub(v128.load(x + o * FEATURE), largest));
+    v128.store(y + o * FEATURE, e);
+    sum = f32x4.add(sum, e);
+  }
+  v128.store(sums, largest), v128.store(sums, sum, 16);
+  const factor = f32x4.div(f32x4.splat(1), sum);
+  for (let o: usize = 0; o < <usize> O; o++) v128.store(y + o * FEATURE, f32x4.mul(v128.load(y + o * FEATURE), factor));
+}
+
 /**
- * Softmax cross-entropy: log Σ e^l − l_y; dl = softmax(l) − onehot(y). targets (R), class numbers (i32).
+ * Softmax cross-entropy: log Σ e^l − l_y; dl = softmax(l) − onehot(y). targets (rows): class numbers (i32). `sums` (8) is
+ * scratch.
  * https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
  */
 export function crossEntropyLoss(
-  stats: usize, dLogits: usize, logits: usize, targets: usize, R: i32, O: i32, ldl: i32, scale: f32,
+  stats: usize, dLogits: usize, sums: usize, logits: usize, targets: usize, rows: i32, O: i32, scale: f32,
 ): void {
   let loss: f64 = 0, correct = 0;
-  for (let r = 0; r < R; r++) {
-    const y = load<i32>(targets + (<usize> r << 2)), at = <usize> y << 2;
-    const largest = rowMax(logits, O), sum = rowExp(dLogits, logits, O, largest);
-    loss += Math.log(<f64> sum) + <f64> (largest - load<f32>(logits + at));
-    rowScale(dLogits, O, 1 / sum);
-    store<f32>(dLogits + at, load<f32>(dLogits + at) - 1);
-    rowScale(dLogits, O, scale);
-    correct += <i32> (argmax(logits, O) == y);
-    logits += <usize> ldl << 2, dLogits += <usize> ldl << 2;
+  for (let r = 0; r < rows; r += 4) {
+    const half = <usize> (((r >> 3) * O * 8 + (r & 7)) << 2), mask = present(rows - r);
+    halfSoftmax(dLogits + half, logits + half, O, sums);
+    for (let lane = 0; lane < min(4, rows - r); lane++) {
+      const y = load<i32>(targets + (<usize> (r + lane) << 2)), place = dLogits + half + <usize> y * FEATURE + (<usize> lane << 2);
+      const largest = load<f32>(sums + (<usize> lane << 2)), sum = load<f32>(sums + (<usize> lane << 2), 16);
+      loss += Math.log(<f64> sum) + <f64> (largest - at(logits, r + lane, y, O));
+      store<f32>(place, load<f32>(place) - 1);
+      correct += <i32> (argmax(logits, r + lane, O) == y);
+    }
+    for (let o: usize = 0; o < <usize> O; o++) {
+      const p = dLogits + half + o * FEATURE;
+      v128.store(p, v128.and(f32x4.mul(v128.load(p), f32x4.splat(scale)), mask));
+    }
+  }
+  // The second half of the last group, if no row is in it.
+  const left = rows & 7;
+  if (left > 0 && left <= 4) {
+    for (let o = 0; o < O; o++) v128.store(dLogits + (<usize> (((rows >> 3) * O + o) * 8 + 4) << 2), zero());
   }
   store<f32>(stats, <f32> (loss * scale)), store<f32>(stats, <f32> correct, 4);
 }
 
 /**
- * Mean squared error: (l − y)²; dl = 2 (l − y). targets (R, O). No row counts as right.
+ * Mean squared error: (l − y)²; dl = 2 (l − y). No row counts as right.
  * https://docs.pytorch.org/docs/stable/generated/torch.nn.MSELoss.html
  */
-export function mseLoss(stats: usize, dLogits: usize, logits: usize, targets: usize, R: i32, O: i32, ldl: i32, scale: f32): void {
-  let loss: f64 = 0;
-  for (let r = 0; r < R; r++) {
-    for (let i = 0; i < O; i += 4) {
-      const d = f32x4.sub(columns(logits, i, O), columns(targets, i, O));
-      loss += horizontalSum(f32x4.mul(d, d));
-      v128.store(dLogits + (<usize> i << 2), f32x4.mul(d, f32x4.splat(2 * scale)));
+export function mseLoss(stats: usize, dLogits: usize, logits: usize, targets: usize, rows: i32, O: i32, scale: f32): void {
+  let loss: f64 = 0, p: usize = 0;
+  for (let r = 0; r < rows; r += 8) {
+    for (let o = 0; o < O; o++) {
+      for (let half = 0; half < 8; half += 4) {
+        const d = v128.and(f32x4.sub(v128.load(logits + p), v128.load(targets + p)), present(rows - r - half));
+        loss += horizontalSum(f32x4.mul(d, d));
+        v128.store(dLogits + p, f32x4.mul(d, f32x4.splat(2 * scale)));
+        p += 16;
+      }
     }
-    logits += <usize> ldl << 2, dLogits += <usize> ldl << 2, targets += <usize> O << 2;
   }
   store<f32>(stats, <f32> (loss * scale)), store<f32>(stats, 0, 4);
+}
+
+/** Probabilities from logits, each output by itself: what "bce" trained. */
+export function sigmoidGroups(y: usize, x: usize, groups: i32, O: i32): void {
+  for (let i: usize = 0; i < <usize> (groups * O) * FEATURE; i += 16) v128.store(y + i, sigmoid4(v128.load(x + i)));
+}
+
+/** Probabilities from logits that sum to 1 over a row: what "crossEntropy" trained. `sums` (8) is scratch. */
+export function softmaxGroups(y: usize, sums: usize, x: usize, groups: i32, O: i32): void {
+  for (let g: usize = 0; g < <usize> groups; g++) {
+    const group = g * <usize> O * FEATURE;
+    halfSoftmax(y + group, x + group, O, sums), halfSoftmax(y + group + 16, x + group + 16, O, sums);
+  }
 }

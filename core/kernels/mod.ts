@@ -1,13 +1,13 @@
 // The arithmetic of training, in AssemblyScript: every kernel of core/device/kernels.ts, nothing else.
 // Pointers are byte addresses, sizes are in elements; kernels allocate nothing and return nothing.
 
-export { clear, copyRows, rowsIn, rowsOut, sequencesIn, sequencesOut } from "./copy";
+export { activeLanes, clear, copyGroups, copyVector, rowsIn, rowsOut, sequencesIn, sequencesOut } from "./copy";
 export {
-  linearBackwardBias, linearBackwardInput, linearBackwardWeight, linearForward, packBackward, packForward, packVector,
+  linearBackwardBias, linearBackwardInput, linearBackwardWeight, linearForward, packBackward, packForward, turnInput,
 } from "./linear";
 export { gruBackward, gruForward, gruPackBias } from "./gru";
 export { attentionBackward, attentionForward } from "./attention";
 export { dropoutApply, dropoutMask, randomWords } from "./dropout";
-export { bceLoss, crossEntropyLoss, mseLoss, sigmoidRows, softmaxRows } from "./loss";
+export { bceLoss, crossEntropyLoss, mseLoss, sigmoidGroups, softmaxGroups } from "./loss";
 export { adam, clipNorm, clipValue, gradientNorm, rmsprop, sgd, sumBlocks } from "./optimizer";
 export { activation } from "./simd";

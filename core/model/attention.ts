@@ -1,185 +1,145 @@
-import type { Arena } from "../device/arena.ts";
-import { from } from "../device/arena.ts";
+import { type Arena, from } from "../device/arena.ts";
 import type { TaskBuilder } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
-import type { Block } from "./block.ts";
+import { type Block, gradientScratch, turnedSize, weightGradient } from "./block.ts";
 import type { GruLayers } from "./gru.ts";
-import { rowStride } from "./network.ts";
+import { GROUP, groupStride } from "./network.ts";
 
 /**
  * Additive attention over one block of rows: the final states of the GRU's last layer ask, its outputs answer.
- * Memory per block, in elements: T·R·A + 2·R·A + 3·R·D + R·T; for backward R·A + R·D + R·T + A more.
+ * Memory per block, in elements, with R rows rounded up to groups of 8, D = A: T·R·(D + 1) + 3·R·D; for backward
+ * T·R·(D + 1) + 2·R·D + D² more.
  */
 export class Attention {
   readonly #block: Block;
   readonly #gru: GruLayers;
-  /** Distance between rows of D and of A elements. */
-  readonly #stride: number;
-  readonly #width: number;
+  /** Distance between groups of D features. */
+  readonly stride: number;
   readonly #query: Tensor;
   readonly #projected: Tensor;
   readonly #hidden: Tensor;
   readonly #weights: Tensor;
-  /** The weighted sum of the GRU's outputs (R, stride). */
+  /** The weighted sum of the GRU's outputs (groups, D, 8). */
   readonly context: Tensor;
   readonly #dProjected: Tensor;
   readonly #dQuery: Tensor;
   readonly #dScores: Tensor;
   readonly #dv: Tensor;
+  readonly #turned: Tensor;
   readonly #scratch: Tensor;
 
   constructor(block: Block, gru: GruLayers, scratch: Arena) {
-    const { network: { Ap, Dp }, T, R, backward, io, row0 } = block;
+    const { network: { D, encoder }, T, groups, backward } = block;
     this.#block = block;
     this.#gru = gru;
-    this.#stride = rowStride(Dp);
-    this.#width = rowStride(Ap);
-    const rows = (n: number, wanted = true) => scratch.allocate(wanted ? n : 0);
-    this.#query = rows(R * this.#stride);
-    this.#projected = rows(R * this.#width);
-    this.#hidden = rows(T * R * this.#width);
-    this.context = rows(R * this.#stride);
-    this.#weights = io.attentionWeights ? from(io.attentionWeights, row0 * T, R * T) : rows(R * T);
-    this.#dProjected = rows(R * this.#width, backward);
-    this.#dQuery = rows(R * this.#stride, backward);
-    this.#dScores = rows(R * T, backward);
-    this.#dv = rows(Ap, backward);
-    this.#scratch = rows(Ap * Dp, backward);
-  }
-
-  /** Distance between the rows of `context`. */
-  get stride(): number {
-    return this.#stride;
+    this.stride = groupStride(D);
+    const tensor = (n: number, wanted = true) => scratch.allocate(wanted ? n : 0);
+    this.#query = tensor(groups * this.stride);
+    this.#projected = tensor(groups * this.stride);
+    this.#hidden = tensor(T * groups * this.stride);
+    this.context = tensor(groups * this.stride);
+    this.#weights = tensor(T * groups * GROUP);
+    this.#dProjected = tensor(groups * this.stride, backward);
+    this.#dQuery = tensor(groups * this.stride, backward);
+    this.#dScores = tensor(T * groups * GROUP, backward);
+    this.#dv = tensor(4 * D, backward);
+    this.#turned = tensor(turnedSize(D, T * groups), backward);
+    this.#scratch = tensor(gradientScratch(encoder), backward);
   }
 
   forward(task: TaskBuilder): void {
-    const { network, T, R, lengths, io, row0 } = this.#block;
-    const { Ap, Dp, Hp, query, encoder, attentionBias, v, gru, directions, config: { hiddenSize: H } } = network;
-    gru.at(-1)!.forEach((direction, d) =>
-      task.call("copyRows", {
-        dst: from(this.#query, d * Hp),
-        src: this.#gru.final(direction),
-        rows: R,
-        width: Hp,
-        lddst: this.#stride,
-        ldsrc: this.#gru.stride,
-        accumulate: 0,
-      })
-    );
-    task.call("linearForward", {
-      y: this.#projected,
-      x: this.#query,
-      panels: query.forward,
-      bias: attentionBias,
-      M: R,
-      N: Ap,
-      K: Dp,
-      ldy: this.#width,
-      ldx: this.#stride,
+    const { network, T, groups, rows, row0, lengths, mask, io } = this.#block;
+    const { D, query, encoder, attentionBias, v, gru, config: { hiddenSize: H } } = network;
+    const ld = this.stride, lde = this.#gru.stride, encoded = this.#gru.encoded, size = { M: D, K: D };
+    gru.at(-1)!.forEach((direction, d) => {
+      const dst = from(this.#query, d * H * GROUP), src = this.#gru.final(direction);
+      task.call("copyGroups", { dst, src, groups, F: H, lddst: ld, ldsrc: lde, accumulate: 0 });
     });
-    task.call("linearForward", {
-      y: this.#hidden,
-      x: this.#gru.encoded,
-      panels: encoder.forward,
-      bias: null,
-      M: T * R,
-      N: Ap,
-      K: Dp,
-      ldy: this.#width,
-      ldx: this.#gru.stride,
-    });
+    const asked = { y: this.#projected, x: this.#query, panels: query.forward, bias: attentionBias, ...size };
+    task.call("linearForward", { ...asked, groups, ldy: ld, ldx: ld });
+    const answers = { y: this.#hidden, x: encoded, panels: encoder.forward, bias: null, ...size };
+    task.call("linearForward", { ...answers, groups: T * groups, ldy: ld, ldx: lde });
     task.call("attentionForward", {
       context: this.context,
       weights: this.#weights,
       hidden: this.#hidden,
-      encoded: this.#gru.encoded,
+      encoded,
       query: this.#projected,
       v,
-      lengths,
+      mask,
       T,
-      R,
-      Dp,
-      Ap,
-      ldc: this.#stride,
-      lda: this.#width,
-      lde: this.#gru.stride,
-      ldq: this.#width,
+      groups,
+      D,
+      A: D,
+      ldc: ld,
+      lda: ld,
+      lde,
+      ldq: ld,
     });
-    if (!io.context) return;
-    for (let d = 0; d < directions; d++) {
-      task.call("rowsOut", {
-        dst: from(io.context, row0 * network.D + d * H),
-        src: from(this.context, d * Hp),
-        rows: R,
-        H,
-        lddst: network.D,
-        ldsrc: this.#stride,
-      });
+    if (io.attentionWeights) {
+      const dst = from(io.attentionWeights, row0 * T), src = this.#weights;
+      task.call("sequencesOut", { dst, src, lengths, T, rows, F: 1, ldsrc: GROUP });
+    }
+    if (io.context) {
+      const dst = from(io.context, row0 * D);
+      task.call("rowsOut", { dst, src: this.context, rows, F: D, lddst: D, ldsrc: ld });
     }
   }
 
   /** @param dContext Gradient of `context`, of the same layout. */
   backward(task: TaskBuilder, dContext: Tensor): void {
-    const { network, T, R, gradient } = this.#block;
-    const { Ap, D, Dp, Hp, query, encoder, v, gru } = network;
-    const dEncoded = this.#gru.dEncoded, scratch = this.#scratch;
+    const { network, T, groups, gradient } = this.#block;
+    const { D, query, encoder, v, gru, config: { hiddenSize: H } } = network;
+    const ld = this.stride, lde = this.#gru.stride, { encoded, dEncoded } = this.#gru, turned = this.#turned;
+    const scratch = this.#scratch, size = { M: D, K: D };
     task.call("attentionBackward", {
       dEncoded,
       dQuery: this.#dProjected,
-      dv: this.#dv,
+      dv: from(gradient, network.parameter("attention.v.weight").offset),
       dScores: this.#dScores,
+      dvLanes: this.#dv,
       hidden: this.#hidden,
       dContext,
       weights: this.#weights,
-      encoded: this.#gru.encoded,
+      encoded,
       v,
       T,
-      R,
-      Dp,
-      Ap,
-      ldde: this.#gru.stride,
-      ldq: this.#width,
-      ldc: this.#stride,
-      lda: this.#width,
-      lde: this.#gru.stride,
+      groups,
+      D,
+      A: D,
+      ldde: lde,
+      ldq: ld,
+      ldc: ld,
+      lda: ld,
+      lde,
     });
-    const hidden = { dy: this.#hidden, lddy: this.#width, M: T * R },
-      asked = { dy: this.#dProjected, lddy: this.#width, M: R };
-    const encoded = { x: this.#gru.encoded, ldx: this.#gru.stride };
-    this.#block.weightGradient(task, encoder, { ...hidden, ...encoded, scratch });
-    this.#block.weightGradient(task, query, { ...asked, x: this.#query, ldx: this.#stride, scratch });
-    const bias = network.parameter("attention.attn.bias").offset,
-      vOffset = network.parameter("attention.v.weight").offset;
-    task.call("linearBackwardBias", { db: from(gradient, bias), scratch, ...asked, parts: 1, rows: D, rotate: 0 });
-    task.call("rowsOut", { dst: from(gradient, vOffset), src: this.#dv, rows: 1, H: D, lddst: D, ldsrc: Ap });
+    const answers = { dy: this.#hidden, lddy: ld, groups: T * groups },
+      asked = { dy: this.#dProjected, lddy: ld, groups };
+    task.call("turnInput", { turned, x: encoded, F: D, groups: T * groups, ldx: lde });
+    weightGradient(task, this.#block, encoder, { ...answers, turned, scratch });
+    task.call("turnInput", { turned, x: this.#query, F: D, groups, ldx: ld });
+    weightGradient(task, this.#block, query, { ...asked, turned, scratch });
+    const bias = from(gradient, network.parameter("attention.attn.bias").offset);
+    task.call("linearBackwardBias", { db: bias, ...asked, M: D, rotate: 0 });
     task.call("linearBackwardInput", {
       dx: dEncoded,
-      ...hidden,
+      ...answers,
       panels: encoder.backward,
-      N: Dp,
-      K: Ap,
-      lddx: this.#gru.stride,
+      ...size,
+      lddx: lde,
       accumulate: 1,
     });
     task.call("linearBackwardInput", {
       dx: this.#dQuery,
       ...asked,
       panels: query.backward,
-      N: Dp,
-      K: Ap,
-      lddx: this.#stride,
+      ...size,
+      lddx: ld,
       accumulate: 0,
     });
-    gru.at(-1)!.forEach((direction, d) =>
-      task.call("copyRows", {
-        dst: this.#gru.dFinal(direction),
-        src: from(this.#dQuery, d * Hp),
-        rows: R,
-        width: Hp,
-        lddst: this.#gru.stride,
-        ldsrc: this.#stride,
-        accumulate: 1,
-      })
-    );
+    gru.at(-1)!.forEach((direction, d) => {
+      const dst = this.#gru.dFinal(direction), src = from(this.#dQuery, d * H * GROUP);
+      task.call("copyGroups", { dst, src, groups, F: H, lddst: lde, ldsrc: ld, accumulate: 1 });
+    });
   }
 }

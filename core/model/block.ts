@@ -1,7 +1,7 @@
 import { from } from "../device/arena.ts";
 import type { TaskBuilder } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
-import type { Network, Weight } from "./network.ts";
+import { GROUP, type Network, type Weight } from "./network.ts";
 
 /** The tensors of a plan that the outside reads or writes, batch first and dense. Those that are null are not wanted. */
 export interface InputsOutputs {
@@ -46,54 +46,51 @@ export interface Block {
   /** First row. */
   readonly row0: number;
   /** Number of rows. */
-  readonly R: number;
+  readonly rows: number;
+  /** Groups of 8 that hold them. */
+  readonly groups: number;
   readonly T: number;
   /** Lengths of these rows. */
   readonly lengths: Tensor;
+  /** The lanes that are active at each step, (T, groups, 8). */
+  readonly mask: Tensor;
   /** Whether gradients are wanted. */
   readonly backward: boolean;
   /** Whether random dropout between layers is on. */
   readonly dropLayers: boolean;
   /** Where this block's gradient of all parameters goes. */
   readonly gradient: Tensor;
-  /** Calls linearBackwardWeight for a weight. */
-  weightGradient(
-    task: TaskBuilder,
-    weight: Weight,
-    args: { dy: Tensor; lddy: number; x: Tensor; ldx: number; M: number; scratch: Tensor },
-  ): void;
 }
 
-/** The one way a block's weight gradients are made. */
-export function weightGradient(gradient: Tensor): Block["weightGradient"] {
-  return (task, { parameter, rowParts, rows, rotate, columnParts, columns, ldw }, args) =>
-    task.call("linearBackwardWeight", {
-      dw: from(gradient, parameter),
-      rowParts,
-      rows,
-      rotate,
-      columnParts,
-      columns,
-      ldw,
-      ...args,
-    });
+/** The gradient of a weight from that of its product: dy (groups, M, 8) and the inputs, turned round. */
+export function weightGradient(
+  task: TaskBuilder,
+  { gradient }: Block,
+  { offset, M, K, ldw, rotate }: Weight,
+  args: { dy: Tensor; lddy: number; turned: Tensor; groups: number; scratch: Tensor },
+): void {
+  task.call("linearBackwardWeight", { dw: from(gradient, offset), M, N: K, lddw: ldw, rotate, ...args });
+}
+
+/** Elements of scratch that weightGradient needs: the product with both sides rounded up. */
+export function gradientScratch({ M, K }: Weight): number {
+  return Math.ceil(M / 4) * 4 * Math.ceil(K / 8) * 8;
+}
+
+/** Elements of `groups` groups of F features turned round. */
+export function turnedSize(F: number, groups: number): number {
+  return Math.ceil(F / 8) * 8 * GROUP * groups;
 }
 
 /**
  * Rows of a block: as few as keep a task worth its while, so that there are blocks to share among threads, and more where
  * the weights are so large that reading them costs.
  */
-export function blockRows(network: Network, B: number, T: number): number {
-  const { Dp, Ap, Hp, gru, directions } = network;
-  const products = gru.reduce((sum, layer) => sum + directions * (3 * Hp) * (Hp + layer[0]!.input.K), 0) + 2 * Dp * Ap;
-  const work = 6 * products * T;
-  const least = Hp >= 256 ? 16 : 8;
-  return Math.min(B, Math.max(least, pad8(Math.ceil(WORK_PER_BLOCK / work))));
+export function blockRows({ config: { hiddenSize: H }, D, gru }: Network, B: number, T: number): number {
+  const products = gru.flat().reduce((sum, { input }) => sum + 3 * H * (H + input.K), 0) + 2 * D * D;
+  const least = H >= 256 ? 2 * GROUP : GROUP;
+  return Math.min(B, Math.max(least, GROUP * Math.ceil(WORK_PER_BLOCK / (6 * products * T * GROUP))));
 }
 
 /** Floating-point operations that make a task worth its while. */
 const WORK_PER_BLOCK = 4e6;
-
-function pad8(n: number): number {
-  return Math.ceil(n / 8) * 8;
-}

@@ -1,58 +1,66 @@
 import { type Arena, from } from "../device/arena.ts";
 import type { TaskBuilder } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
-import type { Block } from "./block.ts";
-import { type GruDirection, pad4, rowStride } from "./network.ts";
+import { type Block, gradientScratch, turnedSize, weightGradient } from "./block.ts";
+import { GROUP, groupStride, type GruDirection } from "./network.ts";
 
 /**
- * The GRU layers over one block of rows. Memory per block, in elements, with L layers of d directions:
- * inputs T·R·I, gates L·d·T·R·4H, states L·(T + 2)·R·d·H; for backward 2·(T + 2)·R·d·H more.
+ * The GRU layers over one block of rows. Memory per block, in elements, with R rows rounded up to groups of 8, L layers of
+ * d directions: inputs T·R·I, gates L·d·T·R·4H, states L·(T + 2)·R·d·H; for backward 2·(T + 2)·R·d·H more, T·R·max(I, d·H)
+ * for inputs turned round, and the largest weight.
  */
 export class GruLayers {
   readonly #block: Block;
-  /** Distance between the rows of states. */
+  /** Distance between groups of states. */
   readonly stride: number;
   readonly #gateStride: number;
   readonly #inputStride: number;
   readonly #x: Tensor;
   readonly #dx: Tensor;
-  /** States of each layer, (T + 2, R, stride). */
+  /** States of each layer, (T + 2, groups, D, 8). */
   readonly #states: Tensor[] = [];
   readonly #gates: Tensor[][] = [];
   /** What the layer above reads of each layer but the last: its states, or those after dropout. */
   readonly #masks: Tensor[] = [];
   readonly #dropped: Tensor[] = [];
+  readonly #words: Tensor;
   readonly #dStates: Tensor[];
+  readonly #turned: Tensor;
   readonly #scratch: Tensor;
 
   constructor(block: Block, scratch: Arena) {
-    const { network: { config, Hp, Dp, directions }, T, R, backward, dropLayers } = block;
+    const { network: { config, D, directions, gru }, T, groups, backward, dropLayers, io } = block;
+    const { hiddenSize: H, inputSize: I, numLayers } = config;
     this.#block = block;
-    this.stride = rowStride(Dp);
-    this.#gateStride = rowStride(4 * Hp);
-    this.#inputStride = rowStride(config.inputSize);
-    this.#x = scratch.allocate(T * R * this.#inputStride);
-    this.#dx = scratch.allocate(block.io.dx ? T * R * this.#inputStride : 0);
-    const gates = () => scratch.allocate(T * R * this.#gateStride);
+    this.stride = groupStride(D);
+    this.#gateStride = groupStride(4 * H);
+    this.#inputStride = groupStride(I);
+    this.#x = scratch.allocate(T * groups * this.#inputStride);
+    this.#dx = scratch.allocate(io.dx ? T * groups * this.#inputStride : 0);
+    const gates = () => scratch.allocate(T * groups * this.#gateStride);
     // Without a backward pass nobody reads the gates again: one buffer serves all layers.
     const shared = backward ? undefined : gates();
-    for (let layer = 0; layer < config.numLayers; layer++) {
-      this.#states.push(scratch.allocate((T + 2) * R * this.stride));
+    for (let layer = 0; layer < numLayers; layer++) {
+      this.#states.push(scratch.allocate((T + 2) * groups * this.stride));
       this.#gates.push(Array.from({ length: directions }, () => shared ?? gates()));
-      if (dropLayers && layer < config.numLayers - 1) {
-        this.#masks.push(scratch.allocate(T * R * this.stride));
-        this.#dropped.push(scratch.allocate(T * R * this.stride));
+      if (dropLayers && layer < numLayers - 1) {
+        this.#masks.push(scratch.allocate(T * groups * this.stride));
+        this.#dropped.push(scratch.allocate(T * groups * this.stride));
       }
     }
-    const buffers = backward ? Math.min(2, config.numLayers) : 0;
-    this.#dStates = Array.from({ length: buffers }, () => scratch.allocate((T + 2) * R * this.stride));
-    const widest = Math.max(pad4(config.inputSize), Dp);
-    this.#scratch = scratch.allocate(backward ? 3 * Hp * widest : 0);
+    this.#words = scratch.allocate(dropLayers ? 16 : 0);
+    const buffers = backward ? Math.min(2, numLayers) : 0;
+    this.#dStates = Array.from({ length: buffers }, () => scratch.allocate((T + 2) * groups * this.stride));
+    const widest = numLayers > 1 ? Math.max(I, D) : Math.max(I, H);
+    this.#turned = scratch.allocate(backward ? turnedSize(widest, T * groups) : 0);
+    const weights = gru.flat().flatMap(({ input, hidden }) => [input, hidden]);
+    this.#scratch = scratch.allocate(backward ? Math.max(...weights.map(gradientScratch)) : 0);
   }
 
-  /** Slot `slot` of states, from the columns of a direction on. */
+  /** Slot `slot` of states, from the features of a direction on. */
   #slot(states: Tensor, slot: number, direction = 0): Tensor {
-    return from(states, slot * this.#block.R * this.stride + direction * this.#block.network.Hp);
+    const { groups, network: { config: { hiddenSize } } } = this.#block;
+    return from(states, slot * groups * this.stride + direction * hiddenSize * GROUP);
   }
 
   /** Slot of the state a direction starts from. */
@@ -65,17 +73,17 @@ export class GruLayers {
     return reverse ? 1 : this.#block.T;
   }
 
-  /** The last layer's states after steps 0 to T − 1, (T, R, stride). */
+  /** The last layer's states after steps 0 to T − 1, (T, groups, D, 8). */
   get encoded(): Tensor {
     return this.#slot(this.#states.at(-1)!, 1);
   }
 
-  /** The last layer's final states of a direction, (R, stride). */
-  final(direction: GruDirection): Tensor {
-    return this.#slot(this.#states.at(-1)!, this.#lastSlot(direction.reverse), direction.reverse ? 1 : 0);
+  /** The last layer's final states of a direction, (groups, H, 8). */
+  final({ reverse }: GruDirection): Tensor {
+    return this.#slot(this.#states.at(-1)!, this.#lastSlot(reverse), Number(reverse));
   }
 
-  /** What layer `layer` reads: rows, their distance and their width. */
+  /** What layer `layer` reads. */
   #input(layer: number): { x: Tensor; ldx: number } {
     if (layer === 0) return { x: this.#x, ldx: this.#inputStride };
     const below = layer - 1;
@@ -83,20 +91,28 @@ export class GruLayers {
   }
 
   forward(task: TaskBuilder): void {
-    const { network, T, R, row0, lengths, io } = this.#block;
-    const { config: { hiddenSize: H, inputSize: I, layerDropout }, Hp, Dp, D, directions } = network;
-    const rows = T * R;
-    task.call("sequencesIn", { xt: this.#x, x: from(io.x, row0 * T * I), lengths, T, R, I, ldx: this.#inputStride });
+    const { network, T, groups, rows, row0, lengths, mask, io } = this.#block;
+    const { config: { hiddenSize: H, inputSize: I, layerDropout }, D, directions } = network;
+    const ld = this.stride, ldg = this.#gateStride;
+    task.call("sequencesIn", {
+      dst: this.#x,
+      src: from(io.x, row0 * T * I),
+      lengths,
+      T,
+      rows,
+      F: I,
+      lddst: this.#inputStride,
+    });
     network.gru.forEach((layer, l) => {
       const states = this.#states[l]!, { x, ldx } = this.#input(l);
-      layer.forEach(({ input, recurrent, candidate, bias, reverse }, d) => {
-        const gates = this.#gates[l]![d]!, state = l * directions + d;
+      layer.forEach(({ input, hidden, bias, reverse }, d) => {
+        const gates = this.#gates[l]![d]!, state = ((l * directions + d) * io.B + row0) * H;
         task.call("rowsIn", {
           dst: this.#slot(states, this.#firstSlot(reverse), d),
-          src: io.h0 && from(io.h0, (state * io.B + row0) * H),
-          rows: R,
-          H,
-          lddst: this.stride,
+          src: io.h0 && from(io.h0, state),
+          rows,
+          F: H,
+          lddst: ld,
           ldsrc: H,
         });
         task.call("linearForward", {
@@ -104,86 +120,60 @@ export class GruLayers {
           x,
           panels: input.forward,
           bias,
-          M: rows,
-          N: 3 * Hp,
+          M: input.M,
           K: input.K,
-          ldy: this.#gateStride,
+          groups: T * groups,
+          ldy: ldg,
           ldx,
         });
         task.call("gruForward", {
-          h: from(states, d * Hp),
+          h: from(states, d * H * GROUP),
           gates,
-          recurrent: recurrent.forward,
-          candidate: candidate.forward,
+          panels: hidden.forward,
           bias,
-          lengths,
+          mask,
           T,
-          R,
-          Hp,
-          ldh: this.stride,
-          ldg: this.#gateStride,
+          groups,
+          H,
+          ldh: ld,
+          ldg,
           reverse: Number(reverse),
         });
         if (io.hidden) {
-          task.call("rowsOut", {
-            dst: from(io.hidden, (state * io.B + row0) * H),
-            src: this.#slot(states, this.#lastSlot(reverse), d),
-            rows: R,
-            H,
-            lddst: H,
-            ldsrc: this.stride,
-          });
+          const src = this.#slot(states, this.#lastSlot(reverse), d);
+          task.call("rowsOut", { dst: from(io.hidden, state), src, rows, F: H, lddst: H, ldsrc: ld });
         }
       });
-      const mask = this.#masks[l];
-      if (mask) {
-        const ld = this.stride;
-        task.call("dropoutMask", {
-          mask,
-          control: network.control,
-          T,
-          R,
-          row0,
-          width: Dp,
-          ldm: ld,
-          stream: l,
-          p: layerDropout,
-        });
-        task.call("dropoutApply", {
-          y: this.#dropped[l]!,
-          x: this.#slot(states, 1),
-          mask,
-          rows,
-          width: Dp,
-          ldy: ld,
-          ldx: ld,
-          ldm: ld,
-        });
+      const dropped = this.#masks[l];
+      if (dropped) {
+        const { control } = network, words = this.#words;
+        const drawn = { mask: dropped, words, control, T, groups, row0, F: D, ldm: ld, stream: l, p: layerDropout };
+        task.call("dropoutMask", drawn);
+        const y = this.#dropped[l]!, from = this.#slot(states, 1);
+        task.call("dropoutApply", { y, x: from, mask: dropped, groups: T * groups, F: D, ldy: ld, ldx: ld, ldm: ld });
       }
     });
     if (io.output) {
       task.call("sequencesOut", {
-        x: from(io.output, row0 * T * D),
-        xt: this.encoded,
+        dst: from(io.output, row0 * T * D),
+        src: this.encoded,
         lengths,
         T,
-        R,
-        I: H,
-        parts: directions,
-        ldx: this.stride,
+        rows,
+        F: D,
+        ldsrc: ld,
       });
     }
   }
 
-  /** Where the gradient of `encoded` goes, (T, R, stride); the caller overwrites it. */
+  /** Where the gradient of `encoded` goes, (T, groups, D, 8); the caller overwrites it. */
   get dEncoded(): Tensor {
     return this.#slot(this.#dLayer(this.#states.length - 1), 1);
   }
 
   /** Where the gradient of a direction's final state is added, after dEncoded was written. */
-  dFinal(direction: GruDirection): Tensor {
-    const top = this.#dLayer(this.#states.length - 1);
-    return this.#slot(top, this.#lastSlot(direction.reverse), direction.reverse ? 1 : 0);
+  dFinal({ reverse }: GruDirection): Tensor {
+    return this.#slot(this.#dLayer(this.#states.length - 1), this.#lastSlot(reverse), Number(reverse));
   }
 
   /** The gradient of a layer's states. Neighbouring layers use two buffers in turn. */
@@ -192,53 +182,49 @@ export class GruLayers {
   }
 
   backward(task: TaskBuilder): void {
-    const { network, T, R, row0, lengths, io, gradient } = this.#block;
-    const { config: { hiddenSize: H, inputSize: I, numLayers }, Hp, Dp, directions } = network;
-    const rows = T * R, ldg = this.#gateStride, ldh = this.stride;
+    const { network, T, groups, rows, row0, lengths, mask, io, gradient } = this.#block;
+    const { config: { hiddenSize: H, inputSize: I, numLayers }, D, directions } = network;
+    const ld = this.stride, ldg = this.#gateStride, turned = this.#turned, scratch = this.#scratch, all = T * groups;
     for (let l = numLayers - 1; l >= 0; l--) {
       const states = this.#states[l]!, dStates = this.#dLayer(l), { x, ldx } = this.#input(l);
       // The initial states' gradients are summed up from 0; the attention or the layer above wrote the other slots.
-      for (const slot of [0, T + 1]) task.call("clear", { dst: this.#slot(dStates, slot), n: R * ldh });
+      for (const slot of [0, T + 1]) task.call("clear", { dst: this.#slot(dStates, slot), n: groups * ld });
       network.gru[l]!.forEach(({ input, hidden, reverse, biasIh, biasHh }, d) => {
-        const gates = this.#gates[l]![d]!, hiddenGates = from(gates, Hp);
+        const gates = this.#gates[l]![d]!, hiddenGates = from(gates, H * GROUP), side = d * H * GROUP;
         task.call("gruBackward", {
-          dh: from(dStates, d * Hp),
+          dh: from(dStates, side),
           gates,
-          h: from(states, d * Hp),
-          recurrentT: hidden.backward,
-          lengths,
+          h: from(states, side),
+          panels: hidden.backward,
+          mask,
           T,
-          R,
-          Hp,
-          lddh: ldh,
-          ldh,
+          groups,
+          H,
+          lddh: ld,
+          ldh: ld,
           ldg,
           reverse: Number(reverse),
         });
-        this.#block.weightGradient(task, input, { dy: gates, lddy: ldg, x, ldx, M: rows, scratch: this.#scratch });
-        this.#block.weightGradient(task, hidden, {
-          dy: hiddenGates,
-          lddy: ldg,
-          x: this.#slot(states, reverse ? 2 : 0, d),
-          ldx: ldh,
-          M: rows,
-          scratch: this.#scratch,
-        });
-        const bias = { scratch: this.#scratch, M: rows, parts: 3, rows: H, lddy: ldg };
+        const before = this.#slot(states, reverse ? 2 : 0, d), args = { lddy: ldg, turned, groups: all, scratch };
+        task.call("turnInput", { turned, x, F: input.K, groups: all, ldx });
+        weightGradient(task, this.#block, input, { dy: gates, ...args });
+        task.call("turnInput", { turned, x: before, F: H, groups: all, ldx: ld });
+        weightGradient(task, this.#block, hidden, { dy: hiddenGates, ...args });
+        const sums = { M: 3 * H, groups: all, lddy: ldg };
         if (biasIh !== null) {
-          task.call("linearBackwardBias", { db: from(gradient, biasIh), dy: gates, rotate: 2, ...bias });
+          task.call("linearBackwardBias", { db: from(gradient, biasIh), dy: gates, rotate: 2 * H, ...sums });
         }
         if (biasHh !== null) {
-          task.call("linearBackwardBias", { db: from(gradient, biasHh), dy: hiddenGates, rotate: 0, ...bias });
+          task.call("linearBackwardBias", { db: from(gradient, biasHh), dy: hiddenGates, rotate: 0, ...sums });
         }
         if (io.dh0) {
           task.call("rowsOut", {
             dst: from(io.dh0, ((l * directions + d) * io.B + row0) * H),
             src: this.#slot(dStates, this.#firstSlot(reverse), d),
-            rows: R,
-            H,
+            rows,
+            F: H,
             lddst: H,
-            ldsrc: ldh,
+            ldsrc: ld,
           });
         }
         if (l > 0 || io.dx) {
@@ -246,32 +232,24 @@ export class GruLayers {
             dx: l > 0 ? this.#slot(this.#dLayer(l - 1), 1) : this.#dx,
             dy: gates,
             panels: input.backward,
-            M: rows,
-            N: input.K,
-            K: input.N,
-            lddx: l > 0 ? ldh : this.#inputStride,
+            M: input.K,
+            K: input.M,
+            groups: all,
+            lddx: l > 0 ? ld : this.#inputStride,
             lddy: ldg,
             accumulate: d,
           });
         }
       });
-      const mask = this.#masks[l - 1];
-      if (mask) {
+      const dropped = this.#masks[l - 1];
+      if (dropped) {
         const dx = this.#slot(this.#dLayer(l - 1), 1);
-        task.call("dropoutApply", { y: dx, x: dx, mask, rows, width: Dp, ldy: ldh, ldx: ldh, ldm: ldh });
+        task.call("dropoutApply", { y: dx, x: dx, mask: dropped, groups: all, F: D, ldy: ld, ldx: ld, ldm: ld });
       }
     }
     if (io.dx) {
-      task.call("sequencesOut", {
-        x: from(io.dx, row0 * T * I),
-        xt: this.#dx,
-        lengths,
-        T,
-        R,
-        I,
-        parts: 1,
-        ldx: this.#inputStride,
-      });
+      const dst = from(io.dx, row0 * T * I);
+      task.call("sequencesOut", { dst, src: this.#dx, lengths, T, rows, F: I, ldsrc: this.#inputStride });
     }
   }
 }

@@ -4,7 +4,7 @@ import type { Tensor } from "../device/kernels.ts";
 import { Random, seedWords } from "../random.ts";
 import { WasmDevice } from "../device/wasm.ts";
 import { type ModelConfig, type Parameter, resolveConfig } from "./config.ts";
-import { type DropoutMode, lossKernel, type LossName } from "./head.ts";
+import { type DropoutMode, type LossName, lossTerms } from "./head.ts";
 import { Network } from "./network.ts";
 import { makePlan, type ModelPlan, type PlanRequest } from "./programs.ts";
 
@@ -450,7 +450,7 @@ class ModelCore implements Model {
         }`,
       );
     }
-    length("targets", targets!, B * lossKernel(loss, outputSize).width);
+    length("targets", targets!, B * lossTerms(loss, outputSize).width);
     if (classes) {
       for (const n of targets!) {
         if (n < 0 || n >= outputSize) {

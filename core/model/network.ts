@@ -3,15 +3,17 @@ import { TaskBuilder } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
 import { layerSuffix, type ModelConfig, type Parameter, parameterList } from "./config.ts";
 
-/** n rounded up to a multiple of 4: kernels work on vectors of four. */
-export function pad4(n: number): number {
-  return Math.ceil(n / 4) * 4;
+/** Rows that stand side by side in the lanes of the kernels' vectors: one group. */
+export const GROUP = 8;
+
+/** Groups that hold `rows` rows. */
+export function groupsOf(rows: number): number {
+  return Math.ceil(rows / GROUP);
 }
 
-/** Distance between rows of `width` elements. Rows a power of two apart would share a few sets of the cache. */
-export function rowStride(width: number): number {
-  const padded = pad4(width);
-  return padded % 64 === 0 ? padded + 16 : padded;
+/** Elements from one group of F features to the next. Groups a power of two apart would share a few sets of the cache. */
+export function groupStride(F: number): number {
+  return F * GROUP + (F % 16 === 0 ? 16 : 0);
 }
 
 /** Moments an optimizer may keep per parameter: Adam with amsgrad keeps most. */
@@ -20,29 +22,23 @@ export const OPTIMIZER_SLOTS = 3;
 /** Words of the control tensor: what changes from step to step (see core/kernels/optimizer.ts and dropout.ts). */
 export const CONTROL_WORDS = 16;
 
-/** Where a packed weight comes from; see core/kernels/linear.ts for the words. */
-interface Matrix {
-  readonly weight: Tensor;
-  readonly rowParts: number;
-  readonly rows: number;
-  readonly rotate: number;
-  readonly columnParts: number;
-  readonly columns: number;
-  readonly ldw: number;
+/** Elements that a packed (M, K) matrix takes: panels of 5 rows. */
+function panelSize(M: number, K: number): number {
+  return Math.ceil(M / 5) * 5 * K;
 }
 
-/** A weight matrix: how it lies in the parameters, and its panels for y = x·Wᵀ and for dx = dy·W. */
-export interface Weight extends Matrix {
-  /** The parameter's own offset in the block of parameters, where its gradient goes. */
-  readonly parameter: number;
-  /** Panels for the forward product: N = outputs, K = inputs, padded. */
-  readonly forward: Tensor;
-  /** Panels for the backward product. */
-  readonly backward: Tensor;
-  /** Padded outputs. */
-  readonly N: number;
-  /** Padded inputs. */
+/** A weight matrix (M, K): where it lies in the parameters, and its panels for y = W·x and for dx = Wᵀ·dy. */
+export interface Weight {
+  /** Offset in the block of all parameters, where its gradient goes too. */
+  readonly offset: number;
+  readonly M: number;
   readonly K: number;
+  /** Distance between its rows in the parameters. */
+  readonly ldw: number;
+  /** Row m of the product is row (m + rotate) mod M of the weight. */
+  readonly rotate: number;
+  readonly forward: Tensor;
+  readonly backward: Tensor;
 }
 
 /** One direction of one GRU layer. */
@@ -50,13 +46,9 @@ export interface GruDirection {
   readonly reverse: boolean;
   /** W_ih in the order n, r, z. */
   readonly input: Weight;
-  /** W_hr and W_hz. */
-  readonly recurrent: Weight;
-  /** W_hn. */
-  readonly candidate: Weight;
-  /** W_hh as a whole, for the backward product and the gradient; its forward panels are not used. */
+  /** W_hh in the order r, z, n. */
   readonly hidden: Weight;
-  /** b_in | b_ir + b_hr | b_iz + b_hz | b_hn, padded. */
+  /** b_in | b_ir + b_hr | b_iz + b_hz | b_hn; 0 without biases. */
   readonly bias: Tensor;
   /** Offsets of the bias parameters; null without biases. */
   readonly biasIh: number | null;
@@ -72,15 +64,8 @@ export class Network {
   /** `size` rounded up to a multiple of 4; the rest is 0. */
   readonly paddedSize: number;
   readonly directions: number;
-  /** H rounded up to a multiple of 4. */
-  readonly Hp: number;
-  /** H·directions, the width of a GRU output. */
+  /** H·directions: the width of a GRU output, and of the attention. */
   readonly D: number;
-  /** Hp·directions. */
-  readonly Dp: number;
-  /** The attention's width, D, padded (in one piece, unlike Dp). */
-  readonly Ap: number;
-  readonly Op: number;
 
   readonly values: Tensor;
   readonly slots: readonly Tensor[];
@@ -88,6 +73,7 @@ export class Network {
   readonly control: Tensor;
   /** The layers of the GRU, each with its directions. */
   readonly gru: readonly (readonly GruDirection[])[];
+  /** The halves of attention.attn.weight: for the query, and for the GRU's outputs. */
   readonly query: Weight;
   readonly encoder: Weight;
   readonly attentionBias: Tensor;
@@ -105,72 +91,47 @@ export class Network {
     this.#byName = new Map(this.parameters.map((p) => [p.name, p]));
     const last = this.parameters.at(-1)!;
     this.size = last.offset + last.length;
-    this.paddedSize = pad4(this.size);
+    this.paddedSize = Math.ceil(this.size / 4) * 4;
     const { hiddenSize: H, outputSize: O, numLayers } = config;
     this.directions = config.bidirectional ? 2 : 1;
-    this.Hp = pad4(H);
     this.D = H * this.directions;
-    this.Dp = this.Hp * this.directions;
-    this.Ap = pad4(this.D);
-    this.Op = pad4(O);
 
     const arena = new Arena();
     const block = () => arena.allocate(this.paddedSize);
+    // The product reads biases to the next multiple of 5.
+    const bias = (length: number) => arena.allocate(length + 4);
     this.values = block();
     this.slots = Array.from({ length: OPTIMIZER_SLOTS }, block);
     this.gradients = block();
     this.control = arena.allocate(CONTROL_WORDS);
 
-    const weight = (name: string, rowParts: number, columnParts: number, options: WeightOptions = {}): Weight => {
-      const { offset, shape: [allRows, ldw] } = this.parameter(name);
-      const {
-        rotate = 0,
-        rows = allRows! / rowParts,
-        columns = ldw! / columnParts,
-        skip = 0,
-        forward = true,
-        backward = true,
-      } = options;
-      const N = rowParts * pad4(rows), K = columnParts * pad4(columns);
-      return {
-        weight: from(this.values, offset + skip),
-        parameter: offset + skip,
-        rowParts,
-        rows,
-        rotate,
-        columnParts,
-        columns,
-        ldw: ldw!,
-        N,
-        K,
-        forward: arena.allocate(forward ? N * K : 0),
-        backward: arena.allocate(backward ? N * K : 0),
-      };
+    const weight = (name: string, { rotate = 0, skip = 0, columns = 0 } = {}): Weight => {
+      const { offset, shape } = this.parameter(name), [M, ldw] = shape as [number, number];
+      const K = columns || ldw;
+      const forward = arena.allocate(panelSize(M, K)), backward = arena.allocate(panelSize(K, M));
+      return { offset: offset + skip, M, K, ldw, rotate, forward, backward };
     };
     this.gru = Array.from(
       { length: numLayers },
       (_, layer) =>
         Array.from({ length: this.directions }, (_, direction) => {
-          const suffix = layerSuffix(layer, direction), hidden = `gru.weight_hh${suffix}`;
+          const suffix = layerSuffix(layer, direction);
           return {
             reverse: direction === 1,
-            input: weight(`gru.weight_ih${suffix}`, 3, layer ? this.directions : 1, { rotate: 2 }),
-            recurrent: weight(hidden, 2, 1, { rows: H, backward: false }),
-            candidate: weight(hidden, 1, 1, { rows: H, skip: 2 * H * H, backward: false }),
-            hidden: weight(hidden, 3, 1, { forward: false }),
-            bias: arena.allocate(4 * this.Hp),
+            input: weight(`gru.weight_ih${suffix}`, { rotate: 2 * H }),
+            hidden: weight(`gru.weight_hh${suffix}`),
+            bias: bias(4 * H),
             biasIh: config.bias ? this.parameter(`gru.bias_ih${suffix}`).offset : null,
             biasHh: config.bias ? this.parameter(`gru.bias_hh${suffix}`).offset : null,
           };
         }),
     );
-    const halves = { columns: H };
-    this.query = weight("attention.attn.weight", 1, this.directions, halves);
-    this.encoder = weight("attention.attn.weight", 1, this.directions, { ...halves, skip: this.D });
-    this.attentionBias = arena.allocate(this.Ap);
-    this.v = arena.allocate(this.Ap);
-    this.head = weight("fc.weight", 1, this.directions);
-    this.headBias = arena.allocate(this.Op);
+    this.query = weight("attention.attn.weight", { columns: this.D });
+    this.encoder = weight("attention.attn.weight", { columns: this.D, skip: this.D });
+    this.attentionBias = bias(this.D);
+    this.v = arena.allocate(this.D);
+    this.head = weight("fc.weight");
+    this.headBias = bias(O);
     this.persistent = arena.length;
   }
 
@@ -182,26 +143,20 @@ export class Network {
   /** The task that brings what the forward pass reads up to date with the parameters. */
   packForward(): TaskBuilder {
     const task = new TaskBuilder();
-    for (const layer of this.gru) {
-      for (const { input, recurrent, candidate, bias, biasIh, biasHh } of layer) {
-        for (const w of [input, recurrent, candidate]) task.call("packForward", { panels: w.forward, ...source(w) });
-        if (biasIh !== null && biasHh !== null) {
-          task.call("gruPackBias", {
-            bias,
-            biasIh: from(this.values, biasIh),
-            biasHh: from(this.values, biasHh),
-            H: this.config.hiddenSize,
-          });
-        }
-      }
-    }
-    for (const w of [this.query, this.encoder, this.head]) {
-      task.call("packForward", { panels: w.forward, ...source(w) });
-    }
+    const pack = ({ offset, forward, M, K, ldw, rotate }: Weight) =>
+      task.call("packForward", { panels: forward, w: from(this.values, offset), M, K, ldw, rotate });
     const vector = (dst: Tensor, name: string) => {
       const { offset, length } = this.parameter(name);
-      task.call("packVector", { dst, src: from(this.values, offset), n: length });
+      task.call("copyVector", { dst, src: from(this.values, offset), n: length });
     };
+    for (const { input, hidden, bias, biasIh, biasHh } of this.gru.flat()) {
+      pack(input);
+      pack(hidden);
+      if (biasIh === null || biasHh === null) continue;
+      const [ih, hh] = [from(this.values, biasIh), from(this.values, biasHh)];
+      task.call("gruPackBias", { bias, biasIh: ih, biasHh: hh, H: this.config.hiddenSize });
+    }
+    for (const weight of [this.query, this.encoder, this.head]) pack(weight);
     vector(this.attentionBias, "attention.attn.bias");
     vector(this.v, "attention.v.weight");
     vector(this.headBias, "fc.bias");
@@ -211,37 +166,15 @@ export class Network {
   /** The task that brings what the backward pass reads up to date with the parameters. */
   packBackward(inputGradients: boolean): TaskBuilder {
     const task = new TaskBuilder();
-    const pack = (w: Weight) => task.call("packBackward", { panels: w.backward, ...source(w) });
+    const pack = ({ offset, backward, M, K, ldw, rotate }: Weight) =>
+      task.call("packBackward", { panels: backward, w: from(this.values, offset), M: K, K: M, ldw, rotate });
     this.gru.forEach((layer, l) =>
       layer.forEach(({ input, hidden }) => {
         if (l > 0 || inputGradients) pack(input);
         pack(hidden);
       })
     );
-    for (const w of [this.query, this.encoder, this.head]) pack(w);
+    for (const weight of [this.query, this.encoder, this.head]) pack(weight);
     return task;
   }
-}
-
-interface WeightOptions {
-  rotate?: number;
-  rows?: number;
-  columns?: number;
-  skip?: number;
-  forward?: boolean;
-  backward?: boolean;
-}
-
-/** The arguments of packForward and packBackward that say where a weight lies. */
-function source(w: Weight): {
-  w: Tensor;
-  rowParts: number;
-  rows: number;
-  rotate: number;
-  columnParts: number;
-  columns: number;
-  ldw: number;
-} {
-  const { weight, rowParts, rows, rotate, columnParts, columns, ldw } = w;
-  return { w: weight, rowParts, rows, rotate, columnParts, columns, ldw };
 }

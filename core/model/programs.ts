@@ -2,10 +2,10 @@ import { Arena, from } from "../device/arena.ts";
 import { type Plan, type Program, type Task, TaskBuilder } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
 import { Attention } from "./attention.ts";
-import { type Block, blockRows, type InputsOutputs, weightGradient } from "./block.ts";
+import { type Block, blockRows, type InputsOutputs } from "./block.ts";
 import { GruLayers } from "./gru.ts";
-import { type DropoutMode, Head, lossKernel, type LossName } from "./head.ts";
-import type { Network } from "./network.ts";
+import { type DropoutMode, Head, type LossName, lossTerms } from "./head.ts";
+import { GROUP, groupsOf, type Network } from "./network.ts";
 
 /** What a plan is for. */
 export interface PlanRequest {
@@ -59,7 +59,7 @@ export function makePlan(network: Network, request: PlanRequest): ModelPlan {
     dropoutMask: tensor(headMode === "given", B * D),
     targets: tensor(
       request.loss !== undefined,
-      request.loss ? B * lossKernel(request.loss, config.outputSize).width : 0,
+      request.loss ? B * lossTerms(request.loss, config.outputSize).width : 0,
     ),
     logits: tensor(all, B * config.outputSize),
     probabilities: tensor(predict, B * config.outputSize),
@@ -79,21 +79,24 @@ export function makePlan(network: Network, request: PlanRequest): ModelPlan {
   for (let index = 0; index < blocks; index++) {
     const space = new Arena(0, true), task = new TaskBuilder();
     const gradient = blocks > 1 ? from(parts, index * paddedSize, paddedSize) : parts;
+    const rows = Math.min(R, B - index * R), groups = groupsOf(rows);
     const block: Block = {
       network,
       io,
       row0: index * R,
-      R: Math.min(R, B - index * R),
+      rows,
+      groups,
       T,
       lengths: from(io.lengths, index * R),
+      mask: space.allocate(T * groups * GROUP),
       backward,
       dropLayers: random && config.layerDropout > 0 && config.numLayers > 1,
       gradient,
-      weightGradient: weightGradient(gradient),
     };
     const gru = new GruLayers(block, space);
     const attention = new Attention(block, gru, space);
     const head = new Head(block, attention, headMode, space);
+    task.call("activeLanes", { mask: block.mask, lengths: block.lengths, T, rows });
     gru.forward(task);
     attention.forward(task);
     head.forward(task);

@@ -1,8 +1,9 @@
 import { loadValibot } from "../../deps.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { createModel, type Model, type NamedArray, type StateDict } from "../model/model.ts";
+import { resolveOptions } from "../options.ts";
 import { VERSION } from "../version.ts";
-import type { Training, TrainingState } from "./train.ts";
+import { TRAIN_OPTIONS, type Training, type TrainingState } from "./train.ts";
 import { createTrainer, type Trainer, type TrainerOptions } from "./trainer.ts";
 
 /** The format's version that is written, and the only one there is. */
@@ -82,16 +83,21 @@ export interface LoadedCheckpoint {
   readonly job: Record<string, unknown> | null;
 }
 
-function store({ shape, data }: NamedArray): StoredArray {
+function store(name: string, { shape, data }: NamedArray): StoredArray {
+  const bad = data.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) throw new RangeError(`Cannot save checkpoint: "${name}" holds ${data[bad]} at ${bad}`);
   return { shape, dtype: "float32", data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength).toBase64() };
 }
 
 function storeAll(dict: StateDict): StoredDict {
-  return Object.fromEntries(Object.entries(dict).map(([name, array]) => [name, store(array)]));
+  return Object.fromEntries(Object.entries(dict).map(([name, array]) => [name, store(name, array)]));
 }
 
 /**
  * A checkpoint as the text of a JSON file.
+ *
+ * @throws {RangeError} If a parameter or the optimizer's state holds a value that is not finite: such a training has
+ * failed, and what was saved of it before is worth more.
  *
  * @example
  * ```ts
@@ -150,51 +156,59 @@ export async function parseCheckpoint(text: string, name = "checkpoint"): Promis
   } catch (error) {
     throw new SyntaxError(`Cannot ${action}: it is not JSON, or was cut off: ${(error as Error).message}`);
   }
-  const stored = await check(json, action);
-  const dict = (array: StoredDict) => restoreAll(array, action);
-  return await within(action, async () => {
-    const model = await createModel(stored.config, { seed: stored.seed });
-    try {
-      await model.loadStateDict(dict(stored.parameters));
-      const trainer = stored.trainer && createTrainer(model, stored.trainer.options);
-      if (trainer) {
-        const slots = Object.entries(stored.trainer!.state).map(([slot, array]) => [slot, dict(array)]);
-        await trainer.loadState({ step: stored.trainer!.step, slots: Object.fromEntries(slots) });
-      }
-      return { model, trainer, training: stored.training, job: stored.job };
-    } catch (error) {
-      model.dispose();
-      throw error;
-    }
-  });
-}
-
-/** Runs what has its own words for what cannot be done, and puts ours in their place. */
-async function within<T>(action: string, run: () => Promise<T>): Promise<T> {
+  const { config, seed, parameters, trainer: trained, training, job } = await check(json, action);
+  const within = <T>(place: string, run: () => T | Promise<T>) => inPlace(`${action}: ${place}`, run);
+  if (training) await within("training.options", () => resolveOptions("train", TRAIN_OPTIONS, training.options));
+  const model = await within("config", () => createModel(config, { seed }));
   try {
-    return await run();
+    await within("parameters", () => model.loadStateDict(restoreAll(parameters)));
+    const trainer = trained && await within("trainer.options", () => createTrainer(model, trained.options));
+    await within("trainer.state", () => {
+      const slots = Object.entries(trained?.state ?? {}).map(([slot, dict]) => [slot, restoreAll(dict)]);
+      return trainer?.loadState({ step: trained!.step, slots: Object.fromEntries(slots) });
+    });
+    return { model, trainer, training, job };
   } catch (error) {
-    if (error instanceof Error) error.message = error.message.replace(/^Cannot [^:]*: /, `Cannot ${action}: `);
+    model.dispose();
     throw error;
   }
 }
 
-function restoreAll(stored: StoredDict, action: string): StateDict {
+/** Runs what has its own words for what it cannot do, and puts the place in the checkpoint before what is wrong. */
+async function inPlace<T>(place: string, run: () => T | Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (error instanceof Error) {
+      // Of the words that go, a name stays: of 'Cannot load optimizer state "exp_avg": …'
+      error.message = error.message.replace(
+        /^Cannot [^":]*( "[^"]*")?: /,
+        (_, name = "") => `Cannot ${place}${name}: `,
+      );
+    }
+    throw error;
+  }
+}
+
+function restoreAll(stored: StoredDict): StateDict {
   return Object.fromEntries(
     Object.entries(stored).map(([name, { shape, data }]) => {
       let bytes: Uint8Array<ArrayBuffer>;
       try {
         bytes = Uint8Array.fromBase64(data);
       } catch {
-        throw new SyntaxError(`Cannot ${action}: the data of "${name}" is not base64`);
+        throw new SyntaxError(`Cannot load array: the data of "${name}" is not base64`);
       }
       if (bytes.length % 4) {
-        throw new RangeError(`Cannot ${action}: the data of "${name}" is cut off: ${bytes.length} bytes`);
+        throw new RangeError(`Cannot load array: the data of "${name}" is cut off: ${bytes.length} bytes`);
       }
       return [name, { shape, data: new Float32Array(bytes.buffer) }];
     }),
   );
 }
+
+/** Names that valibot leaves out of a record without a word; none is a parameter's or an option's. */
+const UNSAFE = ["__proto__", "constructor", "prototype"];
 
 /** The structure of a checkpoint; the model, the trainer and their options check what they take over themselves. */
 async function check(json: unknown, action: string): Promise<StoredCheckpoint> {
@@ -209,7 +223,12 @@ async function check(json: unknown, action: string): Promise<StoredCheckpoint> {
   const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
   const finite = v.pipe(v.number(), v.finite());
   const array = v.strictObject({ shape: v.array(count), dtype: v.literal("float32"), data: v.string() });
-  const arrays = v.record(v.string(), array);
+  const safe = v.custom<Record<string, unknown>>(
+    (value) => !UNSAFE.some((name) => Object.hasOwn(Object(value), name)),
+    `a name is one of ${UNSAFE.join(", ")}`,
+  );
+  const values = v.pipe(safe, v.record(v.string(), v.unknown()));
+  const arrays = v.pipe(safe, v.record(v.string(), array));
   const record = v.strictObject({
     epoch: count,
     trainLoss: finite,
@@ -221,14 +240,14 @@ async function check(json: unknown, action: string): Promise<StoredCheckpoint> {
     format: v.literal(FORMAT),
     version: v.literal(FORMAT_VERSION),
     writtenBy: v.string(),
-    config: v.record(v.string(), v.unknown()),
+    config: values,
     seed: count,
     generator: v.strictObject({ algorithm: v.literal(GENERATOR), seed: count, step: count, epoch: count }),
     parameters: arrays,
     trainer: v.nullable(v.strictObject({
-      options: v.record(v.string(), v.unknown()),
+      options: values,
       step: count,
-      state: v.record(v.string(), arrays),
+      state: v.pipe(safe, v.record(v.string(), arrays)),
     })),
     training: v.nullable(v.strictObject({
       options: v.strictObject({ epochs: count, batchSize: count, shuffle: v.boolean() }),
@@ -250,9 +269,12 @@ async function check(json: unknown, action: string): Promise<StoredCheckpoint> {
   }
   const { generator, trainer, training, seed } = result.output;
   const fits = generator.step === (trainer?.step ?? 0) && generator.epoch === (training?.state.epoch ?? 0) &&
-    generator.seed === (trainer?.options.seed ?? seed) && (training?.state.history.length ?? 0) === generator.epoch;
-  if (!fits) throw new TypeError(`Cannot ${action}: generator, trainer and training do not stand at the same step`);
-  return result.output as unknown as StoredCheckpoint;
+    generator.seed === (trainer?.options.seed ?? seed) && (trainer || !training) &&
+    (training?.state.history.length ?? 0) === generator.epoch &&
+    (training?.state.history ?? []).every(({ epoch }, i) => epoch === i + 1);
+  if (!fits) throw new TypeError(`Cannot ${action}: generator, trainer, training and history do not stand at one step`);
+  // As it stands in the file: a job may hold any name.
+  return json as StoredCheckpoint;
 }
 
 /**

@@ -132,8 +132,9 @@ export class Training {
       batchSize,
       shuffle,
     }) as unknown as Training["options"];
-    if (trainer && Object.keys(rest).some((name) => rest[name as keyof TrainerOptions] !== undefined)) {
-      throw new TypeError(`Cannot train: a trainer was given, so ${Object.keys(rest)[0]} must be set when it is made`);
+    const [extra] = Object.entries(rest).filter(([, value]) => value !== undefined);
+    if (trainer && extra) {
+      throw new TypeError(`Cannot train: a trainer was given, so ${extra[0]} must be set when it is made`);
     }
     this.trainer = trainer ?? createTrainer(model, rest);
     if (this.trainer.model !== model) throw new TypeError("Cannot train: the trainer belongs to another model");
@@ -141,6 +142,20 @@ export class Training {
     this.#loader = new DataLoader(dataset, { batchSize: size, shuffle: reorder, seed });
     this.#given = options;
     this.#state = state ?? { epoch: 0, batch: 0, lossSum: 0, correct: 0, history: [] };
+    this.#checkState();
+  }
+
+  /** That the state is one of this training: sums of batches that were never done would end up in the history. */
+  #checkState(): void {
+    const { epoch, batch, lossSum, correct, history } = this.#state, { length, batchSize } = this.#loader;
+    const counts = [epoch, batch, correct].every((n) => Number.isSafeInteger(n) && n >= 0) && Number.isFinite(lossSum);
+    const follows = history.length === epoch && history.every((record, i) => record.epoch === i + 1);
+    if (!counts || !follows || batch > length || correct > batch * batchSize || batch === 0 && lossSum !== 0) {
+      throw new RangeError(
+        `Cannot train: state must be one of this training, with ${length} batches per epoch, got epoch ${epoch}, batch ${batch}, ` +
+          `${correct} right, loss ${lossSum}, ${history.length} records`,
+      );
+    }
   }
 
   /** How far it has come. */
@@ -221,7 +236,7 @@ export class Training {
   }
 }
 
-const ADVICE = "try a smaller learning rate, clipNorm, or look for such values in the data";
+const ADVICE = "try a smaller learning rate or clipping, and look for such values in the data";
 
 /**
  * Trains a model over epochs.

@@ -1,0 +1,262 @@
+// The two matrix products everything rests on.
+//
+// Sequences stand side by side in the lanes of the vectors: an activation of F features is a list of groups of 8 rows,
+// each group (F, 8). So no feature is padded, whatever F is, elementwise work has no ragged ends, and sums over features
+// are sums of vectors. Strides are in bytes here, sizes in elements.
+//
+// The tile sizes are those whose accumulators, operands and one spread lane just fit the 15 vector registers of x86: a
+// bigger tile spills and halves the speed.
+
+import { madd, zero } from "./simd";
+
+/** Bytes of one feature of a group: 8 lanes. */
+export const FEATURE: usize = 32;
+/** Rows of W in one panel. */
+const PANEL: i32 = 5;
+/** Bytes of B in one pass: a good part of a second-level cache of 512 KB. */
+const PASS: usize = 196608;
+/** Groups in one pass of the outer product. */
+const DEPTH: i32 = 16;
+
+@inline
+export function lane0(x: v128): v128 {
+  return i32x4.shuffle(x, x, 0, 0, 0, 0);
+}
+@inline
+export function lane1(x: v128): v128 {
+  return i32x4.shuffle(x, x, 1, 1, 1, 1);
+}
+@inline
+export function lane2(x: v128): v128 {
+  return i32x4.shuffle(x, x, 2, 2, 2, 2);
+}
+@inline
+export function lane3(x: v128): v128 {
+  return i32x4.shuffle(x, x, 3, 3, 3, 3);
+}
+
+/** Bytes of the panels of an (M, K) matrix. */
+@inline
+function panelBytes(K: i32): usize {
+  return <usize> (PANEL * K) << 2;
+}
+
+/**
+ * W (M, K), stride ldw, into panels of 5 rows for `product`; the last one is filled up with rows of 0. A panel holds, for
+ * every four columns, four vectors (rows 0 to 3 of a column) and one of row 4; columns left over hold their five rows.
+ * Row m is row (m + rotate) mod M of W. With `transpose`, W is (K, M), and column k is its row (k + rotate) mod K.
+ */
+export function packPanels(panels: usize, w: usize, M: i32, K: i32, ldw: i32, rotate: i32, transpose: bool): void {
+  const rowStep = <usize> (transpose ? 1 : ldw) << 2, columnStep = <usize> (transpose ? ldw : 1) << 2;
+  const quads = K & ~3, wrap = transpose && rotate ? K - rotate : K;
+  for (let m = 0; m < M; m += PANEL) {
+    for (let i = 0; i < PANEL; i++) {
+      const row = m + i;
+      let dst = panels + (<usize> (i < 4 ? i : 16) << 2);
+      const near: usize = i < 4 ? 16 : 4, far: usize = i < 4 ? 32 : 68;
+      if (row >= M) {
+        for (let k = 0; k < K; k++) {
+          if (k == quads) dst = panels + (<usize> (quads * PANEL + i) << 2);
+          store<f32>(dst, 0);
+          dst += k >= quads ? 20 : (k & 3) == 3 ? far : near;
+        }
+        continue;
+      }
+      const first = transpose ? row : row + rotate < M ? row + rotate : row + rotate - M;
+      const start = w + <usize> first * rowStep;
+      let src = transpose ? start + <usize> rotate * columnStep : start;
+      for (let k = 0; k < K; k++) {
+        if (k == wrap) src = start;
+        if (k == quads) dst = panels + (<usize> (quads * PANEL + i) << 2);
+        store<f32>(dst, load<f32>(src));
+        src += columnStep;
+        dst += k >= quads ? 20 : (k & 3) == 3 ? far : near;
+      }
+    }
+    panels += panelBytes(K);
+  }
+}
+
+/** How the tile starts: from zeros, from a bias (5 numbers), or from what is there. */
+const START_ZERO: i32 = 0;
+const START_BIAS: i32 = 1;
+const START_ADD: i32 = 2;
+
+/**
+ * One panel against `groups` groups: C (rows, 8) = start + panel (5, K) · B (K, 8), for each. Groups lie ldc and ldb apart.
+ */
+function panelProduct(
+  c: usize, ldc: usize, panel: usize, b: usize, ldb: usize, start: i32, bias: usize, rows: i32, K: i32, groups: i32,
+): void {
+  for (; groups > 0; groups--) {
+    let c00 = zero(), c01 = zero(), c10 = zero(), c11 = zero(), c20 = zero();
+    let c21 = zero(), c30 = zero(), c31 = zero(), c40 = zero(), c41 = zero();
+    if (start == START_BIAS) {
+      c00 = v128.load32_splat(bias), c10 = v128.load32_splat(bias, 4), c20 = v128.load32_splat(bias, 8);
+      c30 = v128.load32_splat(bias, 12), c40 = v128.load32_splat(bias, 16);
+      c01 = c00, c11 = c10, c21 = c20, c31 = c30, c41 = c40;
+    } else if (start == START_ADD) {
+      c00 = v128.load(c), c01 = v128.load(c, 16), c10 = v128.load(c, 32), c11 = v128.load(c, 48), c20 = v128.load(c, 64);
+      c21 = v128.load(c, 80), c30 = v128.load(c, 96), c31 = v128.load(c, 112), c40 = v128.load(c, 128), c41 = v128.load(c, 144);
+    }
+    let p = panel, q = b;
+    for (let k = K; k >= 4; k -= 4) {
+      const fifth = v128.load(p, 64);
+      let a = v128.load(p), b0 = v128.load(q), b1 = v128.load(q, 16), s = lane0(a);
+      c00 = madd(s, b0, c00), c01 = madd(s, b1, c01), s = lane1(a);
+      c10 = madd(s, b0, c10), c11 = madd(s, b1, c11), s = lane2(a);
+      c20 = madd(s, b0, c20), c21 = madd(s, b1, c21), s = lane3(a);
+      c30 = madd(s, b0, c30), c31 = madd(s, b1, c31), s = lane0(fifth);
+      c40 = madd(s, b0, c40), c41 = madd(s, b1, c41);
+      a = v128.load(p, 16), b0 = v128.load(q, 32), b1 = v128.load(q, 48), s = lane0(a);
+      c00 = madd(s, b0, c00), c01 = madd(s, b1, c01), s = lane1(a);
+      c10 = madd(s, b0, c10), c11 = madd(s, b1, c11), s = lane2(a);
+      c20 = madd(s, b0, c20), c21 = madd(s, b1, c21), s = lane3(a);
+      c30 = madd(s, b0, c30), c31 = madd(s, b1, c31), s = lane1(fifth);
+      c40 = madd(s, b0, c40), c41 = madd(s, b1, c41);
+      a = v128.load(p, 32), b0 = v128.load(q, 64), b1 = v128.load(q, 80), s = lane0(a);
+      c00 = madd(s, b0, c00), c01 = madd(s, b1, c01), s = lane1(a);
+      c10 = madd(s, b0, c10), c11 = madd(s, b1, c11), s = lane2(a);
+      c20 = madd(s, b0, c20), c21 = madd(s, b1, c21), s = lane3(a);
+      c30 = madd(s, b0, c30), c31 = madd(s, b1, c31), s = lane2(fifth);
+      c40 = madd(s, b0, c40), c41 = madd(s, b1, c41);
+      a = v128.load(p, 48), b0 = v128.load(q, 96), b1 = v128.load(q, 112), s = lane0(a);
+      c00 = madd(s, b0, c00), c01 = madd(s, b1, c01), s = lane1(a);
+      c10 = madd(s, b0, c10), c11 = madd(s, b1, c11), s = lane2(a);
+      c20 = madd(s, b0, c20), c21 = madd(s, b1, c21), s = lane3(a);
+      c30 = madd(s, b0, c30), c31 = madd(s, b1, c31), s = lane3(fifth);
+      c40 = madd(s, b0, c40), c41 = madd(s, b1, c41);
+      p += 80, q += 128;
+    }
+    for (let k = K & 3; k > 0; k--) {
+      const a = v128.load(p), b0 = v128.load(q), b1 = v128.load(q, 16);
+      let s = lane0(a);
+      c00 = madd(s, b0, c00), c01 = madd(s, b1, c01), s = lane1(a);
+      c10 = madd(s, b0, c10), c11 = madd(s, b1, c11), s = lane2(a);
+      c20 = madd(s, b0, c20), c21 = madd(s, b1, c21), s = lane3(a);
+      c30 = madd(s, b0, c30), c31 = madd(s, b1, c31), s = v128.load32_splat(p, 16);
+      c40 = madd(s, b0, c40), c41 = madd(s, b1, c41);
+      p += 20, q += 32;
+    }
+    v128.store(c, c00), v128.store(c, c01, 16);
+    if (rows > 1) v128.store(c, c10, 32), v128.store(c, c11, 48);
+    if (rows > 2) v128.store(c, c20, 64), v128.store(c, c21, 80);
+    if (rows > 3) v128.store(c, c30, 96), v128.store(c, c31, 112);
+    if (rows > 4) v128.store(c, c40, 128), v128.store(c, c41, 144);
+    c += ldc, b += ldb;
+  }
+}
+
+/**
+ * C (groups, M, 8) = start + W (M, K) · B (groups, K, 8), W in panels. `bias` is 0 or M numbers, readable to the next
+ * multiple of 5; with `accumulate`, C += ….
+ */
+export function product(
+  c: usize, ldc: usize, panels: usize, b: usize, ldb: usize, bias: usize, accumulate: bool, M: i32, K: i32, groups: i32,
+): void {
+  const start = accumulate ? START_ADD : bias ? START_BIAS : START_ZERO;
+  const pass = max(1, <i32> (PASS / (<usize> K * FEATURE)));
+  for (let g = 0; g < groups; g += pass) {
+    const count = min(pass, groups - g);
+    let panel = panels, row = c;
+    for (let m = 0; m < M; m += PANEL) {
+      panelProduct(row, ldc, panel, b, ldb, start, bias + (<usize> m << 2), min(PANEL, M - m), K, count);
+      panel += panelBytes(K), row += <usize> PANEL * FEATURE;
+    }
+    c += <usize> count * ldc, b += <usize> count * ldb;
+  }
+}
+
+/**
+ * Activations (groups, F, 8) turned round for `outerProduct`: panels of 8 features, each (groups, 8 rows, 8 features);
+ * features beyond F are 0.
+ */
+export function turnGroups(panels: usize, a: usize, lda: usize, F: i32, groups: i32): void {
+  for (let f = 0; f < F; f += 8) {
+    let src = a + <usize> f * FEATURE;
+    for (let g = 0; g < groups; g++) {
+      if (F - f >= 8) {
+        turn4(panels, src), turn4(panels + 128, src + 16);
+        turn4(panels + 16, src + 128), turn4(panels + 144, src + 144);
+      } else {
+        memory.fill(panels, 0, 256);
+        for (let i = 0; i < F - f; i++) {
+          for (let lane = 0; lane < 8; lane++) {
+            store<f32>(panels + (<usize> (lane * 8 + i) << 2), load<f32>(src + (<usize> (i * 8 + lane) << 2)));
+          }
+        }
+      }
+      panels += 256, src += lda;
+    }
+  }
+}
+
+/** Four vectors, 32 bytes apart, transposed to four vectors 32 bytes apart. */
+@inline
+function turn4(dst: usize, src: usize): void {
+  const a = v128.load(src), b = v128.load(src, 32), c = v128.load(src, 64), d = v128.load(src, 96);
+  const ab = i32x4.shuffle(a, b, 0, 4, 1, 5), AB = i32x4.shuffle(a, b, 2, 6, 3, 7);
+  const cd = i32x4.shuffle(c, d, 0, 4, 1, 5), CD = i32x4.shuffle(c, d, 2, 6, 3, 7);
+  v128.store(dst, i32x4.shuffle(ab, cd, 0, 1, 4, 5)), v128.store(dst, i32x4.shuffle(ab, cd, 2, 3, 6, 7), 32);
+  v128.store(dst, i32x4.shuffle(AB, CD, 0, 1, 4, 5), 64), v128.store(dst, i32x4.shuffle(AB, CD, 2, 3, 6, 7), 96);
+}
+
+/** C (4, 8) (+)= Σ over groups of A (4, 8 lanes) · B (8 lanes, 8). */
+function outerTile(c: usize, ldc: usize, a: usize, lda: usize, b: usize, groups: i32, add: bool): void {
+  let c00 = zero(), c01 = zero(), c10 = zero(), c11 = zero();
+  let c20 = zero(), c21 = zero(), c30 = zero(), c31 = zero();
+  if (add) {
+    c00 = v128.load(c), c01 = v128.load(c, 16);
+    c10 = v128.load(c + ldc), c11 = v128.load(c + ldc, 16);
+    c20 = v128.load(c + 2 * ldc), c21 = v128.load(c + 2 * ldc, 16);
+    c30 = v128.load(c + 3 * ldc), c31 = v128.load(c + 3 * ldc, 16);
+  }
+  for (let half = groups << 1; half > 0; half--) {
+    const a0 = v128.load(a), a1 = v128.load(a, 32), a2 = v128.load(a, 64), a3 = v128.load(a, 96);
+    let b0 = v128.load(b), b1 = v128.load(b, 16), s = lane0(a0);
+    c00 = madd(s, b0, c00), c01 = madd(s, b1, c01), s = lane0(a1);
+    c10 = madd(s, b0, c10), c11 = madd(s, b1, c11), s = lane0(a2);
+    c20 = madd(s, b0, c20), c21 = madd(s, b1, c21), s = lane0(a3);
+    c30 = madd(s, b0, c30), c31 = madd(s, b1, c31);
+    b0 = v128.load(b, 32), b1 = v128.load(b, 48), s = lane1(a0);
+    c00 = madd(s, b0, c00), c01 = madd(s, b1, c01), s = lane1(a1);
+    c10 = madd(s, b0, c10), c11 = madd(s, b1, c11), s = lane1(a2);
+    c20 = madd(s, b0, c20), c21 = madd(s, b1, c21), s = lane1(a3);
+    c30 = madd(s, b0, c30), c31 = madd(s, b1, c31);
+    b0 = v128.load(b, 64), b1 = v128.load(b, 80), s = lane2(a0);
+    c00 = madd(s, b0, c00), c01 = madd(s, b1, c01), s = lane2(a1);
+    c10 = madd(s, b0, c10), c11 = madd(s, b1, c11), s = lane2(a2);
+    c20 = madd(s, b0, c20), c21 = madd(s, b1, c21), s = lane2(a3);
+    c30 = madd(s, b0, c30), c31 = madd(s, b1, c31);
+    b0 = v128.load(b, 96), b1 = v128.load(b, 112), s = lane3(a0);
+    c00 = madd(s, b0, c00), c01 = madd(s, b1, c01), s = lane3(a1);
+    c10 = madd(s, b0, c10), c11 = madd(s, b1, c11), s = lane3(a2);
+    c20 = madd(s, b0, c20), c21 = madd(s, b1, c21), s = lane3(a3);
+    c30 = madd(s, b0, c30), c31 = madd(s, b1, c31);
+    // The second half of a group is 16 bytes on, the next group what is left of lda.
+    a += half & 1 ? lda - 16 : 16, b += 128;
+  }
+  v128.store(c, c00), v128.store(c, c01, 16);
+  v128.store(c + ldc, c10), v128.store(c + ldc, c11, 16);
+  v128.store(c + 2 * ldc, c20), v128.store(c + 2 * ldc, c21, 16);
+  v128.store(c + 3 * ldc, c30), v128.store(c + 3 * ldc, c31, 16);
+}
+
+/**
+ * C (M, N) = Σ over all rows of all groups of A ⊗ B: A (groups, M, 8), B the panels of turnGroups with F = N.
+ * C has room for M rounded up to 4 rows of N rounded up to 8, ldc apart; A is readable to that.
+ */
+export function outerProduct(c: usize, ldc: usize, a: usize, lda: usize, panels: usize, M: i32, N: i32, groups: i32): void {
+  const panel = <usize> groups << 8;
+  for (let g = 0; g < groups; g += DEPTH) {
+    const count = min(DEPTH, groups - g);
+    let b = panels + (<usize> g << 8);
+    for (let n = 0; n < N; n += 8) {
+      for (let m = 0; m < M; m += 4) {
+        outerTile(c + <usize> m * ldc + (<usize> n << 2), ldc, a + <usize> m * FEATURE, lda, b, count, g > 0);
+      }
+      b += panel;
+    }
+    a += <usize> count * lda;
+  }
+}

@@ -44,13 +44,8 @@ function neededPaths(args: Arguments): { read: Set<string>; write: Set<string> }
 /** The command that runs this program with the permissions that a command line needs. */
 export function allowingCommand(args: Arguments, words: readonly string[] = Deno.args): string {
   const quote = (word: string) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-  // Deno parts paths at single commas.
-  const list = (paths: Set<string>) => [...paths].map((path) => path.replaceAll(",", ",,")).join(",");
-  const { read, write } = neededPaths(args);
-  const flags = [
-    ...read.size ? [`--allow-read=${list(read)}`] : [],
-    ...write.size ? [`--allow-write=${list(write)}`] : [],
-  ];
+  const flags = Object.entries(neededPaths(args))
+    .filter(([, paths]) => paths.size).map(([name, paths]) => `--allow-${name}=${[...paths].join(",")}`);
   const here = `file://${Deno.cwd()}/`;
   const program = Deno.mainModule.startsWith(here) ? Deno.mainModule.slice(here.length) : Deno.mainModule;
   return ["deno run", ...[...flags, program, ...words].map(quote)].join(" ");

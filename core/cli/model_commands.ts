@@ -79,7 +79,7 @@ export async function predictCommand(args: Arguments): Promise<number> {
   }
   const { data, everything } = args.given;
   if (Object.keys({ ...data, ...everything }).length) {
-    throw new UsageError("predict takes either --input or data of its own making, not both");
+    throw new UsageError("predict takes --input, or --size, --steps and --seed of data to make: not both");
   }
   let number = 0;
   for await (const line of inputLines(args.input, args)) {

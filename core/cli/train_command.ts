@@ -27,10 +27,13 @@ export function targetsFor(loss: LossName, dataset: Dataset): Dataset {
   return { ...dataset, targets: Int32Array.from({ length: shape[0]! }, (_, i) => targets[2 * i] ? 0 : 1) };
 }
 
+function percent(share: number): string {
+  return `${(100 * share).toFixed(2)} %`;
+}
+
 /** Loss and accuracy; for "mse", which has none, the loss. */
 export function scores(name: LossName, loss: number, accuracy: number): string {
-  const percent = (100 * accuracy).toFixed(2).padStart(6);
-  return `loss ${loss.toFixed(4)}${name === "mse" ? "" : `  accuracy ${percent} %`}`;
+  return `loss ${loss.toFixed(4)}${name === "mse" ? "" : `  accuracy ${percent(accuracy).padStart(8)}`}`;
 }
 
 function epochLine(report: EpochReport, epochs: number, loss: LossName): string {
@@ -183,7 +186,8 @@ async function stop(training: Training, keeper: Keeper, args: Arguments): Promis
 /** The last line: what came out, and where it is. */
 function summary({ best }: Training, { target, kept }: Keeper, loss: LossName, seconds: number): string {
   const { epoch, testLoss, testAccuracy } = best!;
+  const accuracy = loss === "mse" ? "" : `, accuracy ${percent(testAccuracy!)}`;
   const files = target ? [target.best, target.last].filter((path) => kept.has(path)) : [];
   const where = files.length ? `; kept in ${files.join(" and ")}` : "";
-  return `done in ${duration(seconds)}: best epoch ${epoch}, test ${scores(loss, testLoss!, testAccuracy!)}${where}`;
+  return `done in ${duration(seconds)}: best epoch ${epoch}, test loss ${testLoss!.toFixed(4)}${accuracy}${where}`;
 }

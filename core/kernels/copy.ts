@@ -34,10 +34,16 @@ export function sequencesIn(dst: usize, src: usize, lengths: usize, T: i32, rows
     const group = dst + (<usize> ((r0 >> 3) * lddst) << 2);
     for (let lane = 0; lane < 8; lane++) {
       const r = r0 + lane, length = r < rows ? load<i32>(lengths + (<usize> r << 2)) : 0;
-      let p = src + (<usize> (r * T * F) << 2);
-      for (let t = 0; t < T; t++) {
-        let q = group + <usize> t * step + (<usize> lane << 2);
-        for (let f = 0; f < F; f++) store<f32>(q, t < length ? load<f32>(p) : 0), p += 4, q += FEATURE;
+      let p = src + (<usize> (r * T * F) << 2), to = group + (<usize> lane << 2), t = 0;
+      for (; t < length; t++) {
+        let q = to;
+        for (let f = 0; f < F; f++) store<f32>(q, load<f32>(p)), p += 4, q += FEATURE;
+        to += step;
+      }
+      for (; t < T; t++) {
+        let q = to;
+        for (let f = 0; f < F; f++) store<f32>(q, 0), q += FEATURE;
+        to += step;
       }
     }
   }

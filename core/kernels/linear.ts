@@ -44,9 +44,16 @@ export function linearBackwardWeight(
   outerProduct(scratch, step, dy, <usize> lddy << 2, turned, M, N, groups);
   for (let m = 0; m < M; m++) {
     const row = m + rotate >= M ? m + rotate - M : m + rotate;
-    memory.copy(dw + (<usize> (row * lddw) << 2), scratch, <usize> N << 2);
+    copyNumbers(dw + (<usize> (row * lddw) << 2), scratch, N);
     scratch += step;
   }
+}
+
+/** n numbers; memory.copy leaves WASM, which costs more than a short row. */
+@inline
+function copyNumbers(dst: usize, src: usize, n: i32): void {
+  for (; n >= 4; n -= 4) v128.store(dst, v128.load(src)), dst += 16, src += 16;
+  for (; n > 0; n--) store<f32>(dst, load<f32>(src)), dst += 4, src += 4;
 }
 
 /** db (M) = the sum of dy (groups, M, 8) over all rows; row m goes to (m + rotate) mod M. */

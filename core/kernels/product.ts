@@ -13,10 +13,8 @@ import { madd, zero } from "./simd";
 export const FEATURE: usize = 32;
 /** Rows of W in one panel. */
 const PANEL: i32 = 5;
-/** Bytes of B in one pass: a good part of a second-level cache of 512 KB. */
+/** Bytes of activations in one pass: a good part of a second-level cache of 512 KB. */
 const PASS: usize = 196608;
-/** Groups in one pass of the outer product. */
-const DEPTH: i32 = 16;
 
 @inline
 export function lane0(x: v128): v128 {
@@ -65,12 +63,19 @@ export function packPanels(panels: usize, w: usize, M: i32, K: i32, ldw: i32, ro
       const first = transpose ? row : row + rotate < M ? row + rotate : row + rotate - M;
       const start = w + <usize> first * rowStep;
       let src = transpose ? start + <usize> rotate * columnStep : start;
-      for (let k = 0; k < K; k++) {
+      for (let k = 0; k < quads; k += 4) {
+        for (let j = 0; j < 4; j++) {
+          if (k + j == wrap) src = start;
+          store<f32>(dst, load<f32>(src));
+          src += columnStep, dst += near;
+        }
+        dst += far - near;
+      }
+      dst = panels + (<usize> (quads * PANEL + i) << 2);
+      for (let k = quads; k < K; k++) {
         if (k == wrap) src = start;
-        if (k == quads) dst = panels + (<usize> (quads * PANEL + i) << 2);
         store<f32>(dst, load<f32>(src));
-        src += columnStep;
-        dst += k >= quads ? 20 : (k & 3) == 3 ? far : near;
+        src += columnStep, dst += 20;
       }
     }
     panels += panelBytes(K);
@@ -175,17 +180,11 @@ export function turnGroups(panels: usize, a: usize, lda: usize, F: i32, groups: 
   for (let f = 0; f < F; f += 8) {
     let src = a + <usize> f * FEATURE;
     for (let g = 0; g < groups; g++) {
-      if (F - f >= 8) {
-        turn4(panels, src), turn4(panels + 128, src + 16);
-        turn4(panels + 16, src + 128), turn4(panels + 144, src + 144);
-      } else {
-        memory.fill(panels, 0, 256);
-        for (let i = 0; i < F - f; i++) {
-          for (let lane = 0; lane < 8; lane++) {
-            store<f32>(panels + (<usize> (lane * 8 + i) << 2), load<f32>(src + (<usize> (i * 8 + lane) << 2)));
-          }
-        }
-      }
+      const count = F - f;
+      if (count >= 4) turn4(panels, src), turn4(panels + 128, src + 16);
+      else turnFew(panels, src, count), turnFew(panels + 128, src + 16, count);
+      if (count >= 8) turn4(panels + 16, src + 128), turn4(panels + 144, src + 144);
+      else turnFew(panels + 16, src + 128, count - 4), turnFew(panels + 144, src + 144, count - 4);
       panels += 256, src += lda;
     }
   }
@@ -194,7 +193,18 @@ export function turnGroups(panels: usize, a: usize, lda: usize, F: i32, groups: 
 /** Four vectors, 32 bytes apart, transposed to four vectors 32 bytes apart. */
 @inline
 function turn4(dst: usize, src: usize): void {
-  const a = v128.load(src), b = v128.load(src, 32), c = v128.load(src, 64), d = v128.load(src, 96);
+  turn(dst, v128.load(src), v128.load(src, 32), v128.load(src, 64), v128.load(src, 96));
+}
+
+/** The same with the first `count` vectors (none to three); the others are 0. */
+@inline
+function turnFew(dst: usize, src: usize, count: i32): void {
+  const a = count > 0 ? v128.load(src) : zero(), b = count > 1 ? v128.load(src, 32) : zero();
+  turn(dst, a, b, count > 2 ? v128.load(src, 64) : zero(), zero());
+}
+
+@inline
+function turn(dst: usize, a: v128, b: v128, c: v128, d: v128): void {
   const ab = i32x4.shuffle(a, b, 0, 4, 1, 5), AB = i32x4.shuffle(a, b, 2, 6, 3, 7);
   const cd = i32x4.shuffle(c, d, 0, 4, 1, 5), CD = i32x4.shuffle(c, d, 2, 6, 3, 7);
   v128.store(dst, i32x4.shuffle(ab, cd, 0, 1, 4, 5)), v128.store(dst, i32x4.shuffle(ab, cd, 2, 3, 6, 7), 32);
@@ -242,18 +252,52 @@ function outerTile(c: usize, ldc: usize, a: usize, lda: usize, b: usize, groups:
   v128.store(c + 3 * ldc, c30), v128.store(c + 3 * ldc, c31, 16);
 }
 
+/** C (8, 4) (+)= Σ over groups of A (8, 8 lanes) · B (8 lanes, 4): the last columns, where at most 4 are left. */
+function outerTileNarrow(c: usize, ldc: usize, a: usize, lda: usize, b: usize, groups: i32, add: bool): void {
+  let c0 = zero(), c1 = zero(), c2 = zero(), c3 = zero(), c4 = zero(), c5 = zero(), c6 = zero(), c7 = zero();
+  if (add) {
+    c0 = v128.load(c), c1 = v128.load(c + ldc), c2 = v128.load(c + 2 * ldc), c3 = v128.load(c + 3 * ldc);
+    c4 = v128.load(c + 4 * ldc), c5 = v128.load(c + 5 * ldc), c6 = v128.load(c + 6 * ldc), c7 = v128.load(c + 7 * ldc);
+  }
+  for (let half = groups << 1; half > 0; half--) {
+    const b0 = v128.load(b), b1 = v128.load(b, 32), b2 = v128.load(b, 64), b3 = v128.load(b, 96);
+    let x = v128.load(a);
+    c0 = madd(lane3(x), b3, madd(lane2(x), b2, madd(lane1(x), b1, madd(lane0(x), b0, c0))));
+    x = v128.load(a, 32);
+    c1 = madd(lane3(x), b3, madd(lane2(x), b2, madd(lane1(x), b1, madd(lane0(x), b0, c1))));
+    x = v128.load(a, 64);
+    c2 = madd(lane3(x), b3, madd(lane2(x), b2, madd(lane1(x), b1, madd(lane0(x), b0, c2))));
+    x = v128.load(a, 96);
+    c3 = madd(lane3(x), b3, madd(lane2(x), b2, madd(lane1(x), b1, madd(lane0(x), b0, c3))));
+    x = v128.load(a, 128);
+    c4 = madd(lane3(x), b3, madd(lane2(x), b2, madd(lane1(x), b1, madd(lane0(x), b0, c4))));
+    x = v128.load(a, 160);
+    c5 = madd(lane3(x), b3, madd(lane2(x), b2, madd(lane1(x), b1, madd(lane0(x), b0, c5))));
+    x = v128.load(a, 192);
+    c6 = madd(lane3(x), b3, madd(lane2(x), b2, madd(lane1(x), b1, madd(lane0(x), b0, c6))));
+    x = v128.load(a, 224);
+    c7 = madd(lane3(x), b3, madd(lane2(x), b2, madd(lane1(x), b1, madd(lane0(x), b0, c7))));
+    a += half & 1 ? lda - 16 : 16, b += 128;
+  }
+  v128.store(c, c0), v128.store(c + ldc, c1), v128.store(c + 2 * ldc, c2), v128.store(c + 3 * ldc, c3);
+  v128.store(c + 4 * ldc, c4), v128.store(c + 5 * ldc, c5), v128.store(c + 6 * ldc, c6), v128.store(c + 7 * ldc, c7);
+}
+
 /**
  * C (M, N) = Σ over all rows of all groups of A ⊗ B: A (groups, M, 8), B the panels of turnGroups with F = N.
- * C has room for M rounded up to 4 rows of N rounded up to 8, ldc apart; A is readable to that.
+ * C has room for M rounded up to 8 rows of N rounded up to 8, ldc apart; A is readable to that.
  */
 export function outerProduct(c: usize, ldc: usize, a: usize, lda: usize, panels: usize, M: i32, N: i32, groups: i32): void {
-  const panel = <usize> groups << 8;
-  for (let g = 0; g < groups; g += DEPTH) {
-    const count = min(DEPTH, groups - g);
+  const panel = <usize> groups << 8, pass = max(8, <i32> (PASS / (<usize> M * FEATURE)));
+  for (let g = 0; g < groups; g += pass) {
+    const count = min(pass, groups - g);
     let b = panels + (<usize> g << 8);
     for (let n = 0; n < N; n += 8) {
-      for (let m = 0; m < M; m += 4) {
-        outerTile(c + <usize> m * ldc + (<usize> n << 2), ldc, a + <usize> m * FEATURE, lda, b, count, g > 0);
+      const narrow = N - n <= 4, tall = narrow ? 8 : 4;
+      for (let m = 0; m < M; m += tall) {
+        const to = c + <usize> m * ldc + (<usize> n << 2), rows = a + <usize> m * FEATURE;
+        if (narrow) outerTileNarrow(to, ldc, rows, lda, b, count, g > 0);
+        else outerTile(to, ldc, rows, lda, b, count, g > 0);
       }
       b += panel;
     }

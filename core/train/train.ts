@@ -109,6 +109,8 @@ export class Training {
   readonly #loader: DataLoader;
   readonly #given: TrainOptions;
   #state: TrainingState;
+  /** When the event loop had its turn last. */
+  #turned = performance.now();
 
   /**
    * @throws {TypeError | RangeError} If an option is wrong, or the data do not fit.
@@ -190,7 +192,7 @@ export class Training {
         await evaluate(this.model, validation, { loss: this.trainer.options.loss, batchSize: this.options.batchSize });
       if (test && !Number.isFinite(test.loss)) {
         throw new RangeError(
-          `Cannot train on: the validation loss is ${test.loss} after epoch ${epoch + 1}; ${ADVICE}`,
+          `Cannot go on training: the validation loss is ${test.loss} after epoch ${epoch + 1}; ${ADVICE}`,
         );
       }
       const record: EpochRecord = {
@@ -209,7 +211,7 @@ export class Training {
   async #batches(): Promise<void> {
     const { onBatch, signal } = this.#given;
     const { epoch, batch: first, history } = this.#state;
-    let { lossSum, correct } = this.#state, batch = first, last = performance.now();
+    let { lossSum, correct } = this.#state, batch = first;
     for (const part of this.#loader.batches(epoch, first)) {
       const result = await this.trainer.step(part, part.targets);
       batch++;
@@ -217,15 +219,15 @@ export class Training {
         const what = Number.isFinite(result.loss)
           ? `norm of the gradient is ${result.gradNorm}`
           : `loss is ${result.loss}`;
-        throw new RangeError(`Cannot train on: the ${what} in epoch ${epoch + 1}, batch ${batch}; ${ADVICE}`);
+        throw new RangeError(`Cannot go on training: the ${what} in epoch ${epoch + 1}, batch ${batch}; ${ADVICE}`);
       }
       lossSum += result.loss;
       correct += result.correct;
       const done = { epoch, batch, lossSum, correct, history };
       onBatch?.({ epoch: epoch + 1, batch, batches: this.#loader.length, loss: result.loss });
-      if (performance.now() - last > TURN) {
+      if (performance.now() - this.#turned > TURN) {
         await turn();
-        last = performance.now();
+        this.#turned = performance.now();
       }
       if (signal?.aborted) {
         this.#state = done;

@@ -26,6 +26,13 @@ export type Batch = Dataset;
 function measure(action: string, dataset: Dataset): { N: number; T: number; I: number; width: number } {
   const { x, shape, targets, lengths } = dataset;
   const [N, T, I] = shape as [number, number, number];
+  if (!(x instanceof Float32Array)) throw new TypeError(`Cannot ${action}: x must be a Float32Array`);
+  if (!(targets instanceof Float32Array || targets instanceof Int32Array)) {
+    throw new TypeError(`Cannot ${action}: targets must be a Float32Array or an Int32Array`);
+  }
+  if (lengths && !(lengths instanceof Int32Array)) {
+    throw new TypeError(`Cannot ${action}: lengths must be an Int32Array`);
+  }
   if (shape.length !== 3 || shape.some((n) => !Number.isInteger(n) || n < 1)) {
     throw new RangeError(`Cannot ${action}: shape must be three whole numbers from 1, got [${shape}]`);
   }

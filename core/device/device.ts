@@ -15,6 +15,8 @@ export interface Plan {
   readonly arena: number;
   /** Elements of scratch space that one task needs. */
   readonly scratch: number;
+  /** Whether its programs are worth several threads. */
+  readonly parallel: boolean;
   /** Its programs. */
   readonly programs: readonly Program[];
 }
@@ -22,7 +24,8 @@ export interface Plan {
 /**
  * A device knows kernels and memory, and no model.
  *
- * Calls take effect in the order they are made, but may return before they have; only `read` waits.
+ * `run` returns when the program has run, or a promise for that where it runs elsewhere; nothing else may be asked of the
+ * device in the meantime.
  */
 export interface Device {
   /** Its name, as in `createModel(…, { device })`. */
@@ -34,8 +37,8 @@ export interface Device {
   /** Copies numbers to a tensor of the arena. */
   write(tensor: Tensor, data: Float32Array | Int32Array | Uint32Array): void;
   /** Runs a program of the plan loaded last. */
-  run(program: Program): void;
-  /** A copy of a tensor of the arena, after all that was run before. */
+  run(program: Program): void | Promise<void>;
+  /** A copy of a tensor of the arena. */
   read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>>;
   /** Gives the memory back. The device cannot be used afterwards. */
   dispose(): void;

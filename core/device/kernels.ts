@@ -110,7 +110,8 @@ export const KERNELS = {
 
   // Optimizers: core/kernels/optimizer.ts
   sumBlocks: row({ out: ["grads"], in: ["blocks"], dims: ["n", "count", "stride"] }),
-  gradientNorm: row({ out: ["norm"], in: ["grads"], dims: ["n"] }),
+  sumSquares: row({ out: ["sum"], in: ["grads"], dims: ["n"] }),
+  gradientNorm: row({ out: ["norm"], in: ["sums"], dims: ["n"] }),
   clipNorm: row({ acc: ["grads"], in: ["norm"], dims: ["n"], scalars: ["maxNorm"] }),
   clipValue: row({ acc: ["grads"], dims: ["n"], scalars: ["limit"] }),
   adam: row({

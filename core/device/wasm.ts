@@ -1,6 +1,7 @@
 import { instantiateSync } from "../../deps.ts";
 import type { Device, Plan, Program } from "./device.ts";
 import { KERNELS, orderedArguments, type Tensor } from "./kernels.ts";
+import { CONTROL_BYTES, ThreadPool } from "./threads.ts";
 import { PLAIN, RELAXED } from "./wasm_module.ts";
 
 const PAGE = 65536;
@@ -41,31 +42,46 @@ function decode(base64: string): Uint8Array<ArrayBuffer> {
 /** Kernels in WebAssembly with 128-bit SIMD, on the CPU. */
 export class WasmDevice implements Device {
   readonly name = "wasm";
-  readonly description: string;
   readonly #module: WebAssembly.Module;
+  readonly #simd: string;
+  #threads: number;
+  #note = "";
   #memory!: WebAssembly.Memory;
   #exports!: Exports;
   #bytes!: Uint8Array;
+  #pool: ThreadPool | undefined;
+  #control = 0;
   #base = 0;
   #pages = 0;
   #plan: Plan | undefined;
   #scratch = 0;
-  #addresses = new Map<Program, { address: number; calls: number }[][]>();
+  #scratchSize = 0;
+  #addresses = new Map<Program, { tasks: { address: number; calls: number }[]; list: number }[]>();
   #encoded = new WeakMap<Plan, Encoded[][][]>();
 
-  constructor() {
+  /** @param threads Threads for programs that have several tasks in a stage. */
+  constructor(threads: number) {
     const { module, simd } = compileModule();
     this.#module = module;
-    this.description = `WebAssembly, ${simd}`;
+    this.#simd = simd;
+    this.#threads = threads;
     this.#instantiate(1);
   }
 
+  get description(): string {
+    const threads = this.#threads === 1 ? "1 thread" : `up to ${this.#threads} threads`;
+    return `WebAssembly, ${this.#simd}, ${threads}${this.#note}`;
+  }
+
   #instantiate(pages: number) {
+    this.#pool?.dispose();
+    this.#pool = undefined;
     // Fixed size: views would be lost when memory grows, so a larger plan gets a new memory (see load).
     this.#memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     this.#exports = instantiateSync<Exports>(this.#module, { env: { memory: this.#memory } }).exports as Exports;
     this.#bytes = new Uint8Array(this.#memory.buffer);
-    this.#base = align(this.#exports.arenaStart());
+    this.#control = align(this.#exports.arenaStart());
+    this.#base = align(this.#control + CONTROL_BYTES);
     this.#pages = pages;
   }
 
@@ -74,23 +90,21 @@ export class WasmDevice implements Device {
     const first = this.#plan === undefined;
     let encoded = this.#encoded.get(plan);
     if (!encoded) {
-      this.#encoded.set(
-        plan,
-        encoded = plan.programs.map((p) => p.map((s) => s.map((t) => this.#encode(t)))),
-      );
+      encoded = plan.programs.map((program) => program.map((stage) => stage.map((task) => this.#encode(task))));
+      this.#encoded.set(plan, encoded);
     }
     const tasks = encoded.flat(2);
-    const scratch = align(this.#base + 4 * plan.arena);
-    const programs = align(scratch + 4 * plan.scratch);
-    const end = tasks.reduce((sum, t) => sum + t.words.byteLength, programs);
+    const scratch = align(this.#base + 4 * plan.arena), scratchSize = align(4 * plan.scratch);
+    const programs = scratch + scratchSize * (plan.parallel ? this.#threads : 1);
+    const lists = tasks.reduce((sum, { words }) => sum + words.byteLength, programs), end = lists + 8 * tasks.length;
     const pages = Math.ceil(end / PAGE);
     if (pages > MAX_PAGES) {
       throw new RangeError(
         `Cannot place the model in memory: it needs ${mebibytes(end)} MiB (arena ${
           mebibytes(4 * plan.arena)
         }, scratch ${
-          mebibytes(4 * plan.scratch)
-        }), 32-bit WebAssembly has 4096: take a smaller batch, fewer steps or a smaller hidden size`,
+          mebibytes(programs - scratch)
+        }), 32-bit WebAssembly has 4096: take a smaller batch, fewer steps, a smaller hidden size or fewer threads`,
       );
     }
     if (pages > this.#pages) {
@@ -99,20 +113,24 @@ export class WasmDevice implements Device {
       if (!first) this.#bytes.set(old, this.#base);
     }
     this.#scratch = scratch;
+    this.#scratchSize = scratchSize;
     this.#addresses = new Map();
-    let address = programs;
+    let address = programs, list = lists;
     plan.programs.forEach((program, i) => {
-      this.#addresses.set(
-        program,
-        encoded[i]!.map((stage) =>
-          stage.map(({ words, calls }) => {
-            this.#bytes.set(new Uint8Array(words.buffer), address);
-            const placed = { address, calls };
-            address += words.byteLength;
-            return placed;
-          })
-        ),
-      );
+      const stages = encoded[i]!.map((stage) => {
+        const tasks = stage.map(({ words, calls }) => {
+          this.#bytes.set(new Uint8Array(words.buffer), address);
+          const placed = { address, calls };
+          address += words.byteLength;
+          return placed;
+        });
+        const table = Uint32Array.from(tasks.flatMap(({ address, calls }) => [address, calls]));
+        this.#bytes.set(new Uint8Array(table.buffer), list);
+        const placed = { tasks, list };
+        list += table.byteLength;
+        return placed;
+      });
+      this.#addresses.set(program, stages);
     });
     this.#plan = plan;
   }
@@ -149,11 +167,18 @@ export class WasmDevice implements Device {
     this.#bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), this.#address(tensor));
   }
 
-  run(program: Program): void {
+  run(program: Program): void | Promise<void> {
     const stages = this.#addresses.get(program);
     if (!stages) throw new TypeError("Cannot run a program that is not part of the loaded plan");
-    const { run } = this.#exports;
-    for (const stage of stages) for (const task of stage) run(task.address, task.calls, this.#scratch);
+    if (this.#plan!.parallel && this.#threads > 1) return this.#runOnThreads(stages);
+    const { run } = this.#exports, scratch = this.#scratch;
+    for (const { tasks } of stages) for (const { address, calls } of tasks) run(address, calls, scratch);
+  }
+
+  async #runOnThreads(stages: { tasks: { address: number; calls: number }[]; list: number }[]): Promise<void> {
+    this.#pool ??= new ThreadPool(this.#module, this.#memory, this.#control, this.#threads);
+    const tables = stages.map(({ tasks, list }) => ({ tasks: tasks.length, list }));
+    await this.#pool.run(tables, this.#scratch, this.#scratchSize);
   }
 
   read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>> {

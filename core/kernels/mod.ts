@@ -9,5 +9,5 @@ export { gruBackward, gruForward, gruPackBias } from "./gru";
 export { attentionBackward, attentionForward } from "./attention";
 export { dropoutApply, dropoutMask, randomWords } from "./dropout";
 export { bceLoss, crossEntropyLoss, mseLoss, sigmoidGroups, softmaxGroups } from "./loss";
-export { adam, clipNorm, clipValue, gradientNorm, rmsprop, sgd, sumBlocks } from "./optimizer";
+export { adam, clipNorm, clipValue, gradientNorm, rmsprop, sgd, sumBlocks, sumSquares } from "./optimizer";
 export { activation } from "./simd";

@@ -18,16 +18,23 @@ export function sumBlocks(grads: usize, blocks: usize, n: i32, count: i32, strid
   }
 }
 
-/** norm (1) = √Σ grads², summed in double precision. */
-export function gradientNorm(norm: usize, grads: usize, n: i32): void {
+/** sum (1) = Σ grads², added up in double precision. */
+export function sumSquares(sum: usize, grads: usize, n: i32): void {
   let low = f64x2.splat(0), high = f64x2.splat(0);
   for (let i: usize = 0; i < <usize> n << 2; i += 16) {
     const x = v128.load(grads + i);
     const a = f64x2.promote_low_f32x4(x), b = f64x2.promote_low_f32x4(i32x4.shuffle(x, x, 2, 3, 2, 3));
     low = f64x2.add(low, f64x2.mul(a, a)), high = f64x2.add(high, f64x2.mul(b, b));
   }
-  const sum = f64x2.add(low, high);
-  store<f32>(norm, <f32> Math.sqrt(f64x2.extract_lane(sum, 0) + f64x2.extract_lane(sum, 1)));
+  const pair = f64x2.add(low, high);
+  store<f32>(sum, <f32> (f64x2.extract_lane(pair, 0) + f64x2.extract_lane(pair, 1)));
+}
+
+/** norm (1) = √Σ of n sums of squares. */
+export function gradientNorm(norm: usize, sums: usize, n: i32): void {
+  let sum: f64 = 0;
+  for (let i = 0; i < n; i++) sum += <f64> load<f32>(sums + (<usize> i << 2));
+  store<f32>(norm, <f32> Math.sqrt(sum));
 }
 
 /** grads ∘= min(1, maxNorm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_. */

@@ -2,6 +2,7 @@ import { from } from "../device/arena.ts";
 import type { Device } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
 import { Random, seedWords } from "../random.ts";
+import { MAX_THREADS } from "../device/threads.ts";
 import { WasmDevice } from "../device/wasm.ts";
 import { type ModelConfig, type Parameter, resolveConfig } from "./config.ts";
 import { type DropoutMode, type LossName, lossTerms } from "./head.ts";
@@ -61,6 +62,11 @@ export type StateDict = Record<string, NamedArray>;
 export interface ModelOptions {
   /** Where the model computes. Default "wasm", the only one in this version. */
   device?: "wasm";
+  /**
+   * Threads to compute on, 1 to 32: the result is the same bits for any number. Default "auto": as many as the machine
+   * has cores, and only for batches that are worth it. Several threads leave the event loop free.
+   */
+  threads?: number | "auto";
   /** Of the initial parameters and the dropout masks: a whole number from 0. Default 0. */
   seed?: number;
 }
@@ -134,6 +140,9 @@ class ModelCore implements Model {
   #owner: unknown;
   #loss: LossName | undefined;
   #disposed = false;
+  /** What the last operation asked for ends with. */
+  #last: Promise<unknown> = Promise.resolve();
+  readonly #parallelFrom: number;
 
   constructor(config: ModelConfig, options: ModelOptions = {}) {
     this.config = resolveConfig(config);
@@ -141,8 +150,14 @@ class ModelCore implements Model {
     seedWords(this.seed);
     const device = options.device ?? "wasm";
     if (device !== "wasm") throw new TypeError(`Cannot create model: device must be "wasm", got "${device}"`);
+    const threads = options.threads ?? "auto";
+    if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)) {
+      throw new RangeError(`Cannot create model: threads must be "auto" or from 1 to ${MAX_THREADS}, got ${threads}`);
+    }
+    this.#parallelFrom = threads === "auto" ? AUTO_BLOCKS : 2;
     this.#network = new Network(this.config);
-    this.#device = new WasmDevice();
+    const cores = Math.min(globalThis.navigator?.hardwareConcurrency ?? 1, MAX_THREADS);
+    this.#device = new WasmDevice(threads === "auto" ? cores : threads);
     const random = new Random(this.seed, "init");
     this.#reserve();
     const values = new Float32Array(this.#network.paddedSize);
@@ -155,7 +170,7 @@ class ModelCore implements Model {
   /** Places the parameters before there is anything to run. */
   #reserve() {
     const programs: [] = [];
-    this.#device.load({ arena: this.#network.persistent, scratch: 0, programs }, 0);
+    this.#device.load({ arena: this.#network.persistent, scratch: 0, parallel: false, programs }, 0);
   }
 
   get parameters(): readonly Parameter[] {
@@ -167,18 +182,31 @@ class ModelCore implements Model {
     return { name, description };
   }
 
-  async forward(sequences: Sequences): Promise<Outputs> {
-    const plan = this.run(sequences, { purpose: "forward" });
-    return await this.#outputs(plan, sequences);
+  forward(sequences: Sequences): Promise<Outputs> {
+    return this.exclusive(async () => {
+      const plan = await this.run(sequences, { purpose: "forward" });
+      return await this.#outputs(plan, sequences);
+    });
   }
 
-  async gradients(
+  gradients(
+    sequences: Sequences,
+    targets: Targets,
+    options: { loss: LossName; dropoutMask?: Float32Array },
+  ): Promise<Gradients> {
+    return this.exclusive(() => this.#gradients(sequences, targets, options));
+  }
+
+  async #gradients(
     sequences: Sequences,
     targets: Targets,
     options: { loss: LossName; dropoutMask?: Float32Array },
   ): Promise<Gradients> {
     const { loss, dropoutMask } = options;
-    const plan = this.run(sequences, { purpose: "gradients", loss, targets, dropoutMask });
+    if (loss === undefined) {
+      throw new TypeError(`Cannot run model: loss must be one of ${LOSSES.join(", ")}, got ${loss}`);
+    }
+    const plan = await this.run(sequences, { purpose: "gradients", loss, targets, dropoutMask });
     const { config: { numLayers, hiddenSize: H }, directions, gradients } = this.#network;
     const [B, T, I] = sequences.shape as [number, number, number];
     const { loss: value } = await this.stats(plan);
@@ -192,34 +220,35 @@ class ModelCore implements Model {
   /**
    * Probabilities (or values) and attention weights: see `predict`.
    */
-  async predict(
+  predict(
     sequences: Sequences,
     loss: LossName,
   ): Promise<{ probabilities: NamedArray; attentionWeights: NamedArray }> {
-    checkLoss(loss);
-    const { io } = this.run(sequences, { purpose: "predict", activation: loss });
-    const [B, T] = sequences.shape as [number, number];
-    return {
-      probabilities: await this.#array(io.probabilities!, [B, this.config.outputSize]),
-      attentionWeights: await this.#array(io.attentionWeights!, [B, T]),
-    };
+    return this.exclusive(async () => {
+      checkLoss(loss);
+      const { io } = await this.run(sequences, { purpose: "predict", activation: loss });
+      const [B, T] = sequences.shape as [number, number, number];
+      return {
+        probabilities: await this.#array(io.probabilities!, [B, this.config.outputSize]),
+        attentionWeights: await this.#array(io.attentionWeights!, [B, T]),
+      };
+    });
   }
 
   get loss(): LossName | undefined {
     return this.#loss;
   }
 
-  async stateDict(): Promise<StateDict> {
-    this.#check();
-    return this.#named(await this.#device.read(this.#network.values));
+  stateDict(): Promise<StateDict> {
+    return this.exclusive(async () => this.#named(await this.#device.read(this.#network.values)));
   }
 
-  // deno-lint-ignore require-await -- async so that every device can keep the signature, and errors arrive as rejections
-  async loadStateDict(dict: StateDict): Promise<void> {
-    this.#check();
-    const values = this.#flatten(dict, "state dict");
-    this.#device.write(this.#network.values, values);
-    this.#version++;
+  loadStateDict(dict: StateDict): Promise<void> {
+    // deno-lint-ignore require-await -- errors arrive as rejections
+    return this.exclusive(async () => {
+      this.#device.write(this.#network.values, this.#flatten(dict, "state dict"));
+      this.#version++;
+    });
   }
 
   dispose(): void {
@@ -295,9 +324,21 @@ class ModelCore implements Model {
   // What follows is not part of the public face.
 
   /**
-   * Runs a plan over a batch; its results stand in the plan's tensors.
+   * Runs an operation when those before it have ended: they share the memory, and none may see another's numbers.
    */
-  run(
+  exclusive<T>(operation: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(() => {
+      this.#check();
+      return operation();
+    });
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  /**
+   * Runs a plan over a batch; its results stand in the plan's tensors. To be called within `exclusive`.
+   */
+  async run(
     sequences: Sequences,
     request: {
       purpose: PlanRequest["purpose"];
@@ -309,8 +350,7 @@ class ModelCore implements Model {
       update?: PlanRequest["update"];
       control?: Uint32Array;
     },
-  ): ModelPlan {
-    this.#check();
+  ): Promise<ModelPlan> {
     const [B, T] = this.#validate(sequences, request.loss, request.targets, request.dropoutMask);
     const dropout: DropoutMode = request.dropoutMask ? "given" : request.random ? "random" : "none";
     const { purpose, loss, activation, update } = request;
@@ -319,7 +359,17 @@ class ModelCore implements Model {
     let plan = this.#plans.get(key);
     if (!plan) {
       if (this.#plans.size >= MAX_PLANS) this.#plans.delete(this.#plans.keys().next().value!);
-      plan = makePlan(this.#network, { B, T, purpose, h0, loss, activation, dropout, update });
+      plan = makePlan(this.#network, {
+        B,
+        T,
+        purpose,
+        h0,
+        loss,
+        activation,
+        dropout,
+        update,
+        parallelFrom: this.#parallelFrom,
+      });
       this.#plans.set(key, plan);
     }
     this.#load(plan);
@@ -332,12 +382,12 @@ class ModelCore implements Model {
     if (request.control) device.write(this.#network.control, request.control);
     const backward = purpose === "gradients" || purpose === "step";
     if (this.#packed.forward !== this.#version || backward && this.#packed.backward !== this.#version) {
-      device.run(plan.pack);
+      await device.run(plan.pack);
       this.#packed.forward = this.#version;
       // A step does not pack what only input gradients need.
       if (purpose === "gradients") this.#packed.backward = this.#version;
     }
-    device.run(plan.main);
+    await device.run(plan.main);
     if (purpose === "step") this.#version++;
     return plan;
   }
@@ -377,7 +427,10 @@ class ModelCore implements Model {
     this.#loss = loss;
     // Plans of "step" hold the earlier owner's update.
     for (const key of this.#plans.keys()) if (key.startsWith("step ")) this.#plans.delete(key);
-    for (const slot of this.#network.slots) this.#device.write(slot, new Float32Array(slot.length));
+    // deno-lint-ignore require-await -- an operation like others, in its turn
+    this.exclusive(async () => {
+      for (const slot of this.#network.slots) this.#device.write(slot, new Float32Array(slot.length));
+    });
   }
 
   /** Whether `owner` claimed the optimizer state last. */
@@ -472,6 +525,9 @@ function checkLoss(loss: LossName): void {
     );
   }
 }
+
+/** Blocks from which "auto" takes several threads: starting them takes longer than the whole training of a small model. */
+const AUTO_BLOCKS = 4;
 
 /** Plans kept at a time, for the batches of different sizes that come in turn. */
 const MAX_PLANS = 16;

@@ -55,6 +55,22 @@ export interface GruDirection {
   readonly biasHh: number | null;
 }
 
+/** A piece of the block of all parameters, with what belongs to it: gradients, moments. */
+export interface ParameterRange {
+  readonly n: number;
+  readonly values: Tensor;
+  readonly slots: readonly Tensor[];
+  readonly gradients: Tensor;
+  /** Sum of the squares of these gradients. */
+  readonly squares: Tensor;
+  /** The norm of the whole gradient. */
+  readonly norm: Tensor;
+  readonly control: Tensor;
+}
+
+/** Parameters that one task updates: threads share the work, and sums of squares are added up in this order. */
+const RANGE = 16384;
+
 /** The sizes and the persistent tensors of a model: parameters, moments, packed weights. The same for every plan. */
 export class Network {
   readonly config: Required<ModelConfig>;
@@ -71,6 +87,10 @@ export class Network {
   readonly slots: readonly Tensor[];
   readonly gradients: Tensor;
   readonly control: Tensor;
+  /** Sums of the squares of the gradients, one for each range. */
+  readonly squares: Tensor;
+  /** The norm of the whole gradient (1). */
+  readonly norm: Tensor;
   /** The layers of the GRU, each with its directions. */
   readonly gru: readonly (readonly GruDirection[])[];
   /** The halves of attention.attn.weight: for the query, and for the GRU's outputs. */
@@ -104,6 +124,8 @@ export class Network {
     this.slots = Array.from({ length: OPTIMIZER_SLOTS }, block);
     this.gradients = block();
     this.control = arena.allocate(CONTROL_WORDS);
+    this.squares = arena.allocate(Math.ceil(this.paddedSize / RANGE));
+    this.norm = arena.allocate(1);
 
     const weight = (name: string, { rotate = 0, skip = 0, columns = 0 } = {}): Weight => {
       const { offset, shape } = this.parameter(name), [M, ldw] = shape as [number, number];
@@ -140,41 +162,58 @@ export class Network {
     return this.#byName.get(name)!;
   }
 
-  /** The task that brings what the forward pass reads up to date with the parameters. */
-  packForward(): TaskBuilder {
-    const task = new TaskBuilder();
-    const pack = ({ offset, forward, M, K, ldw, rotate }: Weight) =>
+  /** All parameters in pieces. */
+  ranges(): ParameterRange[] {
+    return Array.from({ length: this.squares.length }, (_, i) => {
+      const start = i * RANGE, n = Math.min(RANGE, this.paddedSize - start);
+      const piece = (tensor: Tensor) => from(tensor, start, n);
+      return {
+        n,
+        values: piece(this.values),
+        slots: this.slots.map(piece),
+        gradients: piece(this.gradients),
+        squares: from(this.squares, i, 1),
+        norm: this.norm,
+        control: this.control,
+      };
+    });
+  }
+
+  /** The tasks that bring what the forward pass reads up to date with the parameters. */
+  packForward(): TaskBuilder[] {
+    const vectors = new TaskBuilder(), tasks = [vectors];
+    const pack = ({ offset, forward, M, K, ldw, rotate }: Weight) => {
+      const task = new TaskBuilder();
       task.call("packForward", { panels: forward, w: from(this.values, offset), M, K, ldw, rotate });
+      tasks.push(task);
+    };
     const vector = (dst: Tensor, name: string) => {
       const { offset, length } = this.parameter(name);
-      task.call("copyVector", { dst, src: from(this.values, offset), n: length });
+      vectors.call("copyVector", { dst, src: from(this.values, offset), n: length });
     };
     for (const { input, hidden, bias, biasIh, biasHh } of this.gru.flat()) {
       pack(input);
       pack(hidden);
       if (biasIh === null || biasHh === null) continue;
       const [ih, hh] = [from(this.values, biasIh), from(this.values, biasHh)];
-      task.call("gruPackBias", { bias, biasIh: ih, biasHh: hh, H: this.config.hiddenSize });
+      vectors.call("gruPackBias", { bias, biasIh: ih, biasHh: hh, H: this.config.hiddenSize });
     }
     for (const weight of [this.query, this.encoder, this.head]) pack(weight);
     vector(this.attentionBias, "attention.attn.bias");
     vector(this.v, "attention.v.weight");
     vector(this.headBias, "fc.bias");
-    return task;
+    return tasks;
   }
 
-  /** The task that brings what the backward pass reads up to date with the parameters. */
-  packBackward(inputGradients: boolean): TaskBuilder {
-    const task = new TaskBuilder();
-    const pack = ({ offset, backward, M, K, ldw, rotate }: Weight) =>
-      task.call("packBackward", { panels: backward, w: from(this.values, offset), M: K, K: M, ldw, rotate });
-    this.gru.forEach((layer, l) =>
-      layer.forEach(({ input, hidden }) => {
-        if (l > 0 || inputGradients) pack(input);
-        pack(hidden);
-      })
+  /** The tasks that bring what the backward pass reads up to date with the parameters. */
+  packBackward(inputGradients: boolean): TaskBuilder[] {
+    const weights = this.gru.flatMap((layer, l) =>
+      layer.flatMap(({ input, hidden }) => l > 0 || inputGradients ? [input, hidden] : [hidden])
     );
-    for (const weight of [this.query, this.encoder, this.head]) pack(weight);
-    return task;
+    return [...weights, this.query, this.encoder, this.head].map(({ offset, backward, M, K, ldw, rotate }) => {
+      const task = new TaskBuilder();
+      task.call("packBackward", { panels: backward, w: from(this.values, offset), M: K, K: M, ldw, rotate });
+      return task;
+    });
   }
 }

@@ -5,7 +5,7 @@ import { Attention } from "./attention.ts";
 import { type Block, blockRows, type InputsOutputs } from "./block.ts";
 import { GruLayers } from "./gru.ts";
 import { type DropoutMode, Head, type LossName, lossTerms } from "./head.ts";
-import { GROUP, groupsOf, type Network } from "./network.ts";
+import { GROUP, groupsOf, type Network, type ParameterRange } from "./network.ts";
 
 /** What a plan is for. */
 export interface PlanRequest {
@@ -23,8 +23,10 @@ export interface PlanRequest {
   readonly activation?: LossName;
   /** Default "none". */
   readonly dropout?: DropoutMode;
-  /** For "step": adds the clipping and the optimizer's call, the gradients being summed up. */
-  readonly update?: (task: TaskBuilder, network: Network) => void;
+  /** For "step": adds the clipping and the optimizer's call for a range, its gradients being summed up. */
+  readonly update?: (task: TaskBuilder, range: ParameterRange) => void;
+  /** Fewest blocks that are worth several threads. */
+  readonly parallelFrom: number;
 }
 
 /** A plan with its tensors and programs by name. */
@@ -112,14 +114,30 @@ export function makePlan(network: Network, request: PlanRequest): ModelPlan {
     scratchLength = Math.max(scratchLength, space.length);
   }
   const main: (readonly Task[])[] = [tasks];
+  const { update } = request;
   if (backward) {
-    const task = new TaskBuilder();
-    if (blocks > 1) {
-      task.call("sumBlocks", { grads: gradients, blocks: parts, n: paddedSize, count: blocks, stride: paddedSize });
+    const ranges = network.ranges(), sum: Task[] = [], apply: Task[] = [];
+    for (const [i, range] of ranges.entries()) {
+      const task = new TaskBuilder(), { gradients: grads, n, squares } = range;
+      const first = from(parts, range.gradients.offset - gradients.offset);
+      if (blocks > 1) task.call("sumBlocks", { grads, blocks: first, n, count: blocks, stride: paddedSize });
+      if (update) {
+        task.call("sumSquares", { sum: squares, grads, n });
+        const next = new TaskBuilder();
+        update(next, range);
+        apply[i] = next.calls;
+      }
+      if (task.calls.length) sum.push(task.calls);
     }
-    request.update?.(task, network);
-    if (task.calls.length > 0) main.push([task.calls]);
+    const norm = new TaskBuilder();
+    norm.call("gradientNorm", { norm: network.norm, sums: network.squares, n: ranges.length });
+    if (sum.length) main.push(sum);
+    if (update) main.push([norm.calls], apply);
   }
-  const pack = [[network.packForward().calls, ...(backward ? [network.packBackward(io.dx !== null).calls] : [])]];
-  return { io, blocks, pack, main, arena: arena.length, scratch: scratchLength, programs: [pack, main] };
+  const packs = [...network.packForward(), ...backward ? network.packBackward(io.dx !== null) : []];
+  const tasksOf = (builders: TaskBuilder[]): Task[] => builders.map(({ calls }) => calls);
+  // One task where threads do not share it: each costs a call.
+  const parallel = blocks >= request.parallelFrom;
+  const pack = [parallel ? tasksOf(packs) : [tasksOf(packs).flat()]];
+  return { io, blocks, pack, main, parallel, arena: arena.length, scratch: scratchLength, programs: [pack, main] };
 }

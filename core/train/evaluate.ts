@@ -40,8 +40,9 @@ export async function evaluate(
   const loader = new DataLoader(dataset, { batchSize }), core = coreOf(model);
   let sum = 0, weighted = 0, correct = 0;
   for (const batch of loader) {
-    const plan = core.run(batch, { purpose: "evaluate", loss, targets: batch.targets });
-    const stats = await core.stats(plan);
+    const stats = await core.exclusive(async () =>
+      await core.stats(await core.run(batch, { purpose: "evaluate", loss, targets: batch.targets }))
+    );
     sum += stats.loss;
     weighted += stats.loss * batch.shape[0]!;
     correct += stats.correct;

@@ -1,6 +1,5 @@
-import { from } from "../device/arena.ts";
 import type { TaskBuilder } from "../device/device.ts";
-import type { Network } from "../model/network.ts";
+import type { ParameterRange } from "../model/network.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 
 /** The optimizers, by the names of PyTorch's classes. */
@@ -72,7 +71,7 @@ interface Optimizer {
   readonly defaults: OptimizerOptions;
   /** PyTorch's names of the state kept per parameter. */
   state(options: Required<OptimizerOptions>): string[];
-  update(task: TaskBuilder, network: Network, options: Required<OptimizerOptions>): void;
+  update(task: TaskBuilder, range: ParameterRange, options: Required<OptimizerOptions>): void;
 }
 
 const ADAM = { learningRate: 1e-3, betas: [0.9, 0.999], eps: 1e-8, amsgrad: false };
@@ -81,7 +80,7 @@ function adam(decoupled: boolean, weightDecay: number): Optimizer {
   return {
     defaults: { ...ADAM, weightDecay },
     state: ({ amsgrad }) => ["exp_avg", "exp_avg_sq", ...amsgrad ? ["max_exp_avg_sq"] : []],
-    update(task, { values, slots, gradients, control, paddedSize }, { betas, eps, weightDecay, amsgrad }) {
+    update(task, { values, slots, gradients, control, n }, { betas, eps, weightDecay, amsgrad }) {
       const [beta1, beta2] = betas as [number, number];
       task.call("adam", {
         params: values,
@@ -90,7 +89,7 @@ function adam(decoupled: boolean, weightDecay: number): Optimizer {
         largest: amsgrad ? slots[2]! : null,
         grads: gradients,
         control,
-        n: paddedSize,
+        n,
         decoupled: Number(decoupled),
         amsgrad: Number(amsgrad),
         newM: 1 - beta1,
@@ -109,13 +108,13 @@ const OPTIMIZERS: Record<OptimizerName, Optimizer> = {
   sgd: {
     defaults: { learningRate: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false },
     state: ({ momentum }) => momentum ? ["momentum_buffer"] : [],
-    update(task, { values, slots, gradients, control, paddedSize }, { momentum, nesterov, weightDecay }) {
+    update(task, { values, slots, gradients, control, n }, { momentum, nesterov, weightDecay }) {
       task.call("sgd", {
         params: values,
         buffer: momentum ? slots[0]! : null,
         grads: gradients,
         control,
-        n: paddedSize,
+        n,
         nesterov: Number(nesterov),
         momentum,
         weightDecay,
@@ -125,13 +124,13 @@ const OPTIMIZERS: Record<OptimizerName, Optimizer> = {
   rmsprop: {
     defaults: { learningRate: 1e-2, alpha: 0.99, eps: 1e-8, weightDecay: 0 },
     state: () => ["square_avg"],
-    update(task, { values, slots, gradients, control, paddedSize }, { alpha, eps, weightDecay }) {
+    update(task, { values, slots, gradients, control, n }, { alpha, eps, weightDecay }) {
       task.call("rmsprop", {
         params: values,
         squares: slots[0]!,
         grads: gradients,
         control,
-        n: paddedSize,
+        n,
         alpha,
         fresh: 1 - alpha,
         eps,
@@ -182,23 +181,17 @@ export function optimizerState(options: OptimizerOptions): string[] {
   return OPTIMIZERS[options.name!].state(options as Required<OptimizerOptions>);
 }
 
-/** Clipping and the optimizer's call. */
+/** Clipping and the optimizer's call, for a range of the parameters. */
 export function updateCalls(
   options: OptimizerOptions,
   { clipNorm, clipValue }: { clipNorm?: number; clipValue?: number },
-): (task: TaskBuilder, network: Network) => void {
-  return (task, network) => {
-    const { gradients: grads, paddedSize: n } = network, norm = gradientNormOf(network);
-    task.call("gradientNorm", { norm, grads, n });
+): (task: TaskBuilder, range: ParameterRange) => void {
+  return (task, range) => {
+    const { gradients: grads, norm, n } = range;
     if (clipNorm !== undefined) task.call("clipNorm", { grads, norm, n, maxNorm: clipNorm });
     if (clipValue !== undefined) task.call("clipValue", { grads, n, limit: clipValue });
-    OPTIMIZERS[options.name!].update(task, network, options as Required<OptimizerOptions>);
+    OPTIMIZERS[options.name!].update(task, range, options as Required<OptimizerOptions>);
   };
-}
-
-/** Where a step leaves the norm of its gradient: a word of the control tensor that nothing else uses. */
-export function gradientNormOf({ control }: Network): ReturnType<typeof from> {
-  return from(control, 12, 1);
 }
 
 /** The control tensor for step number `step`, counted from 0: seed, step, and the optimizer's changing numbers. */

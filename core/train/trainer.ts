@@ -2,14 +2,7 @@ import type { LossName } from "../model/head.ts";
 import { coreOf, LOSSES, type Model, type Sequences, type StateDict, type Targets } from "../model/model.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { seedWords } from "../random.ts";
-import {
-  controlWords,
-  gradientNormOf,
-  type OptimizerOptions,
-  optimizerState,
-  resolveOptimizer,
-  updateCalls,
-} from "./optimizer.ts";
+import { controlWords, type OptimizerOptions, optimizerState, resolveOptimizer, updateCalls } from "./optimizer.ts";
 
 /** How a model is trained, step by step. */
 export interface TrainerOptions {
@@ -99,20 +92,22 @@ export class Trainer {
     options: { dropoutMask?: Float32Array } = {},
   ): Promise<StepResult> {
     const core = this.#core;
-    this.#check();
-    const plan = core.run(sequences, {
-      purpose: "step",
-      loss: this.options.loss,
-      targets,
-      dropoutMask: options.dropoutMask,
-      random: true,
-      update: this.#update,
-      control: controlWords(this.options.optimizer, this.#seed, this.#step),
+    return await core.exclusive(async () => {
+      this.#check();
+      const plan = await core.run(sequences, {
+        purpose: "step",
+        loss: this.options.loss,
+        targets,
+        dropoutMask: options.dropoutMask,
+        random: true,
+        update: this.#update,
+        control: controlWords(this.options.optimizer, this.#seed, this.#step),
+      });
+      this.#step++;
+      const { loss, correct } = await core.stats(plan);
+      const [gradNorm] = await core.read((network) => network.norm);
+      return { loss, gradNorm: gradNorm!, correct };
     });
-    this.#step++;
-    const { loss, correct } = await core.stats(plan);
-    const [gradNorm] = await core.read(gradientNormOf);
-    return { loss, gradNorm: gradNorm!, correct };
   }
 
   #check() {
@@ -123,12 +118,14 @@ export class Trainer {
 
   /** A copy of the optimizer's state. */
   async state(): Promise<TrainerState> {
-    this.#check();
-    const slots: Record<string, StateDict> = {};
-    for (const [i, name] of optimizerState(this.options.optimizer).entries()) {
-      slots[name] = await this.#core.readSlot(i);
-    }
-    return { step: this.#step, slots };
+    return await this.#core.exclusive(async () => {
+      this.#check();
+      const slots: Record<string, StateDict> = {};
+      for (const [i, name] of optimizerState(this.options.optimizer).entries()) {
+        slots[name] = await this.#core.readSlot(i);
+      }
+      return { step: this.#step, slots };
+    });
   }
 
   /**
@@ -136,8 +133,12 @@ export class Trainer {
    *
    * @throws {TypeError | RangeError} If names or shapes are not this optimizer's.
    */
-  // deno-lint-ignore require-await -- errors arrive as rejections, as from every other method
-  async loadState({ step, slots }: TrainerState): Promise<void> {
+  async loadState(state: TrainerState): Promise<void> {
+    // deno-lint-ignore require-await -- errors arrive as rejections, as from every other method
+    await this.#core.exclusive(async () => this.#load(state));
+  }
+
+  #load({ step, slots }: TrainerState) {
     this.#check();
     if (!Number.isSafeInteger(step) || step < 0) {
       throw new RangeError(`Cannot load optimizer state: step must be a whole number from 0, got ${step}`);

@@ -62,6 +62,7 @@ export {
   saveCheckpoint,
   type TrainingOptions,
 } from "./core/train/checkpoint.ts";
+export type { Simd } from "./core/device/wasm.ts";
 export { VERSION } from "./core/version.ts";
 
 if (import.meta.main) {

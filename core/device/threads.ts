@@ -38,7 +38,8 @@ interface WorkerStart {
  * What a worker runs. It becomes the text of a Blob: it must not refer to anything outside itself.
  *
  * Cells of the control block, in words: 0 generation, 1 open (a program is being worked on), 2 workers inside, 3 stages of
- * the program, 4 programs finished, 5 first scratch address, 6 scratch size, 7 stop; from 16 on, for each stage: tasks,
+ * the program, 4 programs finished, 5 first scratch address, 6 scratch size, 7 stop,
+ * 8 wide tiles; from 16 on, for each stage: tasks,
  * list, claimed, done; from 80 on the slots that have a worker.
  */
 function workerMain(): void {
@@ -48,8 +49,9 @@ function workerMain(): void {
   };
   scope.onmessage = ({ data: { module, memory, control, slot } }) => {
     const cells = new Int32Array(memory.buffer, 4 * control, 128), words = new Int32Array(memory.buffer);
-    const { run } = new WebAssembly.Instance(module, { env: { memory } }).exports as {
+    const { run, setWide } = new WebAssembly.Instance(module, { env: { memory } }).exports as {
       run(program: number, count: number, scratch: number): void;
+      setWide(on: number): void;
     };
     // Spinning costs less than sleeping for the short waits between stages and steps; the count is about 0.1 ms.
     const SPINS = 20_000, IDLE = 500;
@@ -58,6 +60,7 @@ function workerMain(): void {
       return Atomics.wait(cells, cell, value, timeout) !== "timed-out";
     };
     const work = () => {
+      setWide(cells[8]!);
       const scratch = cells[5]! + slot * cells[6]!;
       for (let stage = 0; stage < cells[3]!; stage++) {
         const base = 16 + 4 * stage, tasks = cells[base]!, list = cells[base + 1]! >> 2;
@@ -115,14 +118,18 @@ export class ThreadPool {
    * @returns A promise for when all is done.
    * @throws {DOMException} If shared memory cannot be handed to workers, as on a page without cross-origin isolation.
    */
-  async run(stages: readonly StageTable[], scratch: number, scratchSize: number): Promise<void> {
+  async run(
+    stages: readonly StageTable[],
+    { first, size, wide }: { first: number; size: number; wide: boolean },
+  ): Promise<void> {
     if (stages.length > MAX_STAGES) throw new RangeError(`Cannot run ${stages.length} stages, at most ${MAX_STAGES}`);
     const cells = this.#cells;
     // Those that are still on their way out of the program before.
     while (Atomics.load(cells, 2) > 0) await new Promise((resolve) => setTimeout(resolve, 0));
     cells[3] = stages.length;
-    cells[5] = scratch;
-    cells[6] = scratchSize;
+    cells[5] = first;
+    cells[6] = size;
+    cells[8] = Number(wide);
     stages.forEach(({ tasks, list }, i) => cells.set([tasks, list, 0, 0], 16 + 4 * i));
     const finished = Atomics.load(cells, 4);
     Atomics.store(cells, 1, 1);

@@ -14,6 +14,8 @@ interface Exports extends Record<string, unknown> {
   run(program: number, count: number, scratch: number): void;
   /** First address behind the module's own constants. */
   arenaStart(): number;
+  /** Whether products take the larger tiles. */
+  setWide(on: number): void;
 }
 
 /** A task as the module reads it: kernel numbers and arguments, one 4-byte word each. */
@@ -24,16 +26,32 @@ interface Encoded {
 
 const NUMBERS = new Map(Object.keys(KERNELS).map((name, i) => [name, i]));
 
-let compiled: { module: WebAssembly.Module; simd: string } | undefined;
+/**
+ * Which instructions to use: "plain" SIMD, whose results are the same bits on every machine; "relaxed", with fused
+ * multiply-add where the processor has it; "wide", relaxed with larger tiles, for V8 run with
+ * `--no-wasm-bounds-checks --experimental-wasm-revectorize`. "auto" takes what is faster here.
+ */
+export type Simd = "auto" | "plain" | "relaxed" | "wide";
 
-/** The module, compiled once per process: with relaxed SIMD (fused multiply-add) where the engine has it. */
-export function compileModule(): { module: WebAssembly.Module; simd: string } {
-  if (compiled) return compiled;
-  const relaxed = decode(RELAXED);
-  const fused = WebAssembly.validate(relaxed);
-  const module = new WebAssembly.Module(fused ? relaxed : decode(PLAIN));
-  return compiled = { module, simd: fused ? "relaxed SIMD" : "SIMD" };
+/** All of these. */
+export const SIMD: readonly Simd[] = ["auto", "plain", "relaxed", "wide"];
+
+const modules = new Map<boolean, WebAssembly.Module>();
+
+/** The module, compiled once per process; with relaxed SIMD if wanted and there, else in plain SIMD. */
+function compileModule(simd: Simd): { module: WebAssembly.Module; relaxed: boolean } {
+  const binary = simd === "plain" ? undefined : decode(RELAXED),
+    relaxed = binary !== undefined && WebAssembly.validate(binary);
+  if (!relaxed && simd !== "auto" && simd !== "plain") {
+    throw new TypeError(`Cannot create model: this engine has no relaxed SIMD, which simd "${simd}" needs`);
+  }
+  let module = modules.get(relaxed);
+  if (!module) modules.set(relaxed, module = new WebAssembly.Module(relaxed ? binary : decode(PLAIN)));
+  return { module, relaxed };
 }
+
+/** What the probe said: whether this process runs the larger tiles faster. */
+let wideIsFaster: boolean | undefined;
 
 function decode(base64: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
@@ -43,7 +61,9 @@ function decode(base64: string): Uint8Array<ArrayBuffer> {
 export class WasmDevice implements Device {
   readonly name = "wasm";
   readonly #module: WebAssembly.Module;
-  readonly #simd: string;
+  readonly #relaxed: boolean;
+  readonly #simd: Simd;
+  #wide: boolean;
   #threads: number;
   #note = "";
   #memory!: WebAssembly.Memory;
@@ -59,18 +79,21 @@ export class WasmDevice implements Device {
   #addresses = new Map<Program, { tasks: { address: number; calls: number }[]; list: number }[]>();
   #encoded = new WeakMap<Plan, Encoded[][][]>();
 
-  /** @param threads Threads for programs that have several tasks in a stage. */
-  constructor(threads: number) {
-    const { module, simd } = compileModule();
+  /** @param threads Threads for programs that are worth several. */
+  constructor(threads: number, simd: Simd = "auto") {
+    const { module, relaxed } = compileModule(simd);
     this.#module = module;
+    this.#relaxed = relaxed;
     this.#simd = simd;
+    this.#wide = simd === "wide";
     this.#threads = threads;
     this.#instantiate(1);
   }
 
   get description(): string {
     const threads = this.#threads === 1 ? "1 thread" : `up to ${this.#threads} threads`;
-    return `WebAssembly, ${this.#simd}, ${threads}${this.#note}`;
+    const simd = this.#wide ? "relaxed SIMD in wide tiles" : this.#relaxed ? "relaxed SIMD" : "plain SIMD";
+    return `WebAssembly, ${simd}, ${threads}${this.#note}`;
   }
 
   #instantiate(pages: number) {
@@ -80,6 +103,7 @@ export class WasmDevice implements Device {
     this.#memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
     this.#exports = instantiateSync<Exports>(this.#module, { env: { memory: this.#memory } }).exports as Exports;
     this.#bytes = new Uint8Array(this.#memory.buffer);
+    this.#exports.setWide(Number(this.#wide));
     this.#control = align(this.#exports.arenaStart());
     this.#base = align(this.#control + CONTROL_BYTES);
     this.#pages = pages;
@@ -133,6 +157,36 @@ export class WasmDevice implements Device {
       this.#addresses.set(program, stages);
     });
     this.#plan = plan;
+    if (plan.parallel && this.#simd === "auto" && this.#relaxed) this.#chooseTiles();
+  }
+
+  /**
+   * Measures which tiles are faster in this process, for about a millisecond once the code is compiled well: whether the
+   * engine packs 128-bit operations into 256-bit ones depends on flags that cannot be read.
+   */
+  #chooseTiles() {
+    if (wideIsFaster === undefined) {
+      const M = 160, K = 64, groups = 2, memory = new WebAssembly.Memory({ initial: 8, maximum: 8, shared: true });
+      const { arenaStart, linearForward, setWide } = instantiateSync(this.#module, { env: { memory } })
+        .exports as unknown as Exports & { linearForward(...args: number[]): void };
+      const base = align(arenaStart()), y = base + 4 * M * K, x = y + 32 * M * groups;
+      const time = (wide: number) => {
+        setWide(wide);
+        const start = performance.now();
+        for (let i = 0; i < 4; i++) linearForward(y, x, base, 0, M, K, groups, 8 * M, 8 * K);
+        return performance.now() - start;
+      };
+      const best = [Infinity, Infinity], start = performance.now();
+      for (let now = start; now < start + 12; now = performance.now()) {
+        for (const wide of [0, 1]) {
+          const spent = time(wide);
+          if (now > start + 10) best[wide] = Math.min(best[wide]!, spent);
+        }
+      }
+      wideIsFaster = best[1]! < 0.9 * best[0]!;
+    }
+    this.#wide = wideIsFaster;
+    this.#exports.setWide(Number(this.#wide));
   }
 
   /** One word per kernel number, address or number. Scratch addresses are relative, marked by their lowest bit. */
@@ -178,7 +232,7 @@ export class WasmDevice implements Device {
   async #runOnThreads(stages: { tasks: { address: number; calls: number }[]; list: number }[]): Promise<void> {
     this.#pool ??= new ThreadPool(this.#module, this.#memory, this.#control, this.#threads);
     const tables = stages.map(({ tasks, list }) => ({ tasks: tasks.length, list }));
-    await this.#pool.run(tables, this.#scratch, this.#scratchSize);
+    await this.#pool.run(tables, { first: this.#scratch, size: this.#scratchSize, wide: this.#wide });
   }
 
   read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>> {

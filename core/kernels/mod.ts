@@ -11,3 +11,4 @@ export { dropoutApply, dropoutMask, randomWords } from "./dropout";
 export { bceLoss, crossEntropyLoss, mseLoss, sigmoidGroups, softmaxGroups } from "./loss";
 export { adam, clipNorm, clipValue, gradientNorm, rmsprop, sgd, sumBlocks, sumSquares } from "./optimizer";
 export { activation } from "./simd";
+export { setWide } from "./product";

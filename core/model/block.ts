@@ -74,7 +74,7 @@ export function weightGradient(
 
 /** Elements of scratch that weightGradient needs: the product with both sides rounded up. */
 export function gradientScratch({ M, K }: Weight): number {
-  return Math.ceil(M / 8) * 8 * Math.ceil(K / 8) * 8;
+  return (M + 7) * Math.ceil(K / 8) * 8;
 }
 
 /** Elements of `groups` groups of F features turned round. */

@@ -3,7 +3,7 @@ import type { Device } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
 import { Random, seedWords } from "../random.ts";
 import { MAX_THREADS } from "../device/threads.ts";
-import { WasmDevice } from "../device/wasm.ts";
+import { SIMD, type Simd, WasmDevice } from "../device/wasm.ts";
 import { type ModelConfig, type Parameter, resolveConfig } from "./config.ts";
 import { type DropoutMode, type LossName, lossTerms } from "./head.ts";
 import { Network } from "./network.ts";
@@ -67,6 +67,12 @@ export interface ModelOptions {
    * has cores, and only for batches that are worth it. Several threads leave the event loop free.
    */
   threads?: number | "auto";
+  /**
+   * Instructions to use. "plain": SIMD whose results are the same bits on every machine; "relaxed": with fused
+   * multiply-add; "wide": relaxed, in tiles for V8 run with `--no-wasm-bounds-checks --experimental-wasm-revectorize`.
+   * Default "auto": the fastest here.
+   */
+  simd?: Simd;
   /** Of the initial parameters and the dropout masks: a whole number from 0. Default 0. */
   seed?: number;
 }
@@ -157,7 +163,11 @@ class ModelCore implements Model {
     this.#parallelFrom = threads === "auto" ? AUTO_BLOCKS : 2;
     this.#network = new Network(this.config);
     const cores = Math.min(globalThis.navigator?.hardwareConcurrency ?? 1, MAX_THREADS);
-    this.#device = new WasmDevice(threads === "auto" ? cores : threads);
+    const simd = options.simd ?? "auto";
+    if (!SIMD.includes(simd)) {
+      throw new TypeError(`Cannot create model: simd must be one of ${SIMD.join(", ")}, got "${simd}"`);
+    }
+    this.#device = new WasmDevice(threads === "auto" ? cores : threads, simd);
     const random = new Random(this.seed, "init");
     this.#reserve();
     const values = new Float32Array(this.#network.paddedSize);

@@ -118,8 +118,8 @@ export class Network {
 
     const arena = new Arena();
     const block = () => arena.allocate(this.paddedSize);
-    // The product reads biases to the next multiple of 5.
-    const bias = (length: number) => arena.allocate(length + 4);
+    // The product reads biases to the next multiple of 10.
+    const bias = (length: number) => arena.allocate(length + 9);
     this.values = block();
     this.slots = Array.from({ length: OPTIMIZER_SLOTS }, block);
     this.gradients = block();

@@ -167,7 +167,7 @@ export async function parseCheckpoint(text: string, name = "checkpoint"): Promis
       const slots = Object.entries(trained?.state ?? {}).map(([slot, dict]) => [slot, restoreAll(dict)]);
       return trainer?.loadState({ step: trained!.step, slots: Object.fromEntries(slots) });
     });
-    return { model, trainer, training, job };
+    return { model, trainer, training: training && { options: training.options, state: training.state }, job };
   } catch (error) {
     model.dispose();
     throw error;

@@ -33,6 +33,7 @@ export {
   type StateDict,
   type Targets,
 } from "./core/model/model.ts";
+export { createPredictor, type Predictor, type SinglePrediction } from "./core/model/predictor.ts";
 export { type Batch, DataLoader, type DataLoaderOptions, type Dataset, randomSplit } from "./core/data/dataset.ts";
 export { sampleDataset, type SampleOptions } from "./core/data/sample.ts";
 export type { OptimizerName, OptimizerOptions } from "./core/train/optimizer.ts";

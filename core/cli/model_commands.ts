@@ -50,7 +50,7 @@ export async function evaluateCommand(args: Arguments): Promise<number> {
   for (const [name, dataset] of Object.entries({ ...train && !args.quiet && { train }, test })) {
     const metrics = await evaluate(model, targetsFor(loss, dataset), { loss, batchSize });
     terminal.line(
-      `${name.padEnd(5)} ${scores(loss, metrics.loss, metrics.accuracy)}  of ${dataset.shape[0]} sequences`,
+      `${name.padEnd(5)}  ${scores(loss, metrics.loss, metrics.accuracy)}  of ${dataset.shape[0]} sequences`,
     );
   }
   return 0;

@@ -16,7 +16,7 @@ export interface SampleOptions {
 
 /** The options of the sample data: types, defaults, ranges. */
 export const SAMPLE_OPTIONS: { readonly [Name in keyof Required<SampleOptions>]: OptionSpec } = {
-  size: { type: "integer", default: 1000, least: 2, most: 1e8, about: "sequences" },
+  size: { type: "integer", default: 1000, least: 1, most: 1e8, about: "sequences" },
   steps: { type: "integer", default: 10, least: 1, most: 1e6, about: "time steps of each" },
   features: { type: "integer", default: 5, least: 1, most: 65536, about: "numbers per step" },
   seed: { type: "integer", default: 0, least: 0, most: Number.MAX_SAFE_INTEGER, about: "seed of everything random" },

@@ -133,6 +133,28 @@ export const KERNELS = {
     scalars: ["alpha", "fresh", "eps", "weightDecay"],
   }),
 
+  // One sequence by itself: core/kernels/single.ts
+  packColumns: row({
+    out: ["columns"],
+    in: ["w"],
+    dims: ["rowParts", "rows", "rotate", "columnParts", "inputs", "ldw"],
+  }),
+  packParts: row({ out: ["dst"], in: ["src"], dims: ["parts", "n", "rotate"] }),
+  linearForwardSingle: row({ out: ["y"], in: ["x", "columns", "bias"], dims: ["rows", "N", "K", "ldy", "ldx"] }),
+  gruForwardSingle: row({
+    out: ["h"],
+    acc: ["gates"],
+    in: ["columns", "bias"],
+    dims: ["T", "Hp", "ldh", "reverse"],
+  }),
+  attentionForwardSingle: row({
+    out: ["context", "weights"],
+    acc: ["hidden"],
+    in: ["encoded", "query", "v"],
+    dims: ["T", "Dp", "Ap", "ldo"],
+  }),
+  probabilitiesSingle: row({ acc: ["logits"], dims: ["O", "softmax"] }),
+
   // Elementwise functions by themselves: core/kernels/simd.ts
   activation: row({ out: ["y"], in: ["x"], dims: ["n", "which"] }),
 };

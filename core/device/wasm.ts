@@ -240,6 +240,11 @@ export class WasmDevice implements Device {
     return Promise.resolve(new Float32Array(this.#bytes.slice(start, start + 4 * tensor.length).buffer));
   }
 
+  /** The numbers of a tensor of the arena themselves, until another plan is loaded. */
+  view(tensor: Tensor): Float32Array {
+    return new Float32Array(this.#memory.buffer, this.#address(tensor), tensor.length);
+  }
+
   dispose(): void {
     this.#plan = undefined;
     this.#addresses.clear();

@@ -10,5 +10,8 @@ export { attentionBackward, attentionForward } from "./attention";
 export { dropoutApply, dropoutMask, randomWords } from "./dropout";
 export { bceLoss, crossEntropyLoss, mseLoss, sigmoidGroups, softmaxGroups } from "./loss";
 export { adam, clipNorm, clipValue, gradientNorm, rmsprop, sgd, sumBlocks, sumSquares } from "./optimizer";
+export {
+  attentionForwardSingle, gruForwardSingle, linearForwardSingle, packColumns, packParts, probabilitiesSingle,
+} from "./single";
 export { activation } from "./simd";
 export { setWide } from "./product";

@@ -1,0 +1,158 @@
+// One sequence by itself, its features in the lanes: for programs that wait for every answer. Forward only; the formulas
+// are those of gru.ts and attention.ts. Rows of F features are padded to a multiple of 4 with zeros; a row of several
+// parts (gates, directions) pads each of them.
+
+import { exp4, horizontalSum, madd, sigmoidVectors, tanhVectors, zero } from "./simd";
+
+@inline
+function pad4(n: i32): i32 {
+  return (n + 3) & ~3;
+}
+
+/**
+ * W (rowParts·rows, columnParts·columns), stride ldw, turned into one padded row of outputs per input: columns
+ * (columnParts·padded columns, rowParts·padded rows). Part p of the rows is part (p + rotate) mod rowParts of W. Padding is
+ * not written and must be 0.
+ */
+export function packColumns(
+  columns: usize, w: usize, rowParts: i32, rows: i32, rotate: i32, columnParts: i32, inputs: i32, ldw: i32,
+): void {
+  const N = rowParts * pad4(rows);
+  for (let p = 0; p < rowParts; p++) {
+    for (let i = 0; i < rows; i++) {
+      const source = w + (<usize> ((((p + rotate) % rowParts) * rows + i) * ldw) << 2);
+      for (let q = 0; q < columnParts; q++) {
+        for (let j = 0; j < inputs; j++) {
+          const place = (q * pad4(inputs) + j) * N + p * pad4(rows) + i;
+          store<f32>(columns + (<usize> place << 2), load<f32>(source + (<usize> (q * inputs + j) << 2)));
+        }
+      }
+    }
+  }
+}
+
+/** `parts` pieces of n numbers to padded places, the first being piece `rotate`. Padding is not written and must be 0. */
+export function packParts(dst: usize, src: usize, parts: i32, n: i32, rotate: i32): void {
+  for (let p = 0; p < parts; p++) {
+    const from = src + (<usize> (((p + rotate) % parts) * n) << 2);
+    for (let i = 0; i < n; i++) store<f32>(dst + (<usize> (p * pad4(n) + i) << 2), load<f32>(from + (<usize> i << 2)));
+  }
+}
+
+/** y (N) = init + x (K) · columns (K, N). */
+@inline
+function rowProduct(y: usize, x: usize, columns: usize, init: usize, N: i32, K: i32): void {
+  const step = <usize> N << 2, end = x + (<usize> K << 2);
+  let n = 0;
+  for (; n + 16 <= N; n += 16) {
+    let a = v128.load(init), b = v128.load(init, 16), c = v128.load(init, 32), d = v128.load(init, 48), w = columns;
+    for (let p = x; p < end; p += 4) {
+      const s = v128.load32_splat(p);
+      a = madd(s, v128.load(w), a), b = madd(s, v128.load(w, 16), b);
+      c = madd(s, v128.load(w, 32), c), d = madd(s, v128.load(w, 48), d);
+      w += step;
+    }
+    v128.store(y, a), v128.store(y, b, 16), v128.store(y, c, 32), v128.store(y, d, 48);
+    y += 64, init += 64, columns += 64;
+  }
+  for (; n < N; n += 4) {
+    let a = v128.load(init), w = columns;
+    for (let p = x; p < end; p += 4) a = madd(v128.load32_splat(p), v128.load(w), a), w += step;
+    v128.store(y, a);
+    y += 16, init += 16, columns += 16;
+  }
+}
+
+/** y (rows, N) = bias (N) + x (rows, K) · columns, for each of `rows` rows. */
+export function linearForwardSingle(
+  y: usize, x: usize, columns: usize, bias: usize, rows: i32, N: i32, K: i32, ldy: i32, ldx: i32,
+): void {
+  for (let r = 0; r < rows; r++) {
+    rowProduct(y, x, columns, bias, N, K);
+    y += <usize> ldy << 2, x += <usize> ldx << 2;
+  }
+}
+
+/**
+ * All T steps of one direction of one layer. gates (T, 4·Hp) hold the input part; h (T + 2, ldh) its first slot; columns
+ * (Hp, 3·Hp) of W_hh; bias (4·Hp). A reverse direction starts from slot T + 1.
+ */
+export function gruForwardSingle(
+  h: usize, gates: usize, columns: usize, bias: usize, T: i32, Hp: i32, ldh: i32, reverse: i32,
+): void {
+  const size = <usize> Hp << 2, step = <usize> ldh << 2;
+  for (let s = 0; s < T; s++) {
+    const t = reverse ? T - 1 - s : s;
+    const g = gates + <usize> t * 4 * size, next = h + <usize> (t + 1) * step;
+    const previous = h + <usize> (reverse ? t + 2 : t) * step, r = g + size, z = r + size, hidden = z + size;
+    for (let i: usize = 0; i < size; i += 16) v128.store(hidden + i, v128.load(bias + 3 * size + i));
+    rowProduct(r, previous, columns, r, 3 * Hp, Hp);
+    sigmoidVectors(r, 2 * size);
+    for (let i: usize = 0; i < size; i += 16) {
+      v128.store(g + i, madd(v128.load(r + i), v128.load(hidden + i), v128.load(g + i)));
+    }
+    tanhVectors(g, size);
+    for (let i: usize = 0; i < size; i += 16) {
+      const n = v128.load(g + i);
+      v128.store(next + i, madd(v128.load(z + i), f32x4.sub(v128.load(previous + i), n), n));
+    }
+  }
+}
+
+/**
+ * weights (T) and context (Dp) from hidden (T, Ap) = W_e·o_t, query (Ap), v (Ap) and encoded (T, ldo). weights is readable
+ * and writable to the next multiple of 4.
+ */
+export function attentionForwardSingle(
+  context: usize, weights: usize, hidden: usize, encoded: usize, query: usize, v: usize, T: i32, Dp: i32, Ap: i32, ldo: i32,
+): void {
+  const aSize = <usize> Ap << 2, dSize = <usize> Dp << 2;
+  for (let t = 0; t < T; t++) {
+    const a = hidden + <usize> t * aSize;
+    for (let i: usize = 0; i < aSize; i += 16) v128.store(a + i, f32x4.add(v128.load(a + i), v128.load(query + i)));
+  }
+  tanhVectors(hidden, <usize> T * aSize);
+  let largest: f32 = -f32.MAX_VALUE;
+  for (let t = 0; t < T; t++) {
+    const a = hidden + <usize> t * aSize;
+    let sum = zero();
+    for (let i: usize = 0; i < aSize; i += 16) sum = madd(v128.load(a + i), v128.load(v + i), sum);
+    const score = horizontalSum(sum);
+    store<f32>(weights + (<usize> t << 2), score);
+    largest = max(largest, score);
+  }
+  for (let t = T; t & 3; t++) store<f32>(weights + (<usize> t << 2), -f32.MAX_VALUE);
+  let total = zero();
+  for (let i: usize = 0; i < <usize> T << 2; i += 16) {
+    const e = exp4(f32x4.sub(v128.load(weights + i), f32x4.splat(largest)));
+    v128.store(weights + i, e);
+    total = f32x4.add(total, e);
+  }
+  const factor = f32x4.splat(1 / horizontalSum(total));
+  for (let i: usize = 0; i < <usize> T << 2; i += 16) v128.store(weights + i, f32x4.mul(v128.load(weights + i), factor));
+  for (let i: usize = 0; i < dSize; i += 16) {
+    let sum = zero(), o = encoded + i;
+    for (let t: usize = 0; t < <usize> T << 2; t += 4) {
+      sum = madd(v128.load32_splat(weights + t), v128.load(o), sum);
+      o += <usize> ldo << 2;
+    }
+    v128.store(context + i, sum);
+  }
+}
+
+/** Probabilities from O logits, in place: each by itself (`softmax` 0), or adding up to 1. Readable to a multiple of 4. */
+export function probabilitiesSingle(logits: usize, O: i32, softmax: i32): void {
+  if (!softmax) {
+    sigmoidVectors(logits, <usize> pad4(O) << 2);
+    return;
+  }
+  let largest = load<f32>(logits), sum: f32 = 0;
+  for (let o = 1; o < O; o++) largest = max(largest, load<f32>(logits + (<usize> o << 2)));
+  for (let o: usize = 0; o < <usize> O << 2; o += 16) {
+    v128.store(logits + o, exp4(f32x4.sub(v128.load(logits + o), f32x4.splat(largest))));
+  }
+  for (let o = 0; o < O; o++) sum += load<f32>(logits + (<usize> o << 2));
+  for (let o: usize = 0; o < <usize> O << 2; o += 16) {
+    v128.store(logits + o, f32x4.div(v128.load(logits + o), f32x4.splat(sum)));
+  }
+}

@@ -2,7 +2,9 @@
 
 import { parseArgs } from "../../deps.ts";
 import { SAMPLE_OPTIONS, type SampleOptions } from "../data/sample.ts";
+import type { Simd } from "../device/wasm.ts";
 import { MODEL_OPTIONS, type ModelConfig } from "../model/config.ts";
+import { DEVICE_OPTIONS } from "../model/model.ts";
 import { expected, type OptionSpec, resolveOptions } from "../options.ts";
 import { OPTIMIZER_OPTIONS, type OptimizerOptions, resolveOptimizer } from "../train/optimizer.ts";
 import { TRAIN_OPTIONS } from "../train/train.ts";
@@ -23,6 +25,7 @@ export const JOB_OPTIONS = {
   training: { ...TRAIN_OPTIONS, ...trainer },
   optimizer: OPTIMIZER_OPTIONS,
   everything: { seed },
+  device: DEVICE_OPTIONS,
 } satisfies Record<string, Record<string, OptionSpec>>;
 
 /** Their titles on the help page. */
@@ -32,6 +35,7 @@ const TITLES: Record<Group, string> = {
   training: "Training",
   optimizer: "Optimizer",
   everything: "Everything random",
+  device: "Device",
 };
 
 /** What an option belongs to. */
@@ -68,6 +72,8 @@ export interface Job {
   readonly training: Record<string, unknown>;
   readonly optimizer: OptimizerOptions;
   readonly everything: { readonly seed: number };
+  /** What it runs on: not stored, for the result is the same. */
+  readonly device: { readonly threads?: number; readonly simd?: Simd };
 }
 
 /** A command line, understood. */
@@ -145,6 +151,7 @@ export function parseCommandLine(args: readonly string[]): Arguments {
     training: {},
     optimizer: {},
     everything: {},
+    device: {},
   };
   for (const { group, name, spec, flag } of FLAGS) {
     const text = values.get(flag);

@@ -13,7 +13,7 @@ export interface StoredJob {
 /** loadCheckpoint with the errors of the file system in the command line's words. */
 export async function readCheckpoint(path: string, args: Arguments): Promise<LoadedCheckpoint> {
   try {
-    return await loadCheckpoint(path);
+    return await loadCheckpoint(path, args.given.device);
   } catch (error) {
     throw readError("checkpoint", path, error, args);
   }

@@ -11,7 +11,7 @@ function write(text: string): void {
 export class Terminal {
   readonly #live = Deno.stdout.isTerminal();
   #shown = 0;
-  #last = 0;
+  #last = -Infinity;
 
   /** A line that stays. */
   line(text: string): void {

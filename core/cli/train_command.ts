@@ -83,6 +83,7 @@ function resumedJob(loaded: LoadedCheckpoint, { given, resume }: Arguments): Job
     training: { ...training.options, ...options },
     optimizer,
     everything: { seed: stored.seed },
+    device: given.device,
   };
   for (const [group, values] of Object.entries(given)) {
     for (const [name, value] of Object.entries(values)) {
@@ -116,7 +117,7 @@ export async function trainCommand(args: Arguments): Promise<number> {
   const { seed } = job.everything, stored: StoredJob = { data: job.data, seed };
   const loss = job.training.loss as LossName, data = jobData(stored);
   using model = resumed?.model ??
-    await createModel({ inputSize: job.data.features, outputSize: 2, ...job.model }, { seed });
+    await createModel({ inputSize: job.data.features, outputSize: 2, ...job.model }, { seed, ...job.device });
   const { epochs, batchSize, shuffle, ...rest } = job.training as Required<TrainOptions>;
   const trainer = resumed?.trainer ?? createTrainer(model, { ...rest, optimizer: job.optimizer, seed });
 

@@ -1,6 +1,7 @@
 import { from } from "../device/arena.ts";
 import type { Device } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
+import { type OptionSpec, resolveOptions } from "../options.ts";
 import { Random, seedWords } from "../random.ts";
 import { MAX_THREADS } from "../device/threads.ts";
 import { SIMD, type Simd, WasmDevice } from "../device/wasm.ts";
@@ -75,6 +76,23 @@ export interface ModelOptions {
   simd?: Simd;
   /** Of the initial parameters and the dropout masks: a whole number from 0. Default 0. */
   seed?: number;
+}
+
+/** The options of what a model computes on: types, defaults, ranges. */
+export const DEVICE_OPTIONS: { readonly threads: OptionSpec; readonly simd: OptionSpec } = {
+  threads: {
+    type: "integer",
+    optional: true,
+    least: 1,
+    most: MAX_THREADS,
+    about: "threads (default: all cores where it is worth it)",
+  },
+  simd: { type: "choice", default: "auto", choices: SIMD, about: "instructions" },
+};
+
+/** The device's part of a model's options; "auto" is what `threads` is when it is not given. */
+function pickDevice({ threads, simd }: ModelOptions): { threads?: number; simd?: Simd } {
+  return { threads: threads === "auto" ? undefined : threads, simd };
 }
 
 /** A batch placed in a plan's memory, with targets. */
@@ -156,18 +174,11 @@ class ModelCore implements Model {
     seedWords(this.seed);
     const device = options.device ?? "wasm";
     if (device !== "wasm") throw new TypeError(`Cannot create model: device must be "wasm", got "${device}"`);
-    const threads = options.threads ?? "auto";
-    if (threads !== "auto" && !(Number.isInteger(threads) && threads >= 1 && threads <= MAX_THREADS)) {
-      throw new RangeError(`Cannot create model: threads must be "auto" or from 1 to ${MAX_THREADS}, got ${threads}`);
-    }
-    this.#parallelFrom = threads === "auto" ? AUTO_BLOCKS : 2;
+    const { threads } = resolveOptions("create model", DEVICE_OPTIONS, pickDevice(options)) as { threads?: number };
+    this.#parallelFrom = threads === undefined ? AUTO_BLOCKS : 2;
     this.#network = new Network(this.config);
     const cores = Math.min(globalThis.navigator?.hardwareConcurrency ?? 1, MAX_THREADS);
-    const simd = options.simd ?? "auto";
-    if (!SIMD.includes(simd)) {
-      throw new TypeError(`Cannot create model: simd must be one of ${SIMD.join(", ")}, got "${simd}"`);
-    }
-    this.#device = new WasmDevice(threads === "auto" ? cores : threads, simd);
+    this.#device = new WasmDevice(threads ?? cores, options.simd);
     const random = new Random(this.seed, "init");
     this.#reserve();
     const values = new Float32Array(this.#network.paddedSize);

@@ -1,6 +1,6 @@
 import { loadValibot } from "../../deps.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { createModel, type Model, type NamedArray, type StateDict } from "../model/model.ts";
+import { createModel, type Model, type ModelOptions, type NamedArray, type StateDict } from "../model/model.ts";
 import { resolveOptions } from "../options.ts";
 import { VERSION } from "../version.ts";
 import { TRAIN_OPTIONS, type Training, type TrainingState } from "./train.ts";
@@ -144,11 +144,16 @@ export async function formatCheckpoint(
  * The model, trainer and training in the text of a checkpoint.
  *
  * @param name What the errors call it.
+ * @param options What the model is to compute on: a checkpoint does not say.
  * @throws {SyntaxError} If the text is not JSON, or was cut off.
  * @throws {TypeError} If something is missing, too much, of the wrong type, or not a finite number.
  * @throws {RangeError} If the version is another, or a shape does not fit the config.
  */
-export async function parseCheckpoint(text: string, name = "checkpoint"): Promise<LoadedCheckpoint> {
+export async function parseCheckpoint(
+  text: string,
+  name = "checkpoint",
+  options: Omit<ModelOptions, "seed"> = {},
+): Promise<LoadedCheckpoint> {
   const action = `load checkpoint "${name}"`;
   let json: unknown;
   try {
@@ -159,7 +164,7 @@ export async function parseCheckpoint(text: string, name = "checkpoint"): Promis
   const { config, seed, parameters, trainer: trained, training, job } = await check(json, action);
   const within = <T>(place: string, run: () => T | Promise<T>) => inPlace(`${action}: ${place}`, run);
   if (training) await within("training.options", () => resolveOptions("train", TRAIN_OPTIONS, training.options));
-  const model = await within("config", () => createModel(config, { seed }));
+  const model = await within("config", () => createModel(config, { ...options, seed }));
   try {
     await within("parameters", () => model.loadStateDict(restoreAll(parameters)));
     const trainer = trained && await within("trainer.options", () => createTrainer(model, trained.options));
@@ -305,6 +310,9 @@ export async function saveCheckpoint(path: string | URL, parts: CheckpointParts)
  * {@linkcode parseCheckpoint}.
  * @throws {Deno.errors.NotFound} If there is no such file.
  */
-export async function loadCheckpoint(path: string | URL): Promise<LoadedCheckpoint> {
-  return await parseCheckpoint(await Deno.readTextFile(path), String(path));
+export async function loadCheckpoint(
+  path: string | URL,
+  options: Omit<ModelOptions, "seed"> = {},
+): Promise<LoadedCheckpoint> {
+  return await parseCheckpoint(await Deno.readTextFile(path), String(path), options);
 }

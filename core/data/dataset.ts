@@ -142,6 +142,8 @@ export class DataLoader implements Iterable<Batch> {
   #passes = 0;
 
   /**
+   * A loader of a dataset.
+   *
    * @throws {TypeError | RangeError} If an option is wrong, or the dataset's arrays do not fit one another.
    */
   constructor(dataset: Dataset, options: DataLoaderOptions = {}) {

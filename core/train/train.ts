@@ -113,6 +113,8 @@ export class Training {
   #turned = performance.now();
 
   /**
+   * A training of a model on a dataset.
+   *
    * @throws {TypeError | RangeError} If an option is wrong, or the data do not fit.
    */
   constructor(model: Model, dataset: Dataset, options: TrainOptions = {}) {

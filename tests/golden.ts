@@ -1,8 +1,11 @@
 /** Reads the PyTorch fixtures in tests/testdata/golden and holds results to them. */
 
+import { pathToFileURL } from "node:url";
 import type { NamedArray, Sequences, Targets } from "../core/model/model.ts";
 import type { ModelConfig } from "../core/model/config.ts";
 import type { LossName } from "../core/model/head.ts";
+import type { OptimizerName } from "../core/train/optimizer.ts";
+import type { TrainerOptions } from "../core/train/trainer.ts";
 
 /** A tensor as the fixtures write it. */
 export interface StoredTensor {
@@ -53,17 +56,28 @@ interface StoredConfig {
   bias: boolean;
 }
 
-/** Where the fixtures stand; another folder of the same format with GRUTTO_GOLDEN. */
 const FOLDER = new URL("./testdata/golden/", import.meta.url);
 
-export function fixtures<T>(prefix: string, folder: URL = FOLDER): { name: string; read: () => T }[] {
-  return [...Deno.readDirSync(folder)].map((entry) => entry.name).filter((name) => name.startsWith(prefix)).sort()
-    .map((name) => ({
-      name: name.slice(prefix.length, -".json".length),
-      read: () => JSON.parse(Deno.readTextFileSync(new URL(name, folder))),
-    }));
+/** Where cases and trajectories stand: in another folder with GRUTTO_GOLDEN, read only where that is permitted. */
+function fixtureFolder(): URL {
+  const { state } = Deno.permissions.querySync({ name: "env", variable: "GRUTTO_GOLDEN" });
+  const path = state === "granted" ? Deno.env.get("GRUTTO_GOLDEN") : undefined;
+  return path ? pathToFileURL(`${path}/`) : FOLDER;
 }
 
+/** The fixtures PREFIX-NAME.json. None at all is an error: a test of nothing would pass. */
+export function fixtures<T>(prefix: string): { name: string; read: () => T }[] {
+  const folder = fixtureFolder();
+  const names = [...Deno.readDirSync(folder)].map((entry) => entry.name).filter((name) => name.startsWith(prefix))
+    .sort();
+  if (names.length === 0) throw new Error(`No fixtures ${prefix}*.json in ${folder}`);
+  return names.map((name) => ({
+    name: name.slice(prefix.length, -".json".length),
+    read: () => JSON.parse(Deno.readTextFileSync(new URL(name, folder))),
+  }));
+}
+
+/** A file of the committed fixtures. */
 export function readFixture<T>(name: string): T {
   return JSON.parse(Deno.readTextFileSync(new URL(name, FOLDER)));
 }
@@ -105,6 +119,53 @@ export function batchOf(
     loss: LOSS_NAMES[config.loss],
     ...dropout_mask && { dropoutMask: floats(dropout_mask) },
   };
+}
+
+/** The trainer of a trajectory. Whatever it does not know is an error, so that no setting is passed over. */
+export function trainerOptionsOf({ loss, optimizer, clip_norm, clip_value }: Trajectory["config"]): TrainerOptions {
+  const { name, lr, weight_decay, ...rest } = optimizer;
+  const own = { learningRate: lr, weightDecay: weight_decay, ...rest };
+  const given = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
+  return {
+    loss: LOSS_NAMES[loss],
+    optimizer: { name: name.toLowerCase() as OptimizerName, ...given },
+    clipNorm: clip_norm,
+    clipValue: clip_value,
+  };
+}
+
+/** What `Model.gradients` and the reference give, and how a case's results are named. */
+interface Results {
+  loss: number;
+  outputs: Record<"output" | "hidden" | "attentionWeights" | "context" | "logits", { data: ArrayLike<number> }>;
+  parameters: Record<string, { data: ArrayLike<number> }>;
+  inputs: { x: { data: ArrayLike<number> }; h0: { data: ArrayLike<number> } };
+}
+
+/** Results beside what they must be and how far they may be off, by the README of the fixtures. */
+export function comparisons(
+  { float64, float32_error }: Case,
+  { loss, outputs, parameters, inputs }: Results,
+): { name: string; actual: ArrayLike<number>; expected: Float64Array; allowed: number }[] {
+  const groups = {
+    outputs: {
+      gru_out: outputs.output.data,
+      h_n: outputs.hidden.data,
+      attn_weights: outputs.attentionWeights.data,
+      context: outputs.context.data,
+      logits: outputs.logits.data,
+      loss: [loss],
+    },
+    param_grads: Object.fromEntries(Object.entries(parameters).map(([name, { data }]) => [name, data])),
+    input_grads: { x: inputs.x.data, h0: inputs.h0.data },
+  };
+  return Object.entries(groups).flatMap(([group, tensors]) =>
+    Object.entries(tensors).map(([tensor, actual]) => {
+      const name = `${group}.${tensor}`, { max_abs_error, max_abs_value } = float32_error[name]!;
+      const expected = numbers(float64[group as keyof typeof groups][tensor]!);
+      return { name, actual, expected, allowed: 8 * max_abs_error + 2e-6 * max_abs_value + 1e-9 };
+    })
+  );
 }
 
 /** The largest distance of `actual` from `expected`, as a share of what is allowed: above 1 is a failure. */

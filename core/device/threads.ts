@@ -96,6 +96,9 @@ function workerMain(): void {
   };
 }
 
+/** Threads are not to be had here: the reason. */
+export class NoThreads extends Error {}
+
 /** Threads that share a memory. Made anew when the memory is. */
 export class ThreadPool {
   readonly #start: Omit<WorkerStart, "slot">;
@@ -116,12 +119,13 @@ export class ThreadPool {
    * Runs a program's stages on all threads.
    *
    * @returns A promise for when all is done.
-   * @throws {DOMException} If shared memory cannot be handed to workers, as on a page without cross-origin isolation.
+   * @throws {NoThreads} If there are no workers, or they cannot be given shared memory.
    */
   async run(
     stages: readonly StageTable[],
     { first, size, wide }: { first: number; size: number; wide: boolean },
   ): Promise<void> {
+    if (typeof Worker === "undefined") throw new NoThreads("there are no workers here");
     if (stages.length > MAX_STAGES) throw new RangeError(`Cannot run ${stages.length} stages, at most ${MAX_STAGES}`);
     const cells = this.#cells;
     // Those that are still on their way out of the program before.
@@ -155,9 +159,11 @@ export class ThreadPool {
       };
       try {
         worker.postMessage({ ...this.#start, slot } satisfies WorkerStart);
-      } catch (error) {
+      } catch {
+        // A page without cross-origin isolation. Nobody has entered the program: it can be run elsewhere.
         worker.terminate();
-        throw error;
+        Atomics.store(this.#cells, 1, 0);
+        throw new NoThreads("shared memory cannot be handed to workers here");
       }
       this.#workers[slot] = worker;
     }

@@ -1,7 +1,7 @@
 import { instantiateSync } from "../../deps.ts";
 import type { Device, Plan, Program } from "./device.ts";
 import { KERNELS, orderedArguments, type Tensor } from "./kernels.ts";
-import { CONTROL_BYTES, ThreadPool } from "./threads.ts";
+import { CONTROL_BYTES, NoThreads, ThreadPool } from "./threads.ts";
 import { PLAIN, RELAXED } from "./wasm_module.ts";
 
 const PAGE = 65536;
@@ -22,6 +22,12 @@ interface Exports extends Record<string, unknown> {
 interface Encoded {
   readonly words: Uint32Array<ArrayBuffer>;
   readonly calls: number;
+}
+
+/** A stage in memory: its tasks, and the list of them that workers read. */
+interface Placed {
+  readonly tasks: readonly { readonly address: number; readonly calls: number }[];
+  readonly list: number;
 }
 
 const NUMBERS = new Map(Object.keys(KERNELS).map((name, i) => [name, i]));
@@ -76,7 +82,7 @@ export class WasmDevice implements Device {
   #plan: Plan | undefined;
   #scratch = 0;
   #scratchSize = 0;
-  #addresses = new Map<Program, { tasks: { address: number; calls: number }[]; list: number }[]>();
+  #addresses = new Map<Program, Placed[]>();
   #encoded = new WeakMap<Plan, Encoded[][][]>();
 
   /** @param threads Threads for programs that are worth several. */
@@ -225,14 +231,25 @@ export class WasmDevice implements Device {
     const stages = this.#addresses.get(program);
     if (!stages) throw new TypeError("Cannot run a program that is not part of the loaded plan");
     if (this.#plan!.parallel && this.#threads > 1) return this.#runOnThreads(stages);
-    const { run } = this.#exports, scratch = this.#scratch;
-    for (const { tasks } of stages) for (const { address, calls } of tasks) run(address, calls, scratch);
+    this.#runHere(stages);
   }
 
-  async #runOnThreads(stages: { tasks: { address: number; calls: number }[]; list: number }[]): Promise<void> {
-    this.#pool ??= new ThreadPool(this.#module, this.#memory, this.#control, this.#threads);
-    const tables = stages.map(({ tasks, list }) => ({ tasks: tasks.length, list }));
-    await this.#pool.run(tables, { first: this.#scratch, size: this.#scratchSize, wide: this.#wide });
+  async #runOnThreads(stages: Placed[]): Promise<void> {
+    try {
+      this.#pool ??= new ThreadPool(this.#module, this.#memory, this.#control, this.#threads);
+      const tables = stages.map(({ tasks, list }) => ({ tasks: tasks.length, list }));
+      await this.#pool.run(tables, { first: this.#scratch, size: this.#scratchSize, wide: this.#wide });
+    } catch (error) {
+      if (!(error instanceof NoThreads)) throw error;
+      this.#threads = 1;
+      this.#note = `: ${error.message}`;
+      this.#runHere(stages);
+    }
+  }
+
+  #runHere(stages: Placed[]) {
+    const { run } = this.#exports, scratch = this.#scratch;
+    for (const { tasks } of stages) for (const { address, calls } of tasks) run(address, calls, scratch);
   }
 
   read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>> {

@@ -82,7 +82,7 @@ function pick(dataset: Dataset, rows: ArrayLike<number>): Dataset {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { randomSplit, sampleDataset } from "./mod.ts";
+ * import { randomSplit, sampleDataset } from "@grutto/grutto";
  *
  * const [train, test] = randomSplit(sampleDataset({ size: 1000 }), [0.8, 0.2], 0);
  * assert.deepEqual([train!.shape, test!.shape], [[800, 10, 5], [200, 10, 5]]);
@@ -126,7 +126,7 @@ export interface DataLoaderOptions {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { DataLoader, sampleDataset } from "./mod.ts";
+ * import { DataLoader, sampleDataset } from "@grutto/grutto";
  *
  * const loader = new DataLoader(sampleDataset({ size: 70 }), { batchSize: 32, shuffle: true, seed: 1 });
  * assert.deepEqual([...loader].map((batch) => batch.shape[0]), [32, 32, 6]);

@@ -32,7 +32,7 @@ export const SAMPLE_OPTIONS: { readonly [Name in keyof Required<SampleOptions>]:
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { sampleDataset } from "./mod.ts";
+ * import { sampleDataset } from "@grutto/grutto";
  *
  * const { x, shape, targets } = sampleDataset({ size: 3, steps: 10, features: 5, seed: 7 });
  * assert.deepEqual(shape, [3, 10, 5]);

@@ -574,7 +574,7 @@ function kind(value: unknown): string {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { createModel } from "./mod.ts";
+ * import { createModel } from "@grutto/grutto";
  *
  * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2, bidirectional: true }, { seed: 0 });
  * const { logits, attentionWeights } = await model.forward({ x: new Float32Array(4 * 7 * 5), shape: [4, 7, 5] });

@@ -227,7 +227,7 @@ class SinglePredictor implements Predictor {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { createModel, createPredictor } from "./mod.ts";
+ * import { createModel, createPredictor } from "@grutto/grutto";
  *
  * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2 });
  * using predictor = await createPredictor(model);

@@ -102,7 +102,7 @@ function storeAll(dict: StateDict): StoredDict {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { createModel, formatCheckpoint, parseCheckpoint } from "./mod.ts";
+ * import { createModel, formatCheckpoint, parseCheckpoint } from "@grutto/grutto";
  *
  * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2 }, { seed: 3 });
  * const { model: copy } = await parseCheckpoint(await formatCheckpoint({ model }));

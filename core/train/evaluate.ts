@@ -24,7 +24,7 @@ export interface Metrics {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { createModel, evaluate, sampleDataset } from "./mod.ts";
+ * import { createModel, evaluate, sampleDataset } from "@grutto/grutto";
  *
  * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2 });
  * const { loss, accuracy } = await evaluate(model, sampleDataset({ size: 100 }));
@@ -70,7 +70,7 @@ export interface Prediction {
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { createModel, predict } from "./mod.ts";
+ * import { createModel, predict } from "@grutto/grutto";
  *
  * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2 });
  * const { probabilities, attentionWeights } = await predict(model, { x: new Float32Array(50), shape: [1, 10, 5] });

@@ -253,7 +253,7 @@ const ADVICE = "try a smaller learning rate or clipping, and look for such value
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { createModel, sampleDataset, train } from "./mod.ts";
+ * import { createModel, sampleDataset, train } from "@grutto/grutto";
  *
  * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2 });
  * const history = await train(model, sampleDataset({ size: 256 }), { epochs: 20, optimizer: { learningRate: 1e-2 } });

@@ -1,0 +1,55 @@
+/** Random weights and batches. */
+
+import type { ModelConfig } from "../core/model/config.ts";
+import type { LossName } from "../core/model/head.ts";
+import type { NamedArray, Sequences, StateDict, Targets } from "../core/model/model.ts";
+import type { Random } from "../core/random.ts";
+
+/** `length` numbers of the normal distribution, times `scale`. */
+export function normals(random: Random, length: number, scale = 1): Float32Array<ArrayBuffer> {
+  return Float32Array.from({ length }, () => scale * random.normal());
+}
+
+/** Random parameters under the names and shapes of `parameters`, `scale` times as large as a new model's. */
+export function randomState(
+  random: Random,
+  parameters: readonly { name: string; shape: readonly number[]; length: number; bound: number }[],
+  scale = 1,
+): StateDict {
+  const array = (length: number, bound: number) =>
+    Float32Array.from({ length }, () => (2 * random.uniform() - 1) * bound * scale);
+  return Object.fromEntries(
+    parameters.map(({ name, shape, length, bound }): [string, NamedArray] => [
+      name,
+      { shape, data: array(length, bound) },
+    ]),
+  );
+}
+
+/** A random batch with initial states, and with random lengths if wanted: one of them 1, one of them T. */
+export function randomBatch(
+  random: Random,
+  { inputSize: I, hiddenSize: H, outputSize: O, numLayers = 1, bidirectional = false }: ModelConfig,
+  { B, T, loss, lengths }: { B: number; T: number; loss: LossName; lengths: boolean },
+): { sequences: Required<Sequences>; targets: Targets } {
+  const each = Int32Array.from({ length: B }, () => 1 + random.below(T));
+  each[random.below(B)] = 1;
+  each[random.below(B)] = T;
+  const uniform = () => loss === "bce" ? random.uniform() : random.normal();
+  return {
+    sequences: {
+      x: normals(random, B * T * I),
+      shape: [B, T, I],
+      h0: normals(random, numLayers * (bidirectional ? 2 : 1) * B * H, 0.5),
+      lengths: lengths ? each : new Int32Array(B).fill(T),
+    },
+    targets: loss === "crossEntropy"
+      ? Int32Array.from({ length: B }, () => random.below(O))
+      : Float32Array.from({ length: B * O }, uniform),
+  };
+}
+
+/** Multipliers of dropout: 0 with probability p, else 1 / (1 − p). */
+export function randomMask(random: Random, length: number, p: number): Float32Array<ArrayBuffer> {
+  return Float32Array.from({ length }, () => random.uniform() < p ? 0 : 1 / (1 - p));
+}

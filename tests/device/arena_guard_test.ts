@@ -1,0 +1,221 @@
+/**
+ * Stray reads and writes, which a test of results may miss: what a kernel reads beside its tensors is often 0, and what it
+ * writes there is often overwritten.
+ */
+
+import assert from "node:assert/strict";
+import { type Call, KERNELS, type Tensor } from "../../core/device/kernels.ts";
+import { type Simd, WasmDevice } from "../../core/device/wasm.ts";
+import { type ModelConfig, resolveConfig } from "../../core/model/config.ts";
+import { Network } from "../../core/model/network.ts";
+import { makePlan, type ModelPlan, type PlanRequest } from "../../core/model/programs.ts";
+import { Random } from "../../core/random.ts";
+import { controlWords, resolveOptimizer, updateCalls } from "../../core/train/optimizer.ts";
+import { randomBatch, randomMask, randomState } from "../batches.ts";
+import { assertIdentical } from "../close.ts";
+
+const OPTIMIZER = resolveOptimizer({ name: "adam", amsgrad: true, weightDecay: 0.1 });
+
+type Request = Omit<PlanRequest, "update" | "parallelFrom">;
+
+/** A plan on a device of its own, with random parameters and a random batch to run it on. */
+class Bench {
+  readonly network: Network;
+  readonly plan: ModelPlan;
+  readonly device: WasmDevice;
+  readonly #batch: ReturnType<typeof randomBatch>;
+  readonly #mask: Float32Array<ArrayBuffer>;
+
+  constructor(config: ModelConfig, request: Request, simd: Simd) {
+    this.device = new WasmDevice(1, simd);
+    const random = new Random(11, "data"), { B, T, loss = "bce" } = request;
+    this.network = new Network(resolveConfig(config));
+    const { D, parameters, paddedSize, values } = this.network;
+    this.#batch = randomBatch(random, config, { B, T, loss, lengths: true });
+    this.#mask = randomMask(random, B * D, 0.3);
+    const update = updateCalls(OPTIMIZER, { clipNorm: 1, clipValue: 0.1 });
+    this.plan = makePlan(this.network, { ...request, update, parallelFrom: Infinity });
+    this.device.load(this.plan, 0);
+    const state = randomState(random, parameters, 2), block = new Float32Array(paddedSize);
+    for (const { name, offset } of parameters) block.set(state[name]!.data, offset);
+    this.device.write(values, block);
+  }
+
+  /** Address of the scratch space, in elements of the arena: the next multiple of 64 bytes (core/device/wasm.ts). */
+  get scratch(): number {
+    return align(this.plan.arena);
+  }
+
+  /** Everything up to the end of the scratch space. */
+  get all(): Tensor {
+    return { offset: 0, length: this.scratch + this.plan.scratch, scratch: false };
+  }
+
+  /** What follows: the encoded programs, and the rest of the memory, where reading stops. */
+  get behind(): Tensor {
+    return { offset: align(this.all.length), length: 2 ** 20, scratch: false };
+  }
+
+  /** Fills the plan's own memory, and then its inputs. */
+  fill(value: number, step: number) {
+    const { device, network: { persistent, control }, plan: { io } } = this, { sequences, targets } = this.#batch;
+    const length = this.all.length - persistent;
+    device.write({ offset: persistent, length, scratch: false }, new Float32Array(length).fill(value));
+    device.write(io.x, sequences.x);
+    device.write(io.lengths, sequences.lengths);
+    if (io.h0) device.write(io.h0, sequences.h0);
+    if (io.dropoutMask) device.write(io.dropoutMask, this.#mask);
+    if (io.targets) device.write(io.targets, targets);
+    device.write(control, controlWords(OPTIMIZER, [1, 2], step));
+  }
+}
+
+function align(elements: number): number {
+  return Math.ceil(elements / 16) * 16;
+}
+
+/** Runs a plan twice on memory filled with `fill`: everything that can be read afterwards, by name. */
+async function results(
+  config: ModelConfig,
+  request: Request,
+  simd: Simd,
+  fill: number,
+): Promise<Record<string, Float32Array>> {
+  const bench = new Bench(config, request, simd), { device, network, plan, behind } = bench;
+  const code = await device.read(behind), found: Record<string, Float32Array> = {};
+  for (let run = 0; run < 2; run++) {
+    bench.fill(fill, run);
+    await device.run(plan.pack);
+    await device.run(plan.main);
+    for (const [name, tensor] of Object.entries(plan.io)) {
+      if (tensor !== null && typeof tensor === "object") found[`${name} of run ${run}`] = await device.read(tensor);
+    }
+    const persistent = { offset: 0, length: network.persistent, scratch: false };
+    found[`persistent part after run ${run}`] = await device.read(persistent);
+  }
+  assertIdentical(await device.read(behind), code, "behind the plan");
+  device.dispose();
+  return found;
+}
+
+/**
+ * Runs a plan call by call. Each may change nothing but the tensors that it puts out, and must change them in the same way
+ * when all memory but its own tensors is NaN. Only what is left in a tensor named `scratch` means nothing: a product with
+ * its sides rounded up has sums of whatever stood there beyond them.
+ */
+async function checkCalls(config: ModelConfig, request: Request, simd: Simd) {
+  const bench = new Bench(config, request, simd), { device, plan, all, scratch } = bench;
+  const calls = [plan.pack, plan.main].flat(3);
+  const programs = calls.map((call) => [[[call]]]);
+  bench.fill(NaN, 0);
+  device.load({ arena: plan.arena, scratch: plan.scratch, parallel: false, programs }, all.length);
+  for (const [i, call] of calls.entries()) {
+    const { out, acc, in: inputs } = KERNELS[call.kernel];
+    const written = covered(call, [...out, ...acc], all.length, scratch);
+    const own = covered(call, [...out, ...acc, ...inputs], all.length, scratch);
+    const unspecified = covered(call, out.filter((name) => name === "scratch"), all.length, scratch);
+    const before = await device.read(all);
+    await device.run(programs[i]!);
+    const after = await device.read(all);
+    device.write(all, before.map((value, at) => own[at] ? value : NaN));
+    await device.run(programs[i]!);
+    const alone = await device.read(all);
+    for (let at = 0; at < after.length; at++) {
+      if (!written[at] && !Object.is(after[at], before[at])) {
+        assert.fail(`${call.kernel}, call ${i}, writes ${after[at]} to ${at}, which is not its own`);
+      }
+      if (own[at] && !unspecified[at] && !Object.is(alone[at], after[at])) {
+        assert.fail(`${call.kernel}, call ${i}, reads what is not its own: ${alone[at]} at ${at}, not ${after[at]}`);
+      }
+    }
+    device.write(all, after);
+  }
+  device.dispose();
+}
+
+/** For every element whether it belongs to one of the named tensors of a call. */
+function covered(call: Call, names: readonly string[], length: number, scratch: number): Uint8Array {
+  const mask = new Uint8Array(length);
+  for (const name of names) {
+    const tensor = call.arguments[name.replace("?", "")] as Tensor | null;
+    if (!tensor) continue;
+    const start = tensor.offset + (tensor.scratch ? scratch : 0);
+    mask.fill(1, start, start + tensor.length);
+  }
+  return mask;
+}
+
+const SMALL = { inputSize: 3, hiddenSize: 5, outputSize: 2 };
+const DEEP = { inputSize: 3, hiddenSize: 7, outputSize: 3, numLayers: 3, dropout: 0.5, bias: false };
+const WIDE = { inputSize: 5, hiddenSize: 6, outputSize: 1, numLayers: 2, bidirectional: true, dropout: 0.3 };
+/** Of a size that takes several blocks of rows. */
+const LARGE = { inputSize: 6, hiddenSize: 33, outputSize: 3 };
+
+const RUNS: { about: string; config: ModelConfig; request: Request }[] = [
+  { about: "forward", config: SMALL, request: { B: 3, T: 5, purpose: "forward", h0: false } },
+  { about: "forward, one sequence of one step", config: SMALL, request: { B: 1, T: 1, purpose: "forward", h0: true } },
+  { about: "forward, bidirectional", config: WIDE, request: { B: 9, T: 4, purpose: "forward", h0: true } },
+  {
+    about: "predict, bce",
+    config: SMALL,
+    request: { B: 3, T: 5, purpose: "predict", h0: false, activation: "bce" },
+  },
+  {
+    about: "predict, crossEntropy",
+    config: DEEP,
+    request: { B: 3, T: 5, purpose: "predict", h0: false, activation: "crossEntropy" },
+  },
+  { about: "evaluate, mse", config: SMALL, request: { B: 5, T: 2, purpose: "evaluate", h0: false, loss: "mse" } },
+  {
+    about: "gradients, bce",
+    config: SMALL,
+    request: { B: 3, T: 5, purpose: "gradients", h0: true, loss: "bce", dropout: "given" },
+  },
+  {
+    about: "gradients, crossEntropy, three layers",
+    config: DEEP,
+    request: { B: 11, T: 3, purpose: "gradients", h0: true, loss: "crossEntropy" },
+  },
+  {
+    about: "gradients, mse, bidirectional",
+    config: WIDE,
+    request: { B: 5, T: 7, purpose: "gradients", h0: false, loss: "mse" },
+  },
+  {
+    about: "gradients, several blocks",
+    config: LARGE,
+    request: { B: 19, T: 40, purpose: "gradients", h0: true, loss: "bce" },
+  },
+  {
+    about: "step, random dropout, bidirectional",
+    config: WIDE,
+    request: { B: 6, T: 5, purpose: "step", h0: false, loss: "bce", dropout: "random" },
+  },
+  {
+    about: "step, random dropout, three layers",
+    config: DEEP,
+    request: { B: 2, T: 3, purpose: "step", h0: true, loss: "crossEntropy", dropout: "random" },
+  },
+  {
+    about: "step, several blocks",
+    config: LARGE,
+    request: { B: 18, T: 40, purpose: "step", h0: false, loss: "crossEntropy", dropout: "random" },
+  },
+];
+
+for (const simd of ["relaxed", "wide"] as const) {
+  for (const { about, config, request } of RUNS) {
+    Deno.test(`results do not depend on what stood in the memory: ${about}, ${simd} SIMD`, async () => {
+      const expected = await results(config, request, simd, 0);
+      for (const fill of [NaN, 1e30]) {
+        const found = await results(config, request, simd, fill);
+        assert.deepEqual(Object.keys(found), Object.keys(expected));
+        for (const [name, data] of Object.entries(expected)) {
+          assertIdentical(found[name]!, data, `${name}, memory filled with ${fill}`);
+        }
+      }
+    });
+
+    Deno.test(`every kernel keeps to its tensors: ${about}, ${simd} SIMD`, () => checkCalls(config, request, simd));
+  }
+}

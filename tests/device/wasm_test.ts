@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { type Simd, WasmDevice } from "../../core/device/wasm.ts";
+import { createModel, type NamedArray } from "../../core/model/model.ts";
+import { Random } from "../../core/random.ts";
+import { createTrainer } from "../../core/train/trainer.ts";
+import { randomBatch } from "../batches.ts";
+import { assertIdentical } from "../close.ts";
+
+Deno.test("an engine without relaxed SIMD gets the plain build, and says so when another is asked for", async () => {
+  const config = { inputSize: 1, hiddenSize: 1, outputSize: 1 }, { validate } = WebAssembly;
+  WebAssembly.validate = () => false;
+  try {
+    using model = await createModel(config);
+    assert.match(model.device.description, /plain SIMD/);
+    for (const simd of ["relaxed", "wide"] as const) {
+      await assert.rejects(createModel(config, { simd }), { name: "TypeError", message: /no relaxed SIMD/ });
+    }
+  } finally {
+    WebAssembly.validate = validate;
+  }
+  using model = await createModel(config);
+  assert.match(model.device.description, /relaxed SIMD/);
+});
+
+Deno.test("any number of threads and any tiles give the same bits", async () => {
+  const config = {
+    inputSize: 3,
+    hiddenSize: 29,
+    outputSize: 2,
+    numLayers: 2,
+    bidirectional: true,
+    dropout: 0.5,
+  };
+  const run = async (threads: number | "auto", simd: Simd) => {
+    using model = await createModel(config, { threads, simd });
+    const trainer = createTrainer(model, { optimizer: { learningRate: 0.01 }, clipNorm: 0.5 });
+    const random = new Random(1, "data"), found: Record<string, ArrayLike<number>> = {};
+    // From several blocks to one and back.
+    for (const B of [45, 3, 61]) {
+      const { sequences, targets } = randomBatch(random, config, { B, T: 23, loss: "bce", lengths: true });
+      const { loss, gradNorm, correct } = await trainer.step(sequences, targets);
+      found[`step of ${B}`] = [loss, gradNorm, correct];
+      const { outputs, parameters, inputs } = await model.gradients(sequences, targets, { loss: "bce" });
+      const parts: Record<string, NamedArray>[] = [{ ...outputs }, parameters, inputs];
+      for (const part of parts) {
+        for (const [name, { data }] of Object.entries(part)) found[`${name} of ${B}`] = data;
+      }
+    }
+    for (const [name, { data }] of Object.entries(await model.stateDict())) found[`${name} after training`] = data;
+    return found;
+  };
+  const expected = await run(1, "relaxed");
+  for (const [threads, simd] of [[2, "relaxed"], [3, "wide"], [1, "wide"], ["auto", "auto"]] as const) {
+    const found = await run(threads, simd);
+    for (const [name, data] of Object.entries(expected)) {
+      assertIdentical(found[name]!, data, `${name}, ${threads} threads, ${simd} SIMD`);
+    }
+  }
+});
+
+Deno.test("a device refuses what does not fit", () => {
+  const device = new WasmDevice(1), program = [[[]]];
+  device.load({ arena: 16, scratch: 0, parallel: false, programs: [program] }, 0);
+  device.run(program);
+  assert.throws(() => device.run([[[]]]), TypeError);
+  assert.throws(() => device.write({ offset: 0, length: 4, scratch: false }, new Float32Array(5)), RangeError);
+  assert.throws(
+    () => device.load({ arena: 2 ** 30, scratch: 0, parallel: false, programs: [] }, 0),
+    { name: "RangeError", message: /needs 4097 MiB/ },
+  );
+  device.dispose();
+});
+
+Deno.test("what is to be kept survives a move to a larger memory", async () => {
+  const device = new WasmDevice(1), kept = { offset: 0, length: 5, scratch: false };
+  device.load({ arena: 16, scratch: 0, parallel: false, programs: [] }, 0);
+  device.write(kept, Float32Array.of(1, 2, 3, 4, 5));
+  device.load({ arena: 10_000_000, scratch: 0, parallel: false, programs: [] }, 5);
+  assert.deepEqual([...await device.read(kept)], [1, 2, 3, 4, 5]);
+  device.dispose();
+});

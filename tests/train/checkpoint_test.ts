@@ -1,0 +1,369 @@
+import assert from "node:assert/strict";
+import {
+  createModel,
+  createTrainer,
+  formatCheckpoint,
+  loadCheckpoint,
+  type ModelConfig,
+  type OptimizerOptions,
+  parseCheckpoint,
+  sampleDataset,
+  saveCheckpoint,
+  train,
+  Training,
+} from "../../mod.ts";
+
+const CONFIG: ModelConfig = { inputSize: 5, hiddenSize: 3, outputSize: 2, dropout: 0.5 };
+const DATA = sampleDataset({ size: 20, steps: 3, seed: 1 });
+
+/** A training that was stopped after so many batches of 8, three to the epoch. */
+async function stopped(optimizer: OptimizerOptions, config = CONFIG, stopAt = 4): Promise<Training> {
+  const model = await createModel(config, { seed: 3 }), abort = new AbortController();
+  let batches = 0;
+  const training = new Training(model, DATA, {
+    epochs: 3,
+    batchSize: 8,
+    seed: 5,
+    clipNorm: 1,
+    optimizer,
+    validation: DATA,
+    signal: abort.signal,
+    onBatch: () => ++batches === stopAt && abort.abort("stop"),
+  });
+  await assert.rejects(training.run(), (error) => error === "stop");
+  return training;
+}
+
+async function withFolder(run: (folder: string) => Promise<void>) {
+  const folder = await Deno.makeTempDir();
+  try {
+    await run(folder);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+const names = (folder: string) => Array.from(Deno.readDirSync(folder), ({ name }) => name).sort();
+
+/** A good checkpoint in the middle of its second epoch. */
+const TEXT = await (async () => {
+  const training = await stopped({ name: "adam" });
+  using model = training.model;
+  return await formatCheckpoint({ model, training, job: { kind: "test" } });
+})();
+
+Deno.test("a checkpoint holds model, optimizer and training of every kind, to the bit", async () => {
+  const large: ModelConfig = { ...CONFIG, numLayers: 2, bidirectional: true, layerDropout: 0.1, bias: false };
+  const cases: [OptimizerOptions, ModelConfig][] = [
+    [{ name: "adam" }, CONFIG],
+    [{ name: "adam", amsgrad: true, weightDecay: 1e-3 }, { ...CONFIG, numLayers: 2, bidirectional: true }],
+    [{ name: "adamw", learningRate: 1 / 3, betas: [0.7, 0.77] }, CONFIG],
+    [{ name: "sgd" }, CONFIG],
+    [{ name: "sgd", momentum: 0.9, nesterov: true }, large],
+    [{ name: "rmsprop", alpha: 0.9 }, large],
+  ];
+  for (const [optimizer, config] of cases) {
+    const training = await stopped(optimizer, config), job = { names: ["a"], constructor: 1 };
+    using model = training.model;
+    const text = await formatCheckpoint({ model, training, job }), loaded = await parseCheckpoint(text);
+    using copy = loaded.model;
+    assert.deepEqual([copy.config, copy.seed, copy.loss], [model.config, 3, "bce"]);
+    assert.deepEqual(await copy.stateDict(), await model.stateDict());
+    assert.deepEqual(loaded.trainer!.options, training.trainer.options);
+    assert.deepEqual(await loaded.trainer!.state(), await training.trainer.state());
+    assert.deepEqual(loaded.training, { options: training.options, state: training.state });
+    assert.deepEqual(loaded.job, job);
+    const { options, state } = loaded.training!;
+    const again = new Training(copy, DATA, { ...options, state, trainer: loaded.trainer! });
+    assert.equal(
+      await formatCheckpoint({ model: copy, training: again, job }),
+      text,
+      "written again, it is the same text",
+    );
+  }
+});
+
+Deno.test("training that goes on from a checkpoint ends in the same bits as if it never stopped", async () => {
+  for (const stopAt of [1, 3, 4, 8]) {
+    const optimizer: OptimizerOptions = { name: "adam", amsgrad: true };
+    using whole = await createModel(CONFIG, { seed: 3 });
+    const options = { epochs: 3, batchSize: 8, seed: 5, clipNorm: 1, optimizer, validation: DATA };
+    const history = await train(whole, DATA, options);
+    const training = await stopped(optimizer, CONFIG, stopAt);
+    using model = training.model;
+    const loaded = await parseCheckpoint(await formatCheckpoint({ model, training }));
+    using copy = loaded.model;
+    const { options: rest, state } = loaded.training!;
+    const resumed = await train(copy, DATA, { ...rest, state, trainer: loaded.trainer!, validation: DATA });
+    assert.deepEqual(resumed, history);
+    assert.deepEqual(await copy.stateDict(), await whole.stateDict());
+  }
+});
+
+Deno.test("a model by itself is a checkpoint too, and a model with its trainer", async () => {
+  using model = await createModel(CONFIG, { seed: 8 });
+  const alone = await parseCheckpoint(await formatCheckpoint({ model }));
+  assert.deepEqual([alone.trainer, alone.training, alone.job, alone.model.seed], [null, null, null, 8]);
+  assert.deepEqual(await alone.model.stateDict(), await model.stateDict());
+  const trainer = createTrainer(model, { loss: "mse", seed: 4 });
+  await trainer.step(DATA, DATA.targets);
+  const both = await parseCheckpoint(await formatCheckpoint({ model, trainer }));
+  assert.deepEqual([both.trainer!.steps, both.trainer!.options.seed, both.training], [1, 4, null]);
+  assert.deepEqual(await both.trainer!.state(), await trainer.state());
+  for (const { model } of [alone, both]) model.dispose();
+});
+
+Deno.test("a checkpoint is readable: PyTorch's names, shapes, and base64 of little-endian float32", async () => {
+  const json = JSON.parse(TEXT);
+  assert.deepEqual([json.format, json.version], ["grutto-checkpoint", 1]);
+  assert.deepEqual(json.config, {
+    inputSize: 5,
+    hiddenSize: 3,
+    outputSize: 2,
+    numLayers: 1,
+    dropout: 0.5,
+    layerDropout: 0.5,
+    bidirectional: false,
+    bias: true,
+  });
+  assert.deepEqual(json.generator, { algorithm: "philox4x32-10", seed: 5, step: 4, epoch: 1 });
+  const { shape, dtype, data } = json.parameters["attention.attn.weight"];
+  assert.deepEqual([shape, dtype], [[3, 6], "float32"]);
+  const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0)), view = new DataView(bytes.buffer);
+  using model = (await parseCheckpoint(TEXT)).model;
+  const { data: numbers } = (await model.stateDict())["attention.attn.weight"]!;
+  numbers.forEach((value, i) => assert.equal(view.getFloat32(4 * i, true), value));
+  assert.deepEqual(Object.keys(json.trainer.state), ["exp_avg", "exp_avg_sq"]);
+  assert.equal(json.training.best.epoch, 1);
+});
+
+// deno-lint-ignore no-explicit-any -- checkpoints are taken apart here in every way
+type Json = any;
+const NAN = btoa("\0\0\xc0\x7f".repeat(2));
+
+/** What may be wrong with a checkpoint: what is done to it, the error's class, and what its message says. */
+const BAD: Record<string, [(json: Json) => unknown, ErrorConstructor, RegExp]> = {
+  "an array": [() => [], TypeError, /it is no checkpoint: format is undefined/],
+  "null": [() => null, TypeError, /no checkpoint/],
+  "a number": [() => 5, TypeError, /no checkpoint/],
+  "another format": [(c) => c.format = "safetensors", TypeError, /format is "safetensors"/],
+  "a later version": [(c) => c.version = 2, RangeError, /expected version 1, got 2/],
+  "a version in words": [(c) => c.version = "1", RangeError, /expected version 1, got "1"/],
+  "no version": [(c) => delete c.version, RangeError, /expected version 1, got undefined/],
+  "something more": [(c) => c.comment = "hi", TypeError, /comment/],
+  "__proto__ at the top": [(c) => own(c, "__proto__", {}), TypeError, /__proto__/],
+  "no config": [(c) => delete c.config, TypeError, /config/],
+  "a config that is a list": [(c) => c.config = [], TypeError, /config/],
+  "a config that is null": [(c) => c.config = null, TypeError, /config/],
+  "no hiddenSize": [(c) => delete c.config.hiddenSize, TypeError, /config: hiddenSize is missing/],
+  "hiddenSize 0": [(c) => c.config.hiddenSize = 0, RangeError, /config: hiddenSize must be .*got 0/],
+  "hiddenSize in words": [(c) => c.config.hiddenSize = "3", TypeError, /config: hiddenSize .*"3"/],
+  "another hiddenSize": [
+    (c) => c.config.hiddenSize = 4,
+    RangeError,
+    /parameters: "gru.weight_ih_l0" must have shape \[12,5\].*\[9,5\]/,
+  ],
+  "a huge hiddenSize": [(c) => c.config.hiddenSize = 65536, RangeError, /config: it needs \d+ MiB/],
+  "dropout 1": [(c) => c.config.dropout = 1, RangeError, /config: dropout .*got 1/],
+  "dropout null, as JSON writes NaN": [(c) => c.config.dropout = null, TypeError, /config: dropout .*null/],
+  "an unknown option of the model": [(c) => c.config.layers = 1, TypeError, /config: unknown option "layers"/],
+  "__proto__ as an option": [(c) => own(c.config, "__proto__", 1), TypeError, /config.*__proto__/],
+  "a seed below 0": [(c) => c.seed = -1, TypeError, /seed/],
+  "a seed that is no whole number": [(c) => c.seed = 0.5, TypeError, /seed/],
+  "another generator": [(c) => c.generator.algorithm = "mt19937", TypeError, /generator.algorithm.*mt19937/],
+  "a generator at another step": [(c) => c.generator.step++, TypeError, /do not stand at one step/],
+  "a generator at another epoch": [(c) => c.generator.epoch++, TypeError, /do not stand at one step/],
+  "a generator of another seed": [(c) => c.generator.seed++, TypeError, /do not stand at one step/],
+  "a trainer at another step": [(c) => c.trainer.step++, TypeError, /do not stand at one step/],
+  "no parameters": [(c) => delete c.parameters, TypeError, /parameters/],
+  "parameters in a list": [(c) => c.parameters = [], TypeError, /parameters/],
+  "a parameter missing": [(c) => delete c.parameters["fc.bias"], TypeError, /parameters: missing parameter "fc.bias"/],
+  "a parameter more": [
+    (c) => c.parameters["fc.extra"] = c.parameters["fc.bias"],
+    TypeError,
+    /unknown parameter "fc.extra"/,
+  ],
+  "a parameter __proto__": [
+    (c) => own(c.parameters, "__proto__", c.parameters["fc.bias"]),
+    TypeError,
+    /parameters.*__proto__/,
+  ],
+  "a parameter constructor": [(c) => own(c.parameters, "constructor", 1), TypeError, /parameters.*constructor/],
+  "a parameter null": [(c) => c.parameters["fc.bias"] = null, TypeError, /parameters\.fc\.bias/],
+  "another shape": [
+    (c) => c.parameters["fc.bias"].shape = [1, 2],
+    RangeError,
+    /"fc.bias" must have shape \[2\].*\[1,2\]/,
+  ],
+  "a shape turned": [(c) => c.parameters["fc.weight"].shape.reverse(), RangeError, /"fc.weight" .*\[2,3\].*\[3,2\]/],
+  "a shape of words": [(c) => c.parameters["fc.bias"].shape = ["2"], TypeError, /fc\.bias\.shape/],
+  "a shape below 0": [(c) => c.parameters["fc.bias"].shape = [-2], TypeError, /fc\.bias\.shape/],
+  "no shape": [(c) => delete c.parameters["fc.bias"].shape, TypeError, /fc\.bias\.shape/],
+  "another dtype": [(c) => c.parameters["fc.bias"].dtype = "float64", TypeError, /fc\.bias\.dtype.*float64/],
+  "no dtype": [(c) => delete c.parameters["fc.bias"].dtype, TypeError, /fc\.bias\.dtype/],
+  "data that are no base64": [
+    (c) => c.parameters["fc.bias"].data = "*".repeat(12),
+    SyntaxError,
+    /"fc.bias" is not base64/,
+  ],
+  "data in a list": [(c) => c.parameters["fc.bias"].data = [0, 0], TypeError, /fc\.bias\.data/],
+  "data cut within a number": [(c) => cut(c.parameters["fc.bias"], 8), RangeError, /"fc.bias" is cut off: 6 bytes/],
+  "data cut to nothing": [(c) => cut(c.parameters["fc.bias"], 0), RangeError, /"fc.bias" must have .*2 numbers.*and 0/],
+  "data cut between numbers": [(c) => cut(c.parameters["fc.weight"], 16), RangeError, /"fc.weight" .*6 numbers.*and 3/],
+  "data too long": [(c) => c.parameters["fc.bias"].data = "A".repeat(16), RangeError, /"fc.bias" .*and 3/],
+  "NaN": [(c) => c.parameters["fc.bias"].data = NAN, TypeError, /parameters: "fc.bias" holds NaN at 0/],
+  "something more beside an array": [(c) => c.parameters["fc.bias"].scale = 1, TypeError, /fc\.bias\.scale/],
+  "trainer options missing": [(c) => delete c.trainer.options, TypeError, /trainer\.options/],
+  "an unknown loss": [(c) => c.trainer.options.loss = "hinge", RangeError, /trainer\.options: loss .*"hinge"/],
+  "clipNorm 0": [(c) => c.trainer.options.clipNorm = 0, RangeError, /trainer\.options: clipNorm .*got 0/],
+  "an unknown optimizer": [
+    (c) => c.trainer.options.optimizer.name = "lion",
+    RangeError,
+    /trainer\.options: name .*"lion"/,
+  ],
+  "another optimizer": [
+    (c) => c.trainer.options.optimizer = { name: "sgd" },
+    TypeError,
+    /trainer\.state: unknown state "exp_avg"/,
+  ],
+  "a learning rate in words": [(c) => c.trainer.options.optimizer.learningRate = "1", TypeError, /learningRate .*"1"/],
+  "a step below 0": [(c) => c.trainer.step = -1, TypeError, /trainer\.step/],
+  "no optimizer state": [(c) => c.trainer.state = {}, TypeError, /trainer\.state: missing state "exp_avg"/],
+  "half an optimizer state": [(c) => delete c.trainer.state.exp_avg_sq, TypeError, /missing state "exp_avg_sq"/],
+  "more optimizer state": [(c) => c.trainer.state.extra = c.trainer.state.exp_avg, TypeError, /unknown state "extra"/],
+  "a state __proto__": [(c) => own(c.trainer.state, "__proto__", {}), TypeError, /trainer\.state.*__proto__/],
+  "a moment missing": [
+    (c) => delete c.trainer.state.exp_avg["fc.bias"],
+    TypeError,
+    /trainer\.state "exp_avg": missing parameter "fc.bias"/,
+  ],
+  "a moment of another shape": [
+    (c) => c.trainer.state.exp_avg["fc.bias"].shape = [1],
+    RangeError,
+    /"exp_avg": "fc.bias" .*\[2\]/,
+  ],
+  "a moment that is NaN": [
+    (c) => c.trainer.state.exp_avg_sq["fc.bias"].data = NAN,
+    TypeError,
+    /"exp_avg_sq": "fc.bias" holds NaN/,
+  ],
+  "training without a trainer": [
+    (c) => (c.trainer = null, c.generator = { ...c.generator, step: 0, seed: 3 }),
+    TypeError,
+    /do not stand at one step/,
+  ],
+  "epochs 0": [(c) => c.training.options.epochs = 0, RangeError, /training\.options: epochs .*got 0/],
+  "a batch size of half": [(c) => c.training.options.batchSize = 0.5, TypeError, /training\.options\.batchSize/],
+  "shuffle in words": [(c) => c.training.options.shuffle = "no", TypeError, /training\.options\.shuffle/],
+  "no batch": [(c) => delete c.training.state.batch, TypeError, /training\.state\.batch/],
+  "a loss null, as JSON writes NaN": [(c) => c.training.state.lossSum = null, TypeError, /training\.state\.lossSum/],
+  "an epoch missing in the history": [
+    (c) => c.training.state.history = [],
+    TypeError,
+    /history do not stand at one step/,
+  ],
+  "a history out of order": [
+    (c) => c.training.state.history[0].epoch = 2,
+    TypeError,
+    /history do not stand at one step/,
+  ],
+  "a record without loss": [(c) => delete c.training.state.history[0].trainLoss, TypeError, /history\.0\.trainLoss/],
+  "a best epoch in words": [(c) => c.training.best = "first", TypeError, /training\.best/],
+  "a job in words": [(c) => c.job = "train", TypeError, /job/],
+  "no job": [(c) => delete c.job, TypeError, /job/],
+};
+
+/** Sets a property of any name, `__proto__` too. */
+function own(object: object, name: string, value: unknown) {
+  Object.defineProperty(object, name, { value, enumerable: true });
+}
+
+function cut(array: { data: string }, characters: number) {
+  array.data = array.data.slice(0, characters);
+}
+
+Deno.test("a checkpoint with something wrong in it is refused, naming the file and what is wrong", async (t) => {
+  (await parseCheckpoint(JSON.stringify(JSON.parse(TEXT)))).model.dispose();
+  for (const [what, [spoil, error, message]] of Object.entries(BAD)) {
+    await t.step(what, async () => {
+      const json = JSON.parse(TEXT), value = spoil(json);
+      const text = JSON.stringify(["an array", "null", "a number"].includes(what) ? value : json);
+      await assert.rejects(parseCheckpoint(text, "run/last.json"), (thrown) => {
+        assert.ok(thrown instanceof Error);
+        assert.equal(thrown.constructor, error, String(thrown));
+        assert.match(thrown.message, /^Cannot load checkpoint "run\/last\.json": [^\n]*$/);
+        assert.match(thrown.message, message);
+        return true;
+      });
+    });
+  }
+});
+
+Deno.test("a checkpoint cut off anywhere is refused as such", async () => {
+  const end = TEXT.trimEnd().length;
+  for (let length = 0; length < end; length += 97) {
+    await assert.rejects(parseCheckpoint(TEXT.slice(0, length), "c.json"), {
+      name: "SyntaxError",
+      message: /^Cannot load checkpoint "c\.json": it is not JSON, or was cut off/,
+    });
+  }
+  await assert.rejects(parseCheckpoint(TEXT.slice(0, end - 1)), SyntaxError);
+});
+
+Deno.test("text that is not JSON is refused as such", async () => {
+  for (const text of ["", "hello", "\x80PK", "{'format': 1}", `${TEXT}x`]) {
+    await assert.rejects(parseCheckpoint(text), { name: "SyntaxError", message: /"checkpoint": it is not JSON/ });
+  }
+});
+
+Deno.test("a checkpoint is saved to a path or URL and loaded from it", () =>
+  withFolder(async (folder) => {
+    using model = await createModel(CONFIG, { seed: 6 });
+    const path = `${folder}/a b.json`, url = new URL(`file://${folder}/c.json`);
+    await saveCheckpoint(path, { model });
+    await saveCheckpoint(url, { model });
+    assert.deepEqual(names(folder), ["a b.json", "c.json"]);
+    for (const place of [path, url]) {
+      using copy = (await loadCheckpoint(place)).model;
+      assert.deepEqual(await copy.stateDict(), await model.stateDict());
+    }
+  }));
+
+Deno.test("loading names the file that is bad", () =>
+  withFolder(async (folder) => {
+    const path = `${folder}/bad.json`;
+    await Deno.writeTextFile(path, TEXT.slice(0, 500));
+    await assert.rejects(loadCheckpoint(path), (error) => error instanceof SyntaxError && error.message.includes(path));
+    await assert.rejects(loadCheckpoint(`${folder}/none.json`), Deno.errors.NotFound);
+  }));
+
+Deno.test("a checkpoint that cannot be written leaves what stood there, and nothing beside it", () =>
+  withFolder(async (folder) => {
+    using model = await createModel(CONFIG);
+    // The temporary file can be written, but not renamed onto a folder.
+    await Deno.mkdir(`${folder}/taken.json/inside`, { recursive: true });
+    await assert.rejects(saveCheckpoint(`${folder}/taken.json`, { model }), Error);
+    assert.deepEqual(names(folder), ["taken.json"]);
+    assert.deepEqual(names(`${folder}/taken.json`), ["inside"]);
+    // The temporary file cannot be written.
+    await Deno.writeTextFile(`${folder}/old.json`, TEXT);
+    await Deno.mkdir(`${folder}/old.json.tmp`);
+    await assert.rejects(saveCheckpoint(`${folder}/old.json`, { model }), Error);
+    assert.equal(await Deno.readTextFile(`${folder}/old.json`), TEXT);
+    await assert.rejects(saveCheckpoint(`${folder}/none/new.json`, { model }), Deno.errors.NotFound);
+    assert.ok(!names(folder).includes("none"));
+  }));
+
+Deno.test("a model with a value that is not finite is not saved over a good checkpoint", () =>
+  withFolder(async (folder) => {
+    using model = await createModel(CONFIG);
+    const path = `${folder}/last.json`;
+    await saveCheckpoint(path, { model });
+    const before = await Deno.readTextFile(path);
+    const trainer = createTrainer(model, { optimizer: { name: "sgd", learningRate: 1e38, weightDecay: 1e38 } });
+    await trainer.step(DATA, DATA.targets);
+    const wrong = { name: "RangeError", message: /^Cannot save checkpoint: "[\w.]+" holds (NaN|-?Infinity) at \d+$/ };
+    await assert.rejects(saveCheckpoint(path, { model, trainer }), wrong);
+    assert.equal(await Deno.readTextFile(path), before);
+    assert.deepEqual(names(folder), ["last.json"]);
+  }));

@@ -1,0 +1,318 @@
+import assert from "node:assert/strict";
+import {
+  type BatchProgress,
+  createModel,
+  createTrainer,
+  type Dataset,
+  type EpochReport,
+  evaluate,
+  formatCheckpoint,
+  type ModelConfig,
+  parseCheckpoint,
+  randomSplit,
+  sampleDataset,
+  train,
+  Training,
+  type TrainOptions,
+} from "../../mod.ts";
+
+const CONFIG: ModelConfig = { inputSize: 5, hiddenSize: 8, outputSize: 2, dropout: 0.2 };
+const DATA = sampleDataset({ size: 70, steps: 4, seed: 1 });
+const QUICK: TrainOptions = { epochs: 3, batchSize: 16, optimizer: { learningRate: 1e-2 } };
+
+/** Trains a fresh model; everything that came of it, to the bit. */
+async function outcome(options: TrainOptions, { seed = 1, data = DATA, config = CONFIG } = {}) {
+  using model = await createModel(config, { seed });
+  const training = new Training(model, data, options), history = await training.run();
+  return { history, parameters: await model.stateDict(), state: await training.trainer.state() };
+}
+
+/** The dataset with its labels in another order: nothing is left to be learnt from a sequence. */
+function shuffledLabels(dataset: Dataset): Dataset {
+  const N = dataset.shape[0]!, other = sampleDataset({ size: N, steps: 1, features: 1, seed: 99 });
+  return { ...dataset, targets: other.targets };
+}
+
+Deno.test("training lowers the loss and learns the task; with shuffled labels there is nothing to learn", async () => {
+  const [data, test] = randomSplit(sampleDataset({ size: 1000, seed: 3 }), [800, 200], 3) as [Dataset, Dataset];
+  const options = { epochs: 30, optimizer: { learningRate: 5e-3 } };
+  const run = async (data: Dataset) => {
+    using model = await createModel(CONFIG, { seed: 3 });
+    const history = await train(model, data, options);
+    return { first: history[0]!, last: history.at(-1)!, test: await evaluate(model, test) };
+  };
+  const right = await run(data), control = await run(shuffledLabels(data));
+  assert.ok(right.last.trainLoss < right.first.trainLoss / 4, `${right.first.trainLoss} to ${right.last.trainLoss}`);
+  assert.ok(right.last.trainAccuracy > 0.95 && right.test.accuracy > 0.9, JSON.stringify(right));
+  assert.ok(control.last.trainAccuracy < 0.8 && control.test.accuracy < 0.65, JSON.stringify(control));
+});
+
+Deno.test("one batch can be learnt by heart, whatever the loss", async () => {
+  const data = sampleDataset({ size: 8, steps: 4, seed: 2 });
+  const classes = Int32Array.from({ length: 8 }, (_, i) => i % 2);
+  const cases = [
+    { loss: "bce", targets: data.targets },
+    { loss: "crossEntropy", targets: classes },
+    { loss: "mse", targets: Float32Array.from({ length: 16 }, (_, i) => Math.sin(i)) },
+  ] as const;
+  for (const { loss, targets } of cases) {
+    using model = await createModel({ ...CONFIG, dropout: 0 }, { seed: 1 });
+    const options: TrainOptions = { loss, epochs: 250, batchSize: 8, optimizer: { learningRate: 2e-2 } };
+    const history = await train(model, { ...data, targets }, options);
+    const { trainLoss, trainAccuracy } = history.at(-1)!;
+    assert.ok(history[0]!.trainLoss > 0.2 && trainLoss < 0.01, `${loss}: ${history[0]!.trainLoss} to ${trainLoss}`);
+    assert.equal(trainAccuracy, loss === "mse" ? 0 : 1);
+  }
+});
+
+Deno.test("the same seed trains to the same bits, other seeds to others", async () => {
+  assert.deepEqual(await outcome(QUICK), await outcome(QUICK));
+  const [one, two] = [await outcome({ ...QUICK, seed: 1 }), await outcome({ ...QUICK, seed: 2 })];
+  assert.deepEqual(one, await outcome(QUICK), "the model's seed is the default");
+  assert.notDeepEqual(one.parameters, two.parameters);
+  assert.notDeepEqual(one.history, (await outcome(QUICK, { seed: 2 })).history);
+});
+
+Deno.test("a dataset is trained on in a new order each epoch and for each seed, or in its own", async () => {
+  // With a step size of 0 the batches' losses tell what is in them.
+  const order = async (more: TrainOptions) => {
+    const losses: number[] = [], onBatch = ({ loss }: BatchProgress) => losses.push(loss);
+    const options: TrainOptions = { epochs: 2, batchSize: 16, optimizer: { name: "sgd", learningRate: 0 }, onBatch };
+    await outcome({ ...options, ...more }, { config: { ...CONFIG, dropout: 0 } });
+    return [losses.slice(0, 5), losses.slice(5)];
+  };
+  const [one, two, own] = [await order({ seed: 1 }), await order({ seed: 2 }), await order({ shuffle: false })];
+  assert.notDeepEqual(one[0], one[1]);
+  assert.notDeepEqual(one[0], two[0]);
+  assert.deepEqual(own[0], own[1]);
+  assert.deepEqual(await order({ seed: 2, shuffle: false }), own);
+});
+
+Deno.test("a record is the mean of the batches' losses and the share of right sequences", async () => {
+  const losses: number[] = [];
+  const config = { ...CONFIG, dropout: 0 }, options = { ...QUICK, epochs: 1, shuffle: false };
+  const { history } = await outcome({ ...options, onBatch: ({ loss }) => losses.push(loss) }, { config });
+  assert.equal(losses.length, 5);
+  assert.equal(history[0]!.trainLoss, losses.reduce((a, b) => a + b) / 5);
+  // With a step size of 0 an epoch is an evaluation.
+  const still: TrainOptions = { ...options, optimizer: { name: "sgd", learningRate: 0 }, validation: DATA };
+  const [{ trainLoss, trainAccuracy, testLoss, testAccuracy }] = (await outcome(still, { config })).history as [
+    EpochReport,
+  ];
+  assert.ok(Math.abs(trainLoss - testLoss!) < 1e-6, `${trainLoss} and ${testLoss}`);
+  assert.equal(trainAccuracy, testAccuracy);
+});
+
+Deno.test("callbacks see every batch and epoch in turn, and training waits for onEpoch", async () => {
+  const calls: string[] = [], reports: EpochReport[] = [], batches: BatchProgress[] = [];
+  using model = await createModel(CONFIG);
+  const history = await train(model, DATA, {
+    ...QUICK,
+    epochs: 2,
+    validation: DATA,
+    onBatch(progress) {
+      batches.push(progress);
+      calls.push(`${progress.epoch}.${progress.batch}`);
+    },
+    async onEpoch(report, training) {
+      reports.push(report);
+      assert.equal(training.state.epoch, report.epoch);
+      assert.deepEqual(training.state.history.at(-1), training.state.history[report.epoch - 1]);
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      calls.push(`epoch ${report.epoch}`);
+    },
+  });
+  const steps = (epoch: number) => [1, 2, 3, 4, 5].map((batch) => `${epoch}.${batch}`);
+  assert.deepEqual(calls, [...steps(1), "epoch 1", ...steps(2), "epoch 2"]);
+  assert.ok(batches.every((progress) => progress.batches === 5 && Number.isFinite(progress.loss)));
+  for (const { seconds } of reports) assert.ok(seconds > 0);
+  assert.deepEqual(reports.map(({ seconds: _, ...record }) => record), history);
+  for (const { testLoss, testAccuracy } of history) assert.ok(testLoss! > 0 && testAccuracy! >= 0);
+});
+
+Deno.test("without validation data a record holds no test scores", async () => {
+  const { history } = await outcome({ ...QUICK, epochs: 1 });
+  assert.deepEqual(Object.keys(history[0]!), ["epoch", "trainLoss", "trainAccuracy"]);
+});
+
+Deno.test("what a callback throws ends training and comes out", async () => {
+  const error = new Error("enough");
+  const thrower = () => {
+    throw error;
+  };
+  await assert.rejects(outcome({ ...QUICK, onBatch: thrower }), error);
+  await assert.rejects(outcome({ ...QUICK, onEpoch: () => Promise.reject(error) }), error);
+});
+
+Deno.test("the best epoch is the one with the least validation loss", async () => {
+  using model = await createModel(CONFIG, { seed: 2 });
+  // Learnt by heart from few sequences: the validation loss rises again.
+  const [data, validation] = randomSplit(DATA, [20, 50], 2) as [Dataset, Dataset];
+  const training = new Training(model, data, { ...QUICK, epochs: 60, validation });
+  assert.equal(training.best, undefined);
+  const history = await training.run(), losses = history.map(({ testLoss }) => testLoss!);
+  assert.equal(training.best!.testLoss, Math.min(...losses));
+  assert.ok(training.best!.epoch > 1 && training.best!.epoch < 60, `${training.best!.epoch} of 60 is best`);
+});
+
+Deno.test("an abort stops after the batch in hand and rejects with the reason", async () => {
+  for (const stopAt of [1, 3, 5, 7]) {
+    const abort = new AbortController(), reason = new Error("stop");
+    let batches = 0;
+    using model = await createModel(CONFIG);
+    const training = new Training(model, DATA, {
+      ...QUICK,
+      signal: abort.signal,
+      onBatch: () => ++batches === stopAt && abort.abort(reason),
+    });
+    await assert.rejects(training.run(), (error) => error === reason);
+    assert.equal(batches, stopAt);
+    const { epoch, batch, history } = training.state;
+    assert.equal(epoch * 5 + batch, stopAt);
+    assert.equal(history.length, epoch);
+    assert.equal(training.trainer.steps, stopAt);
+  }
+});
+
+Deno.test("a signal that was aborted before stops training before the first batch", async () => {
+  await assert.rejects(outcome({ ...QUICK, signal: AbortSignal.abort("no") }), (error) => error === "no");
+});
+
+Deno.test("timers have their turn while epochs go by that are shorter than a turn", async () => {
+  const abort = new AbortController(), data = sampleDataset({ size: 4, steps: 1, features: 5 });
+  const timer = setTimeout(() => abort.abort("by timer"), 0);
+  try {
+    const run = outcome({ epochs: 20000, signal: abort.signal }, { data });
+    await assert.rejects(run, (error) => error === "by timer");
+  } finally {
+    clearTimeout(timer);
+  }
+});
+
+/** Trains, stops after `stopAt` batches, goes on from a checkpoint's text in another model. */
+async function interrupted(options: TrainOptions, stopAt: number, config: ModelConfig) {
+  using model = await createModel(config, { seed: 1 });
+  const abort = new AbortController();
+  let batches = 0;
+  const onBatch = () => ++batches === stopAt && abort.abort("stop");
+  const training = new Training(model, DATA, { ...options, signal: abort.signal, onBatch });
+  await assert.rejects(training.run(), (error) => error === "stop");
+  const loaded = await parseCheckpoint(await formatCheckpoint({ model, training }));
+  using copy = loaded.model;
+  const { options: rest, state } = loaded.training!;
+  const history = await train(copy, DATA, {
+    ...rest,
+    state,
+    trainer: loaded.trainer!,
+    validation: options.validation,
+  });
+  return { history, parameters: await copy.stateDict(), state: await loaded.trainer!.state() };
+}
+
+Deno.test("training that was stopped anywhere goes on to the same bits: parameters, moments, history", async () => {
+  const options: TrainOptions = { ...QUICK, validation: DATA, clipNorm: 1 }, whole = await outcome(options);
+  for (const stopAt of [1, 4, 5, 6, 10, 14]) {
+    assert.deepEqual(await interrupted(options, stopAt, CONFIG), whole, `after ${stopAt} batches`);
+  }
+});
+
+Deno.test("the same Training goes on where it was stopped", async () => {
+  const whole = await outcome(QUICK);
+  using model = await createModel(CONFIG, { seed: 1 });
+  const signals = [new AbortController(), new AbortController()];
+  let batches = 0;
+  const first = new Training(model, DATA, {
+    ...QUICK,
+    signal: signals[0]!.signal,
+    onBatch: () => ++batches === 7 && signals[0]!.abort(),
+  });
+  await assert.rejects(first.run(), { name: "AbortError" });
+  const { trainer, state, options } = first;
+  const history = await train(model, DATA, { ...options, trainer, state });
+  assert.deepEqual({ history, parameters: await model.stateDict(), state: await trainer.state() }, whole);
+});
+
+Deno.test("a finished training can be gone on with for more epochs", async () => {
+  const whole = await outcome({ ...QUICK, epochs: 5 });
+  using model = await createModel(CONFIG, { seed: 1 });
+  const training = new Training(model, DATA, { ...QUICK, epochs: 2 });
+  await training.run();
+  const { trainer, state } = training;
+  const history = await train(model, DATA, { epochs: 5, batchSize: 16, trainer, state });
+  assert.deepEqual({ history, parameters: await model.stateDict(), state: await trainer.state() }, whole);
+});
+
+Deno.test("a loss that is no number stops training and says where", async () => {
+  const x = DATA.x.slice();
+  x[40 * 20] = NaN; // of sequence 40: batch 3 of 16 in order
+  using model = await createModel(CONFIG);
+  const training = new Training(model, { ...DATA, x }, { ...QUICK, shuffle: false });
+  await assert.rejects(training.run(), { name: "RangeError", message: /loss is NaN in epoch 1, batch 3;/ });
+  assert.deepEqual([training.state.epoch, training.state.batch], [0, 0]);
+});
+
+Deno.test("a learning rate that is too large stops training and says where", async () => {
+  const options: TrainOptions = { ...QUICK, optimizer: { name: "sgd", learningRate: 1e30 } };
+  await assert.rejects(outcome(options), {
+    name: "RangeError",
+    message: /is (NaN|Infinity|-Infinity) in epoch 1, batch 2;/,
+  });
+});
+
+Deno.test("a validation loss that is no number stops training and says where", async () => {
+  const validation = { ...DATA, x: new Float32Array(DATA.x.length).fill(NaN) };
+  await assert.rejects(outcome({ ...QUICK, validation }), {
+    name: "RangeError",
+    message: /validation loss is NaN after epoch 1/,
+  });
+});
+
+Deno.test("sequences of several lengths are trained on, and what stands behind them does not matter", async () => {
+  const lengths = Int32Array.from({ length: 70 }, (_, i) => 1 + i % 4);
+  const x = DATA.x.slice();
+  lengths.forEach((length, i) => x.fill(NaN, i * 20 + length * 5, (i + 1) * 20));
+  const [plain, garbage] = [{ ...DATA, lengths }, { ...DATA, x, lengths }];
+  assert.deepEqual(await outcome(QUICK, { data: garbage }), await outcome(QUICK, { data: plain }));
+  assert.notDeepEqual((await outcome(QUICK, { data: plain })).history, (await outcome(QUICK)).history);
+});
+
+Deno.test("bad options of training are refused with name and value", async () => {
+  using model = await createModel(CONFIG);
+  using other = await createModel(CONFIG);
+  const wrong = (options: object, name: string, message: RegExp, data = DATA) =>
+    assert.throws(() => new Training(model, data, options), { name, message });
+  wrong({ epochs: 0 }, "RangeError", /epochs must be a whole number from 1 .*got 0/);
+  wrong({ epochs: -1 }, "RangeError", /epochs .*-1/);
+  wrong({ epochs: "9" }, "TypeError", /epochs .*"9"/);
+  wrong({ batchSize: 1.5 }, "RangeError", /batchSize .*1\.5/);
+  wrong({ shuffle: "yes" }, "TypeError", /shuffle .*"yes"/);
+  wrong({ learningRate: 1 }, "TypeError", /unknown option "learningRate"/);
+  wrong({ trainer: createTrainer(model), loss: "mse" }, "TypeError", /a trainer was given, so loss must be set/);
+  wrong({ trainer: createTrainer(other) }, "TypeError", /belongs to another model/);
+  wrong({}, "RangeError", /x must have/, { ...DATA, shape: [70, 4, 4] });
+  await assert.rejects(train(model, { ...DATA, targets: new Int32Array(70) }, QUICK), TypeError);
+  await assert.rejects(train(model, DATA, { ...QUICK, loss: "crossEntropy" }), TypeError);
+});
+
+Deno.test("a state that no such training can have is refused", async () => {
+  using model = await createModel(CONFIG);
+  const record = { epoch: 1, trainLoss: 1, trainAccuracy: 0 };
+  const good = { epoch: 1, batch: 2, lossSum: 1, correct: 5, history: [record] };
+  new Training(model, DATA, { ...QUICK, state: good });
+  const cases = [
+    { epoch: 2 },
+    { epoch: -1 },
+    { batch: 6 },
+    { batch: 0.5 },
+    { batch: 0 },
+    { correct: 33 },
+    { lossSum: NaN },
+    { history: [] },
+    { history: [{ ...record, epoch: 2 }] },
+  ];
+  for (const bad of cases) {
+    const state = { ...good, ...bad };
+    const message = /state must be one of this training, with 5 batches per epoch/;
+    assert.throws(() => new Training(model, DATA, { ...QUICK, state }), { name: "RangeError", message });
+  }
+});

@@ -2,7 +2,7 @@
 //
 // The functions are decorated with `@inline`, which `deno fmt` would delete: this folder is outside its scope.
 // Constants are read from memory: V8 rebuilds a `v128.const` at every use in a loop, which costs more than a load.
-// Errors stated here are the largest found by tests/kernels/simd_test.ts.
+// Errors stated here are the largest found by tests/device/simd_test.ts.
 
 /** a·b + c: one rounding where the engine has relaxed SIMD, two in the plain build. */
 @inline
@@ -101,7 +101,7 @@ function expBounded4(x: v128): v128 {
   return f32x4.mul(p, i32x4.shl(i32x4.add(shifted, v128.load(EXP_BITS, 16)), 23));
 }
 
-/** 1 / (1 + e^−x): 3 units in the last place for x ≥ −87; below, where results turn subnormal, off by at most 5e-39. */
+/** 1 / (1 + e^−x): 4 units in the last place for x ≥ −87; below, where results turn subnormal, off by at most 5e-39. */
 @inline
 export function sigmoid4(x: v128): v128 {
   const one = v128.load(EXP, 144);
@@ -125,7 +125,7 @@ const TANH: usize = memory.data<f32>([
 ], 16);
 
 /**
- * tanh x: 5 units in the last place; never beyond ±1, and exactly ±1 where it rounds to that: a saturated gate must pass
+ * tanh x: 6 units in the last place; never beyond ±1, and exactly ±1 where it rounds to that: a saturated gate must pass
  * no gradient, or inputs of 10⁴ would make one out of rounding errors.
  */
 @inline

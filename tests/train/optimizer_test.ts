@@ -85,3 +85,23 @@ Deno.test("a trainer keeps the state that its optimizer has in PyTorch", async (
     }
   }
 });
+
+Deno.test("dampening shortens every gradient but the first that enters SGD's momentum", async () => {
+  using model = await createModel({ inputSize: 3, hiddenSize: 5, outputSize: 2 }, { seed: 4 });
+  const [learningRate, momentum, dampening] = [0.5, 0.8, 0.3];
+  const trainer = createTrainer(model, { optimizer: { name: "sgd", learningRate, momentum, dampening } });
+  const batch = { x: Float32Array.from({ length: 4 * 6 * 3 }, (_, i) => Math.sin(i)), shape: [4, 6, 3] };
+  const targets = Float32Array.of(1, 0, 0, 1, 1, 0, 0, 1), name = "fc.weight";
+  const value = async () => (await model.stateDict())[name]!.data;
+  const gradient = async () => (await model.gradients(batch, targets, { loss: "bce" })).parameters[name]!.data;
+  let buffer = new Float64Array(10);
+  for (let step = 0; step < 3; step++) {
+    const before = await value(), fresh = step === 0 ? 1 : 1 - dampening;
+    buffer = Float64Array.from(await gradient(), (g, i) => momentum * buffer[i]! + fresh * g);
+    await trainer.step(batch, targets);
+    (await value()).forEach((after, i) => {
+      const expected = before[i]! - learningRate * buffer[i]!;
+      assert.ok(Math.abs(after - expected) < 1e-6, `step ${step}: ${after} instead of ${expected}`);
+    });
+  }
+});

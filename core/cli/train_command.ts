@@ -180,7 +180,7 @@ async function stop(training: Training, keeper: Keeper, args: Arguments): Promis
   if (last && await keeper.save(last, training)) {
     const resume = args.resume === last ? [] : ["--resume", last];
     remark(`${place}; to go on: ${allowingCommand({ ...args, resume: last }, [...Deno.args, ...resume])}`);
-  } else remark(`${place}; nothing was saved: with --checkpoint DIR it would be, to go on with --resume`);
+  } else remark(`${place}; it is not saved${last ? "" : ": --checkpoint DIR keeps what --resume goes on from"}`);
   return INTERRUPTED;
 }
 

@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import {
+  flagFor,
+  type Group,
+  helpText,
+  JOB_OPTIONS,
+  parseCommandLine,
+  resolveJob,
+  UsageError,
+} from "../../core/cli/options.ts";
+
+/** The message of the usage error that a command line is refused with. */
+function refusal(...args: string[]): string {
+  try {
+    resolveJob(parseCommandLine(args).given);
+  } catch (error) {
+    assert.ok(error instanceof UsageError, String(error));
+    return error.message;
+  }
+  assert.fail(`${args.join(" ")} was understood`);
+}
+
+const job = (...args: string[]) => resolveJob(parseCommandLine(args).given);
+
+Deno.test("without flags it is the seed job", () => {
+  const { command, operands, quiet, help, version, checkpoint, resume, logFile, input } = parseCommandLine([]);
+  assert.deepEqual([command, operands, quiet, help, version], ["train", [], false, false, false]);
+  assert.deepEqual([checkpoint, resume, logFile, input], [undefined, undefined, undefined, undefined]);
+  const { data, model, training, optimizer, everything } = job();
+  assert.deepEqual(data, { size: 1000, steps: 10, features: 5 });
+  assert.deepEqual(model, { hiddenSize: 10, numLayers: 1, dropout: 0.5, bidirectional: false, bias: true });
+  assert.deepEqual(training, { epochs: 100, batchSize: 32, shuffle: true, loss: "bce" });
+  assert.deepEqual([optimizer.name, optimizer.learningRate, everything.seed], ["adam", 1e-3, 0]);
+});
+
+Deno.test("every hyper-parameter of the seed job is a flag", () => {
+  const flags = "--epochs 7 --batch-size 8 --hidden-size 9 --num-layers 2 --dropout 0.1 --lr 0.01 --seed 3 --size 50 " +
+    "--steps 4 --features 2 --bidirectional --optimizer adamw --loss mse --clip-norm 1.5";
+  const { data, model, training, optimizer, everything } = job(...flags.split(" "));
+  assert.deepEqual(data, { size: 50, steps: 4, features: 2 });
+  assert.deepEqual(model, { hiddenSize: 9, numLayers: 2, dropout: 0.1, bidirectional: true, bias: true });
+  assert.deepEqual(training, { epochs: 7, batchSize: 8, shuffle: true, loss: "mse", clipNorm: 1.5 });
+  assert.deepEqual([optimizer.name, optimizer.learningRate, everything.seed], ["adamw", 0.01, 3]);
+});
+
+Deno.test("the other flags are read too", () => {
+  const args = parseCommandLine(["--checkpoint", "c", "--resume=r.json", "--log-file", "l", "--quiet"]);
+  assert.deepEqual([args.checkpoint, args.resume, args.logFile, args.quiet], ["c", "r.json", "l", true]);
+  assert.equal(parseCommandLine(["predict", "--input", "-"]).input, "-");
+  assert.equal(parseCommandLine(["--help"]).help, true);
+  assert.equal(parseCommandLine(["--version"]).version, true);
+  assert.equal(parseCommandLine(["--checkpoint=--odd"]).checkpoint, "--odd");
+});
+
+Deno.test("commands and operands stand anywhere among the flags", () => {
+  for (const args of [["evaluate", "a.json", "--seed", "1"], ["--seed", "1", "evaluate", "a.json"]]) {
+    const { command, operands, given } = parseCommandLine(args);
+    assert.deepEqual([command, operands, given.everything], ["evaluate", ["a.json"], { seed: 1 }]);
+  }
+  assert.deepEqual(parseCommandLine(["predict", "--", "--odd.json"]).operands, ["--odd.json"]);
+});
+
+Deno.test("a flag that is given twice counts as the last, a switch can be taken back", () => {
+  assert.equal(job("--epochs", "1", "--epochs", "2").training.epochs, 2);
+  assert.equal(job("--bidirectional", "--no-bidirectional").model.bidirectional, false);
+  assert.equal(job("--no-bias", "--bias").model.bias, true);
+  assert.equal(job("--no-shuffle").training.shuffle, false);
+});
+
+Deno.test("numbers may be written as JavaScript reads them", () => {
+  assert.equal(job("--lr", "1e-2").optimizer.learningRate, 0.01);
+  assert.equal(job("--epochs=1e3").training.epochs, 1000);
+  assert.equal(job("--dropout", ".25").model.dropout, 0.25);
+  assert.deepEqual(job("--betas", "0.5,0.75").optimizer.betas, [0.5, 0.75]);
+});
+
+Deno.test("what cannot be understood is refused in words", () => {
+  assert.equal(refusal("--bogus"), "unknown flag --bogus: see --help");
+  assert.equal(refusal("-x"), "unknown flag -x: see --help");
+  assert.equal(refusal("--epoch", "3"), "unknown flag --epoch (did you mean --epochs?): see --help");
+  assert.equal(refusal("--hiden-size=3"), "unknown flag --hiden-size (did you mean --hidden-size?): see --help");
+  assert.equal(refusal("--no-epochs"), "unknown flag --no-epochs (did you mean --epochs?): see --help");
+  assert.equal(refusal("--constructor", "1"), "unknown flag --constructor: see --help");
+  assert.equal(refusal("--__proto__", "1"), "unknown flag --__proto__: see --help");
+  assert.equal(refusal("dance"), 'unknown command "dance": it must be one of train, evaluate, predict');
+  assert.equal(refusal("toString"), 'unknown command "toString": it must be one of train, evaluate, predict');
+  assert.equal(refusal("--epochs"), "--epochs needs a value: see --help");
+  assert.equal(refusal("--epochs="), "--epochs needs a value: see --help");
+  assert.equal(refusal("--epochs", "--lr", "3"), "--epochs needs a value: see --help");
+  assert.equal(refusal("--checkpoint", ""), "--checkpoint needs a value: see --help");
+  assert.equal(refusal("--quiet=yes"), '--quiet takes no value, got "yes"');
+  assert.equal(refusal("--bidirectional=false"), '--bidirectional takes no value, got "false"');
+});
+
+Deno.test("a value out of range is refused with flag, range and value", () => {
+  assert.equal(refusal("--epochs", "-1"), '--epochs must be a whole number from 1 to 1000000000, got "-1"');
+  assert.equal(refusal("--epochs=1.5"), '--epochs must be a whole number from 1 to 1000000000, got "1.5"');
+  assert.equal(refusal("--hidden-size", "0"), '--hidden-size must be a whole number from 1 to 65536, got "0"');
+  assert.equal(refusal("--lr", "nan"), '--lr must be a number from 0, got "nan"');
+  assert.equal(refusal("--lr", "Infinity"), '--lr must be a number from 0, got "Infinity"');
+  assert.equal(refusal("--lr", " "), '--lr must be a number from 0, got " "');
+  assert.equal(refusal("--dropout", "1"), '--dropout must be a number from 0 and below 1, got "1"');
+  assert.equal(refusal("--clip-norm", "0"), '--clip-norm must be a number above 0, got "0"');
+  assert.equal(refusal("--size", "4"), '--size must be a whole number from 5 to 100000000, got "4"');
+  assert.equal(refusal("--seed", "-3"), '--seed must be a whole number from 0 to 9007199254740991, got "-3"');
+  assert.equal(refusal("--betas", "0.9"), '--betas must be two numbers from 0 and below 1, got "0.9"');
+  assert.equal(refusal("--optimizer", "lion"), '--optimizer must be one of adam, adamw, sgd, rmsprop, got "lion"');
+  assert.equal(refusal("--loss", "toString"), '--loss must be one of bce, crossEntropy, mse, got "toString"');
+});
+
+Deno.test("options that do not go together are refused", () => {
+  assert.equal(refusal("--momentum", "0.9"), '--optimizer: "adam" has no option "momentum"');
+  assert.equal(refusal("--optimizer", "sgd", "--amsgrad"), '--optimizer: "sgd" has no option "amsgrad"');
+  assert.match(refusal("--optimizer", "sgd", "--nesterov"), /^--optimizer: nesterov needs momentum above 0/);
+});
+
+Deno.test("a flag that a command does not take is refused", () => {
+  assert.equal(refusal("--input", "x"), "--input belongs to predict, not to train");
+  assert.equal(refusal("evaluate", "c", "--input", "x"), "--input belongs to predict, not to evaluate");
+  assert.equal(refusal("predict", "c", "--resume", "x"), "--resume belongs to train, not to predict");
+  assert.equal(refusal("predict", "c", "--log-file", "x"), "--log-file belongs to train, not to predict");
+  for (const flag of ["--hidden-size=3", "--epochs=3", "--lr=3", "--no-bias", "--loss=mse"]) {
+    const name = flag.replace("no-", "").split("=")[0];
+    assert.equal(refusal("evaluate", "c", flag), `evaluate takes no ${name}: the checkpoint holds it`);
+  }
+});
+
+Deno.test("the help page lists every command and flag, each in one line of 120 columns at most", () => {
+  const lines = helpText().split("\n");
+  for (const line of lines) assert.ok(line.length <= 120, line);
+  const groups = Object.entries(JOB_OPTIONS).flatMap(([group, specs]) =>
+    Object.entries(specs).map(([name, spec]) => `${spec.default === true ? "no-" : ""}${flagFor(group as Group, name)}`)
+  );
+  const asked =
+    ("epochs batch-size hidden-size num-layers dropout lr seed size steps features bidirectional optimizer " +
+      "loss clip-norm checkpoint resume log-file quiet help version input").split(" ");
+  for (const flag of new Set([...groups, ...asked])) {
+    assert.equal(lines.filter((line) => new RegExp(`^  --${flag} `).test(line)).length, 1, `--${flag}`);
+  }
+  for (const command of ["train", "evaluate", "predict"]) {
+    assert.equal(lines.filter((line) => line.startsWith(`  ${command} `)).length, 1, command);
+  }
+});
+
+Deno.test("every flag that the help page lists is understood", () => {
+  const values: Record<string, string> = { N: "7", X: "0.5", "X,X": "0.5,0.5", PATH: "p", FILE: "f" };
+  let count = 0;
+  for (const [, flag, takes] of helpText().matchAll(/^ {2}--([\w-]+)(?: (\S+))? {2,}/gm)) {
+    const value = takes === "NAME" ? { optimizer: "sgd", loss: "mse", simd: "plain" }[flag!]! : values[takes!];
+    const command = flag === "input" ? "predict" : "train";
+    parseCommandLine([command, `--${flag}${takes ? `=${value}` : ""}`]);
+    count++;
+  }
+  assert.equal(count, helpText().match(/^ {2}--/gm)!.length);
+});

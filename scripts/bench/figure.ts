@@ -1,7 +1,7 @@
 /**
  * Draws the README's figure from what `deno task bench --json FILE` wrote: the time of a training step at each size.
  *
- *     deno run --allow-read --allow-write scripts/bench/figure.ts FILE.json FIGURE.svg
+ *     deno run --allow-read --allow-write --allow-sys=cpus scripts/bench/figure.ts FILE.json FIGURE.svg
  *
  * @module
  */

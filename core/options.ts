@@ -29,7 +29,7 @@ export interface OptionSpec {
   readonly flag?: string;
 }
 
-/** What is wrong with a value, or undefined: "a whole number from 1 to 64". */
+/** What a value must be, in words: "a whole number from 1 to 64". */
 export function expected(spec: OptionSpec): string {
   switch (spec.type) {
     case "boolean":
@@ -48,7 +48,7 @@ function range({ least = -Infinity, most, above, below }: OptionSpec): string {
   return below !== undefined ? `${from} and below ${below}` : most !== undefined ? `${from} to ${most}` : from;
 }
 
-/** Whether a value is of the type that an option wants: a TypeError otherwise, a RangeError where only `fits` fails. */
+/** Whether a value is of the type that an option wants. */
 function hasType({ type }: OptionSpec, value: unknown): boolean {
   switch (type) {
     case "boolean":
@@ -62,6 +62,7 @@ function hasType({ type }: OptionSpec, value: unknown): boolean {
   }
 }
 
+/** Whether a value of the right type is one that an option takes. */
 function fits(spec: OptionSpec, value: unknown): boolean {
   if (spec.type === "choice") return spec.choices!.includes(value as string);
   if (spec.type === "boolean") return true;

@@ -15,82 +15,103 @@ export interface StageTable {
   readonly list: number;
 }
 
-/** Words of the control block: see `Cell`. */
+/** Bytes of the control block. */
 export const CONTROL_BYTES = 512;
+
+/** Threads that a device may have. */
+export const MAX_THREADS = 32;
 
 /** Stages that a program may have. */
 const MAX_STAGES = 16;
 
-/** Threads that a device may have. */
-export const MAX_THREADS = 32;
+/** The words of the control block. */
+const CELL = {
+  /** Counts programs: workers sleep on it. */
+  generation: 0,
+  /** 1 while a program is being worked on: only then may a worker touch it. */
+  open: 1,
+  /** Workers that may be touching the program. */
+  inside: 2,
+  /** Stages of the program. */
+  stages: 3,
+  /** Counts finished programs: the host waits for it. */
+  finished: 4,
+  /** Address and size of the scratch space of slot 0; the others follow. */
+  scratch: 5,
+  scratchSize: 6,
+  /** 1 when workers are to end. */
+  stop: 7,
+  /** Whether products take the larger tiles. */
+  wide: 8,
+  /** Slots from this one on have no scratch space in this plan. */
+  threads: 9,
+  /** For each stage four words: tasks, address of their list, tasks claimed, tasks done. */
+  table: 16,
+  /** For each slot, whether it has a worker. */
+  slots: 16 + 4 * MAX_STAGES,
+} as const;
 
 /** What a worker is told when it starts. */
 interface WorkerStart {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
-  /** Word index of the control block. */
+  /** Address of the control block. */
   readonly control: number;
   readonly slot: number;
-  /** Address of this worker's scratch space is first + slot·size, both read from the control block. */
+  readonly cell: typeof CELL;
 }
 
-/**
- * What a worker runs. It becomes the text of a Blob: it must not refer to anything outside itself.
- *
- * Cells of the control block, in words: 0 generation, 1 open (a program is being worked on), 2 workers inside, 3 stages of
- * the program, 4 programs finished, 5 first scratch address, 6 scratch size, 7 stop,
- * 8 wide tiles; from 16 on, for each stage: tasks,
- * list, claimed, done; from 80 on the slots that have a worker.
- */
+/** What a worker runs. It becomes the text of a Blob: it must not refer to anything outside itself. */
 function workerMain(): void {
   const scope = globalThis as unknown as {
     onmessage: ((event: { data: WorkerStart }) => void) | null;
     close(): void;
   };
-  scope.onmessage = ({ data: { module, memory, control, slot } }) => {
-    const cells = new Int32Array(memory.buffer, 4 * control, 128), words = new Int32Array(memory.buffer);
+  scope.onmessage = ({ data: { module, memory, control, slot, cell } }) => {
+    const words = new Int32Array(memory.buffer), cells = words.subarray(control / 4);
     const { run, setWide } = new WebAssembly.Instance(module, { env: { memory } }).exports as {
       run(program: number, count: number, scratch: number): void;
       setWide(on: number): void;
     };
     // Spinning costs less than sleeping for the short waits between stages and steps; the count is about 0.1 ms.
     const SPINS = 20_000, IDLE = 500;
-    const await_ = (cell: number, value: number, timeout: number) => {
-      for (let i = 0; i < SPINS; i++) if (Atomics.load(cells, cell) !== value) return true;
-      return Atomics.wait(cells, cell, value, timeout) !== "timed-out";
+    const changes = (at: number, value: number, timeout: number) => {
+      for (let i = 0; i < SPINS; i++) if (Atomics.load(cells, at) !== value) return true;
+      return Atomics.wait(cells, at, value, timeout) !== "timed-out";
     };
     const work = () => {
-      setWide(cells[8]!);
-      const scratch = cells[5]! + slot * cells[6]!;
-      for (let stage = 0; stage < cells[3]!; stage++) {
-        const base = 16 + 4 * stage, tasks = cells[base]!, list = cells[base + 1]! >> 2;
-        for (let i = Atomics.add(cells, base + 2, 1); i < tasks; i = Atomics.add(cells, base + 2, 1)) {
+      setWide(cells[cell.wide]!);
+      const scratch = cells[cell.scratch]! + slot * cells[cell.scratchSize]!;
+      for (let stage = 0; stage < cells[cell.stages]!; stage++) {
+        const base = cell.table + 4 * stage, claimed = base + 2, done = base + 3;
+        // Addresses are unsigned: above 2 GiB their words are negative.
+        const tasks = cells[base]!, list = cells[base + 1]! >>> 2;
+        for (let i = Atomics.add(cells, claimed, 1); i < tasks; i = Atomics.add(cells, claimed, 1)) {
           run(words[list + 2 * i]!, words[list + 2 * i + 1]!, scratch);
-          if (Atomics.add(cells, base + 3, 1) + 1 === tasks) Atomics.notify(cells, base + 3);
+          if (Atomics.add(cells, done, 1) + 1 === tasks) Atomics.notify(cells, done);
         }
-        for (let done = Atomics.load(cells, base + 3); done < tasks; done = Atomics.load(cells, base + 3)) {
-          await_(base + 3, done, 1);
-        }
+        for (let n = Atomics.load(cells, done); n < tasks; n = Atomics.load(cells, done)) changes(done, n, 1);
       }
       // The first to come here closes the program, so that nobody enters it any more.
-      if (Atomics.compareExchange(cells, 1, 1, 0) === 1) {
-        Atomics.add(cells, 4, 1);
-        Atomics.notify(cells, 4);
+      if (Atomics.compareExchange(cells, cell.open, 1, 0) === 1) {
+        Atomics.add(cells, cell.finished, 1);
+        Atomics.notify(cells, cell.finished);
       }
     };
     for (let seen = 0;;) {
-      const generation = Atomics.load(cells, 0);
+      const generation = Atomics.load(cells, cell.generation);
       if (generation !== seen) {
         seen = generation;
-        Atomics.add(cells, 2, 1);
-        if (Atomics.load(cells, 1) === 1) work();
-        Atomics.sub(cells, 2, 1);
+        Atomics.add(cells, cell.inside, 1);
+        if (Atomics.load(cells, cell.open) === 1 && slot < cells[cell.threads]!) work();
+        Atomics.sub(cells, cell.inside, 1);
       }
-      if (Atomics.load(cells, 7) === 1) break;
-      if (await_(0, seen, IDLE)) continue;
+      if (Atomics.load(cells, cell.stop) === 1) break;
+      if (changes(cell.generation, seen, IDLE)) continue;
       // Leave, unless a program has come in the meantime and nobody else took the slot.
-      Atomics.store(cells, 80 + slot, 0);
-      if (Atomics.load(cells, 0) === seen || Atomics.compareExchange(cells, 80 + slot, 0, 1) !== 0) break;
+      Atomics.store(cells, cell.slots + slot, 0);
+      if (Atomics.load(cells, cell.generation) === seen) break;
+      if (Atomics.compareExchange(cells, cell.slots + slot, 0, 1) !== 0) break;
     }
     scope.close();
   };
@@ -99,83 +120,99 @@ function workerMain(): void {
 /** Threads are not to be had here: the reason. */
 export class NoThreads extends Error {}
 
+/** Where the plan of a program has its scratch space, and for how many threads. */
+export interface ScratchSpace {
+  readonly first: number;
+  readonly size: number;
+  readonly threads: number;
+}
+
 /** Threads that share a memory. Made anew when the memory is. */
 export class ThreadPool {
   readonly #start: Omit<WorkerStart, "slot">;
   readonly #cells: Int32Array;
-  readonly #threads: number;
   readonly #workers: (Worker | undefined)[] = [];
   #url: string | undefined;
-  #fail: ((error: Error) => void) | undefined;
+  /** Ends the program in hand with an error. */
+  #fail: (error: Error) => void = () => {};
+  /** Why nothing can be run any more. */
+  #broken: Error | undefined;
 
   /** @param control Address of CONTROL_BYTES zeros in the memory. */
-  constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, control: number, threads: number) {
-    this.#start = { module, memory, control: control / 4 };
+  constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, control: number) {
+    if (typeof Worker === "undefined") throw new NoThreads("there are no workers here");
+    if (typeof Atomics.waitAsync !== "function") throw new NoThreads("Atomics.waitAsync is missing here");
+    this.#start = { module, memory, control, cell: CELL };
     this.#cells = new Int32Array(memory.buffer, control, CONTROL_BYTES / 4);
-    this.#threads = threads;
   }
 
   /**
    * Runs a program's stages on all threads.
    *
    * @returns A promise for when all is done.
-   * @throws {NoThreads} If there are no workers, or they cannot be given shared memory.
+   * @throws {NoThreads} If workers cannot be started, or cannot be given shared memory.
+   * @throws {Error} If a worker failed, now or before, or the pool was disposed.
    */
-  async run(
-    stages: readonly StageTable[],
-    { first, size, wide }: { first: number; size: number; wide: boolean },
-  ): Promise<void> {
-    if (typeof Worker === "undefined") throw new NoThreads("there are no workers here");
-    if (stages.length > MAX_STAGES) throw new RangeError(`Cannot run ${stages.length} stages, at most ${MAX_STAGES}`);
+  async run(stages: readonly StageTable[], scratch: ScratchSpace, wide: boolean): Promise<void> {
     const cells = this.#cells;
+    if (stages.length > MAX_STAGES) throw new RangeError(`Cannot run ${stages.length} stages, at most ${MAX_STAGES}`);
     // Those that are still on their way out of the program before.
-    while (Atomics.load(cells, 2) > 0) await new Promise((resolve) => setTimeout(resolve, 0));
-    cells[3] = stages.length;
-    cells[5] = first;
-    cells[6] = size;
-    cells[8] = Number(wide);
-    stages.forEach(({ tasks, list }, i) => cells.set([tasks, list, 0, 0], 16 + 4 * i));
-    const finished = Atomics.load(cells, 4);
-    Atomics.store(cells, 1, 1);
-    Atomics.add(cells, 0, 1);
-    Atomics.notify(cells, 0);
-    this.#startWorkers();
-    const wait = Atomics.waitAsync(cells, 4, finished);
-    if (!wait.async) return;
-    await new Promise<void>((resolve, reject) => {
-      this.#fail = reject;
-      wait.value.then(() => resolve());
-    });
+    while (!this.#broken && Atomics.load(cells, CELL.inside) > 0) await new Promise((done) => setTimeout(done, 0));
+    if (this.#broken) throw this.#broken;
+    cells[CELL.stages] = stages.length;
+    cells[CELL.scratch] = scratch.first;
+    cells[CELL.scratchSize] = scratch.size;
+    cells[CELL.threads] = scratch.threads;
+    cells[CELL.wide] = Number(wide);
+    stages.forEach(({ tasks, list }, i) => cells.set([tasks, list, 0, 0], CELL.table + 4 * i));
+    const finished = Atomics.load(cells, CELL.finished);
+    Atomics.store(cells, CELL.open, 1);
+    Atomics.add(cells, CELL.generation, 1);
+    Atomics.notify(cells, CELL.generation);
+    const failure = new Promise<never>((_, reject) => this.#fail = reject);
+    failure.catch(() => {}); // nobody may be waiting for it any more
+    this.#startWorkers(scratch.threads);
+    const wait = Atomics.waitAsync(cells, CELL.finished, finished);
+    await Promise.race([failure, wait.value]);
   }
 
-  #startWorkers() {
-    for (let slot = 0; slot < this.#threads; slot++) {
-      if (Atomics.compareExchange(this.#cells, 80 + slot, 0, 1) !== 0) continue;
+  #startWorkers(threads: number) {
+    for (let slot = 0; slot < threads; slot++) {
+      if (Atomics.compareExchange(this.#cells, CELL.slots + slot, 0, 1) !== 0) continue;
       this.#url ??= URL.createObjectURL(new Blob([`(${workerMain})()`], { type: "text/javascript" }));
       const worker = new Worker(this.#url, { type: "module" });
+      this.#workers[slot] = worker;
       worker.onerror = (event) => {
         event.preventDefault();
-        this.#fail?.(new Error(`Cannot run program: a worker failed: ${event.message}`));
+        this.#break(event.message);
       };
       try {
         worker.postMessage({ ...this.#start, slot } satisfies WorkerStart);
       } catch {
         // A page without cross-origin isolation. Nobody has entered the program: it can be run elsewhere.
-        worker.terminate();
-        Atomics.store(this.#cells, 1, 0);
+        Atomics.store(this.#cells, CELL.open, 0);
         throw new NoThreads("shared memory cannot be handed to workers here");
       }
-      this.#workers[slot] = worker;
     }
   }
 
-  /** Ends the workers. Nothing may be running. */
+  /** A worker failed. If nobody has begun the program, workers cannot be started here at all: a page may forbid them. */
+  #break(message: string) {
+    const begun = Atomics.load(this.#cells, CELL.table + 2) > 0;
+    if (!begun && Atomics.compareExchange(this.#cells, CELL.open, 1, 0) === 1) {
+      this.#broken = new NoThreads(`workers cannot be started here: ${message}`);
+    } else this.#broken = new Error(`Cannot use model: a thread failed: ${message}`);
+    this.#fail(this.#broken);
+  }
+
+  /** Ends the workers. What is running is rejected, and everything asked for later. */
   dispose(): void {
-    Atomics.store(this.#cells, 7, 1);
-    Atomics.add(this.#cells, 0, 1);
-    Atomics.notify(this.#cells, 0);
+    this.#broken = new TypeError("Cannot use model: it was disposed");
+    Atomics.store(this.#cells, CELL.stop, 1);
+    Atomics.add(this.#cells, CELL.generation, 1);
+    Atomics.notify(this.#cells, CELL.generation);
     for (const worker of this.#workers) worker?.terminate();
-    this.#fail?.(new TypeError("Cannot use model: it was disposed"));
     if (this.#url) URL.revokeObjectURL(this.#url);
+    this.#fail(this.#broken);
   }
 }

@@ -1,7 +1,7 @@
 import { instantiateSync } from "../../deps.ts";
 import type { Device, Plan, Program } from "./device.ts";
 import { KERNELS, orderedArguments, type Tensor } from "./kernels.ts";
-import { CONTROL_BYTES, NoThreads, ThreadPool } from "./threads.ts";
+import { CONTROL_BYTES, NoThreads, type ScratchSpace, ThreadPool } from "./threads.ts";
 import { PLAIN, RELAXED } from "./wasm_module.ts";
 
 const PAGE = 65536;
@@ -20,6 +20,8 @@ interface Exports extends Record<string, unknown> {
 
 /** A task as the module reads it: kernel numbers and arguments, one 4-byte word each. */
 interface Encoded {
+  /** Whether it needs scratch space. */
+  readonly scratch: boolean;
   readonly words: Uint32Array<ArrayBuffer>;
   readonly calls: number;
 }
@@ -80,8 +82,8 @@ export class WasmDevice implements Device {
   #base = 0;
   #pages = 0;
   #plan: Plan | undefined;
-  #scratch = 0;
-  #scratchSize = 0;
+  #scratch: ScratchSpace = { first: 0, size: 0, threads: 1 };
+  #disposed = false;
   #addresses = new Map<Program, Placed[]>();
   #encoded = new WeakMap<Plan, Encoded[][][]>();
 
@@ -103,12 +105,13 @@ export class WasmDevice implements Device {
   }
 
   #instantiate(pages: number) {
+    // Fixed size: views would be lost when memory grows, so a larger plan gets a new memory (see load).
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    this.#exports = instantiateSync<Exports>(this.#module, { env: { memory } }).exports as Exports;
     this.#pool?.dispose();
     this.#pool = undefined;
-    // Fixed size: views would be lost when memory grows, so a larger plan gets a new memory (see load).
-    this.#memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-    this.#exports = instantiateSync<Exports>(this.#module, { env: { memory: this.#memory } }).exports as Exports;
-    this.#bytes = new Uint8Array(this.#memory.buffer);
+    this.#memory = memory;
+    this.#bytes = new Uint8Array(memory.buffer);
     this.#exports.setWide(Number(this.#wide));
     this.#control = align(this.#exports.arenaStart());
     this.#base = align(this.#control + CONTROL_BYTES);
@@ -117,35 +120,37 @@ export class WasmDevice implements Device {
 
   load(plan: Plan, keep: number): void {
     if (plan === this.#plan) return;
-    const first = this.#plan === undefined;
     let encoded = this.#encoded.get(plan);
     if (!encoded) {
       encoded = plan.programs.map((program) => program.map((stage) => stage.map((task) => this.#encode(task))));
       this.#encoded.set(plan, encoded);
     }
     const tasks = encoded.flat(2);
-    const scratch = align(this.#base + 4 * plan.arena), scratchSize = align(4 * plan.scratch);
-    const programs = scratch + scratchSize * (plan.parallel ? this.#threads : 1);
-    const lists = tasks.reduce((sum, { words }) => sum + words.byteLength, programs), end = lists + 8 * tasks.length;
-    const pages = Math.ceil(end / PAGE);
+    const first = align(this.#base + 4 * plan.arena), size = align(4 * plan.scratch);
+    const records = tasks.reduce((sum, { words }) => sum + words.byteLength + 8, 0);
+    // Threads beyond the tasks that need scratch space would find nothing to do with it.
+    const tasksAtOnce = Math.max(1, ...encoded.flat().map((stage) => stage.filter((task) => task.scratch).length));
+    const most = plan.parallel ? Math.min(this.#threads, tasksAtOnce) : 1;
+    const room = Math.floor((MAX_PAGES * PAGE - first - records) / Math.max(1, size));
+    const threads = Math.max(1, Math.min(most, room)), programs = first + size * threads;
+    const pages = Math.ceil((programs + records) / PAGE);
     if (pages > MAX_PAGES) {
       throw new RangeError(
-        `Cannot place the model in memory: it needs ${mebibytes(end)} MiB (arena ${
+        `Cannot place the model in memory: it needs ${mebibytes(programs + records)} MiB (arena ${
           mebibytes(4 * plan.arena)
         }, scratch ${
-          mebibytes(programs - scratch)
-        }), 32-bit WebAssembly has 4096: take a smaller batch, fewer steps, a smaller hidden size or fewer threads`,
+          mebibytes(size)
+        }), 32-bit WebAssembly has 4096: take a smaller batch, fewer steps or a smaller hidden size`,
       );
     }
     if (pages > this.#pages) {
       const old = this.#bytes.subarray(this.#base, this.#base + 4 * keep);
       this.#instantiate(pages);
-      if (!first) this.#bytes.set(old, this.#base);
+      this.#bytes.set(old, this.#base);
     }
-    this.#scratch = scratch;
-    this.#scratchSize = scratchSize;
+    this.#scratch = { first, size, threads };
     this.#addresses = new Map();
-    let address = programs, list = lists;
+    let address = programs, list = programs + records - 8 * tasks.length;
     plan.programs.forEach((program, i) => {
       const stages = encoded[i]!.map((stage) => {
         const tasks = stage.map(({ words, calls }) => {
@@ -213,7 +218,10 @@ export class WasmDevice implements Device {
         }
       }
     }
-    return { words: Uint32Array.from(words), calls: task.length };
+    const scratch = task.some((call) =>
+      Object.values(call.arguments).some((value) => (value as Tensor | null)?.scratch)
+    );
+    return { scratch, words: Uint32Array.from(words), calls: task.length };
   }
 
   #address(tensor: Tensor): number {
@@ -221,40 +229,50 @@ export class WasmDevice implements Device {
   }
 
   write(tensor: Tensor, data: Float32Array | Int32Array | Uint32Array): void {
+    this.#check();
     if (data.length > tensor.length) {
       throw new RangeError(`Cannot write ${data.length} numbers to a tensor of ${tensor.length}`);
     }
     this.#bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), this.#address(tensor));
   }
 
+  #check() {
+    if (this.#disposed) throw new TypeError("Cannot use model: it was disposed");
+  }
+
   run(program: Program): void | Promise<void> {
+    this.#check();
     const stages = this.#addresses.get(program);
     if (!stages) throw new TypeError("Cannot run a program that is not part of the loaded plan");
-    if (this.#plan!.parallel && this.#threads > 1) return this.#runOnThreads(stages);
+    if (this.#scratch.threads > 1) return this.#runOnThreads(stages);
     this.#runHere(stages);
   }
 
   async #runOnThreads(stages: Placed[]): Promise<void> {
     try {
-      this.#pool ??= new ThreadPool(this.#module, this.#memory, this.#control, this.#threads);
+      this.#pool ??= new ThreadPool(this.#module, this.#memory, this.#control);
       const tables = stages.map(({ tasks, list }) => ({ tasks: tasks.length, list }));
-      await this.#pool.run(tables, { first: this.#scratch, size: this.#scratchSize, wide: this.#wide });
+      await this.#pool.run(tables, this.#scratch, this.#wide);
+      this.#check();
     } catch (error) {
       if (!(error instanceof NoThreads)) throw error;
       this.#threads = 1;
+      this.#scratch = { ...this.#scratch, threads: 1 };
       this.#note = `: ${error.message}`;
       this.#runHere(stages);
     }
   }
 
   #runHere(stages: Placed[]) {
-    const { run } = this.#exports, scratch = this.#scratch;
+    const { run } = this.#exports, scratch = this.#scratch.first;
     for (const { tasks } of stages) for (const { address, calls } of tasks) run(address, calls, scratch);
   }
 
-  read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>> {
+  // deno-lint-ignore require-await -- errors arrive as rejections
+  async read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>> {
+    this.#check();
     const start = this.#address(tensor);
-    return Promise.resolve(new Float32Array(this.#bytes.slice(start, start + 4 * tensor.length).buffer));
+    return new Float32Array(this.#bytes.slice(start, start + 4 * tensor.length).buffer);
   }
 
   /** The numbers of a tensor of the arena themselves, until another plan is loaded. */
@@ -263,6 +281,7 @@ export class WasmDevice implements Device {
   }
 
   dispose(): void {
+    this.#disposed = true;
     this.#plan = undefined;
     this.#addresses.clear();
     this.#instantiate(1);

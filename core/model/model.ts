@@ -95,7 +95,7 @@ function pickDevice({ threads, simd }: ModelOptions): { threads?: number; simd?:
   return { threads: threads === "auto" ? undefined : threads, simd };
 }
 
-/** A batch placed in a plan's memory, with targets. */
+/** What is to be learnt: numbers (B, O), or class numbers (B). */
 export type Targets = Float32Array | Int32Array;
 
 /** A GRU with additive attention and a linear output. Made by {@linkcode createModel}. */
@@ -167,6 +167,8 @@ class ModelCore implements Model {
   /** What the last operation asked for ends with. */
   #last: Promise<unknown> = Promise.resolve();
   readonly #parallelFrom: number;
+  /** The instructions it was made with. */
+  readonly simd: Simd;
 
   constructor(config: ModelConfig, options: ModelOptions = {}) {
     this.config = resolveConfig(config);
@@ -175,6 +177,7 @@ class ModelCore implements Model {
     const device = options.device ?? "wasm";
     if (device !== "wasm") throw new TypeError(`Cannot create model: device must be "wasm", got "${device}"`);
     const { threads } = resolveOptions("create model", DEVICE_OPTIONS, pickDevice(options)) as { threads?: number };
+    this.simd = options.simd ?? "auto";
     this.#parallelFrom = threads === undefined ? AUTO_BLOCKS : 2;
     this.#network = new Network(this.config);
     const cores = Math.min(globalThis.navigator?.hardwareConcurrency ?? 1, MAX_THREADS);
@@ -539,7 +542,8 @@ class ModelCore implements Model {
 /** The names of the losses. */
 export const LOSSES: readonly LossName[] = ["bce", "crossEntropy", "mse"];
 
-function checkLoss(loss: LossName): void {
+/** Refuses what is no loss. */
+export function checkLoss(loss: LossName): void {
   if (!LOSSES.includes(loss)) {
     throw new TypeError(
       `Cannot run model: loss must be one of ${LOSSES.map((l) => `"${l}"`).join(", ")}, got "${loss}"`,

@@ -1,10 +1,10 @@
 import { Arena, from } from "../device/arena.ts";
 import { type Plan, TaskBuilder } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
-import { WasmDevice } from "../device/wasm.ts";
+import { type Simd, WasmDevice } from "../device/wasm.ts";
 import { layerSuffix, type Parameter } from "./config.ts";
 import type { LossName } from "./head.ts";
-import { coreOf, type Model } from "./model.ts";
+import { checkLoss, coreOf, type Model } from "./model.ts";
 
 /** What a {@linkcode Predictor} says of a sequence. Both arrays are used again by the next call. */
 export interface SinglePrediction {
@@ -21,6 +21,7 @@ export interface Predictor extends Disposable {
    *
    * @param x Its steps (T, I), row-major; any number of steps, those seen before being quicker.
    * @throws {RangeError} If the count of numbers is no multiple of I.
+   * @throws {TypeError} After `dispose`.
    */
   predict(x: Float32Array): SinglePrediction;
   /** Frees the memory. */
@@ -41,12 +42,15 @@ interface LengthPlan extends Plan {
   readonly weights: Tensor;
 }
 
+/** Lengths that are kept ready at a time. */
+const MAX_PLANS = 16;
+
 function pad4(n: number): number {
   return Math.ceil(n / 4) * 4;
 }
 
 class SinglePredictor implements Predictor {
-  readonly #device = new WasmDevice(1);
+  readonly #device: WasmDevice;
   readonly #model: Model;
   readonly #loss: LossName;
   readonly #values: Tensor;
@@ -68,7 +72,8 @@ class SinglePredictor implements Predictor {
   #weights!: Float32Array;
   #prediction!: SinglePrediction;
 
-  constructor(model: Model, values: Float32Array, loss: LossName) {
+  constructor(model: Model, values: Float32Array, loss: LossName, simd: Simd) {
+    this.#device = new WasmDevice(1, simd);
     this.#model = model;
     this.#loss = loss;
     const { hiddenSize: H, numLayers, bidirectional, bias } = model.config;
@@ -144,7 +149,10 @@ class SinglePredictor implements Predictor {
       throw new RangeError(`Cannot predict: x must have a multiple of ${I} numbers, got ${length}`);
     }
     let plan = this.#plans.get(T);
-    if (!plan) this.#plans.set(T, plan = this.#plan(T));
+    if (!plan) {
+      if (this.#plans.size >= MAX_PLANS) this.#plans.delete(this.#plans.keys().next().value!);
+      this.#plans.set(T, plan = this.#plan(T));
+    }
     this.#device.load(plan, this.#persistent);
     this.#steps = T;
     this.#x = this.#device.view(plan.x);
@@ -223,6 +231,7 @@ class SinglePredictor implements Predictor {
  *
  * @param options The loss the model was trained with, which says what its outputs mean. Default: that of the model's
  * trainer, else "bce".
+ * @throws {TypeError} If the loss is unknown.
  *
  * @example
  * ```ts
@@ -237,6 +246,7 @@ class SinglePredictor implements Predictor {
  */
 export async function createPredictor(model: Model, options: { loss?: LossName } = {}): Promise<Predictor> {
   const core = coreOf(model), { loss = core.loss ?? "bce" } = options;
+  checkLoss(loss);
   const values = await core.exclusive(() => core.read((network) => network.values));
-  return new SinglePredictor(model, values, loss);
+  return new SinglePredictor(model, values, loss, core.simd);
 }

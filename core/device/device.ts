@@ -29,9 +29,11 @@ export interface Plan {
  */
 export interface Device {
   /** Its name, as in `createModel(…, { device })`. */
-  readonly name: "wasm";
+  readonly name: "wasm" | "webgpu";
   /** What it runs on, in words. */
   readonly description: string;
+  /** Whether it is best given a batch as one task, being parallel by itself. */
+  readonly wholeBatch: boolean;
   /** Makes room for a plan. What stands in the first `keep` elements of the arena survives; the rest is undefined. */
   load(plan: Plan, keep: number): void;
   /** Copies numbers to a tensor of the arena. */

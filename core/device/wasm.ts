@@ -66,6 +66,7 @@ function decode(base64: string): Uint8Array<ArrayBuffer> {
 /** Kernels in WebAssembly with 128-bit SIMD, on the CPU. */
 export class WasmDevice implements Device {
   readonly name = "wasm";
+  readonly wholeBatch = false;
   readonly #module: WebAssembly.Module;
   readonly #relaxed: boolean;
   readonly #simd: Simd;

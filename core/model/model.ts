@@ -59,10 +59,13 @@ export interface Gradients {
 /** Parameters by PyTorch's names, as `state_dict()` gives them. */
 export type StateDict = Record<string, NamedArray>;
 
+/** Where a model can compute. */
+export type DeviceName = Device["name"];
+
 /** Options of {@linkcode createModel}. */
 export interface ModelOptions {
-  /** Where the model computes. Default "wasm", the only one in this version. */
-  device?: "wasm";
+  /** Where the model computes: on the CPU, or on the GPU that WebGPU finds. Default "wasm". */
+  device?: DeviceName;
   /**
    * Threads to compute on, 1 to 32: the result is the same bits for any number. Default "auto": as many as the machine
    * has cores, and only for batches that are worth it. Several threads leave the event loop free.
@@ -79,7 +82,8 @@ export interface ModelOptions {
 }
 
 /** The options of what a model computes on: types, defaults, ranges. */
-export const DEVICE_OPTIONS: { readonly threads: OptionSpec; readonly simd: OptionSpec } = {
+export const DEVICE_OPTIONS: { readonly [Name in "device" | "threads" | "simd"]: OptionSpec } = {
+  device: { type: "choice", default: "wasm", choices: ["wasm", "webgpu"], about: "where to compute" },
   threads: {
     type: "integer",
     optional: true,
@@ -91,8 +95,10 @@ export const DEVICE_OPTIONS: { readonly threads: OptionSpec; readonly simd: Opti
 };
 
 /** The device's part of a model's options; "auto" is what `threads` is when it is not given. */
-function pickDevice({ threads, simd }: ModelOptions): { threads?: number; simd?: Simd } {
-  return { threads: threads === "auto" ? undefined : threads, simd };
+function pickDevice(
+  { device, threads, simd }: ModelOptions,
+): { device?: DeviceName; threads?: number; simd?: Simd } {
+  return { device, threads: threads === "auto" ? undefined : threads, simd };
 }
 
 /** A batch placed in a plan's memory, with targets. */
@@ -168,17 +174,12 @@ class ModelCore implements Model {
   #last: Promise<unknown> = Promise.resolve();
   readonly #parallelFrom: number;
 
-  constructor(config: ModelConfig, options: ModelOptions = {}) {
-    this.config = resolveConfig(config);
-    this.seed = options.seed ?? 0;
-    seedWords(this.seed);
-    const device = options.device ?? "wasm";
-    if (device !== "wasm") throw new TypeError(`Cannot create model: device must be "wasm", got "${device}"`);
-    const { threads } = resolveOptions("create model", DEVICE_OPTIONS, pickDevice(options)) as { threads?: number };
-    this.#parallelFrom = threads === undefined ? AUTO_BLOCKS : 2;
-    this.#network = new Network(this.config);
-    const cores = Math.min(globalThis.navigator?.hardwareConcurrency ?? 1, MAX_THREADS);
-    this.#device = new WasmDevice(threads ?? cores, options.simd);
+  constructor(config: Required<ModelConfig>, seed: number, device: Device, parallelFrom: number) {
+    this.config = config;
+    this.seed = seed;
+    this.#parallelFrom = parallelFrom;
+    this.#network = new Network(config);
+    this.#device = device;
     const random = new Random(this.seed, "init");
     this.#reserve();
     const values = new Float32Array(this.#network.paddedSize);
@@ -390,6 +391,7 @@ class ModelCore implements Model {
         dropout,
         update,
         parallelFrom: this.#parallelFrom,
+        wholeBatch: this.#device.wholeBatch,
       });
       this.#plans.set(key, plan);
     }
@@ -582,7 +584,26 @@ function kind(value: unknown): string {
  * assert.deepEqual(model.parameters.at(-1)!.name, "fc.bias");
  * ```
  */
-// deno-lint-ignore require-await -- devices other than the CPU are found asynchronously
 export async function createModel(config: ModelConfig, options: ModelOptions = {}): Promise<Model> {
-  return new ModelCore(config, options);
+  const full = resolveConfig(config), { seed = 0 } = options;
+  seedWords(seed);
+  const { device: name, threads, simd } = resolveOptions("create model", DEVICE_OPTIONS, pickDevice(options)) as {
+    device: DeviceName;
+    threads?: number;
+    simd: Simd;
+  };
+  const cores = Math.min(globalThis.navigator?.hardwareConcurrency ?? 1, MAX_THREADS);
+  const device = name === "wasm" ? new WasmDevice(threads ?? cores, simd) : await openWebGpu();
+  try {
+    return new ModelCore(full, seed, device, threads === undefined ? AUTO_BLOCKS : 2);
+  } catch (error) {
+    device.dispose();
+    throw error;
+  }
+}
+
+/** Loaded only where it is wanted. */
+async function openWebGpu(): Promise<Device> {
+  const { WebGpuDevice } = await import("../device/webgpu.ts");
+  return await WebGpuDevice.open();
 }

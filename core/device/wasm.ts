@@ -67,6 +67,7 @@ function decode(base64: string): Uint8Array<ArrayBuffer> {
 export class WasmDevice implements Device {
   readonly name = "wasm";
   readonly wholeBatch = false;
+  readonly stepsAhead = 1;
   readonly #module: WebAssembly.Module;
   readonly #relaxed: boolean;
   readonly #simd: Simd;

@@ -30,6 +30,8 @@ export class WebGpuDevice implements Device {
   readonly name = "webgpu";
   readonly description: string;
   readonly wholeBatch = true;
+  // Deno looks every 10 milliseconds whether numbers have arrived.
+  readonly stepsAhead = 64;
   readonly #device: GPUDevice;
   readonly #layout: GPUPipelineLayout;
   readonly #bindings: GPUBindGroupLayout;
@@ -42,8 +44,8 @@ export class WebGpuDevice implements Device {
   #arena: GPUBuffer | undefined;
   #args: GPUBuffer | undefined;
   #group: GPUBindGroup | undefined;
-  /** Buffers to read through that nobody uses at the moment. */
-  #staging: GPUBuffer[] = [];
+  /** Small buffers to read through that nobody uses at the moment. */
+  readonly #staging: GPUBuffer[] = [];
   /** What went wrong first; said by whatever is asked for next. */
   #failure: Error | undefined;
   #disposed = false;
@@ -179,24 +181,25 @@ export class WebGpuDevice implements Device {
 
   async read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>> {
     this.#check();
-    const size = 4 * tensor.length, device = this.#device;
-    const place = this.#staging.findIndex((buffer) => buffer.size >= size);
-    const [staging] = place < 0
-      ? [device.createBuffer({ size, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST })]
-      : this.#staging.splice(place, 1);
+    const size = 4 * tensor.length, small = size <= STAGING_BYTES, device = this.#device;
+    const staging = small && this.#staging.pop() || device.createBuffer({
+      size: small ? STAGING_BYTES : size,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
     const encoder = device.createCommandEncoder();
-    encoder.copyBufferToBuffer(this.#arena!, 4 * tensor.offset, staging!, 0, size);
+    encoder.copyBufferToBuffer(this.#arena!, 4 * tensor.offset, staging, 0, size);
     device.queue.submit([encoder.finish()]);
     try {
-      await staging!.mapAsync(GPUMapMode.READ, 0, size);
+      await staging.mapAsync(GPUMapMode.READ, 0, size);
     } catch (error) {
       this.#fail((error as Error).message);
     }
     this.#check();
-    const numbers = new Float32Array(staging!.getMappedRange(0, size).slice(0));
-    staging!.unmap();
-    this.#staging.unshift(staging!);
-    for (const unused of this.#staging.splice(MAX_STAGING)) unused.destroy();
+    if (this.#disposed) throw new TypeError("Cannot read from a device that was disposed");
+    const numbers = new Float32Array(staging.getMappedRange(0, size).slice(0));
+    staging.unmap();
+    if (small) this.#staging.push(staging);
+    else staging.destroy();
     return numbers;
   }
 
@@ -207,8 +210,8 @@ export class WebGpuDevice implements Device {
   }
 }
 
-/** Buffers kept to read through. */
-const MAX_STAGING = 4;
+/** Size of the buffers kept to read through; what is larger gets one of its own. */
+const STAGING_BYTES = 4096;
 
 /** The adapter in words. */
 function describe(info: GPUAdapterInfo): string {

@@ -189,6 +189,13 @@ class ModelCore implements Model {
     this.#device.write(this.#network.values, values);
   }
 
+  /**
+   * Most steps worth having under way at a time.
+   */
+  get stepsAhead(): number {
+    return this.#device.stepsAhead;
+  }
+
   /** Places the parameters before there is anything to run. */
   #reserve() {
     const programs: [] = [];
@@ -231,11 +238,13 @@ class ModelCore implements Model {
     const plan = await this.run(sequences, { purpose: "gradients", loss, targets, dropoutMask });
     const { config: { numLayers, hiddenSize: H }, directions, gradients } = this.#network;
     const [B, T, I] = sequences.shape as [number, number, number];
-    const { loss: value } = await this.stats(plan);
-    const outputs = await this.#outputs(plan, sequences);
-    const block = await this.#device.read(gradients);
-    const x = await this.#array(plan.io.dx!, [B, T, I]);
-    const h0 = await this.#array(plan.io.dh0!, [numLayers * directions, B, H]);
+    const [{ loss: value }, outputs, block, x, h0] = await Promise.all([
+      this.stats(plan),
+      this.#outputs(plan, sequences),
+      this.#device.read(gradients),
+      this.#array(plan.io.dx!, [B, T, I]),
+      this.#array(plan.io.dh0!, [numLayers * directions, B, H]),
+    ]);
     return { loss: value, outputs, parameters: this.#named(block), inputs: { x, h0 } };
   }
 
@@ -250,10 +259,11 @@ class ModelCore implements Model {
       checkLoss(loss);
       const { io } = await this.run(sequences, { purpose: "predict", activation: loss });
       const [B, T] = sequences.shape as [number, number, number];
-      return {
-        probabilities: await this.#array(io.probabilities!, [B, this.config.outputSize]),
-        attentionWeights: await this.#array(io.attentionWeights!, [B, T]),
-      };
+      const [probabilities, attentionWeights] = await Promise.all([
+        this.#array(io.probabilities!, [B, this.config.outputSize]),
+        this.#array(io.attentionWeights!, [B, T]),
+      ]);
+      return { probabilities, attentionWeights };
     });
   }
 
@@ -334,13 +344,14 @@ class ModelCore implements Model {
   async #outputs({ io }: ModelPlan, { shape }: Sequences): Promise<Outputs> {
     const [B, T] = shape as [number, number];
     const { config: { numLayers, hiddenSize: H, outputSize: O }, D, directions } = this.#network;
-    return {
-      logits: await this.#array(io.logits!, [B, O]),
-      attentionWeights: await this.#array(io.attentionWeights!, [B, T]),
-      context: await this.#array(io.context!, [B, D]),
-      output: await this.#array(io.output!, [B, T, D]),
-      hidden: await this.#array(io.hidden!, [numLayers * directions, B, H]),
-    };
+    const [logits, attentionWeights, context, output, hidden] = await Promise.all([
+      this.#array(io.logits!, [B, O]),
+      this.#array(io.attentionWeights!, [B, T]),
+      this.#array(io.context!, [B, D]),
+      this.#array(io.output!, [B, T, D]),
+      this.#array(io.hidden!, [numLayers * directions, B, H]),
+    ]);
+    return { logits, attentionWeights, context, output, hidden };
   }
 
   // What follows is not part of the public face.

@@ -59,13 +59,10 @@ export interface Gradients {
 /** Parameters by PyTorch's names, as `state_dict()` gives them. */
 export type StateDict = Record<string, NamedArray>;
 
-/** Where a model can compute. */
-export type DeviceName = Device["name"];
-
 /** Options of {@linkcode createModel}. */
 export interface ModelOptions {
   /** Where the model computes: on the CPU, or on the GPU that WebGPU finds. Default "wasm". */
-  device?: DeviceName;
+  device?: "wasm" | "webgpu";
   /**
    * Threads to compute on, 1 to 32: the result is the same bits for any number. Default "auto": as many as the machine
    * has cores, and only for batches that are worth it. Several threads leave the event loop free.
@@ -80,6 +77,9 @@ export interface ModelOptions {
   /** Of the initial parameters and the dropout masks: a whole number from 0. Default 0. */
   seed?: number;
 }
+
+/** Where a model can compute. */
+export type DeviceName = NonNullable<ModelOptions["device"]>;
 
 /** The options of what a model computes on: types, defaults, ranges. */
 export const DEVICE_OPTIONS: { readonly [Name in "device" | "threads" | "simd"]: OptionSpec } = {

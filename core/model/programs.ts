@@ -27,8 +27,8 @@ export interface PlanRequest {
   readonly update?: (task: TaskBuilder, range: ParameterRange) => void;
   /** Fewest blocks that are worth several threads. */
   readonly parallelFrom: number;
-  /** Whether the batch stays one block. */
-  readonly wholeBatch: boolean;
+  /** Whether the batch stays one block. Default false. */
+  readonly wholeBatch?: boolean;
 }
 
 /** A plan with its tensors and programs by name. */

@@ -32,6 +32,8 @@ export type GpuKernelName = Exclude<
 interface Shader<K extends KernelName> {
   /** Entry points, run one after the other, each with the workgroups it takes: the kernel's name where there is one. */
   readonly passes: { readonly [entry: string]: (args: KernelArguments<K>) => number };
+  /** Values of the shader's overridable constants. */
+  readonly constants?: (args: KernelArguments<K>) => Record<string, number>;
   /** Numbers that it wants besides its arguments: what is to be the same bits on every device is computed here. */
   readonly extra?: { readonly [name: string]: (args: KernelArguments<K>) => number };
 }
@@ -47,6 +49,11 @@ function each(n: number): number {
 /** Workgroups for the tiles of 64 × 64 of a product: 8 groups are 64 columns. */
 function tiles({ M, groups }: { readonly M: number; readonly groups: number }): number {
   return Math.ceil(M / 64) * Math.ceil(groups / 8);
+}
+
+/** Invocations for the units of a GRU: whole subgroups, as many as a workgroup may have. */
+function units({ H }: { readonly H: number }): Record<string, number> {
+  return { UNITS: Math.min(WIDTH, Math.ceil(H / 32) * 32) };
 }
 
 function lanes(rows: number): number {
@@ -86,8 +93,8 @@ const FILES: readonly { readonly source: string; readonly kernels: Partial<Shade
     source: gru,
     kernels: {
       gruPackBias: { passes: { gruPackBias: ({ H }) => each(H) } },
-      gruForward: { passes: { gruForward: ({ groups }) => 2 * groups } },
-      gruBackward: { passes: { gruBackward: ({ groups }) => 2 * groups } },
+      gruForward: { passes: { gruForward: ({ groups }) => 2 * groups }, constants: units },
+      gruBackward: { passes: { gruBackward: ({ groups }) => 2 * groups }, constants: units },
     },
   },
   {

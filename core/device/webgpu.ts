@@ -13,6 +13,7 @@ const NONE = 0xffffffff;
 interface Dispatch {
   readonly file: number;
   readonly entry: string;
+  readonly constants?: Record<string, number>;
   /** Byte offset of the arguments. */
   readonly args: number;
   readonly workgroups: number;
@@ -160,21 +161,23 @@ export class WebGpuDevice implements Device {
     const dispatches = this.#programs.get(program);
     if (!dispatches) throw new TypeError("Cannot run a program that is not part of the loaded plan");
     const encoder = this.#device.createCommandEncoder(), pass = encoder.beginComputePass();
-    for (const { file, entry, args, workgroups } of dispatches) {
-      pass.setPipeline(this.#pipeline(file, entry));
-      pass.setBindGroup(0, this.#group!, [args]);
-      pass.dispatchWorkgroups(Math.min(workgroups, MAX_WORKGROUPS));
+    for (const dispatch of dispatches) {
+      pass.setPipeline(this.#pipeline(dispatch));
+      pass.setBindGroup(0, this.#group!, [dispatch.args]);
+      pass.dispatchWorkgroups(Math.min(dispatch.workgroups, MAX_WORKGROUPS));
     }
     pass.end();
     this.#device.queue.submit([encoder.finish()]);
   }
 
-  #pipeline(file: number, entryPoint: string): GPUComputePipeline {
-    let pipeline = this.#pipelines.get(entryPoint);
+  #pipeline({ file, entry: entryPoint, constants }: Dispatch): GPUComputePipeline {
+    const key = constants ? `${entryPoint} ${JSON.stringify(constants)}` : entryPoint;
+    let pipeline = this.#pipelines.get(key);
     if (!pipeline) {
       const module = this.#modules[file] ??= this.#device.createShaderModule({ code: this.#texts[file]! });
-      pipeline = this.#device.createComputePipeline({ layout: this.#layout, compute: { module, entryPoint } });
-      this.#pipelines.set(entryPoint, pipeline);
+      const compute = { module, entryPoint, ...constants && { constants } };
+      pipeline = this.#device.createComputePipeline({ layout: this.#layout, compute });
+      this.#pipelines.set(key, pipeline);
     }
     return pipeline;
   }
@@ -227,10 +230,12 @@ function encode(plan: Plan): Encoded {
   for (const program of plan.programs) {
     const dispatches: Dispatch[] = [];
     for (const call of program.flat(2)) {
-      const { file, passes } = shaderOf(call.kernel), args = calls.push(call) * CALL_BYTES - CALL_BYTES;
+      const shader = shaderOf(call.kernel),
+        { file, passes } = shader,
+        args = calls.push(call) * CALL_BYTES - CALL_BYTES;
       for (const [entry, count] of Object.entries(passes)) {
-        const workgroups = count(call.arguments as Parameters<typeof count>[0]);
-        if (workgroups) dispatches.push({ file, entry, args, workgroups });
+        const given = call.arguments as Parameters<typeof count>[0], workgroups = count(given);
+        if (workgroups) dispatches.push({ file, entry, args, workgroups, constants: shader.constants?.(given) });
       }
     }
     programs.set(program, dispatches);

@@ -1,7 +1,10 @@
 // Gated recurrent unit over whole sequences: core/kernels/gru.ts.
 //
 // A workgroup carries 4 rows, half a group, through all steps: rows do not depend on one another. Each invocation has the
-// units i, i + 256, …: their three gates, all 4 rows. What the others must see of a step passes through workgroup memory.
+// units i, i + UNITS, …: their three gates, all 4 rows. What the others must see of a step passes through workgroup memory.
+
+/** Invocations of a workgroup: no more than there are units, for the steps are short and all wait for all. */
+override UNITS: u32 = 256u;
 
 /** Vectors of 4 rows that stand in workgroup memory: 16 KB, which every device has. */
 const PLACES = 1024u;
@@ -27,7 +30,7 @@ fn activeRows(mask: u32) -> vec4<bool> {
   return load4(mask) > vec4f(0.0);
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(UNITS)
 fn gruForward(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) i: u32) {
   let a = args_gruForward;
   let group = id.x / 2u;
@@ -41,13 +44,13 @@ fn gruForward(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index)
     let gates = a.gates + (t * a.groups + group) * a.ldg + lanes;
     let next = a.h + ((t + 1u) * a.groups + group) * a.ldh + lanes;
     if (kept) {
-      for (var j = i; j < H; j += WIDTH) {
+      for (var j = i; j < H; j += UNITS) {
         places[j] = load4(previous + j * LANES);
       }
       workgroupBarrier();
     }
     let on = activeRows(a.mask + (t * a.groups + group) * LANES + lanes);
-    for (var j = i; j < H; j += WIDTH) {
+    for (var j = i; j < H; j += UNITS) {
       var r = load4(gates + (H + j) * LANES);
       var z = load4(gates + (2u * H + j) * LANES);
       var hidden = vec4f(arena[a.bias + 3u * H + j]);
@@ -81,7 +84,7 @@ fn gruForward(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index)
   }
 }
 
-@compute @workgroup_size(256)
+@compute @workgroup_size(UNITS)
 fn gruBackward(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) i: u32) {
   let a = args_gruBackward;
   let group = id.x / 2u;
@@ -95,7 +98,7 @@ fn gruBackward(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index
     let dPrevious = a.dh + (slot * a.groups + group) * a.lddh + lanes;
     let previous = a.h + (slot * a.groups + group) * a.ldh + lanes;
     let on = activeRows(a.mask + (t * a.groups + group) * LANES + lanes);
-    for (var j = i; j < H; j += WIDTH) {
+    for (var j = i; j < H; j += UNITS) {
       let n = load4(gates + j * LANES);
       let r = load4(gates + (H + j) * LANES);
       let z = load4(gates + (2u * H + j) * LANES);
@@ -117,11 +120,11 @@ fn gruBackward(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index
     // dPrevious += W_hhᵀ · (dr | dz | dn_h), as many of the latter at a time as there are places.
     for (var first = 0u; first < 3u * H; first += PLACES) {
       let n = min(PLACES, 3u * H - first);
-      for (var m = i; m < n; m += WIDTH) {
+      for (var m = i; m < n; m += UNITS) {
         places[m] = load4(gates + (H + first + m) * LANES);
       }
       workgroupBarrier();
-      for (var j = i; j < H; j += WIDTH) {
+      for (var j = i; j < H; j += UNITS) {
         var sum = load4(dPrevious + j * LANES);
         var w = a.panels + first * H + j;
         for (var m = 0u; m < n; m++) {

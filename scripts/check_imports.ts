@@ -38,6 +38,9 @@ const FILES = new RegExp(
     String.raw`remove|rename|stat|symlink|truncate|umask|utime|watchFs|write)`,
 );
 
+/** The one file that may name the GPU. */
+const GPU = { names: /\b(navigator\s*\??\.\s*gpu|GPU[A-Z]\w+)\b/, user: "core/device/webgpu.ts" };
+
 /** Modules by path from the repository's root, each with what it imports; what is not ours is a full specifier. */
 export type Graph = ReadonlyMap<string, readonly string[]>;
 
@@ -127,6 +130,8 @@ export function problems(graph: Graph, sources: ReadonlyMap<string, string>): st
     if (!graph.has(path)) found.push(`${path} is reached by nothing in mod.ts`);
     const named = loaderNames.find((name) => new RegExp(`\\b${name}\\b`).test(source));
     if (named && path !== LOADER.user) found.push(`${path} names ${named}: only ${LOADER.user} uses the loader`);
+    const gpu = source.match(GPU.names)?.[0];
+    if (gpu && path !== GPU.user) found.push(`${path} names ${gpu}: only ${GPU.user} uses the GPU`);
     const terminal = source.match(TERMINAL)?.[0], files = source.match(FILES)?.[0];
     if (terminal && room !== "cli") {
       found.push(`${path} uses ${terminal}: only core/cli prints, exits or reads arguments`);

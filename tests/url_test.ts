@@ -1,6 +1,7 @@
 /** The toolkit as it is used from a URL, and imported: with no permission, without a trace. */
 
 import assert from "node:assert/strict";
+import { WITHOUT_GPU } from "./devices.ts";
 import { assertWorks, Place, ROOT, runDeno } from "./cli/run.ts";
 
 /** Serves the repository's modules as a plain web server would, while `run` goes on. */
@@ -40,8 +41,21 @@ Deno.test("deno run URL/mod.ts trains with no permission flag", () =>
     const command = `deno run --allow-read=ck --allow-write=ck ${origin}/mod.ts --epochs 2 --checkpoint ck`;
     assert.ok(remarks[0]!.startsWith("note: ") && remarks[0]!.endsWith(`to allow it: ${command}`), err);
     assert.ok(asked.has("/mod.ts") && asked.has("/core/device/wasm_module.ts"));
-    assert.deepEqual([...asked].filter((path) => !path.endsWith(".ts")), [], "nothing but modules is fetched");
+    assert.deepEqual([...asked].filter((path) => !/\.(ts|wgsl)$/.test(path)), [], "nothing but modules is fetched");
   }));
+
+Deno.test(
+  "deno run URL/mod.ts --gpu needs no permission flag either",
+  { ignore: WITHOUT_GPU },
+  () =>
+    served(async (origin) => {
+      await using place = await Place.make();
+      const args = ["run", "--no-prompt", `--reload=${origin}`, `${origin}/mod.ts`, "--gpu", "--epochs", "1"];
+      const { code, out, err } = await runDeno(args, { cwd: place.path });
+      assert.equal(code, 0, err);
+      assert.match(out, /^device {5}WebGPU, .*\n[^]*epoch 1\/1 .*\ndone in /);
+    }),
+);
 
 Deno.test("a script that imports mod.ts by URL trains with leave to import, and nothing else", () =>
   served(async (origin) => {

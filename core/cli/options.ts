@@ -4,7 +4,7 @@ import { parseArgs } from "../../deps.ts";
 import { SAMPLE_OPTIONS, type SampleOptions } from "../data/sample.ts";
 import type { Simd } from "../device/wasm.ts";
 import { MODEL_OPTIONS, type ModelConfig } from "../model/config.ts";
-import { DEVICE_OPTIONS } from "../model/model.ts";
+import { DEVICE_OPTIONS, type DeviceName } from "../model/model.ts";
 import { expected, type OptionSpec, resolveOptions } from "../options.ts";
 import { OPTIMIZER_OPTIONS, type OptimizerOptions, resolveOptimizer } from "../train/optimizer.ts";
 import { TRAIN_OPTIONS } from "../train/train.ts";
@@ -25,7 +25,14 @@ export const JOB_OPTIONS = {
   training: { ...TRAIN_OPTIONS, ...trainer },
   optimizer: OPTIMIZER_OPTIONS,
   everything: { seed },
-  device: DEVICE_OPTIONS,
+  device: {
+    ...DEVICE_OPTIONS,
+    device: {
+      ...DEVICE_OPTIONS.device,
+      choices: ["auto", ...DEVICE_OPTIONS.device.choices!],
+      about: "where to compute; auto: measure",
+    },
+  },
 } satisfies Record<string, Record<string, OptionSpec>>;
 
 /** Their titles on the help page. */
@@ -55,6 +62,11 @@ const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: Command 
   version: { about: "print the version" },
 };
 
+/** Flags that stand for an option with a value. */
+const SHORT_FLAGS: Record<string, { group: Group; name: string; value: string; about: string }> = {
+  gpu: { group: "device", name: "device", value: "webgpu", about: "the same as --device webgpu" },
+};
+
 /** What can be done. */
 const COMMANDS = {
   train: "train the seed job (the default)",
@@ -73,7 +85,7 @@ export interface Job {
   readonly optimizer: OptimizerOptions;
   readonly everything: { readonly seed: number };
   /** What it runs on: not stored, for the result is the same. */
-  readonly device: { readonly threads?: number; readonly simd?: Simd };
+  readonly device: { readonly device?: "auto" | DeviceName; readonly threads?: number; readonly simd?: Simd };
 }
 
 /** A command line, understood. */
@@ -121,6 +133,7 @@ export function flagFor(group: Group, name: string): string {
 export function parseCommandLine(args: readonly string[]): Arguments {
   const options: Record<string, { type: "string" | "boolean" }> = {};
   for (const { flag, spec } of FLAGS) options[flag] = { type: spec.type === "boolean" ? "boolean" : "string" };
+  for (const flag of Object.keys(SHORT_FLAGS)) options[flag] = { type: "boolean" };
   for (const [flag, { takes }] of Object.entries(EXTRA_FLAGS)) options[flag] = { type: takes ? "string" : "boolean" };
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
   const positionals: string[] = [], values = new Map<string, string | boolean>();
@@ -160,6 +173,19 @@ export function parseCommandLine(args: readonly string[]): Arguments {
       throw new UsageError(`${command} takes no --${flag}: the checkpoint holds it`);
     }
     given[group][name] = convert(flag, name, spec, text);
+  }
+  for (const [flag, { group, name, value }] of Object.entries(SHORT_FLAGS)) {
+    if (!values.get(flag)) continue;
+    const other = given[group][name] ?? value;
+    if (other !== value) throw new UsageError(`--${flag} and --${flagFor(group, name)} ${other} contradict each other`);
+    given[group][name] = value;
+  }
+  const { device, threads, simd } = given.device;
+  if (device === "webgpu" && (threads ?? simd) !== undefined) {
+    throw new UsageError(`--${threads === undefined ? "simd" : "threads"} belongs to --device wasm`);
+  }
+  if (device === "auto" && command !== "train") {
+    throw new UsageError(`--device auto belongs to train, not to ${command}`);
   }
   for (const [flag, { of = command }] of Object.entries(EXTRA_FLAGS)) {
     if (values.has(flag) && of !== command) throw new UsageError(`--${flag} belongs to ${of}, not to ${command}`);
@@ -261,7 +287,14 @@ export function helpText(): string {
     ...Object.entries(COMMANDS).map(([name, about]) => line(name, about)),
     ...groups.flatMap((
       group,
-    ) => ["", TITLES[group], ...FLAGS.filter((f) => f.group === group).map(option)]),
+    ) => [
+      "",
+      TITLES[group],
+      ...FLAGS.filter((f) => f.group === group).map(option),
+      ...Object.entries(SHORT_FLAGS).filter(([, s]) => s.group === group).map(([flag, s]) =>
+        line(`--${flag}`, s.about)
+      ),
+    ]),
     "",
     "Run",
     ...Object.entries(EXTRA_FLAGS).map(([flag, { takes, about }]) =>

@@ -1,6 +1,7 @@
 import { resolveOptions } from "../options.ts";
 import { seedWords } from "../random.ts";
 import { loadCheckpoint, type LoadedCheckpoint } from "../train/checkpoint.ts";
+import { modelOptions } from "./device.ts";
 import { allowingCommand } from "./files.ts";
 import { type Arguments, type Job, JOB_OPTIONS } from "./options.ts";
 
@@ -10,10 +11,18 @@ export interface StoredJob {
   readonly seed: number;
 }
 
-/** loadCheckpoint with the errors of the file system in the command line's words. */
-export async function readCheckpoint(path: string, args: Arguments): Promise<LoadedCheckpoint> {
+/**
+ * loadCheckpoint with the errors of the file system in the command line's words.
+ *
+ * @param device What its model is to compute on. Default: what the command line says.
+ */
+export async function readCheckpoint(
+  path: string,
+  args: Arguments,
+  device: Job["device"] = args.given.device,
+): Promise<LoadedCheckpoint> {
   try {
-    return await loadCheckpoint(path, args.given.device);
+    return await loadCheckpoint(path, modelOptions(device));
   } catch (error) {
     throw readError("checkpoint", path, error, args);
   }

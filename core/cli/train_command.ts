@@ -1,10 +1,12 @@
-import { type Dataset, randomSplit } from "../data/dataset.ts";
+import { DataLoader, type Dataset, randomSplit } from "../data/dataset.ts";
 import { sampleDataset } from "../data/sample.ts";
+import type { ModelConfig } from "../model/config.ts";
 import type { LossName } from "../model/head.ts";
 import { createModel, type Model } from "../model/model.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint.ts";
 import { type BatchProgress, type EpochReport, Training, type TrainOptions } from "../train/train.ts";
-import { createTrainer } from "../train/trainer.ts";
+import { createTrainer, type TrainerOptions } from "../train/trainer.ts";
+import { fasterDevice, modelOptions } from "./device.ts";
 import { allowingCommand } from "./files.ts";
 import { Keeper } from "./keeper.ts";
 import { type Arguments, flagFor, type Group, type Job, resolveJob, UsageError } from "./options.ts";
@@ -109,19 +111,47 @@ function resumable<T>(file: string | undefined, run: () => T): T {
   }
 }
 
+function configOf({ data, model }: Job): ModelConfig {
+  return { inputSize: data.features, outputSize: 2, ...model };
+}
+
+function trainerOptions({ training, optimizer, everything: { seed } }: Job): TrainerOptions {
+  const { epochs: _e, batchSize: _b, shuffle: _s, ...rest } = training as TrainOptions;
+  return { ...rest, optimizer, seed };
+}
+
+/** The job of a command line, and the checkpoint it goes on from; `--device auto` is settled by measuring. */
+async function settle(args: Arguments, terminal: Terminal): Promise<{ job: Job; resumed?: LoadedCheckpoint }> {
+  const auto = args.given.device.device === "auto";
+  const read = async (device: Job["device"]) =>
+    args.resume === undefined ? undefined : await readCheckpoint(args.resume, args, device);
+  // What a checkpoint asks for is in it: it is read on the CPU first, and again where the GPU is faster.
+  const first = await read(auto ? { ...args.given.device, device: "wasm" } : args.given.device);
+  const job = first ? resumedJob(first, args) : resolveJob(args.given);
+  if (!auto) return { job, resumed: first };
+  const { batchSize, loss } = job.training as Required<TrainOptions>;
+  const [batch] = new DataLoader(targetsFor(loss, jobData({ data: job.data, seed: job.everything.seed }).train), {
+    batchSize,
+  });
+  const say = (line: string) => args.quiet || terminal.line(line);
+  const device = await fasterDevice(job.device, configOf(job), trainerOptions(job), batch!, say);
+  if (!first || device.device === "wasm") return { job: { ...job, device }, resumed: first };
+  first.model.dispose();
+  return { job: { ...job, device }, resumed: await read(device) };
+}
+
 /** Runs the job: trains, prints every epoch, keeps checkpoints and a log. Returns the exit code. */
 export async function trainCommand(args: Arguments): Promise<number> {
   if (args.operands.length) throw new UsageError(`train takes no "${args.operands[0]}": see --help`);
-  const resumed = args.resume === undefined ? undefined : await readCheckpoint(args.resume, args);
-  const job = resumed ? resumedJob(resumed, args) : resolveJob(args.given);
+  const terminal = new Terminal();
+  const { job, resumed } = await settle(args, terminal);
   const { seed } = job.everything, stored: StoredJob = { data: job.data, seed };
   const loss = job.training.loss as LossName, data = jobData(stored);
-  using model = resumed?.model ??
-    await createModel({ inputSize: job.data.features, outputSize: 2, ...job.model }, { seed, ...job.device });
-  const { epochs, batchSize, shuffle, ...rest } = job.training as Required<TrainOptions>;
-  const trainer = resumed?.trainer ?? createTrainer(model, { ...rest, optimizer: job.optimizer, seed });
+  using model = resumed?.model ?? await createModel(configOf(job), { seed, ...modelOptions(job.device) });
+  const { epochs, batchSize, shuffle } = job.training as Required<TrainOptions>;
+  const trainer = resumed?.trainer ?? createTrainer(model, trainerOptions(job));
 
-  const terminal = new Terminal(), abort = new AbortController();
+  const abort = new AbortController();
   using keeper = await Keeper.open(args, stored, terminal);
   const start = performance.now(), seconds = () => (performance.now() - start) / 1000;
   const training = resumable(args.resume, () =>

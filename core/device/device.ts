@@ -29,16 +29,20 @@ export interface Plan {
  */
 export interface Device {
   /** Its name, as in `createModel(…, { device })`. */
-  readonly name: "wasm";
+  readonly name: "wasm" | "webgpu";
   /** What it runs on, in words. */
   readonly description: string;
+  /** Whether it is best given a batch as one task, being parallel by itself. */
+  readonly wholeBatch: boolean;
+  /** Most steps worth having under way at a time: more than 1 where results take their time to arrive. */
+  readonly stepsAhead: number;
   /** Makes room for a plan. What stands in the first `keep` elements of the arena survives; the rest is undefined. */
   load(plan: Plan, keep: number): void;
   /** Copies numbers to a tensor of the arena. */
   write(tensor: Tensor, data: Float32Array | Int32Array | Uint32Array): void;
   /** Runs a program of the plan loaded last. */
   run(program: Program): void | Promise<void>;
-  /** A copy of a tensor of the arena. */
+  /** A copy of a tensor of the arena as it is now, after what was run; more may be asked of the device before it comes. */
   read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>>;
   /** Gives the memory back. The device cannot be used afterwards. */
   dispose(): void;

@@ -68,6 +68,8 @@ function decode(base64: string): Uint8Array<ArrayBuffer> {
 /** Kernels in WebAssembly with 128-bit SIMD, on the CPU. */
 export class WasmDevice implements Device {
   readonly name = "wasm";
+  readonly wholeBatch = false;
+  readonly stepsAhead = 1;
   readonly #module: WebAssembly.Module;
   readonly #relaxed: boolean;
   readonly #simd: Simd;

@@ -61,8 +61,8 @@ export type StateDict = Record<string, NamedArray>;
 
 /** Options of {@linkcode createModel}. */
 export interface ModelOptions {
-  /** Where the model computes. Default "wasm", the only one in this version. */
-  device?: "wasm";
+  /** Where the model computes: on the CPU, or on the GPU that WebGPU finds. Default "wasm". */
+  device?: "wasm" | "webgpu";
   /**
    * Threads to compute on, 1 to 32: the result is the same bits for any number. Default "auto": as many as the machine
    * has cores, and only for batches that are worth it. Several threads leave the event loop free.
@@ -78,8 +78,12 @@ export interface ModelOptions {
   seed?: number;
 }
 
+/** Where a model can compute. */
+export type DeviceName = NonNullable<ModelOptions["device"]>;
+
 /** The options of what a model computes on: types, defaults, ranges. */
-export const DEVICE_OPTIONS: { readonly threads: OptionSpec; readonly simd: OptionSpec } = {
+export const DEVICE_OPTIONS: { readonly [Name in "device" | "threads" | "simd"]: OptionSpec } = {
+  device: { type: "choice", default: "wasm", choices: ["wasm", "webgpu"], about: "where to compute" },
   threads: {
     type: "integer",
     optional: true,
@@ -91,8 +95,10 @@ export const DEVICE_OPTIONS: { readonly threads: OptionSpec; readonly simd: Opti
 };
 
 /** The device's part of a model's options; "auto" is what `threads` is when it is not given. */
-function pickDevice({ threads, simd }: ModelOptions): { threads?: number; simd?: Simd } {
-  return { threads: threads === "auto" ? undefined : threads, simd };
+function pickDevice(
+  { device, threads, simd }: ModelOptions,
+): { device?: DeviceName; threads?: number; simd?: Simd } {
+  return { device, threads: threads === "auto" ? undefined : threads, simd };
 }
 
 /** What is to be learnt: numbers (B, O), or class numbers (B). */
@@ -170,18 +176,13 @@ class ModelCore implements Model {
   /** The instructions it was made with. */
   readonly simd: Simd;
 
-  constructor(config: ModelConfig, options: ModelOptions = {}) {
-    this.config = resolveConfig(config);
-    this.seed = options.seed ?? 0;
-    seedWords(this.seed);
-    const device = options.device ?? "wasm";
-    if (device !== "wasm") throw new TypeError(`Cannot create model: device must be "wasm", got "${device}"`);
-    const { threads } = resolveOptions("create model", DEVICE_OPTIONS, pickDevice(options)) as { threads?: number };
-    this.simd = options.simd ?? "auto";
-    this.#parallelFrom = threads === undefined ? AUTO_BLOCKS : 2;
-    this.#network = new Network(this.config);
-    const cores = Math.min(globalThis.navigator?.hardwareConcurrency ?? 1, MAX_THREADS);
-    this.#device = new WasmDevice(threads ?? cores, options.simd);
+  constructor(config: Required<ModelConfig>, seed: number, device: Device, simd: Simd, parallelFrom: number) {
+    this.config = config;
+    this.seed = seed;
+    this.simd = simd;
+    this.#parallelFrom = parallelFrom;
+    this.#network = new Network(config);
+    this.#device = device;
     const random = new Random(this.seed, "init");
     this.#reserve();
     const values = new Float32Array(this.#network.paddedSize);
@@ -189,6 +190,11 @@ class ModelCore implements Model {
       for (let i = 0; i < length; i++) values[offset + i] = (2 * random.uniform() - 1) * bound;
     }
     this.#device.write(this.#network.values, values);
+  }
+
+  /** Most steps worth having under way at a time. */
+  get stepsAhead(): number {
+    return this.#device.stepsAhead;
   }
 
   /** Places the parameters before there is anything to run. */
@@ -233,11 +239,13 @@ class ModelCore implements Model {
     const plan = await this.run(sequences, { purpose: "gradients", loss, targets, dropoutMask });
     const { config: { numLayers, hiddenSize: H }, directions, gradients } = this.#network;
     const [B, T, I] = sequences.shape as [number, number, number];
-    const { loss: value } = await this.stats(plan);
-    const outputs = await this.#outputs(plan, sequences);
-    const block = await this.#device.read(gradients);
-    const x = await this.#array(plan.io.dx!, [B, T, I]);
-    const h0 = await this.#array(plan.io.dh0!, [numLayers * directions, B, H]);
+    const [{ loss: value }, outputs, block, x, h0] = await Promise.all([
+      this.stats(plan),
+      this.#outputs(plan, sequences),
+      this.#device.read(gradients),
+      this.#array(plan.io.dx!, [B, T, I]),
+      this.#array(plan.io.dh0!, [numLayers * directions, B, H]),
+    ]);
     return { loss: value, outputs, parameters: this.#named(block), inputs: { x, h0 } };
   }
 
@@ -252,10 +260,11 @@ class ModelCore implements Model {
       checkLoss(loss);
       const { io } = await this.run(sequences, { purpose: "predict", activation: loss });
       const [B, T] = sequences.shape as [number, number, number];
-      return {
-        probabilities: await this.#array(io.probabilities!, [B, this.config.outputSize]),
-        attentionWeights: await this.#array(io.attentionWeights!, [B, T]),
-      };
+      const [probabilities, attentionWeights] = await Promise.all([
+        this.#array(io.probabilities!, [B, this.config.outputSize]),
+        this.#array(io.attentionWeights!, [B, T]),
+      ]);
+      return { probabilities, attentionWeights };
     });
   }
 
@@ -336,13 +345,14 @@ class ModelCore implements Model {
   async #outputs({ io }: ModelPlan, { shape }: Sequences): Promise<Outputs> {
     const [B, T] = shape as [number, number];
     const { config: { numLayers, hiddenSize: H, outputSize: O }, D, directions } = this.#network;
-    return {
-      logits: await this.#array(io.logits!, [B, O]),
-      attentionWeights: await this.#array(io.attentionWeights!, [B, T]),
-      context: await this.#array(io.context!, [B, D]),
-      output: await this.#array(io.output!, [B, T, D]),
-      hidden: await this.#array(io.hidden!, [numLayers * directions, B, H]),
-    };
+    const [logits, attentionWeights, context, output, hidden] = await Promise.all([
+      this.#array(io.logits!, [B, O]),
+      this.#array(io.attentionWeights!, [B, T]),
+      this.#array(io.context!, [B, D]),
+      this.#array(io.output!, [B, T, D]),
+      this.#array(io.hidden!, [numLayers * directions, B, H]),
+    ]);
+    return { logits, attentionWeights, context, output, hidden };
   }
 
   // What follows is not part of the public face.
@@ -393,6 +403,7 @@ class ModelCore implements Model {
         dropout,
         update,
         parallelFrom: this.#parallelFrom,
+        wholeBatch: this.#device.wholeBatch,
       });
       this.#plans.set(key, plan);
     }
@@ -586,7 +597,26 @@ function kind(value: unknown): string {
  * assert.deepEqual(model.parameters.at(-1)!.name, "fc.bias");
  * ```
  */
-// deno-lint-ignore require-await -- devices other than the CPU are found asynchronously
 export async function createModel(config: ModelConfig, options: ModelOptions = {}): Promise<Model> {
-  return new ModelCore(config, options);
+  const full = resolveConfig(config), { seed = 0 } = options;
+  seedWords(seed);
+  const { device: name, threads, simd } = resolveOptions("create model", DEVICE_OPTIONS, pickDevice(options)) as {
+    device: DeviceName;
+    threads?: number;
+    simd: Simd;
+  };
+  const cores = Math.min(globalThis.navigator?.hardwareConcurrency ?? 1, MAX_THREADS);
+  const device = name === "wasm" ? new WasmDevice(threads ?? cores, simd) : await openWebGpu();
+  try {
+    return new ModelCore(full, seed, device, simd, threads === undefined ? AUTO_BLOCKS : 2);
+  } catch (error) {
+    device.dispose();
+    throw error;
+  }
+}
+
+/** Loaded only where it is wanted. */
+async function openWebGpu(): Promise<Device> {
+  const { WebGpuDevice } = await import("../device/webgpu.ts");
+  return await WebGpuDevice.open();
 }

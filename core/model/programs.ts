@@ -27,6 +27,8 @@ export interface PlanRequest {
   readonly update?: (task: TaskBuilder, range: ParameterRange) => void;
   /** Fewest blocks that are worth several threads. */
   readonly parallelFrom: number;
+  /** Whether the batch stays one block. Default false. */
+  readonly wholeBatch?: boolean;
 }
 
 /** A plan with its tensors and programs by name. */
@@ -49,7 +51,7 @@ export function makePlan(network: Network, request: PlanRequest): ModelPlan {
   const random = request.dropout === "random";
   const headMode = random && config.dropout === 0 ? "none" : request.dropout ?? "none";
   const states = config.numLayers * directions;
-  const R = blockRows(network, B, T), blocks = Math.ceil(B / R);
+  const R = request.wholeBatch ? B : blockRows(network, B, T), blocks = Math.ceil(B / R);
 
   const tensor = (wanted: boolean, length: number): Tensor | null => wanted ? arena.allocate(length) : null;
   const all = purpose === "forward" || purpose === "gradients", predict = purpose === "predict";

@@ -1,6 +1,7 @@
 import { DataLoader, type Dataset } from "../data/dataset.ts";
 import type { LossName } from "../model/head.ts";
 import { coreOf, type Model, type NamedArray, type Sequences } from "../model/model.ts";
+import { Ahead } from "./ahead.ts";
 
 /** What {@linkcode evaluate} returns. */
 export interface Metrics {
@@ -39,14 +40,18 @@ export async function evaluate(
   const { loss = model.loss ?? "bce", batchSize } = options;
   const loader = new DataLoader(dataset, { batchSize }), core = coreOf(model);
   let sum = 0, weighted = 0, correct = 0;
-  for (const batch of loader) {
-    const stats = await core.exclusive(async () =>
-      await core.stats(await core.run(batch, { purpose: "evaluate", loss, targets: batch.targets }))
-    );
+  const ahead = new Ahead<{ loss: number; correct: number; rows: number }>(core.stepsAhead, (stats) => {
     sum += stats.loss;
-    weighted += stats.loss * batch.shape[0]!;
+    weighted += stats.loss * stats.rows;
     correct += stats.correct;
+  });
+  for (const batch of loader) {
+    const { result } = await core.exclusive(async () => ({
+      result: core.stats(await core.run(batch, { purpose: "evaluate", loss, targets: batch.targets })),
+    }));
+    await ahead.add(result.then((stats) => ({ ...stats, rows: batch.shape[0]! })));
   }
+  await ahead.drain();
   const N = dataset.shape[0]!;
   return { loss: sum / loader.length, lossOverSamples: weighted / N, accuracy: correct / N };
 }

@@ -1,8 +1,9 @@
 import { DataLoader, type Dataset } from "../data/dataset.ts";
-import type { Model } from "../model/model.ts";
+import { coreOf, type Model } from "../model/model.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
+import { Ahead } from "./ahead.ts";
 import { evaluate } from "./evaluate.ts";
-import { createTrainer, type Trainer, type TrainerOptions } from "./trainer.ts";
+import { createTrainer, type StepResult, type Trainer, type TrainerOptions } from "./trainer.ts";
 
 /** How training goes on over epochs. */
 export interface TrainOptions extends TrainerOptions {
@@ -214,29 +215,27 @@ export class Training {
     const { onBatch, signal } = this.#given;
     const { epoch, batch: first, history } = this.#state;
     let { lossSum, correct } = this.#state, batch = first;
-    for (const part of this.#loader.batches(epoch, first)) {
-      const result = await this.trainer.step(part, part.targets);
+    const ahead = new Ahead<StepResult>(coreOf(this.model).stepsAhead, ({ loss, gradNorm, correct: right }) => {
       batch++;
-      if (!Number.isFinite(result.loss) || !Number.isFinite(result.gradNorm)) {
-        const what = Number.isFinite(result.loss)
-          ? `norm of the gradient is ${result.gradNorm}`
-          : `loss is ${result.loss}`;
+      if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
+        const what = Number.isFinite(loss) ? `norm of the gradient is ${gradNorm}` : `loss is ${loss}`;
         throw new RangeError(`Cannot go on training: the ${what} in epoch ${epoch + 1}, batch ${batch}; ${ADVICE}`);
       }
-      lossSum += result.loss;
-      correct += result.correct;
-      const done = { epoch, batch, lossSum, correct, history };
-      onBatch?.({ epoch: epoch + 1, batch, batches: this.#loader.length, loss: result.loss });
+      lossSum += loss;
+      correct += right;
+      onBatch?.({ epoch: epoch + 1, batch, batches: this.#loader.length, loss });
+    });
+    for (const part of this.#loader.batches(epoch, first)) {
+      await ahead.add((await this.trainer.begin(part, part.targets)).result);
       if (performance.now() - this.#turned > TURN) {
         await turn();
         this.#turned = performance.now();
       }
-      if (signal?.aborted) {
-        this.#state = done;
-        throw signal.reason;
-      }
-      if (batch === this.#loader.length) this.#state = done;
+      if (signal?.aborted) break;
     }
+    await ahead.drain();
+    this.#state = { epoch, batch, lossSum, correct, history };
+    signal?.throwIfAborted();
   }
 }
 

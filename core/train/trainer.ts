@@ -91,6 +91,20 @@ export class Trainer {
     targets: Targets,
     options: { dropoutMask?: Float32Array } = {},
   ): Promise<StepResult> {
+    return await (await this.begin(sequences, targets, options)).result;
+  }
+
+  /**
+   * As `step`, but done when the next step may begin: `result` may come later, for numbers take their time to arrive from
+   * a GPU.
+   *
+   * @throws {TypeError | RangeError} If the batch does not fit the model, or another trainer took the model over.
+   */
+  async begin(
+    sequences: Sequences,
+    targets: Targets,
+    options: { dropoutMask?: Float32Array } = {},
+  ): Promise<{ readonly result: Promise<StepResult> }> {
     const core = this.#core;
     return await core.exclusive(async () => {
       this.#check();
@@ -104,9 +118,12 @@ export class Trainer {
         control: controlWords(this.options.optimizer, this.#seed, this.#step),
       });
       this.#step++;
-      const { loss, correct } = await core.stats(plan);
-      const [gradNorm] = await core.read((network) => network.norm);
-      return { loss, gradNorm: gradNorm!, correct };
+      const result = Promise.all([core.stats(plan), core.read((network) => network.norm)]).then(
+        ([{ loss, correct }, [gradNorm]]) => ({ loss, gradNorm: gradNorm!, correct }),
+      );
+      // Whoever waits for it is told; nobody need wait.
+      result.catch(() => {});
+      return { result };
     });
   }
 

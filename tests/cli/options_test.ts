@@ -146,10 +146,27 @@ Deno.test("every flag that the help page lists is understood", () => {
   const values: Record<string, string> = { N: "7", X: "0.5", "X,X": "0.5,0.5", PATH: "p", FILE: "f" };
   let count = 0;
   for (const [, flag, takes] of helpText().matchAll(/^ {2}--([\w-]+)(?: (\S+))? {2,}/gm)) {
-    const value = takes === "NAME" ? { optimizer: "sgd", loss: "mse", simd: "plain" }[flag!]! : values[takes!];
+    const value = takes === "NAME"
+      ? { optimizer: "sgd", loss: "mse", simd: "plain", device: "wasm" }[flag!]!
+      : values[takes!];
     const command = flag === "input" ? "predict" : "train";
     parseCommandLine([command, `--${flag}${takes ? `=${value}` : ""}`]);
     count++;
   }
   assert.equal(count, helpText().match(/^ {2}--/gm)!.length);
+});
+
+Deno.test("--gpu is --device webgpu, and contradicts another device and what only the CPU has", () => {
+  assert.deepEqual(parseCommandLine([]).given.device, {});
+  assert.equal(job().device.device, "wasm");
+  for (const flags of [["--gpu"], ["--device", "webgpu"], ["--gpu", "--device=webgpu"]]) {
+    assert.deepEqual(parseCommandLine(flags).given.device, { device: "webgpu" });
+    assert.deepEqual(parseCommandLine(["predict", "c.json", ...flags]).given.device, { device: "webgpu" });
+  }
+  assert.equal(job("--device", "auto").device.device, "auto");
+  assert.equal(refusal("--gpu", "--device", "wasm"), "--gpu and --device wasm contradict each other");
+  assert.equal(refusal("--gpu", "--threads", "2"), "--threads belongs to --device wasm");
+  assert.equal(refusal("--gpu", "--simd", "plain"), "--simd belongs to --device wasm");
+  assert.match(refusal("--device", "cuda"), /--device must be one of auto, wasm, webgpu, got "cuda"/);
+  assert.equal(refusal("evaluate", "--device", "auto"), "--device auto belongs to train, not to evaluate");
 });

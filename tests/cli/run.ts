@@ -16,12 +16,12 @@ export interface Result {
 /** Runs Deno: its exit code and what it wrote. */
 export async function runDeno(
   args: readonly string[],
-  { cwd = ROOT, input }: { cwd?: string; input?: string } = {},
+  { cwd = ROOT, input, env }: { cwd?: string; input?: string; env?: Record<string, string> } = {},
 ): Promise<Result> {
   const command = new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd,
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
     stdin: input === undefined ? "null" : "piped",
     stdout: "piped",
     stderr: "piped",

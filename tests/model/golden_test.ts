@@ -3,6 +3,7 @@ import { createModel } from "../../core/model/model.ts";
 import { evaluate } from "../../core/train/evaluate.ts";
 import { createTrainer } from "../../core/train/trainer.ts";
 import { assertClose, assertIdentical, largest } from "../close.ts";
+import { DEVICES, WEBGPU } from "../devices.ts";
 import {
   batchOf,
   type Case,
@@ -18,11 +19,11 @@ import {
   type Trajectory,
 } from "../golden.ts";
 
-for (const simd of ["auto", "plain"] as const) {
+for (const { name: device, options: deviceOptions, ignore } of DEVICES) {
   for (const { name, read } of fixtures<Case>("cases-")) {
-    Deno.test(`outputs, loss and gradients are PyTorch's: ${name}, ${simd} SIMD`, async () => {
+    Deno.test(`outputs, loss and gradients are PyTorch's: ${name}, ${device}`, { ignore }, async () => {
       const stored = read(), { sequences, targets, ...options } = batchOf(stored.config, stored.inputs);
-      using model = await createModel(configOf(stored.config), { simd });
+      using model = await createModel(configOf(stored.config), deviceOptions);
       await model.loadStateDict(named(stored.params));
       const results = await model.gradients(sequences, targets, options);
       for (const { name, actual, expected, allowed } of comparisons(stored, results)) {
@@ -39,43 +40,45 @@ for (const simd of ["auto", "plain"] as const) {
   }
 }
 
-for (const { name, read } of fixtures<Trajectory>("trajectories-")) {
-  Deno.test(`training goes the way of PyTorch's: ${name}`, async () => {
-    const { config, params, batches, float64, float32, float32_error } = read();
-    using model = await createModel(configOf(config));
-    await model.loadStateDict(named(params));
-    const trainer = createTrainer(model, trainerOptionsOf(config));
-    // As for the parameters: ten times PyTorch's own error in single precision, taken over all steps because a single one
-    // may be right by luck, and what a unit in the last place does.
-    const relative = (a: number, k: number) => Math.abs(a / float64.grad_norms[k]! - 1);
-    const normError = Math.max(...float32.grad_norms.map(relative));
-    let compared = 0;
-    for (let k = 0; k < float64.losses.length; k++) {
-      const { sequences, targets, dropoutMask } = batchOf(config, batches[k % batches.length]!);
-      const { loss, gradNorm } = await trainer.step(sequences, targets, { dropoutMask });
-      assertClose([loss], [float64.losses[k]!], 2e-6, `loss of step ${k}`);
-      const norm = float64.grad_norms[k]!;
-      assertClose([gradNorm], [norm], norm * (10 * normError + 2e-6), `gradient norm of step ${k}`);
-      const expected = float64.steps[k + 1];
-      if (!expected) continue;
-      compared++;
-      const state = await model.stateDict(), { slots } = await trainer.state();
-      for (const [parameter, tensor] of Object.entries(expected.params)) {
-        const allowed = 10 * float32_error[k + 1]! + 2e-6;
-        assertClose(state[parameter]!.data, numbers(tensor), allowed, `${parameter} after step ${k}`);
-        const single: StoredTensors = float32.steps[k + 1]!.optimizer_state[parameter]!;
-        const optimizerState: StoredTensors = expected.optimizer_state[parameter]!;
-        assert.deepEqual(Object.keys(slots), Object.keys(optimizerState));
-        for (const [slot, moment] of Object.entries(optimizerState)) {
-          // Again ten times PyTorch's own error, and a share of the largest value: state goes from 1 down to 1e-12.
-          const exact = numbers(moment), own = numbers(single[slot]!);
-          const allowed = 10 * largest(own.map((value, i) => value - exact[i]!)) + 2e-6 * largest(exact);
-          assertClose(slots[slot]![parameter]!.data, exact, allowed, `${slot} of ${parameter} after step ${k}`);
+for (const { name: device, options, ignore } of [DEVICES[0]!, WEBGPU]) {
+  for (const { name, read } of fixtures<Trajectory>("trajectories-")) {
+    Deno.test(`training goes the way of PyTorch's: ${name}, ${device}`, { ignore }, async () => {
+      const { config, params, batches, float64, float32, float32_error } = read();
+      using model = await createModel(configOf(config), options);
+      await model.loadStateDict(named(params));
+      const trainer = createTrainer(model, trainerOptionsOf(config));
+      // As for the parameters: ten times PyTorch's own error in single precision, taken over all steps because a single one
+      // may be right by luck, and what a unit in the last place does.
+      const relative = (a: number, k: number) => Math.abs(a / float64.grad_norms[k]! - 1);
+      const normError = Math.max(...float32.grad_norms.map(relative));
+      let compared = 0;
+      for (let k = 0; k < float64.losses.length; k++) {
+        const { sequences, targets, dropoutMask } = batchOf(config, batches[k % batches.length]!);
+        const { loss, gradNorm } = await trainer.step(sequences, targets, { dropoutMask });
+        assertClose([loss], [float64.losses[k]!], 2e-6, `loss of step ${k}`);
+        const norm = float64.grad_norms[k]!;
+        assertClose([gradNorm], [norm], norm * (10 * normError + 2e-6), `gradient norm of step ${k}`);
+        const expected = float64.steps[k + 1];
+        if (!expected) continue;
+        compared++;
+        const state = await model.stateDict(), { slots } = await trainer.state();
+        for (const [parameter, tensor] of Object.entries(expected.params)) {
+          const allowed = 10 * float32_error[k + 1]! + 2e-6;
+          assertClose(state[parameter]!.data, numbers(tensor), allowed, `${parameter} after step ${k}`);
+          const single: StoredTensors = float32.steps[k + 1]!.optimizer_state[parameter]!;
+          const optimizerState: StoredTensors = expected.optimizer_state[parameter]!;
+          assert.deepEqual(Object.keys(slots), Object.keys(optimizerState));
+          for (const [slot, moment] of Object.entries(optimizerState)) {
+            // Again ten times PyTorch's own error, and a share of the largest value: state goes from 1 down to 1e-12.
+            const exact = numbers(moment), own = numbers(single[slot]!);
+            const allowed = 10 * largest(own.map((value, i) => value - exact[i]!)) + 2e-6 * largest(exact);
+            assertClose(slots[slot]![parameter]!.data, exact, allowed, `${slot} of ${parameter} after step ${k}`);
+          }
         }
       }
-    }
-    assert.equal(compared, Object.keys(float64.steps).length);
-  });
+      assert.equal(compared, Object.keys(float64.steps).length);
+    });
+  }
 }
 
 Deno.test("a PyTorch checkpoint gives the same accuracy, logits and losses", async () => {

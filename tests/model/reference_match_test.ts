@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import type { Simd } from "../../core/device/wasm.ts";
 import { blockRows } from "../../core/model/block.ts";
 import { type ModelConfig, parameterList, resolveConfig } from "../../core/model/config.ts";
 import type { LossName } from "../../core/model/head.ts";
@@ -7,6 +6,7 @@ import {
   createModel,
   LOSSES,
   type Model,
+  type ModelOptions,
   type Sequences,
   type StateDict,
   type Targets,
@@ -16,6 +16,7 @@ import { philox, PURPOSES, Random, seedWords } from "../../core/random.ts";
 import { createTrainer } from "../../core/train/trainer.ts";
 import { randomBatch, randomMask, randomState } from "../batches.ts";
 import { assertClose, assertIdentical, largest } from "../close.ts";
+import { DEVICES, WEBGPU } from "../devices.ts";
 import { reference } from "../reference.ts";
 
 /** Every array of nested results under its path: "outputs.logits", …. */
@@ -160,26 +161,38 @@ function describe({ config, B, T, loss, lengths, scale }: Shape): string {
   ].join(", ");
 }
 
+function assertMatch(all: object[], expected: ReturnType<typeof expectations>) {
+  for (const results of all) {
+    const values = flatten(results);
+    assert.deepEqual(Object.keys(values).sort(), expected.map(({ name }) => name).sort());
+    for (const { name, data, allowed } of expected) assertClose(values[name]!, data, allowed, name);
+  }
+}
+
 for (const shape of [...randomShapes(36), ...LARGER]) {
-  Deno.test(`outputs and gradients match the reference: ${describe(shape)}`, async () => {
-    const { config, B, T, loss, scale } = shape, random = new Random(B + T, "data");
+  const { config, B, T, loss, scale } = shape;
+  const gradients = async (options: ModelOptions) => {
+    const random = new Random(B + T, "data");
     const D = config.hiddenSize * (config.bidirectional ? 2 : 1), dropoutMask = randomMask(random, B * D, 0.25);
     const state = randomState(random, parameterList(resolveConfig(config)), scale);
     const batch = randomBatch(random, config, shape);
-    const gradients = async (simd: Simd) => {
-      using model = await createModel(config, { simd, threads: 1 });
-      await model.loadStateDict(state);
-      return await model.gradients(batch.sequences, batch.targets, { loss, dropoutMask });
-    };
-    const expected = expectations(config, state, batch, { loss, dropoutMask });
-    const relaxed = await gradients("relaxed");
-    for (const results of [relaxed, await gradients("plain")]) {
-      const values = flatten(results);
-      assert.deepEqual(Object.keys(values).sort(), expected.map(({ name }) => name).sort());
-      for (const { name, data, allowed } of expected) assertClose(values[name]!, data, allowed, name);
-    }
-    assertSame(await gradients("wide"), relaxed);
+    using model = await createModel(config, options);
+    await model.loadStateDict(state);
+    const results = await model.gradients(batch.sequences, batch.targets, { loss, dropoutMask });
+    return { results, expected: () => expectations(config, state, batch, { loss, dropoutMask }) };
+  };
+
+  Deno.test(`outputs and gradients match the reference: ${describe(shape)}`, async () => {
+    const { results: relaxed, expected } = await gradients({ simd: "relaxed", threads: 1 });
+    const { results: plain } = await gradients({ simd: "plain", threads: 1 });
+    assertMatch([relaxed, plain], expected());
+    assertSame((await gradients({ simd: "wide", threads: 1 })).results, relaxed);
     if (shape.severalBlocks) assert.ok(blockRows(new Network(resolveConfig(config)), B, T) < B, "one block only");
+  });
+
+  Deno.test(`on WebGPU they do too: ${describe(shape)}`, { ignore: WEBGPU.ignore }, async () => {
+    const { results, expected } = await gradients(WEBGPU.options);
+    assertMatch([results], expected());
   });
 }
 
@@ -187,8 +200,9 @@ for (const shape of [...randomShapes(36), ...LARGER]) {
 async function example(
   config: ModelConfig,
   sizes: { B: number; T: number; loss: LossName },
+  options: ModelOptions = {},
 ): Promise<{ model: Model; state: StateDict; batch: ReturnType<typeof randomBatch> }> {
-  const random = new Random(5, "data"), model = await createModel(config, { seed: 2 ** 40 + 3 });
+  const random = new Random(5, "data"), model = await createModel(config, { ...options, seed: 2 ** 40 + 3 });
   const state = randomState(random, model.parameters, 2);
   await model.loadStateDict(state);
   return { model, state, batch: randomBatch(random, config, { ...sizes, lengths: true }) };
@@ -196,39 +210,49 @@ async function example(
 
 const TWO_WAYS = { inputSize: 3, hiddenSize: 5, outputSize: 2, numLayers: 2, bidirectional: true };
 
-for (const config of [{ inputSize: 3, hiddenSize: 5, outputSize: 2 }, TWO_WAYS]) {
-  const about = config === TWO_WAYS ? "two layers in both directions" : "one layer";
-  Deno.test(`what stands behind a sequence's length never matters, NaN included: ${about}`, async () => {
-    const B = 7, T = 9, I = 3, D = config === TWO_WAYS ? 10 : 5, loss = "bce";
-    const { model, batch: { sequences, targets } } = await example(config, { B, T, loss });
+for (const { name: device, options, ignore } of [DEVICES[0]!, WEBGPU]) {
+  for (const config of [{ inputSize: 3, hiddenSize: 5, outputSize: 2 }, TWO_WAYS]) {
+    const about = config === TWO_WAYS ? "two layers in both directions" : "one layer";
+    Deno.test(
+      `what stands behind a sequence's length never matters, NaN included: ${about}, ${device}`,
+      { ignore },
+      async () => {
+        const B = 7, T = 9, I = 3, D = config === TWO_WAYS ? 10 : 5, loss = "bce";
+        const { model, batch: { sequences, targets } } = await example(config, { B, T, loss }, options);
+        using _ = model;
+        const expected = await model.gradients(sequences, targets, { loss });
+        const behind: [number, number][] = [];
+        for (let b = 0; b < B; b++) for (let t = sequences.lengths[b]!; t < T; t++) behind.push([b, t]);
+        assert.ok(behind.length > 0);
+        const spoilt = sequences.x.slice();
+        for (const [b, t] of behind) spoilt.fill([NaN, Infinity, 1e30][t % 3]!, (b * T + t) * I, (b * T + t + 1) * I);
+        const results = await model.gradients({ ...sequences, x: spoilt }, targets, { loss });
+        assertSame(results, expected);
+        assertSame(await model.forward({ ...sequences, x: spoilt }), expected.outputs);
+        for (const [b, t] of behind) {
+          const { outputs: { attentionWeights, output }, inputs: { x } } = results;
+          assert.equal(attentionWeights.data[b * T + t], 0);
+          const zeros = (data: Float32Array, width: number) => {
+            assertIdentical(
+              data.slice((b * T + t) * width, (b * T + t + 1) * width),
+              new Float32Array(width),
+              "padding",
+            );
+          };
+          zeros(output.data, D);
+          zeros(x.data, I);
+        }
+      },
+    );
+  }
+
+  Deno.test(`NaN in a valid step reaches the loss: ${device}`, { ignore }, async () => {
+    const { model, batch: { sequences, targets } } = await example(TWO_WAYS, { B: 3, T: 4, loss: "bce" }, options);
     using _ = model;
-    const expected = await model.gradients(sequences, targets, { loss });
-    const behind: [number, number][] = [];
-    for (let b = 0; b < B; b++) for (let t = sequences.lengths[b]!; t < T; t++) behind.push([b, t]);
-    assert.ok(behind.length > 0);
-    const spoilt = sequences.x.slice();
-    for (const [b, t] of behind) spoilt.fill([NaN, Infinity, 1e30][t % 3]!, (b * T + t) * I, (b * T + t + 1) * I);
-    const results = await model.gradients({ ...sequences, x: spoilt }, targets, { loss });
-    assertSame(results, expected);
-    assertSame(await model.forward({ ...sequences, x: spoilt }), expected.outputs);
-    for (const [b, t] of behind) {
-      const { outputs: { attentionWeights, output }, inputs: { x } } = results;
-      assert.equal(attentionWeights.data[b * T + t], 0);
-      const zeros = (data: Float32Array, width: number) => {
-        assertIdentical(data.slice((b * T + t) * width, (b * T + t + 1) * width), new Float32Array(width), "padding");
-      };
-      zeros(output.data, D);
-      zeros(x.data, I);
-    }
+    sequences.x[0] = NaN;
+    assert.ok(Number.isNaN((await model.gradients(sequences, targets, { loss: "bce" })).loss));
   });
 }
-
-Deno.test("NaN in a valid step reaches the loss", async () => {
-  const { model, batch: { sequences, targets } } = await example(TWO_WAYS, { B: 3, T: 4, loss: "bce" });
-  using _ = model;
-  sequences.x[0] = NaN;
-  assert.ok(Number.isNaN((await model.gradients(sequences, targets, { loss: "bce" })).loss));
-});
 
 Deno.test("lengths of T and initial states of 0 are the defaults", async () => {
   const B = 3,
@@ -305,37 +329,39 @@ const DROPOUTS: { about: string; config: ModelConfig; B: number; T: number }[] =
   },
 ];
 
-for (const { about, config, B, T } of DROPOUTS) {
-  Deno.test(`steps with random dropout take the reference's gradient: ${about}`, async () => {
-    const { model, state, batch } = await example(config, { B, T, loss: "bce" });
-    using _ = model;
-    const { numLayers, dropout, layerDropout, hiddenSize, bidirectional } = resolveConfig(config);
-    const D = hiddenSize * (bidirectional ? 2 : 1), { sequences, targets } = batch;
-    const seed = 2 ** 33 + 12345;
-    const trainer = createTrainer(model, { loss: "bce", seed, optimizer: { name: "sgd", learningRate: 1 } });
-    let before = state;
-    for (let step = 0; step < 2; step++) {
-      const { loss, gradNorm } = await trainer.step(sequences, targets), after = await model.stateDict();
-      const draw = (stream: number, T: number, p: number) =>
-        p === 0 ? undefined : dropoutMultipliers(D, { B, T, p, seed, step, stream });
-      const layerMasks = Array.from(
-        { length: numLayers - 1 },
-        (_, layer) => draw(layer, T, layerDropout) ?? new Float32Array(B * T * D).fill(1),
-      );
-      const options = { loss: "bce" as const, dropoutMask: draw(numLayers - 1, 1, dropout), layerMasks };
-      const expected = reference(config, before, sequences, targets, options);
-      assertClose([loss], [expected.loss], 2e-6 * expected.loss, "loss");
-      const norm = Math.hypot(...Object.values(expected.parameters).flatMap(({ data }) => [...data]));
-      assertClose([gradNorm], [norm], 1e-5 * norm, "gradient norm");
-      for (const [name, { data }] of Object.entries(taken(before, after))) {
-        const exact = expected.parameters[name]!.data;
-        // Besides the gradient's own rounding, the parameter after the step is rounded.
-        const allowed = 4e-5 * largest(exact) + 2 ** -24 * largest(after[name]!.data) + 1e-9;
-        assertClose(data, exact, allowed, `${name} in step ${step}`);
+for (const { name: device, options: deviceOptions, ignore } of [DEVICES[0]!, WEBGPU]) {
+  for (const { about, config, B, T } of DROPOUTS) {
+    Deno.test(`steps with random dropout take the reference's gradient: ${about}, ${device}`, { ignore }, async () => {
+      const { model, state, batch } = await example(config, { B, T, loss: "bce" }, deviceOptions);
+      using _ = model;
+      const { numLayers, dropout, layerDropout, hiddenSize, bidirectional } = resolveConfig(config);
+      const D = hiddenSize * (bidirectional ? 2 : 1), { sequences, targets } = batch;
+      const seed = 2 ** 33 + 12345;
+      const trainer = createTrainer(model, { loss: "bce", seed, optimizer: { name: "sgd", learningRate: 1 } });
+      let before = state;
+      for (let step = 0; step < 2; step++) {
+        const { loss, gradNorm } = await trainer.step(sequences, targets), after = await model.stateDict();
+        const draw = (stream: number, T: number, p: number) =>
+          p === 0 ? undefined : dropoutMultipliers(D, { B, T, p, seed, step, stream });
+        const layerMasks = Array.from(
+          { length: numLayers - 1 },
+          (_, layer) => draw(layer, T, layerDropout) ?? new Float32Array(B * T * D).fill(1),
+        );
+        const options = { loss: "bce" as const, dropoutMask: draw(numLayers - 1, 1, dropout), layerMasks };
+        const expected = reference(config, before, sequences, targets, options);
+        assertClose([loss], [expected.loss], 2e-6 * expected.loss, "loss");
+        const norm = Math.hypot(...Object.values(expected.parameters).flatMap(({ data }) => [...data]));
+        assertClose([gradNorm], [norm], 1e-5 * norm, "gradient norm");
+        for (const [name, { data }] of Object.entries(taken(before, after))) {
+          const exact = expected.parameters[name]!.data;
+          // Besides the gradient's own rounding, the parameter after the step is rounded.
+          const allowed = 4e-5 * largest(exact) + 2 ** -24 * largest(after[name]!.data) + 1e-9;
+          assertClose(data, exact, allowed, `${name} in step ${step}`);
+        }
+        before = after;
       }
-      before = after;
-    }
-  });
+    });
+  }
 }
 
 Deno.test("dropout lets through the share it should, other words for other steps, seeds and layers", () => {
@@ -364,55 +390,63 @@ Deno.test("a dropout mask from outside stands in for all random dropout of a ste
   }
 });
 
-Deno.test("training gives the same bits however often it is repeated", async () => {
-  const config = { inputSize: 3, hiddenSize: 29, outputSize: 2, numLayers: 2, bidirectional: true, dropout: 0.5 };
-  const run = async () => {
-    const { model, batch: { sequences, targets } } = await example(config, { B: 21, T: 23, loss: "bce" });
+for (const { name: device, options, ignore } of [DEVICES[0]!, WEBGPU]) {
+  Deno.test(`training gives the same bits however often it is repeated: ${device}`, { ignore }, async () => {
+    const config = { inputSize: 3, hiddenSize: 29, outputSize: 2, numLayers: 2, bidirectional: true, dropout: 0.5 };
+    const run = async () => {
+      const { model, batch: { sequences, targets } } = await example(config, { B: 21, T: 23, loss: "bce" }, options);
+      using _ = model;
+      const trainer = createTrainer(model, { loss: "bce", clipNorm: 0.5 });
+      const steps = [];
+      for (let step = 0; step < 3; step++) steps.push(await trainer.step(sequences, targets));
+      return { steps, state: await model.stateDict(), slots: (await trainer.state()).slots };
+    };
+    const first = await run();
+    for (let repeat = 0; repeat < 3; repeat++) assertSame(await run(), first);
+  });
+
+  Deno.test(`results do not depend on what a model computed before: ${device}`, { ignore }, async () => {
+    const loss = "bce",
+      { model, batch: { sequences, targets } } = await example(TWO_WAYS, { B: 3, T: 4, loss }, options);
     using _ = model;
-    const trainer = createTrainer(model, { loss: "bce", clipNorm: 0.5 });
-    const steps = [];
-    for (let step = 0; step < 3; step++) steps.push(await trainer.step(sequences, targets));
-    return { steps, state: await model.stateDict(), slots: (await trainer.state()).slots };
-  };
-  const first = await run();
-  for (let repeat = 0; repeat < 3; repeat++) assertSame(await run(), first);
-});
+    const random = new Random(8, "data");
+    // From small to large, so that the memory is made anew in between, and back.
+    const sizes = [[3, 4], [40, 30], [2, 2], [90, 60], [3, 4]];
+    const batches = sizes.map(([B, T]) => randomBatch(random, TWO_WAYS, { B: B!, T: T!, loss, lengths: true }));
+    const trainer = createTrainer(model, { loss, optimizer: { name: "adam", learningRate: 0.01 } });
+    for (const { sequences, targets } of batches) {
+      await model.forward(sequences);
+      await trainer.step(sequences, targets);
+      await model.gradients(sequences, targets, { loss });
+      await trainer.step(sequences, targets);
+    }
+    using fresh = await createModel(TWO_WAYS, options);
+    await fresh.loadStateDict(await model.stateDict());
+    const expected = await fresh.gradients(sequences, targets, { loss });
+    assertSame(await model.gradients(sequences, targets, { loss }), expected);
+    assertSame(await model.forward(sequences), expected.outputs);
 
-Deno.test("results do not depend on what a model computed before", async () => {
-  const loss = "bce", { model, batch: { sequences, targets } } = await example(TWO_WAYS, { B: 3, T: 4, loss });
-  using _ = model;
-  const random = new Random(8, "data");
-  // From small to large, so that the memory is made anew in between, and back.
-  const sizes = [[3, 4], [40, 30], [2, 2], [90, 60], [3, 4]];
-  const batches = sizes.map(([B, T]) => randomBatch(random, TWO_WAYS, { B: B!, T: T!, loss, lengths: true }));
-  const trainer = createTrainer(model, { loss, optimizer: { name: "adam", learningRate: 0.01 } });
-  for (const { sequences, targets } of batches) {
-    await model.forward(sequences);
-    await trainer.step(sequences, targets);
-    await model.gradients(sequences, targets, { loss });
-    await trainer.step(sequences, targets);
-  }
-  using fresh = await createModel(TWO_WAYS);
-  await fresh.loadStateDict(await model.stateDict());
-  const expected = await fresh.gradients(sequences, targets, { loss });
-  assertSame(await model.gradients(sequences, targets, { loss }), expected);
-  assertSame(await model.forward(sequences), expected.outputs);
+    // And new weights are taken up at once.
+    const state = randomState(random, model.parameters);
+    await model.loadStateDict(state);
+    await fresh.loadStateDict(state);
+    assertSame(await model.forward(sequences), await fresh.forward(sequences));
+    assertSame(
+      await model.gradients(sequences, targets, { loss }),
+      await fresh.gradients(sequences, targets, { loss }),
+    );
+  });
+}
 
-  // And new weights are taken up at once.
-  const state = randomState(random, model.parameters);
-  await model.loadStateDict(state);
-  await fresh.loadStateDict(state);
-  assertSame(await model.forward(sequences), await fresh.forward(sequences));
-  assertSame(
-    await model.gradients(sequences, targets, { loss }),
-    await fresh.gradients(sequences, targets, { loss }),
-  );
-});
-
-for (const threads of [1, 3]) {
-  Deno.test(`what is asked for at once gives what it gives one after the other, on ${threads} threads`, async () => {
+for (
+  const { name: device, options, ignore } of [
+    ...[1, 3].map((threads) => ({ name: `${threads} threads`, options: { threads }, ignore: false })),
+    WEBGPU,
+  ]
+) {
+  Deno.test(`what is asked for at once gives what it gives one after the other: ${device}`, { ignore }, async () => {
     const random = new Random(6, "data"), config = { inputSize: 6, hiddenSize: 33, outputSize: 3 }, loss = "mse";
-    using model = await createModel(config, { threads });
+    using model = await createModel(config, options);
     const batches = [37, 2, 19].map((B) => randomBatch(random, config, { B, T: 20, loss, lengths: true }));
     const start = ({ sequences, targets }: typeof batches[number]) => model.gradients(sequences, targets, { loss });
     const together = await Promise.all(batches.map(start));

@@ -81,6 +81,8 @@ Deno.test("problems() finds what stands in the wrong place", () => {
     ["core/train/train.ts", "await Deno.writeTextFile(a, b);", /uses Deno\.write…/],
     ["core/data/csv.ts", "Deno.openSync(a);", /uses Deno\.open…/],
     ["core/model/model.ts", `import { instantiateSync } from "../../deps.ts";`, /only core\/device\/wasm\.ts/],
+    ["core/model/model.ts", "const adapter = await navigator.gpu.requestAdapter();", /only core\/device\/webgpu\.ts/],
+    ["core/device/wasm.ts", "let buffer: GPUBuffer;", /names GPUBuffer/],
     ["core/kernels/gru.ts", `import { KERNELS } from "../device/kernels.ts";`, /kernels\/ imports itself/],
     ["scripts/build.ts", `import asc from "npm:assemblyscript/asc";`, /not pinned/],
     ["tests/some_test.ts", `import {\n  a,\n} from "npm:fast-check@4";`, /not pinned/],

@@ -1,0 +1,270 @@
+import type { Device, Plan, Program } from "./device.ts";
+import { type Call, orderedArguments, type Tensor } from "./kernels.ts";
+import { shaderOf, shaderTexts } from "./shaders.ts";
+
+/** Bytes from one call's arguments to the next: the alignment of uniform offsets that every adapter allows. */
+const CALL_BYTES = 256;
+/** Most workgroups along one dimension of a dispatch. Kernels go on in strides where they want more. */
+const MAX_WORKGROUPS = 65535;
+/** What stands for a tensor that is null. */
+const NONE = 0xffffffff;
+
+/** One pass of a shader: which, with whose arguments, and how many workgroups. */
+interface Dispatch {
+  readonly file: number;
+  readonly entry: string;
+  readonly constants?: Record<string, number>;
+  /** Byte offset of the arguments. */
+  readonly args: number;
+  readonly workgroups: number;
+}
+
+/** A plan as the GPU runs it. */
+interface Encoded {
+  /** Arguments of all calls. */
+  readonly words: Uint32Array<ArrayBuffer>;
+  readonly programs: ReadonlyMap<Program, readonly Dispatch[]>;
+}
+
+/** Kernels in WGSL on a GPU, or on what stands in for one. */
+export class WebGpuDevice implements Device {
+  readonly name = "webgpu";
+  readonly description: string;
+  readonly wholeBatch = true;
+  // Deno looks every 10 milliseconds whether numbers have arrived.
+  readonly stepsAhead = 64;
+  readonly #device: GPUDevice;
+  readonly #layout: GPUPipelineLayout;
+  readonly #bindings: GPUBindGroupLayout;
+  readonly #modules: (GPUShaderModule | undefined)[] = [];
+  readonly #texts: readonly string[] = shaderTexts();
+  readonly #pipelines = new Map<string, GPUComputePipeline>();
+  readonly #encoded = new WeakMap<Plan, Encoded>();
+  #plan: Plan | undefined;
+  #programs: Encoded["programs"] = new Map();
+  #arena: GPUBuffer | undefined;
+  #args: GPUBuffer | undefined;
+  #group: GPUBindGroup | undefined;
+  /** Small buffers to read through that nobody uses at the moment. */
+  readonly #staging: GPUBuffer[] = [];
+  /** What went wrong first; said by whatever is asked for next. */
+  #failure: Error | undefined;
+  #disposed = false;
+
+  /** Use {@linkcode WebGpuDevice.open}. */
+  constructor(device: GPUDevice, description: string) {
+    this.#device = device;
+    this.description = description;
+    const visibility = GPUShaderStage.COMPUTE;
+    this.#bindings = device.createBindGroupLayout({
+      entries: [
+        { binding: 0, visibility, buffer: { type: "storage" } },
+        { binding: 1, visibility, buffer: { type: "uniform", hasDynamicOffset: true } },
+      ],
+    });
+    this.#layout = device.createPipelineLayout({ bindGroupLayouts: [this.#bindings] });
+    device.lost.then(({ message }) => this.#fail(`the GPU was lost: ${message}`));
+    device.addEventListener("uncapturederror", (event) => {
+      event.preventDefault();
+      const { error } = event as GPUUncapturedErrorEvent;
+      this.#fail(error instanceof GPUOutOfMemoryError ? "the GPU has not enough memory" : error.message);
+    });
+  }
+
+  /**
+   * Asks for the fastest adapter.
+   *
+   * @throws {Error} If there is none.
+   */
+  static async open(): Promise<WebGpuDevice> {
+    const adapter = await globalThis.navigator?.gpu?.requestAdapter({ powerPreference: "high-performance" });
+    if (!adapter) {
+      throw new Error(
+        "Cannot use WebGPU: no adapter was found; it needs a GPU with a Vulkan, Metal or DirectX 12 driver, " +
+          "or a software one (Debian, Ubuntu: apt-get install mesa-vulkan-drivers)",
+      );
+    }
+    const { limits, info } = adapter;
+    const device = await adapter.requestDevice({
+      requiredLimits: {
+        maxBufferSize: limits.maxBufferSize,
+        maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+      },
+    });
+    return new WebGpuDevice(device, describe(info));
+  }
+
+  #fail(reason: string) {
+    if (!this.#disposed) this.#failure ??= new Error(`Cannot go on: ${reason.replace(/\s+/g, " ").trim()}`);
+  }
+
+  #check() {
+    if (this.#failure) throw this.#failure;
+  }
+
+  load(plan: Plan, keep: number): void {
+    this.#check();
+    if (plan === this.#plan) return;
+    let encoded = this.#encoded.get(plan);
+    if (!encoded) this.#encoded.set(plan, encoded = encode(plan));
+    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
+    const size = 4 * (align(plan.arena) + plan.scratch), limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    if (size > limit) {
+      throw new RangeError(
+        `Cannot place the model in the GPU's memory: it needs ${mebibytes(size)} MiB (arena ${
+          mebibytes(4 * plan.arena)
+        }, scratch ${mebibytes(4 * plan.scratch)}) in one buffer, of which the adapter allows ${
+          Math.floor(limit / 2 ** 20)
+        }: take a smaller batch, fewer steps or a smaller hidden size`,
+      );
+    }
+    const { STORAGE, UNIFORM, COPY_SRC, COPY_DST } = GPUBufferUsage;
+    const old = this.#arena, oldArgs = this.#args;
+    if (!old || old.size < size) {
+      this.#arena = this.#device.createBuffer({ size, usage: STORAGE | COPY_SRC | COPY_DST });
+      if (old && keep) {
+        const encoder = this.#device.createCommandEncoder();
+        encoder.copyBufferToBuffer(old, 0, this.#arena, 0, 4 * keep);
+        this.#device.queue.submit([encoder.finish()]);
+      }
+      old?.destroy();
+    }
+    const { words, programs } = encoded;
+    if (words.length && (!oldArgs || oldArgs.size < words.byteLength)) {
+      this.#args = this.#device.createBuffer({ size: words.byteLength, usage: UNIFORM | COPY_DST });
+      oldArgs?.destroy();
+    }
+    if (words.length) this.#device.queue.writeBuffer(this.#args!, 0, words);
+    if (this.#args && (old !== this.#arena || oldArgs !== this.#args)) {
+      this.#group = this.#device.createBindGroup({
+        layout: this.#bindings,
+        entries: [
+          { binding: 0, resource: { buffer: this.#arena! } },
+          { binding: 1, resource: { buffer: this.#args, size: CALL_BYTES } },
+        ],
+      });
+    }
+    this.#programs = programs;
+    this.#plan = plan;
+  }
+
+  write(tensor: Tensor, data: Float32Array | Int32Array | Uint32Array): void {
+    this.#check();
+    if (data.length > tensor.length) {
+      throw new RangeError(`Cannot write ${data.length} numbers to a tensor of ${tensor.length}`);
+    }
+    this.#device.queue.writeBuffer(this.#arena!, 4 * tensor.offset, data as Float32Array<ArrayBuffer>);
+  }
+
+  run(program: Program): void {
+    this.#check();
+    const dispatches = this.#programs.get(program);
+    if (!dispatches) throw new TypeError("Cannot run a program that is not part of the loaded plan");
+    const encoder = this.#device.createCommandEncoder(), pass = encoder.beginComputePass();
+    for (const dispatch of dispatches) {
+      pass.setPipeline(this.#pipeline(dispatch));
+      pass.setBindGroup(0, this.#group!, [dispatch.args]);
+      pass.dispatchWorkgroups(Math.min(dispatch.workgroups, MAX_WORKGROUPS));
+    }
+    pass.end();
+    this.#device.queue.submit([encoder.finish()]);
+  }
+
+  #pipeline({ file, entry: entryPoint, constants }: Dispatch): GPUComputePipeline {
+    const key = constants ? `${entryPoint} ${JSON.stringify(constants)}` : entryPoint;
+    let pipeline = this.#pipelines.get(key);
+    if (!pipeline) {
+      const module = this.#modules[file] ??= this.#device.createShaderModule({ code: this.#texts[file]! });
+      const compute = { module, entryPoint, ...constants && { constants } };
+      pipeline = this.#device.createComputePipeline({ layout: this.#layout, compute });
+      this.#pipelines.set(key, pipeline);
+    }
+    return pipeline;
+  }
+
+  async read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>> {
+    this.#check();
+    const size = 4 * tensor.length, small = size <= STAGING_BYTES, device = this.#device;
+    const staging = small && this.#staging.pop() || device.createBuffer({
+      size: small ? STAGING_BYTES : size,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+    const encoder = device.createCommandEncoder();
+    encoder.copyBufferToBuffer(this.#arena!, 4 * tensor.offset, staging, 0, size);
+    device.queue.submit([encoder.finish()]);
+    try {
+      await staging.mapAsync(GPUMapMode.READ, 0, size);
+    } catch (error) {
+      this.#fail((error as Error).message);
+    }
+    this.#check();
+    if (this.#disposed) throw new TypeError("Cannot read from a device that was disposed");
+    const numbers = new Float32Array(staging.getMappedRange(0, size).slice(0));
+    staging.unmap();
+    if (small) this.#staging.push(staging);
+    else staging.destroy();
+    return numbers;
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+    for (const buffer of [this.#arena, this.#args, ...this.#staging]) buffer?.destroy();
+    this.#device.destroy();
+  }
+}
+
+/** Size of the buffers kept to read through; what is larger gets one of its own. */
+const STAGING_BYTES = 4096;
+
+/** The adapter in words. */
+function describe(info: GPUAdapterInfo): string {
+  const { vendor, architecture, device, description, isFallbackAdapter } = info;
+  const name = description || [vendor, architecture, device].filter(Boolean).join(" ") || "unnamed adapter";
+  return `WebGPU, ${name}${isFallbackAdapter ? ", a software adapter: no GPU" : ""}`;
+}
+
+/** Every call's arguments, and the dispatches of each program. Scratch tensors stand behind the arena. */
+function encode(plan: Plan): Encoded {
+  const scratch = align(plan.arena), programs = new Map<Program, Dispatch[]>();
+  const calls: Call[] = [];
+  for (const program of plan.programs) {
+    const dispatches: Dispatch[] = [];
+    for (const call of program.flat(2)) {
+      const shader = shaderOf(call.kernel),
+        { file, passes } = shader,
+        args = calls.push(call) * CALL_BYTES - CALL_BYTES;
+      for (const [entry, count] of Object.entries(passes)) {
+        const given = call.arguments as Parameters<typeof count>[0], workgroups = count(given);
+        if (workgroups) dispatches.push({ file, entry, args, workgroups, constants: shader.constants?.(given) });
+      }
+    }
+    programs.set(program, dispatches);
+  }
+  const words = new Uint32Array(calls.length * CALL_BYTES / 4), reals = new Float32Array(words.buffer);
+  calls.forEach(({ kernel, arguments: args }, i) => {
+    let place = i * CALL_BYTES / 4;
+    for (const { name, kind } of orderedArguments(kernel)) {
+      const value = args[name] ?? null;
+      if (kind === "tensor") {
+        const tensor = value as Tensor | null;
+        words[place++] = tensor ? tensor.offset + (tensor.scratch ? scratch : 0) : NONE;
+      } else if (typeof value !== "number" || Number.isNaN(value)) {
+        throw new TypeError(`Cannot call kernel "${kernel}": ${name} is ${value}`);
+      } else if (kind === "dim") words[place++] = value;
+      else reals[place++] = value;
+    }
+    for (const derive of Object.values(shaderOf(kernel).extra ?? {})) {
+      reals[place++] = derive(args as Parameters<typeof derive>[0]);
+    }
+  });
+  return { words, programs };
+}
+
+/** Scratch begins at a multiple of 16 elements, as tensors do. */
+function align(elements: number): number {
+  return Math.ceil(elements / 16) * 16;
+}
+
+function mebibytes(bytes: number): number {
+  return Math.ceil(bytes / 2 ** 20);
+}

@@ -1,0 +1,121 @@
+// From gradients to new parameters: core/kernels/optimizer.ts, where the words of `control` are named.
+
+@compute @workgroup_size(256)
+fn sumBlocks(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
+  let a = args_sumBlocks;
+  for (var i = id.x; i < a.n; i += WIDTH * count.x) {
+    var sum = arena[a.blocks + i];
+    for (var b = 1u; b < a.count; b++) {
+      sum += arena[a.blocks + b * a.stride + i];
+    }
+    arena[a.grads + i] = sum;
+  }
+}
+
+@compute @workgroup_size(256)
+fn sumSquares(@builtin(local_invocation_index) i: u32) {
+  let a = args_sumSquares;
+  var sum = 0.0;
+  for (var p = i; p < a.n; p += WIDTH) {
+    let x = arena[a.grads + p];
+    sum = fma(x, x, sum);
+  }
+  sum = sumOver(i, 1u, sum);
+  if (i == 0u) {
+    arena[a.sum] = sum;
+  }
+}
+
+@compute @workgroup_size(256)
+fn gradientNorm(@builtin(local_invocation_index) i: u32) {
+  let a = args_gradientNorm;
+  var sum = 0.0;
+  for (var p = i; p < a.n; p += WIDTH) {
+    sum += arena[a.sums + p];
+  }
+  sum = sumOver(i, 1u, sum);
+  if (i == 0u) {
+    arena[a.norm] = sqrt(sum);
+  }
+}
+
+@compute @workgroup_size(256)
+fn clipNorm(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
+  let a = args_clipNorm;
+  let factor = a.maxNorm / (arena[a.norm] + 1e-6);
+  if (factor >= 1.0) {
+    return;
+  }
+  for (var i = id.x; i < a.n; i += WIDTH * count.x) {
+    arena[a.grads + i] *= factor;
+  }
+}
+
+@compute @workgroup_size(256)
+fn clipValue(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
+  let a = args_clipValue;
+  for (var i = id.x; i < a.n; i += WIDTH * count.x) {
+    let x = arena[a.grads + i];
+    arena[a.grads + i] = select(clamp(x, -a.limit, a.limit), x, isNan(vec4f(x)).x);
+  }
+}
+
+@compute @workgroup_size(256)
+fn adam(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
+  let a = args_adam;
+  let stepSize = arena[a.control + 4u];
+  let correction = arena[a.control + 5u];
+  for (var i = id.x; i < a.n; i += WIDTH * count.x) {
+    var p = arena[a.params + i];
+    var g = arena[a.grads + i];
+    if (a.weightDecay != 0.0) {
+      if (a.decoupled != 0u) {
+        p *= arena[a.control + 6u];
+      } else {
+        g = fma(a.weightDecay, p, g);
+      }
+    }
+    let m = fma(a.newM, g - arena[a.m + i], arena[a.m + i]);
+    var v = fma(a.newV * g, g, a.beta2 * arena[a.v + i]);
+    arena[a.m + i] = m;
+    arena[a.v + i] = v;
+    if (a.amsgrad != 0u) {
+      v = max(arena[a.largest + i], v);
+      arena[a.largest + i] = v;
+    }
+    arena[a.params + i] = p - stepSize * m / (sqrt(v) / correction + a.eps);
+  }
+}
+
+@compute @workgroup_size(256)
+fn sgd(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
+  let a = args_sgd;
+  for (var i = id.x; i < a.n; i += WIDTH * count.x) {
+    let p = arena[a.params + i];
+    var g = arena[a.grads + i];
+    if (a.weightDecay != 0.0) {
+      g = fma(a.weightDecay, p, g);
+    }
+    if (a.momentum != 0.0) {
+      let moved = fma(a.momentum, arena[a.buffer + i], arena[a.control + 7u] * g);
+      arena[a.buffer + i] = moved;
+      g = select(moved, fma(a.momentum, moved, g), a.nesterov != 0u);
+    }
+    arena[a.params + i] = p - arena[a.control + 3u] * g;
+  }
+}
+
+@compute @workgroup_size(256)
+fn rmsprop(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
+  let a = args_rmsprop;
+  for (var i = id.x; i < a.n; i += WIDTH * count.x) {
+    let p = arena[a.params + i];
+    var g = arena[a.grads + i];
+    if (a.weightDecay != 0.0) {
+      g = fma(a.weightDecay, p, g);
+    }
+    let s = fma(a.fresh * g, g, a.alpha * arena[a.squares + i]);
+    arena[a.squares + i] = s;
+    arena[a.params + i] = p - arena[a.control + 3u] * g / (sqrt(s) + a.eps);
+  }
+}

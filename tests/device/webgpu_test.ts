@@ -1,0 +1,225 @@
+/** What is WebGPU's alone; what it computes is tested together with the CPU in tests/model. */
+
+import assert from "node:assert/strict";
+import type { Device } from "../../core/device/device.ts";
+import { type KernelName, KERNELS } from "../../core/device/kernels.ts";
+import { shaderOf } from "../../core/device/shaders.ts";
+import { WasmDevice } from "../../core/device/wasm.ts";
+import { WebGpuDevice } from "../../core/device/webgpu.ts";
+import {
+  createModel,
+  createTrainer,
+  evaluate,
+  formatCheckpoint,
+  parseCheckpoint,
+  predict,
+  randomSplit,
+  sampleDataset,
+  train,
+  Training,
+} from "../../mod.ts";
+import { runDeno } from "../cli/run.ts";
+import { assertClose, assertIdentical } from "../close.ts";
+import { WEBGPU } from "../devices.ts";
+
+const { ignore, options: gpu } = WEBGPU;
+const JOB = { inputSize: 5, hiddenSize: 10, outputSize: 2, dropout: 0.5 };
+const [DATA, TEST] = randomSplit(sampleDataset({ seed: 0 }), [0.8, 0.2], 0) as [
+  ReturnType<typeof sampleDataset>,
+  ReturnType<typeof sampleDataset>,
+];
+
+/** Kernels of the CPU alone: for one sequence by itself, and for tests. */
+const CPU_ONLY = /Single$|^packColumns$|^packParts$|^randomWords$|^activation$/;
+
+Deno.test("every kernel that training and prediction need has a shader", () => {
+  for (const name of Object.keys(KERNELS) as KernelName[]) {
+    if (CPU_ONLY.test(name)) assert.throws(() => shaderOf(name), TypeError);
+    else assert.ok(Object.keys(shaderOf(name).passes).length > 0, name);
+  }
+});
+
+/** The dropout mask (T, groups, F, 8) that a device draws. */
+async function dropoutMask(device: Device, p: number): Promise<Float32Array> {
+  const T = 3, groups = 2, F = 7, ldm = 64;
+  const mask = { offset: 0, length: T * groups * ldm, scratch: false },
+    words = { offset: 512, length: 16, scratch: false };
+  const control = { offset: 528, length: 16, scratch: false };
+  const args = { mask, words, control, T, groups, row0: 8, F, ldm, stream: 2, p };
+  const program = [[[{ kernel: "dropoutMask" as const, arguments: args }]]];
+  device.load({ arena: 544, scratch: 0, parallel: false, programs: [program] }, 0);
+  device.write(mask, new Float32Array(mask.length).fill(9));
+  device.write(control, Uint32Array.of(0xfedcba98, 0x12345, 77));
+  await device.run(program);
+  const drawn = await device.read(mask);
+  device.dispose();
+  return drawn;
+}
+
+Deno.test("dropout masks are the CPU's to the bit", { ignore }, async () => {
+  for (const p of [0.5, 0.1, 1 / 3, 0.9, 0.999, 2 ** -30]) {
+    const own = await dropoutMask(await WebGpuDevice.open(), p);
+    assertIdentical(own, await dropoutMask(new WasmDevice(1), p), `p = ${p}`);
+    assert.ok(own.includes(9), "what is no feature's is left alone");
+  }
+});
+
+Deno.test("the seed job's first 10 epochs are the CPU's", { ignore }, async () => {
+  const histories = await Promise.all([gpu, {}].map(async (options) => {
+    using model = await createModel(JOB, { ...options, seed: 0 });
+    return await train(model, DATA, { epochs: 10, validation: TEST });
+  }));
+  const [own, expected] = histories as [typeof histories[0], typeof histories[0]];
+  assert.equal(own.length, 10);
+  for (const [i, { trainLoss, testLoss, trainAccuracy, testAccuracy }] of expected.entries()) {
+    assertClose([own[i]!.trainLoss], [trainLoss], 1e-3 * trainLoss, `training loss of epoch ${i + 1}`);
+    assertClose([own[i]!.testLoss!], [testLoss!], 1e-3 * testLoss!, `test loss of epoch ${i + 1}`);
+    assertClose([own[i]!.trainAccuracy, own[i]!.testAccuracy!], [trainAccuracy, testAccuracy!], 0.01, "accuracy");
+  }
+});
+
+Deno.test("a checkpoint goes on on the other device, either way", { ignore }, async () => {
+  const two = async (options: typeof gpu) => {
+    using model = await createModel(JOB, { ...options, seed: 3 });
+    const training = new Training(model, DATA, { epochs: 2, validation: TEST });
+    await training.run();
+    return await formatCheckpoint({ training, model });
+  };
+  const four = async (text: string, options: typeof gpu) => {
+    const { model, trainer, training } = await parseCheckpoint(text, "checkpoint", options);
+    using _ = model;
+    const history = await train(model, DATA, {
+      trainer: trainer!,
+      ...training!.options,
+      epochs: 4,
+      state: training!.state,
+      validation: TEST,
+    });
+    const { probabilities } = await predict(model, TEST);
+    return [...history.map(({ testLoss }) => testLoss!), ...probabilities.data];
+  };
+  const onCpu = await two({}), onGpu = await two(gpu), expected = await four(onCpu, {});
+  assert.ok(!onGpu.includes("webgpu"), "a checkpoint does not say where it was written");
+  assertClose(await four(onCpu, gpu), expected, 1e-5, "from CPU to GPU");
+  assertClose(await four(onGpu, {}), expected, 1e-5, "from GPU to CPU");
+});
+
+Deno.test("results that come later come in order, and a loss that is not finite is placed", { ignore }, async () => {
+  const batches: number[] = [];
+  using model = await createModel(JOB, { ...gpu, seed: 0 });
+  const x = DATA.x.slice(), spoilt = { ...DATA, x };
+  x[50 * 70 + 1] = NaN;
+  await assert.rejects(
+    train(model, spoilt, { epochs: 2, shuffle: false, onBatch: ({ batch }) => void batches.push(batch) }),
+    { name: "RangeError", message: /loss is NaN in epoch 1, batch 3/ },
+  );
+  assert.deepEqual(batches, [1, 2]);
+});
+
+Deno.test("training that is aborted stands where the model stands", { ignore }, async () => {
+  const run = async (options: typeof gpu) => {
+    using model = await createModel(JOB, { ...options, seed: 0 });
+    const abort = new AbortController();
+    const onBatch = ({ batch }: { batch: number }) => batch === 5 && abort.abort("enough");
+    const training = new Training(model, DATA, { epochs: 1, signal: abort.signal, onBatch: (p) => void onBatch(p) });
+    await training.run().then(() => assert.fail("not aborted"), (reason) => assert.equal(reason, "enough"));
+    const { batch, lossSum } = training.state;
+    assert.equal(training.trainer.steps, batch);
+    const { model: copy } = await parseCheckpoint(await formatCheckpoint({ training, model }));
+    using _ = copy;
+    return { batch, lossSum, loss: (await evaluate(copy, TEST)).loss };
+  };
+  const { batch, lossSum, loss } = await run(gpu);
+  assert.ok(batch >= 5 && batch < 25, `${batch} batches`);
+  using model = await createModel(JOB, { seed: 0 });
+  const abort = new AbortController();
+  const onBatch = ({ batch: done }: { batch: number }) => void (done === batch && abort.abort());
+  const training = new Training(model, DATA, { epochs: 1, signal: abort.signal, onBatch });
+  await training.run().catch(() => {});
+  assertClose([lossSum], [training.state.lossSum], 1e-4, "losses");
+  assertClose([loss], [(await evaluate(model, TEST)).loss], 1e-5, "loss after it");
+});
+
+Deno.test("steps make no new buffers, and disposing ends all", { ignore }, async () => {
+  const prototype = GPUDevice.prototype, { createBuffer } = prototype, alive = new Set<GPUBuffer>();
+  prototype.createBuffer = function (descriptor) {
+    const buffer = createBuffer.call(this, descriptor), { destroy } = buffer;
+    alive.add(buffer);
+    buffer.destroy = () => {
+      alive.delete(buffer);
+      destroy.call(buffer);
+    };
+    return buffer;
+  };
+  try {
+    const model = await createModel(JOB, gpu), trainer = createTrainer(model);
+    const few = sampleDataset({ size: 16, steps: 5 });
+    const step = async () => {
+      await trainer.step(few, few.targets);
+      await evaluate(model, few);
+    };
+    for (let i = 0; i < 3; i++) await step();
+    const before = [...alive].reduce((sum, { size }) => sum + size, 0), count = alive.size;
+    for (let i = 0; i < 30; i++) await step();
+    assert.deepEqual([alive.size, [...alive].reduce((sum, { size }) => sum + size, 0)], [count, before]);
+    model.dispose();
+    assert.equal(alive.size, 0);
+    await assert.rejects(model.stateDict(), { name: "TypeError", message: /disposed/ });
+  } finally {
+    prototype.createBuffer = createBuffer;
+  }
+});
+
+Deno.test("what does not fit into the adapter's largest buffer is refused with the sizes", { ignore }, async () => {
+  await assert.rejects(createModel({ ...JOB, hiddenSize: 30000 }, gpu), {
+    name: "RangeError",
+    message: /^Cannot place the model in the GPU's memory: it needs \d+ MiB \(arena \d+, scratch \d+\).*allows \d+/,
+  });
+});
+
+Deno.test("a GPU that is lost is said by whatever is asked for next, in one line", { ignore }, async () => {
+  const { requestDevice } = GPUAdapter.prototype;
+  let device: GPUDevice | undefined;
+  GPUAdapter.prototype.requestDevice = async function (descriptor) {
+    return device = await requestDevice.call(this, descriptor);
+  };
+  try {
+    using model = await createModel(JOB, gpu);
+    await model.stateDict();
+    device!.destroy();
+    await device!.lost;
+    const lost = { name: "Error", message: /^Cannot go on: the GPU was lost: [^\n]+$/ };
+    await assert.rejects(model.stateDict(), lost);
+    await assert.rejects(createTrainer(model).step(TEST, TEST.targets), lost);
+  } finally {
+    GPUAdapter.prototype.requestDevice = requestDevice;
+  }
+});
+
+Deno.test("the description names the adapter, and says whether it is software", { ignore }, async () => {
+  using model = await createModel(JOB, gpu);
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
+  const { name, description } = model.device;
+  assert.equal(name, "webgpu");
+  assert.match(description, /^WebGPU, ./);
+  assert.equal(description.includes("software adapter"), adapter!.info.isFallbackAdapter);
+});
+
+Deno.test("without an adapter, --gpu fails in one line, and auto says so and takes the CPU", async () => {
+  // No machine has adapters of two systems' drivers.
+  const none = Deno.build.os === "linux" ? "dx12" : "gl";
+  const run = (...args: string[]) =>
+    runDeno(["run", "--no-prompt", "mod.ts", "--epochs", "1", ...args], { env: { DENO_WEBGPU_BACKEND: none } });
+  const { code, out, err } = await run("--gpu");
+  assert.deepEqual([code, out], [1, ""]);
+  assert.match(err, /^error: cannot use WebGPU: no adapter was found; [^\n]*mesa-vulkan-drivers\)\n$/);
+  const auto = await run("--device", "auto");
+  assert.equal(auto.code, 0, auto.err);
+  assert.match(auto.out, /^auto {7}wasm [\d.]+ ms per step; cannot use WebGPU: no adapter[^]*\ndevice {5}WebAssembly/);
+});
+
+Deno.test("--device auto says both figures", { ignore }, async () => {
+  const { code, out, err } = await runDeno(["run", "--no-prompt", "mod.ts", "--epochs", "1", "--device", "auto"]);
+  assert.equal(code, 0, err);
+  assert.match(out, /^auto {7}wasm [\d.]+, webgpu [\d.]+ ms per step: (wasm|webgpu)\n/);
+});

@@ -45,7 +45,7 @@ Deno.test("deno run URL/mod.ts trains with no permission flag", () =>
   }));
 
 Deno.test(
-  "deno run URL/mod.ts --gpu needs no permission flag either",
+  "deno run URL/mod.ts --gpu (WebGPU) needs no permission flag either",
   { ignore: WITHOUT_GPU },
   () =>
     served(async (origin) => {

@@ -45,6 +45,8 @@ const CELL = {
   wide: 8,
   /** Slots from this one on have no scratch space in this plan. */
   threads: 9,
+  /** 1 after a task failed: the program is given up. */
+  failed: 10,
   /** For each stage four words: tasks, address of their list, tasks claimed, tasks done. */
   table: 16,
   /** For each slot, whether it has a worker. */
@@ -65,6 +67,7 @@ interface WorkerStart {
 function workerMain(): void {
   const scope = globalThis as unknown as {
     onmessage: ((event: { data: WorkerStart }) => void) | null;
+    postMessage(message: string): void;
     close(): void;
   };
   scope.onmessage = ({ data: { module, memory, control, slot, cell } }) => {
@@ -90,9 +93,15 @@ function workerMain(): void {
           run(words[list + 2 * i]!, words[list + 2 * i + 1]!, scratch);
           if (Atomics.add(cells, done, 1) + 1 === tasks) Atomics.notify(cells, done);
         }
-        for (let n = Atomics.load(cells, done); n < tasks; n = Atomics.load(cells, done)) changes(done, n, 1);
+        for (let n = Atomics.load(cells, done); n < tasks; n = Atomics.load(cells, done)) {
+          if (Atomics.load(cells, cell.failed) === 1) return;
+          changes(done, n, 1);
+        }
       }
-      // The first to come here closes the program, so that nobody enters it any more.
+      close();
+    };
+    // The first to come here closes the program, so that nobody enters it any more.
+    const close = () => {
       if (Atomics.compareExchange(cells, cell.open, 1, 0) === 1) {
         Atomics.add(cells, cell.finished, 1);
         Atomics.notify(cells, cell.finished);
@@ -103,7 +112,13 @@ function workerMain(): void {
       if (generation !== seen) {
         seen = generation;
         Atomics.add(cells, cell.inside, 1);
-        if (Atomics.load(cells, cell.open) === 1 && slot < cells[cell.threads]!) work();
+        try {
+          if (Atomics.load(cells, cell.open) === 1 && slot < cells[cell.threads]!) work();
+        } catch (error) {
+          scope.postMessage(String(error));
+          Atomics.store(cells, cell.failed, 1);
+          close();
+        }
         Atomics.sub(cells, cell.inside, 1);
       }
       if (Atomics.load(cells, cell.stop) === 1) break;
@@ -174,45 +189,65 @@ export class ThreadPool {
     this.#startWorkers(scratch.threads);
     const wait = Atomics.waitAsync(cells, CELL.finished, finished);
     await Promise.race([failure, wait.value]);
+    if (Atomics.load(cells, CELL.failed) === 0) return;
+    // What was wrong is on its way.
+    await Promise.race([failure, new Promise((done) => setTimeout(done, 100))]);
+    this.#break("for a reason unknown");
+    throw this.#broken;
   }
 
   #startWorkers(threads: number) {
     for (let slot = 0; slot < threads; slot++) {
       if (Atomics.compareExchange(this.#cells, CELL.slots + slot, 0, 1) !== 0) continue;
-      this.#url ??= URL.createObjectURL(new Blob([`(${workerMain})()`], { type: "text/javascript" }));
-      const worker = new Worker(this.#url, { type: "module" });
-      this.#workers[slot] = worker;
-      worker.onerror = (event) => {
-        event.preventDefault();
-        this.#break(event.message);
-      };
       try {
+        this.#url ??= URL.createObjectURL(new Blob([`(${workerMain})()`], { type: "text/javascript" }));
+        const worker = new Worker(this.#url, { type: "module" });
+        this.#workers[slot] = worker;
+        worker.onmessage = ({ data }) => this.#break(data);
+        worker.onerror = (event) => {
+          event.preventDefault();
+          this.#break(event.message);
+        };
         worker.postMessage({ ...this.#start, slot } satisfies WorkerStart);
-      } catch {
-        // A page without cross-origin isolation. Nobody has entered the program: it can be run elsewhere.
+      } catch (error) {
+        // A page may forbid workers, and one without cross-origin isolation cannot hand them shared memory.
+        const message = (error as DOMException).name === "DataCloneError"
+          ? "shared memory cannot be handed to workers here"
+          : `workers cannot be started here: ${(error as Error).message}`;
         Atomics.store(this.#cells, CELL.open, 0);
-        throw new NoThreads("shared memory cannot be handed to workers here");
+        this.#end(new NoThreads(message));
+        throw this.#broken;
       }
     }
   }
 
   /** A worker failed. If nobody has begun the program, workers cannot be started here at all: a page may forbid them. */
   #break(message: string) {
-    const begun = Atomics.load(this.#cells, CELL.table + 2) > 0;
-    if (!begun && Atomics.compareExchange(this.#cells, CELL.open, 1, 0) === 1) {
-      this.#broken = new NoThreads(`workers cannot be started here: ${message}`);
-    } else this.#broken = new Error(`Cannot use model: a thread failed: ${message}`);
-    this.#fail(this.#broken);
+    // Who is inside may be at work; who comes inside now finds the program closed.
+    const closed = Atomics.compareExchange(this.#cells, CELL.open, 1, 0) === 1;
+    const begun = Atomics.load(this.#cells, CELL.table + 2) > 0 || Atomics.load(this.#cells, CELL.inside) > 0;
+    const unused = closed && !begun;
+    this.#end(
+      unused
+        ? new NoThreads(`workers cannot be started here: ${message}`)
+        : new Error(`Cannot use model: a thread failed: ${message}`),
+    );
   }
 
-  /** Ends the workers. What is running is rejected, and everything asked for later. */
-  dispose(): void {
-    this.#broken = new TypeError("Cannot use model: it was disposed");
+  /** Ends the workers, for a reason that what is running and everything asked for later is rejected with. */
+  #end(reason: Error) {
+    this.#broken ??= reason;
     Atomics.store(this.#cells, CELL.stop, 1);
     Atomics.add(this.#cells, CELL.generation, 1);
     Atomics.notify(this.#cells, CELL.generation);
     for (const worker of this.#workers) worker?.terminate();
     if (this.#url) URL.revokeObjectURL(this.#url);
+    this.#url = undefined;
     this.#fail(this.#broken);
+  }
+
+  /** Ends the workers. What is running is rejected, and everything asked for later. */
+  dispose(): void {
+    this.#end(new TypeError("Cannot use model: it was disposed"));
   }
 }

@@ -66,7 +66,7 @@ class SinglePredictor implements Predictor {
   readonly #headBias: Tensor;
   readonly #none: Tensor;
   readonly #plans = new Map<number, LengthPlan>();
-  #steps = 0;
+  #steps = -1;
   #x!: Float32Array;
   #result!: Float32Array;
   #weights!: Float32Array;

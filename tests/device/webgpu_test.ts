@@ -32,7 +32,7 @@ const [DATA, TEST] = randomSplit(sampleDataset({ seed: 0 }), [0.8, 0.2], 0) as [
 /** Kernels of the CPU alone: for one sequence by itself, and for tests. */
 const CPU_ONLY = /Single$|^packColumns$|^packParts$|^randomWords$|^activation$/;
 
-Deno.test("every kernel that training and prediction need has a shader", () => {
+Deno.test("WebGPU: every kernel that training and prediction need has a shader", () => {
   for (const name of Object.keys(KERNELS) as KernelName[]) {
     if (CPU_ONLY.test(name)) assert.throws(() => shaderOf(name), TypeError);
     else assert.ok(Object.keys(shaderOf(name).passes).length > 0, name);
@@ -56,7 +56,7 @@ async function dropoutMask(device: Device, p: number): Promise<Float32Array> {
   return drawn;
 }
 
-Deno.test("dropout masks are the CPU's to the bit", { ignore }, async () => {
+Deno.test("WebGPU: dropout masks are the CPU's to the bit", { ignore }, async () => {
   for (const p of [0.5, 0.1, 1 / 3, 0.9, 0.999, 2 ** -30]) {
     const own = await dropoutMask(await WebGpuDevice.open(), p);
     assertIdentical(own, await dropoutMask(new WasmDevice(1), p), `p = ${p}`);
@@ -64,7 +64,7 @@ Deno.test("dropout masks are the CPU's to the bit", { ignore }, async () => {
   }
 });
 
-Deno.test("the seed job's first 10 epochs are the CPU's", { ignore }, async () => {
+Deno.test("WebGPU: the seed job's first 10 epochs are the CPU's", { ignore }, async () => {
   const histories = await Promise.all([gpu, {}].map(async (options) => {
     using model = await createModel(JOB, { ...options, seed: 0 });
     return await train(model, DATA, { epochs: 10, validation: TEST });
@@ -78,7 +78,7 @@ Deno.test("the seed job's first 10 epochs are the CPU's", { ignore }, async () =
   }
 });
 
-Deno.test("a checkpoint goes on on the other device, either way", { ignore }, async () => {
+Deno.test("WebGPU: a checkpoint goes on on the other device, either way", { ignore }, async () => {
   const two = async (options: typeof gpu) => {
     using model = await createModel(JOB, { ...options, seed: 3 });
     const training = new Training(model, DATA, { epochs: 2, validation: TEST });
@@ -104,19 +104,23 @@ Deno.test("a checkpoint goes on on the other device, either way", { ignore }, as
   assertClose(await four(onGpu, {}), expected, 1e-5, "from GPU to CPU");
 });
 
-Deno.test("results that come later come in order, and a loss that is not finite is placed", { ignore }, async () => {
-  const batches: number[] = [];
-  using model = await createModel(JOB, { ...gpu, seed: 0 });
-  const x = DATA.x.slice(), spoilt = { ...DATA, x };
-  x[50 * 70 + 1] = NaN;
-  await assert.rejects(
-    train(model, spoilt, { epochs: 2, shuffle: false, onBatch: ({ batch }) => void batches.push(batch) }),
-    { name: "RangeError", message: /loss is NaN in epoch 1, batch 3/ },
-  );
-  assert.deepEqual(batches, [1, 2]);
-});
+Deno.test(
+  "WebGPU: results that come later come in order, and a loss that is not finite is placed",
+  { ignore },
+  async () => {
+    const batches: number[] = [];
+    using model = await createModel(JOB, { ...gpu, seed: 0 });
+    const x = DATA.x.slice(), spoilt = { ...DATA, x };
+    x[50 * 70 + 1] = NaN;
+    await assert.rejects(
+      train(model, spoilt, { epochs: 2, shuffle: false, onBatch: ({ batch }) => void batches.push(batch) }),
+      { name: "RangeError", message: /loss is NaN in epoch 1, batch 3/ },
+    );
+    assert.deepEqual(batches, [1, 2]);
+  },
+);
 
-Deno.test("training that is aborted stands where the model stands", { ignore }, async () => {
+Deno.test("WebGPU: training that is aborted stands where the model stands", { ignore }, async () => {
   const run = async (options: typeof gpu) => {
     using model = await createModel(JOB, { ...options, seed: 0 });
     const abort = new AbortController();
@@ -140,7 +144,7 @@ Deno.test("training that is aborted stands where the model stands", { ignore }, 
   assertClose([loss], [(await evaluate(model, TEST)).loss], 1e-5, "loss after it");
 });
 
-Deno.test("steps make no new buffers, and disposing ends all", { ignore }, async () => {
+Deno.test("WebGPU: steps make no new buffers, and disposing ends all", { ignore }, async () => {
   const prototype = GPUDevice.prototype, { createBuffer } = prototype, alive = new Set<GPUBuffer>();
   prototype.createBuffer = function (descriptor) {
     const buffer = createBuffer.call(this, descriptor), { destroy } = buffer;
@@ -170,14 +174,18 @@ Deno.test("steps make no new buffers, and disposing ends all", { ignore }, async
   }
 });
 
-Deno.test("what does not fit into the adapter's largest buffer is refused with the sizes", { ignore }, async () => {
-  await assert.rejects(createModel({ ...JOB, hiddenSize: 30000 }, gpu), {
-    name: "RangeError",
-    message: /^Cannot place the model in the GPU's memory: it needs \d+ MiB \(arena \d+, scratch \d+\).*allows \d+/,
-  });
-});
+Deno.test(
+  "WebGPU: what does not fit into the adapter's largest buffer is refused with the sizes",
+  { ignore },
+  async () => {
+    await assert.rejects(createModel({ ...JOB, hiddenSize: 30000 }, gpu), {
+      name: "RangeError",
+      message: /^Cannot place the model in the GPU's memory: it needs \d+ MiB \(arena \d+, scratch \d+\).*allows \d+/,
+    });
+  },
+);
 
-Deno.test("a GPU that is lost is said by whatever is asked for next, in one line", { ignore }, async () => {
+Deno.test("WebGPU: a GPU that is lost is said by whatever is asked for next, in one line", { ignore }, async () => {
   const { requestDevice } = GPUAdapter.prototype;
   let device: GPUDevice | undefined;
   GPUAdapter.prototype.requestDevice = async function (descriptor) {
@@ -196,7 +204,7 @@ Deno.test("a GPU that is lost is said by whatever is asked for next, in one line
   }
 });
 
-Deno.test("the description names the adapter, and says whether it is software", { ignore }, async () => {
+Deno.test("WebGPU: the description names the adapter, and says whether it is software", { ignore }, async () => {
   using model = await createModel(JOB, gpu);
   const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
   const { name, description } = model.device;
@@ -205,7 +213,7 @@ Deno.test("the description names the adapter, and says whether it is software", 
   assert.equal(description.includes("software adapter"), adapter!.info.isFallbackAdapter);
 });
 
-Deno.test("without an adapter, --gpu fails in one line, and auto says so and takes the CPU", async () => {
+Deno.test("WebGPU: without an adapter, --gpu fails in one line, and auto says so and takes the CPU", async () => {
   // No machine has adapters of two systems' drivers.
   const none = Deno.build.os === "linux" ? "dx12" : "gl";
   const run = (...args: string[]) =>
@@ -218,7 +226,7 @@ Deno.test("without an adapter, --gpu fails in one line, and auto says so and tak
   assert.match(auto.out, /^auto {7}wasm [\d.]+ ms per step; cannot use WebGPU: no adapter[^]*\ndevice {5}WebAssembly/);
 });
 
-Deno.test("--device auto says both figures", { ignore }, async () => {
+Deno.test("WebGPU: --device auto says both figures", { ignore }, async () => {
   const { code, out, err } = await runDeno(["run", "--no-prompt", "mod.ts", "--epochs", "1", "--device", "auto"]);
   assert.equal(code, 0, err);
   assert.match(out, /^auto {7}wasm [\d.]+, webgpu [\d.]+ ms per step: (wasm|webgpu)\n/);

@@ -1,4 +1,4 @@
-/** Comparing arrays of numbers, and random weights and batches to compare with. */
+/** Comparing arrays of numbers. */
 
 import assert from "node:assert/strict";
 import { share } from "./golden.ts";

@@ -2,6 +2,7 @@ import { DataLoader, type Dataset } from "../data/dataset.ts";
 import type { LossName } from "../model/head.ts";
 import { coreOf, type Model, type NamedArray, type Sequences } from "../model/model.ts";
 import { Ahead } from "./ahead.ts";
+import { Turns } from "./turns.ts";
 
 /** What {@linkcode evaluate} returns. */
 export interface Metrics {
@@ -38,7 +39,7 @@ export async function evaluate(
   options: { loss?: LossName; batchSize?: number } = {},
 ): Promise<Metrics> {
   const { loss = model.loss ?? "bce", batchSize } = options;
-  const loader = new DataLoader(dataset, { batchSize }), core = coreOf(model);
+  const loader = new DataLoader(dataset, { batchSize }), core = coreOf(model), turns = new Turns();
   let sum = 0, weighted = 0, correct = 0;
   const ahead = new Ahead<{ loss: number; correct: number; rows: number }>(core.stepsAhead, (stats) => {
     sum += stats.loss;
@@ -50,6 +51,7 @@ export async function evaluate(
       result: core.stats(await core.run(batch, { purpose: "evaluate", loss, targets: batch.targets })),
     }));
     await ahead.add(result.then((stats) => ({ ...stats, rows: batch.shape[0]! })));
+    await turns.offer();
   }
   await ahead.drain();
   const N = dataset.shape[0]!;

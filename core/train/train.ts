@@ -4,6 +4,7 @@ import { type OptionSpec, resolveOptions } from "../options.ts";
 import { Ahead } from "./ahead.ts";
 import { evaluate } from "./evaluate.ts";
 import { createTrainer, type StepResult, type Trainer, type TrainerOptions } from "./trainer.ts";
+import { Turns } from "./turns.ts";
 
 /** How training goes on over epochs. */
 export interface TrainOptions extends TrainerOptions {
@@ -84,21 +85,6 @@ export interface TrainingState {
   readonly history: readonly EpochRecord[];
 }
 
-/** Milliseconds of work after which the event loop gets its turn: signals, timers and abort take effect. */
-const TURN = 20;
-
-/** Gives the event loop its turn; faster than a timer, which waits a millisecond at least. */
-function turn(): Promise<void> {
-  const { port1, port2 } = new MessageChannel();
-  return new Promise((resolve) => {
-    port1.onmessage = () => {
-      port1.close();
-      resolve();
-    };
-    port2.postMessage(null);
-  });
-}
-
 /** A training that can be stopped, stored and gone on with. {@linkcode train} is the short way. */
 export class Training {
   /** What is trained. */
@@ -108,10 +94,9 @@ export class Training {
   /** Epochs, batch size and order. */
   readonly options: { readonly epochs: number; readonly batchSize: number; readonly shuffle: boolean };
   readonly #loader: DataLoader;
+  readonly #turns = new Turns();
   readonly #given: TrainOptions;
   #state: TrainingState;
-  /** When the event loop had its turn last. */
-  #turned = performance.now();
 
   /**
    * A training of a model on a dataset.
@@ -227,10 +212,7 @@ export class Training {
     });
     for (const part of this.#loader.batches(epoch, first)) {
       await ahead.add((await this.trainer.begin(part, part.targets)).result);
-      if (performance.now() - this.#turned > TURN) {
-        await turn();
-        this.#turned = performance.now();
-      }
+      await this.#turns.offer();
       if (signal?.aborted) break;
     }
     await ahead.drain();

@@ -174,7 +174,7 @@ export class WasmDevice implements Device {
   }
 
   /**
-   * Measures which tiles are faster in this process, for about a millisecond once the code is compiled well: whether the
+   * Measures which tiles are faster in this process, for two milliseconds after ten in which V8 compiles them: whether the
    * engine packs 128-bit operations into 256-bit ones depends on flags that cannot be read.
    */
   #chooseTiles() {

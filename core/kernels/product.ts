@@ -26,19 +26,19 @@ const PANEL: i32 = 5;
 const PASS: usize = 196608;
 
 @inline
-export function lane0(x: v128): v128 {
+function lane0(x: v128): v128 {
   return i32x4.shuffle(x, x, 0, 0, 0, 0);
 }
 @inline
-export function lane1(x: v128): v128 {
+function lane1(x: v128): v128 {
   return i32x4.shuffle(x, x, 1, 1, 1, 1);
 }
 @inline
-export function lane2(x: v128): v128 {
+function lane2(x: v128): v128 {
   return i32x4.shuffle(x, x, 2, 2, 2, 2);
 }
 @inline
-export function lane3(x: v128): v128 {
+function lane3(x: v128): v128 {
   return i32x4.shuffle(x, x, 3, 3, 3, 3);
 }
 

@@ -7,10 +7,10 @@
 
 /** One option. */
 export interface OptionSpec {
-  /** What its value is: "numbers" is a list of two. */
-  readonly type: "integer" | "number" | "numbers" | "boolean" | "choice";
+  /** What its value is: "numbers" is a list of two, "list" one of any length, "texts" a list of words. */
+  readonly type: "integer" | "number" | "numbers" | "list" | "boolean" | "choice" | "text" | "texts";
   /** Its value when it is not given; none: it must be given, or stays undefined where `optional`. */
-  readonly default?: number | boolean | string | readonly number[];
+  readonly default?: number | boolean | string | readonly number[] | readonly string[];
   /** Whether it may stay undefined. */
   readonly optional?: boolean;
   /** Least value. */
@@ -38,6 +38,12 @@ export function expected(spec: OptionSpec): string {
       return `one of ${spec.choices!.join(", ")}`;
     case "numbers":
       return `two numbers ${range(spec)}`;
+    case "list":
+      return `numbers ${range(spec)}`;
+    case "text":
+      return "some text";
+    case "texts":
+      return "words, each of some text";
     default:
       return `a ${spec.type === "integer" ? "whole number" : "number"} ${range(spec)}`;
   }
@@ -54,9 +60,14 @@ function hasType({ type }: OptionSpec, value: unknown): boolean {
     case "boolean":
       return typeof value === "boolean";
     case "choice":
+    case "text":
       return typeof value === "string";
     case "numbers":
-      return Array.isArray(value) && value.length === 2 && value.every((n) => typeof n === "number");
+    case "list":
+      return Array.isArray(value) && value.every((n) => typeof n === "number") &&
+        (type === "list" || value.length === 2);
+    case "texts":
+      return Array.isArray(value) && value.every((word) => typeof word === "string");
     default:
       return typeof value === "number";
   }
@@ -66,8 +77,10 @@ function hasType({ type }: OptionSpec, value: unknown): boolean {
 function fits(spec: OptionSpec, value: unknown): boolean {
   if (spec.type === "choice") return spec.choices!.includes(value as string);
   if (spec.type === "boolean") return true;
+  if (spec.type === "text") return value !== "";
+  if (spec.type === "texts") return (value as string[]).length > 0 && !(value as string[]).includes("");
   const { least = -Infinity, most = Infinity, above, below = Infinity } = spec;
-  return (spec.type === "numbers" ? value as number[] : [value as number]).every((n) =>
+  return (spec.type === "list" || spec.type === "numbers" ? value as number[] : [value as number]).every((n) =>
     Number.isFinite(n) && (above ? n > least : n >= least) && n <= most && n < below &&
     (spec.type !== "integer" || Number.isSafeInteger(n))
   );

@@ -208,9 +208,11 @@ export function parseCommandLine(args: readonly string[]): Arguments {
 /** A flag's text as the value of its option, checked by the option's table. */
 function convert(flag: string, name: string, spec: OptionSpec, text: string | boolean): unknown {
   const number = (part: string) => part.trim() === "" ? NaN : Number(part);
-  const value = typeof text === "boolean" || spec.type === "choice"
+  const value = typeof text === "boolean" || spec.type === "choice" || spec.type === "text"
     ? text
-    : spec.type === "numbers"
+    : spec.type === "texts"
+    ? text.split(",").map((word) => word.trim())
+    : spec.type === "numbers" || spec.type === "list"
     ? text.split(",").map(number)
     : number(text);
   try {
@@ -264,7 +266,18 @@ function distance(a: string, b: string): number {
 export function helpText(): string {
   const line = (left: string, about: string) => `  ${left.padEnd(24)} ${about}`;
   const value = (spec: OptionSpec) =>
-    ({ boolean: "", choice: " NAME", integer: " N", number: " X", numbers: " X,X" })[spec.type];
+    ({
+      boolean: "",
+      choice: " NAME",
+      integer: " N",
+      number: " X",
+      numbers: " X,X",
+      list: " X,…",
+      text: " TEXT",
+      texts: " A,…",
+    })[
+      spec.type
+    ];
   const option = ({ flag, spec }: { flag: string; spec: OptionSpec }) => {
     const negative = spec.type === "boolean" && spec.default === true;
     const note = spec.type === "boolean"

@@ -63,6 +63,15 @@ export {
   saveCheckpoint,
   type TrainingOptions,
 } from "./core/train/checkpoint.ts";
+export type {
+  AttentionExample,
+  ClassScores,
+  ConfusionMatrix,
+  ForecastExample,
+  RegressionExample,
+  ReportMetrics,
+  RunReport,
+} from "./core/report/run_report.ts";
 export type { Simd } from "./core/device/wasm.ts";
 export { VERSION } from "./core/version.ts";
 

@@ -18,7 +18,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   model: ["device"],
   data: [],
   train: ["device", "model", "data"],
-  cli: ["device", "model", "data", "train"],
+  report: ["data", "train"],
+  cli: ["device", "model", "data", "train", "report"],
 };
 
 /** What everyone in core/ may import; among themselves, they import nothing else. */

@@ -35,6 +35,7 @@ export {
 } from "./core/model/model.ts";
 export { createPredictor, type Predictor, type SinglePrediction } from "./core/model/predictor.ts";
 export { type Batch, DataLoader, type DataLoaderOptions, type Dataset, randomSplit } from "./core/data/dataset.ts";
+export type { SequenceRecord, Table } from "./core/data/readers/record.ts";
 export { sampleDataset, type SampleOptions } from "./core/data/sample.ts";
 export type { OptimizerName, OptimizerOptions } from "./core/train/optimizer.ts";
 export {

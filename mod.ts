@@ -64,11 +64,13 @@ export {
   saveCheckpoint,
   type TrainingOptions,
 } from "./core/train/checkpoint.ts";
+export { EventWriter } from "./core/report/tensorboard.ts";
 export type {
   AttentionExample,
   ClassScores,
   ConfusionMatrix,
   ForecastExample,
+  HistoryRecord,
   RegressionExample,
   ReportMetrics,
   RunReport,

@@ -2,6 +2,14 @@
 
 import type { EpochRecord } from "../train/train.ts";
 
+/** An epoch, with what may be known of it besides. */
+export type HistoryRecord = EpochRecord & {
+  /** The learning rate at its end. */
+  readonly learningRate?: number;
+  /** The gradient's norm, before clipping. */
+  readonly gradNorm?: number;
+};
+
 /** What a training came to, for the page. */
 export interface RunReport {
   /** The page's title: the data set, or the job. */
@@ -11,7 +19,7 @@ export interface RunReport {
   /** Names and values, in the order of the table. */
   readonly settings?: readonly (readonly [name: string, value: string | number])[];
   /** One record per epoch. */
-  readonly history: readonly EpochRecord[];
+  readonly history: readonly HistoryRecord[];
   /** The epoch whose weights were kept. Default: the one with the least validation loss, or training loss without it. */
   readonly bestEpoch?: number;
   /** What `classificationMetrics` or `regressionMetrics` returns. */

@@ -98,7 +98,11 @@ function event(wallTime: number, step: number, content: Uint8Array): Uint8Array<
 export class EventWriter {
   readonly #accuracy: boolean;
 
-  /** @param options Whether `epoch` writes accuracies: false for a loss without classes. Default true. */
+  /**
+   * A writer of one run.
+   *
+   * @param options Whether `epoch` writes accuracies: false for a loss without classes. Default true.
+   */
   constructor(options: { accuracy?: boolean } = {}) {
     this.#accuracy = options.accuracy ?? true;
   }

@@ -35,8 +35,9 @@ export {
 } from "./core/model/model.ts";
 export { createPredictor, type Predictor, type SinglePrediction } from "./core/model/predictor.ts";
 export { type Batch, DataLoader, type DataLoaderOptions, type Dataset, randomSplit } from "./core/data/dataset.ts";
-export type { SequenceRecord, Table } from "./core/data/readers/record.ts";
 export { sampleDataset, type SampleOptions } from "./core/data/sample.ts";
+export type { Format, Input, ReadOptions, RecordSource, SequenceRecord, Table } from "./core/data/readers/record.ts";
+export { formatOf, readRecords, readTable } from "./core/data/readers/read.ts";
 export type { OptimizerName, OptimizerOptions } from "./core/train/optimizer.ts";
 export {
   createTrainer,

@@ -1,33 +1,108 @@
-/** One sequence of a file, before anything was done to it. */
+/**
+ * What a file of sequences becomes, whatever its format, and what can be said about how to read it.
+ *
+ * @module
+ */
+
+/** One sequence, or one text. */
 export interface SequenceRecord {
-  /** Numbers (T, I), row-major; NaN where one is missing. Absent for text. */
+  /** Numbers (T, I), row-major; NaN where a value is missing; absent for text. */
   readonly values?: Float32Array;
-  /** Text, where the sequence is one of characters or words. */
+  /** The text, untouched; absent for numbers. */
   readonly text?: string;
-  /** Steps of `values`, T; 0 for text. */
+  /** Steps T; 0 for text. */
   readonly steps: number;
-  /** Numbers per step, I; 0 for text. */
+  /** Channels I; 0 for text. */
   readonly channels: number;
-  /** A class name, or numbers as text: one per label column. Absent where the file has none. */
+  /** Class names, or numbers as text: one for each label column. Absent where the file has none. */
   readonly labels?: readonly string[];
-  /** How much the sequence counts in the loss. Default 1. */
+  /** Its weight in the loss, above 0, where the file says one. */
   readonly weight?: number;
   /** What the file calls it. */
   readonly id?: string;
   /** Where it begins, for errors: "train.csv, line 12". */
   readonly place: string;
-  /** Where its first missing value stands, if there is any: "line 14, column temperature". */
+  /** Where its first missing value stands, if any: "line 14, column temperature". */
   readonly missing?: string;
 }
 
-/** Series side by side, one row per point in time, before anything was done to them. */
+/** A file being read: what its head says, and its sequences as they come. */
+export interface RecordSource {
+  /** As what it is read. */
+  readonly format: Format;
+  /** Names of the channels, where the file has them. */
+  readonly channelNames?: readonly string[];
+  /** Names of the label columns, where the file has them. */
+  readonly labelNames?: readonly string[];
+  /** The sequences in the file's order. To be gone through once; leaving early closes the stream. */
+  readonly records: AsyncIterable<SequenceRecord>;
+}
+
+/** Bytes with a name: a file, standard input, a download. */
+export interface Input {
+  /** For errors; its ending tells the format. A path is as good as a bare name. */
+  readonly name: string;
+  /** Opens it. Called once for each reading. */
+  readonly stream: () => AsyncIterable<Uint8Array> | Promise<AsyncIterable<Uint8Array>>;
+  /** The class of everything in it, where a class is a file. */
+  readonly label?: string;
+}
+
+/**
+ * A file format: "csv" is any table with a delimiter (tabs in a `.tsv`), "ucr" the archive's `.tsv` and `.txt` (a class, then
+ * numbers), "text" one text a line, with a tab and its class where the file is not one class.
+ */
+export type Format = "csv" | "json" | "jsonl" | "ts" | "arff" | "ucr" | "npy" | "npz" | "text";
+
+/** How to read a file. A column is named by its name, or by its number from 0, negative ones from the end. */
+export interface ReadOptions {
+  /** The format. Default: by the name's ending, and by the first bytes where that leaves a choice. */
+  format?: Format;
+  /** csv: what stands between cells. Default: the first of comma, tab, semicolon and bar that the first line has. */
+  delimiter?: string;
+  /** csv: whether the first line names the columns. Default true. */
+  header?: boolean;
+  /** csv: the column that tells one sequence from the next, in long format: a row is a step. Default: a row is a sequence. */
+  sequenceColumn?: string | number;
+  /** csv: the column by which a sequence's rows are in order: numbers or ISO dates. Not a channel. */
+  timeColumn?: string | number;
+  /**
+   * csv, arff: columns with the class, or the targets. Default: the last column that is called label, class, y or target;
+   * in arff the last attribute that is nominal. None ([]): sequences without labels.
+   */
+  labelColumns?: readonly (string | number)[];
+  /** Whether a file may lack labels, as for prediction. Default false. */
+  optionalLabels?: boolean;
+  /** csv: the column with each sequence's weight. */
+  weightColumn?: string | number;
+  /** csv: the columns with the numbers, in that order. Default: all others. */
+  featureColumns?: readonly (string | number)[];
+  /** csv: the column with the text, in place of numbers. */
+  textColumn?: string | number;
+  /** npz: the array of sequences. Default "x" or "X", or the only one. */
+  xKey?: string;
+  /** npz: the array of labels. Default "y" or "Y", if there is one. */
+  yKey?: string;
+  /** The longest line in bytes. Default 16 MiB. */
+  maxLineBytes?: number;
+  /** npz: the largest file, and the most that its arrays may unpack to, in bytes. Default 256 MiB. */
+  maxBytes?: number;
+}
+
+/** Series side by side, one row per point in time. */
 export interface Table {
   /** What errors call it: "airline.csv". */
   readonly name: string;
-  /** Names of the columns. */
+  /** Names of the columns of numbers, in the file's order. */
   readonly columns: readonly string[];
   /** Each column's numbers (rows); NaN where one is missing. */
   readonly values: readonly Float64Array[];
   /** Rows. */
   readonly rows: number;
+  /** Columns that hold no numbers, such as dates: their cells (rows) by name. */
+  readonly texts?: ReadonlyMap<string, readonly string[]>;
+  /** Where each column's first missing value stands, if any: "line 14". */
+  readonly missing?: readonly (string | undefined)[];
+  /** Where a row, counted from 0, stands, for errors: "ETTh1.csv, line 2". */
+  readonly place?: (row: number) => string;
 }

@@ -20,10 +20,11 @@
  * @module
  */
 
-export type { ModelConfig, Parameter } from "./core/model/config.ts";
-export type { LossName } from "./core/model/head.ts";
+export type { FullConfig, ModelConfig, Parameter } from "./core/model/config.ts";
+export type { LossName, LossOptions } from "./core/model/head.ts";
 export {
   createModel,
+  type GradientOptions,
   type Gradients,
   type Model,
   type ModelOptions,
@@ -41,6 +42,7 @@ export { formatOf, readRecords, readTable } from "./core/data/readers/read.ts";
 export type { OptimizerName, OptimizerOptions } from "./core/train/optimizer.ts";
 export {
   createTrainer,
+  type StepOptions,
   type StepResult,
   type Trainer,
   type TrainerOptions,

@@ -3,7 +3,7 @@
 import { parseArgs } from "../../deps.ts";
 import { SAMPLE_OPTIONS, type SampleOptions } from "../data/sample.ts";
 import type { Simd } from "../device/wasm.ts";
-import { MODEL_OPTIONS, type ModelConfig } from "../model/config.ts";
+import { type FullConfig, MODEL_OPTIONS } from "../model/config.ts";
 import { DEVICE_OPTIONS, type DeviceName } from "../model/model.ts";
 import { expected, type OptionSpec, resolveOptions } from "../options.ts";
 import { OPTIMIZER_OPTIONS, type OptimizerOptions, resolveOptimizer } from "../train/optimizer.ts";
@@ -13,7 +13,8 @@ import { TRAINER_OPTIONS } from "../train/trainer.ts";
 /** A command line that cannot be understood: exit code 2. */
 export class UsageError extends Error {}
 
-const { inputSize: _input, outputSize: _output, ...model } = MODEL_OPTIONS;
+// What the data say of a model is no flag.
+const { inputSize: _i, outputSize: _o, numEmbeddings: _n, paddingIdx: _p, ...model } = MODEL_OPTIONS;
 const { seed, ...sample } = SAMPLE_OPTIONS;
 const { seed: _seed, ...trainer } = TRAINER_OPTIONS;
 
@@ -80,7 +81,7 @@ export type Command = keyof typeof COMMANDS;
 /** The options of a job, all filled in. */
 export interface Job {
   readonly data: Required<Omit<SampleOptions, "seed">>;
-  readonly model: Omit<Required<ModelConfig>, "inputSize" | "outputSize">;
+  readonly model: Omit<FullConfig, "inputSize" | "outputSize" | "numEmbeddings" | "paddingIdx">;
   readonly training: Record<string, unknown>;
   readonly optimizer: OptimizerOptions;
   readonly everything: { readonly seed: number };

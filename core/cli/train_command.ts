@@ -57,7 +57,7 @@ function progressLine(
 
 /** What a run uses, in the order it is stored. */
 function describe(job: Job, model: Model): string[] {
-  const { inputSize: _i, outputSize: _o, ...config } = model.config;
+  const { inputSize: _i, outputSize: _o, numEmbeddings: _n, paddingIdx: _p, ...config } = model.config;
   const words = (values: object) =>
     Object.entries(values).filter(([, value]) => value !== undefined)
       .map(([name, value]) => `${name} ${Array.isArray(value) ? value.join(",") : value}`).join(", ");
@@ -77,7 +77,7 @@ function resumedJob(loaded: LoadedCheckpoint, { given, resume }: Arguments): Job
   if (!trainer || !training || !stored) {
     throw new Error(`cannot resume from "${resume}": it holds no training of this command`);
   }
-  const { inputSize: _i, outputSize: _o, ...config } = model.config;
+  const { inputSize: _i, outputSize: _o, numEmbeddings: _n, paddingIdx: _p, ...config } = model.config;
   const { optimizer, seed: _s, ...options } = trainer.options;
   const kept: Job = {
     data: stored.data,

@@ -3,16 +3,18 @@
 import { resolveOptions } from "../options.ts";
 import { Random } from "../random.ts";
 
-/** N labelled sequences of T steps with I numbers each. */
+/** N labelled sequences of T steps with I numbers, or one token, each. */
 export interface Dataset {
-  /** Inputs (N, T, I), row-major. */
-  readonly x: Float32Array;
-  /** [N, T, I]. */
+  /** Inputs (N, T, I), row-major; or tokens (N, T). */
+  readonly x: Float32Array | Int32Array;
+  /** [N, T, I]; of tokens [N, T, 1]. */
   readonly shape: readonly number[];
   /** The same count of numbers for each sequence (N, O); or class numbers (N) as Int32Array. */
   readonly targets: Float32Array | Int32Array;
   /** Valid steps of each sequence (N), from 1 to T. Default: all T. */
   readonly lengths?: Int32Array;
+  /** How much each sequence counts in the loss (N), from 0: 2 counts as two of it. Default: all 1. */
+  readonly weights?: Float32Array;
 }
 
 /** A part of a dataset in one piece, as a model takes it. */
@@ -24,14 +26,19 @@ export type Batch = Dataset;
  * @returns N, T, I and the count of targets per sequence.
  */
 function measure(action: string, dataset: Dataset): { N: number; T: number; I: number; width: number } {
-  const { x, shape, targets, lengths } = dataset;
+  const { x, shape, targets, lengths, weights } = dataset;
   const [N, T, I] = shape as [number, number, number];
-  if (!(x instanceof Float32Array)) throw new TypeError(`Cannot ${action}: x must be a Float32Array`);
+  if (!(x instanceof Float32Array || x instanceof Int32Array)) {
+    throw new TypeError(`Cannot ${action}: x must be a Float32Array, or an Int32Array of tokens`);
+  }
   if (!(targets instanceof Float32Array || targets instanceof Int32Array)) {
     throw new TypeError(`Cannot ${action}: targets must be a Float32Array or an Int32Array`);
   }
   if (lengths && !(lengths instanceof Int32Array)) {
     throw new TypeError(`Cannot ${action}: lengths must be an Int32Array`);
+  }
+  if (weights && !(weights instanceof Float32Array)) {
+    throw new TypeError(`Cannot ${action}: weights must be a Float32Array`);
   }
   if (shape.length !== 3 || shape.some((n) => !Number.isInteger(n) || n < 1)) {
     throw new RangeError(`Cannot ${action}: shape must be three whole numbers from 1, got [${shape}]`);
@@ -47,27 +54,53 @@ function measure(action: string, dataset: Dataset): { N: number; T: number; I: n
   if (lengths && lengths.length !== N) {
     throw new RangeError(`Cannot ${action}: lengths must have ${N} numbers, got ${lengths.length}`);
   }
+  const short = lengths ? lengths.findIndex((length) => length < 1 || length > T) : -1;
+  if (short >= 0) {
+    throw new RangeError(`Cannot ${action}: lengths must be from 1 to ${T}, got ${lengths![short]} at ${short}`);
+  }
+  if (weights && weights.length !== N) {
+    throw new RangeError(`Cannot ${action}: weights must have ${N} numbers, got ${weights.length}`);
+  }
+  const bad = weights ? weights.findIndex((weight) => !(weight >= 0 && weight < Infinity)) : -1;
+  if (bad >= 0) {
+    throw new RangeError(`Cannot ${action}: weights must be numbers from 0, got ${weights![bad]} at ${bad}`);
+  }
   return { N, T, I, width: targets.length / N };
 }
 
-/** The sequences with the given numbers, in that order, copied. */
-function pick(dataset: Dataset, rows: ArrayLike<number>): Dataset {
-  const { x, shape, targets, lengths } = dataset;
+/** The sequences with the given numbers, in that order, copied: of each its first `steps` steps. */
+function pick(dataset: Dataset, rows: ArrayLike<number>, steps = dataset.shape[1]!): Dataset {
+  const { x, shape, targets, lengths, weights } = dataset;
   const [N, T, I] = shape as [number, number, number];
-  const size = T * I, width = targets.length / N, count = rows.length;
+  const count = rows.length, width = targets.length / N;
   const part = {
-    x: new Float32Array(count * size),
-    shape: [count, T, I],
-    targets: targets instanceof Int32Array ? new Int32Array(count * width) : new Float32Array(count * width),
+    x: empty(x, count * steps * I),
+    shape: [count, steps, I],
+    targets: empty(targets, count * width),
     ...lengths && { lengths: new Int32Array(count) },
+    ...weights && { weights: new Float32Array(count) },
   };
   for (let i = 0; i < count; i++) {
-    const row = rows[i]!;
-    part.x.set(x.subarray(row * size, (row + 1) * size), i * size);
+    const row = rows[i]!, start = row * T * I;
+    part.x.set(x.subarray(start, start + steps * I), i * steps * I);
     part.targets.set(targets.subarray(row * width, (row + 1) * width), i * width);
     if (lengths) part.lengths![i] = lengths[row]!;
+    if (weights) part.weights![i] = weights[row]!;
   }
   return part;
+}
+
+/** Zeros of the kind of an array. */
+function empty(like: Float32Array | Int32Array, length: number): Float32Array | Int32Array {
+  return like instanceof Int32Array ? new Int32Array(length) : new Float32Array(length);
+}
+
+/** Steps of a batch: those of its longest sequence, rounded up so that few sizes come up, at most T. */
+function stepsOf({ shape, lengths }: Dataset, rows: Uint32Array): number {
+  if (!lengths) return shape[1]!;
+  let longest = 1;
+  for (const row of rows) longest = Math.max(longest, lengths[row]!);
+  return Math.min(shape[1]!, Math.ceil(longest / 4) * 4);
 }
 
 /**
@@ -121,7 +154,8 @@ export interface DataLoaderOptions {
 
 /**
  * Hands out a dataset in batches, as torch.utils.data.DataLoader. Each iteration is one pass; with `shuffle`, pass number
- * e has an order of its own that depends on the seed and e alone.
+ * e has an order of its own that depends on the seed and e alone. With `lengths`, a batch is as long as its longest
+ * sequence, rounded up to a multiple of 4.
  *
  * @example
  * ```ts
@@ -171,7 +205,8 @@ export class DataLoader implements Iterable<Batch> {
       ? new Random(this.#seed, "shuffle", pass).permutation(N)
       : Uint32Array.from({ length: N }, (_, i) => i);
     for (let start = first * this.batchSize; start < N; start += this.batchSize) {
-      yield pick(this.dataset, order.subarray(start, start + this.batchSize));
+      const rows = order.subarray(start, start + this.batchSize);
+      yield pick(this.dataset, rows, stepsOf(this.dataset, rows));
     }
   }
 

@@ -40,7 +40,7 @@ export const SAMPLE_OPTIONS: { readonly [Name in keyof Required<SampleOptions>]:
  * assert.deepEqual([...targets.subarray(0, 2)], sum > 0 ? [1, 0] : [0, 1]);
  * ```
  */
-export function sampleDataset(options: SampleOptions = {}): Dataset {
+export function sampleDataset(options: SampleOptions = {}): Dataset & { readonly x: Float32Array } {
   const { size, steps, features, seed } = resolveOptions("make data", SAMPLE_OPTIONS, options) as unknown as Required<
     SampleOptions
   >;

@@ -2,7 +2,7 @@ import { type OptionSpec, resolveOptions } from "../options.ts";
 
 /** The options of a model, under PyTorch's words. */
 export interface ModelConfig {
-  /** Numbers per time step, I. */
+  /** Numbers per time step, I; with `numEmbeddings` the width of an embedding. */
   inputSize: number;
   /** Numbers in a GRU state, H. */
   hiddenSize: number;
@@ -18,7 +18,17 @@ export interface ModelConfig {
   bidirectional?: boolean;
   /** Whether the GRU has biases; attention and output always do. Default true. */
   bias?: boolean;
+  /**
+   * Tokens in the vocabulary, V: inputs are then token numbers from 0 to V − 1, each standing for a learnt row of
+   * "embedding.weight" (V, I), as in torch.nn.Embedding. 0: inputs are numbers. Default 0.
+   */
+  numEmbeddings?: number;
+  /** Token whose embedding begins as 0 and gets no gradient, the `padding_idx` of torch.nn.Embedding. Default: none. */
+  paddingIdx?: number;
 }
+
+/** A model's options with all defaults filled in; only `paddingIdx` may be absent. */
+export type FullConfig = Required<Omit<ModelConfig, "paddingIdx">> & Pick<ModelConfig, "paddingIdx">;
 
 /** The options of a model: types, defaults, ranges. */
 export const MODEL_OPTIONS: { readonly [Name in keyof Required<ModelConfig>]: OptionSpec } = {
@@ -36,6 +46,8 @@ export const MODEL_OPTIONS: { readonly [Name in keyof Required<ModelConfig>]: Op
   },
   bidirectional: { type: "boolean", default: false, about: "a second GRU from the end to the start" },
   bias: { type: "boolean", default: true, about: "biases in the GRU" },
+  numEmbeddings: { type: "integer", default: 0, least: 0, most: 1e8, about: "tokens in the vocabulary" },
+  paddingIdx: { type: "integer", optional: true, least: 0, about: "token whose embedding stays 0" },
 };
 
 /**
@@ -44,9 +56,16 @@ export const MODEL_OPTIONS: { readonly [Name in keyof Required<ModelConfig>]: Op
  * @throws {TypeError} If an option is unknown, missing or of the wrong type.
  * @throws {RangeError} If a number is out of range.
  */
-export function resolveConfig(config: ModelConfig): Required<ModelConfig> {
+export function resolveConfig(config: ModelConfig): FullConfig {
   const given = { ...config, layerDropout: config?.layerDropout ?? config?.dropout ?? 0 };
-  return resolveOptions("create model", MODEL_OPTIONS, given) as unknown as Required<ModelConfig>;
+  const full = resolveOptions("create model", MODEL_OPTIONS, given) as unknown as FullConfig;
+  const { numEmbeddings, paddingIdx } = full;
+  if (paddingIdx !== undefined && paddingIdx >= numEmbeddings) {
+    throw new RangeError(
+      `Cannot create model: paddingIdx must be below numEmbeddings, ${numEmbeddings}, got ${paddingIdx}`,
+    );
+  }
+  return full;
 }
 
 /** One parameter of a model. */
@@ -74,7 +93,7 @@ export function layerSuffix(layer: number, direction: number): string {
  *
  * Bounds: 1/√H for the GRU (torch.nn.GRU), 1/√(inputs) for linear layers (torch.nn.Linear, Kaiming-uniform with a = √5).
  */
-export function parameterList(config: Required<ModelConfig>): Parameter[] {
+export function parameterList(config: FullConfig): Parameter[] {
   const { inputSize: I, hiddenSize: H, outputSize: O, numLayers, bidirectional, bias } = config;
   const directions = bidirectional ? 2 : 1, D = H * directions;
   const list: Parameter[] = [];

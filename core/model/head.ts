@@ -8,6 +8,19 @@ import { GROUP } from "./network.ts";
 /** The losses, by the names of PyTorch's functions. */
 export type LossName = "bce" | "crossEntropy" | "mse";
 
+/** A loss and what weighs its terms. */
+export interface LossOptions {
+  /** What is made small. */
+  loss: LossName;
+  /**
+   * For "crossEntropy": how much a sequence of each class counts (O), from 0, on top of its own weight: the `weight` of
+   * torch.nn.CrossEntropyLoss. Default: all 1.
+   */
+  classWeights?: readonly number[];
+  /** For "bce": how much a target of 1 counts for each output (O), as in torch.nn.BCEWithLogitsLoss. Default: all 1. */
+  posWeight?: readonly number[];
+}
+
 /** How dropout on the context is done: not at all, with a random mask, or with a mask from outside. */
 export type DropoutMode = "none" | "random" | "given";
 

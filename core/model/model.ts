@@ -5,8 +5,8 @@ import { type OptionSpec, resolveOptions } from "../options.ts";
 import { Random, seedWords } from "../random.ts";
 import { MAX_THREADS } from "../device/threads.ts";
 import { SIMD, type Simd, WasmDevice } from "../device/wasm.ts";
-import { type ModelConfig, type Parameter, resolveConfig } from "./config.ts";
-import { type DropoutMode, type LossName, lossTerms } from "./head.ts";
+import { type FullConfig, type ModelConfig, type Parameter, resolveConfig } from "./config.ts";
+import { type DropoutMode, type LossName, type LossOptions, lossTerms } from "./head.ts";
 import { Network } from "./network.ts";
 import { makePlan, type ModelPlan, type PlanRequest } from "./programs.ts";
 
@@ -20,9 +20,9 @@ export interface NamedArray {
 
 /** A batch of sequences. */
 export interface Sequences {
-  /** Inputs (B, T, I), row-major. */
-  readonly x: Float32Array;
-  /** [B, T, I]. */
+  /** Inputs (B, T, I), row-major; for a model with `numEmbeddings`, tokens (B, T). */
+  readonly x: Float32Array | Int32Array;
+  /** [B, T, I]; of tokens [B, T, 1]. */
   readonly shape: readonly [number, number, number] | readonly number[];
   /** Valid steps of each sequence (B), from 1 to T; what stands behind them never matters. Default: all T. */
   readonly lengths?: Int32Array;
@@ -52,8 +52,16 @@ export interface Gradients {
   readonly outputs: Outputs;
   /** The loss's gradient by every parameter, under its name. */
   readonly parameters: Record<string, NamedArray>;
-  /** The loss's gradient by the inputs (B, T, I) and the initial states (layers·directions, B, H). */
+  /** The loss's gradient by the inputs, or by the embedded tokens, (B, T, I) and by the initial states (layers·directions, B, H). */
   readonly inputs: { readonly x: NamedArray; readonly h0: NamedArray };
+}
+
+/** Options of {@linkcode Model.gradients}. */
+export interface GradientOptions extends LossOptions {
+  /** Multipliers (B, D) of the context to use as a dropout mask. */
+  dropoutMask?: Float32Array;
+  /** How much each sequence counts in the loss (B), from 0: 2 counts as two of it. Default: all 1. */
+  weights?: Float32Array;
 }
 
 /** Parameters by PyTorch's names, as `state_dict()` gives them. */
@@ -107,7 +115,7 @@ export type Targets = Float32Array | Int32Array;
 /** A GRU with additive attention and a linear output. Made by {@linkcode createModel}. */
 export interface Model extends Disposable {
   /** Its options, all filled in. */
-  readonly config: Readonly<Required<ModelConfig>>;
+  readonly config: Readonly<FullConfig>;
   /** The seed it was made with. */
   readonly seed: number;
   /** The parameters: names, shapes, and the bound of their initial values, in the order of PyTorch's state dict. */
@@ -129,13 +137,13 @@ export interface Model extends Disposable {
    *
    * @param sequences Inputs (B, T, I).
    * @param targets (B, O) real numbers for "bce" and "mse", (B) class numbers as Int32Array for "crossEntropy".
-   * @param options The loss, and multipliers (B, D) of the context to use as a dropout mask.
+   * @param options The loss with its weights, and multipliers of the context.
    * @throws {TypeError | RangeError} If the batch does not fit the model.
    */
   gradients(
     sequences: Sequences,
     targets: Targets,
-    options: { loss: LossName; dropoutMask?: Float32Array },
+    options: GradientOptions,
   ): Promise<Gradients>;
   /** A copy of all parameters, under PyTorch's names. */
   stateDict(): Promise<StateDict>;
@@ -158,7 +166,7 @@ export function coreOf(model: Model): ModelCore {
 
 /** A model, and what the public face does not show: running plans and keeping optimizer state. */
 class ModelCore implements Model {
-  readonly config: Required<ModelConfig>;
+  readonly config: FullConfig;
   readonly seed: number;
   readonly #network: Network;
   readonly #device: Device;
@@ -176,7 +184,7 @@ class ModelCore implements Model {
   /** The instructions it was made with. */
   readonly simd: Simd;
 
-  constructor(config: Required<ModelConfig>, seed: number, device: Device, simd: Simd, parallelFrom: number) {
+  constructor(config: FullConfig, seed: number, device: Device, simd: Simd, parallelFrom: number) {
     this.config = config;
     this.seed = seed;
     this.simd = simd;
@@ -222,7 +230,7 @@ class ModelCore implements Model {
   gradients(
     sequences: Sequences,
     targets: Targets,
-    options: { loss: LossName; dropoutMask?: Float32Array },
+    options: GradientOptions,
   ): Promise<Gradients> {
     return this.exclusive(() => this.#gradients(sequences, targets, options));
   }
@@ -230,9 +238,10 @@ class ModelCore implements Model {
   async #gradients(
     sequences: Sequences,
     targets: Targets,
-    options: { loss: LossName; dropoutMask?: Float32Array },
+    options: GradientOptions,
   ): Promise<Gradients> {
-    const { loss, dropoutMask } = options;
+    const { loss, dropoutMask, weights, classWeights, posWeight } = options;
+    if (weights ?? classWeights ?? posWeight) throw new TypeError("Cannot run model: weights are not built yet");
     if (loss === undefined) {
       throw new TypeError(`Cannot run model: loss must be one of ${LOSSES.join(", ")}, got ${loss}`);
     }
@@ -599,6 +608,7 @@ function kind(value: unknown): string {
  */
 export async function createModel(config: ModelConfig, options: ModelOptions = {}): Promise<Model> {
   const full = resolveConfig(config), { seed = 0 } = options;
+  if (full.numEmbeddings) throw new TypeError("Cannot create model: numEmbeddings is not built yet");
   seedWords(seed);
   const { device: name, threads, simd } = resolveOptions("create model", DEVICE_OPTIONS, pickDevice(options)) as {
     device: DeviceName;

@@ -1,7 +1,7 @@
 import { Arena, from } from "../device/arena.ts";
 import { TaskBuilder } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
-import { layerSuffix, type ModelConfig, type Parameter, parameterList } from "./config.ts";
+import { type FullConfig, layerSuffix, type Parameter, parameterList } from "./config.ts";
 
 /** Rows that stand side by side in the lanes of the kernels' vectors: one group. */
 export const GROUP = 8;
@@ -73,7 +73,7 @@ const RANGE = 16384;
 
 /** The sizes and the persistent tensors of a model: parameters, moments, packed weights. The same for every plan. */
 export class Network {
-  readonly config: Required<ModelConfig>;
+  readonly config: FullConfig;
   readonly parameters: readonly Parameter[];
   /** Numbers of all parameters. */
   readonly size: number;
@@ -105,7 +105,7 @@ export class Network {
 
   readonly #byName: ReadonlyMap<string, Parameter>;
 
-  constructor(config: Required<ModelConfig>) {
+  constructor(config: FullConfig) {
     this.config = config;
     this.parameters = parameterList(config);
     this.#byName = new Map(this.parameters.map((p) => [p.name, p]));

@@ -19,11 +19,11 @@ export interface Predictor extends Disposable {
   /**
    * What the model says of one sequence.
    *
-   * @param x Its steps (T, I), row-major; any number of steps, those seen before being quicker.
-   * @throws {RangeError} If the count of numbers is no multiple of I.
+   * @param x Its steps (T, I), row-major, or its tokens (T); any number of steps, those seen before being quicker.
+   * @throws {RangeError} If the count of numbers is no multiple of I, or a token is not in the vocabulary.
    * @throws {TypeError} After `dispose`.
    */
-  predict(x: Float32Array): SinglePrediction;
+  predict(x: Float32Array | Int32Array): SinglePrediction;
   /** Frees the memory. */
   dispose(): void;
 }
@@ -133,7 +133,7 @@ class SinglePredictor implements Predictor {
     this.#device.run(pack);
   }
 
-  predict(x: Float32Array): SinglePrediction {
+  predict(x: Float32Array | Int32Array): SinglePrediction {
     const { inputSize: I } = this.#model.config, T = x.length / I;
     if (T !== this.#steps) this.#load(T, x.length);
     this.#x.set(x);

@@ -1,5 +1,5 @@
 import { DataLoader, type Dataset } from "../data/dataset.ts";
-import type { LossName } from "../model/head.ts";
+import type { LossName, LossOptions } from "../model/head.ts";
 import { coreOf, type Model, type NamedArray, type Sequences } from "../model/model.ts";
 import { Ahead } from "./ahead.ts";
 import { Turns } from "./turns.ts";
@@ -20,7 +20,8 @@ export interface Metrics {
  * A sequence is right where the largest logit stands over the largest target (or the class); with one output and "bce",
  * where the logit is above 0 as the target is above 0.5.
  *
- * @param options The loss (default: that of the model's trainer, else "bce") and the sequences per batch (default 32).
+ * @param options The loss and its weights (default: those of the model's trainer, else "bce"; with `loss`, only the weights
+ * given here) and the sequences per batch (default 32).
  * @throws {TypeError | RangeError} If the data do not fit the model.
  *
  * @example
@@ -36,8 +37,11 @@ export interface Metrics {
 export async function evaluate(
   model: Model,
   dataset: Dataset,
-  options: { loss?: LossName; batchSize?: number } = {},
+  options: Partial<LossOptions> & { batchSize?: number } = {},
 ): Promise<Metrics> {
+  if (dataset.weights ?? options.classWeights ?? options.posWeight) {
+    throw new TypeError("Cannot evaluate model: weights are not built yet");
+  }
   const { loss = model.loss ?? "bce", batchSize } = options;
   const loader = new DataLoader(dataset, { batchSize }), core = coreOf(model), turns = new Turns();
   let sum = 0, weighted = 0, correct = 0;

@@ -211,7 +211,7 @@ export class Training {
       onBatch?.({ epoch: epoch + 1, batch, batches: this.#loader.length, loss });
     });
     for (const part of this.#loader.batches(epoch, first)) {
-      await ahead.add((await this.trainer.begin(part, part.targets)).result);
+      await ahead.add((await this.trainer.begin(part, part.targets, { weights: part.weights })).result);
       await this.#turns.offer();
       if (signal?.aborted) break;
     }

@@ -16,6 +16,25 @@ export interface TrainerOptions {
   clipValue?: number;
   /** Of the dropout masks. Default: the model's. */
   seed?: number;
+  /** For "crossEntropy": how much a sequence of each class counts (O), from 0. Default: all 1. */
+  classWeights?: readonly number[];
+  /** For "bce": how much a target of 1 counts for each output (O), from 0. Default: all 1. */
+  posWeight?: readonly number[];
+}
+
+/** What may be another from step to step. */
+export interface StepOptions {
+  /** Multipliers (B, D) of the context in place of all random dropout of this step. */
+  dropoutMask?: Float32Array;
+  /** How much each sequence counts in the loss (B), from 0: 2 counts as two of it. Default: all 1. */
+  weights?: Float32Array;
+  /** In place of the optimizer's. */
+  learningRate?: number;
+  /**
+   * false: only computes the gradient, which counts in the next step that updates: several batches then are as one large
+   * batch, whose gradient is clipped and applied once. Default true.
+   */
+  update?: boolean;
 }
 
 /** The options of a trainer besides its optimizer: types, defaults, ranges. */
@@ -30,6 +49,8 @@ export const TRAINER_OPTIONS: { readonly [Name in keyof Required<Omit<TrainerOpt
     most: Number.MAX_SAFE_INTEGER,
     about: "seed of everything random",
   },
+  classWeights: { type: "list", optional: true, least: 0, about: "how much each class counts in crossEntropy" },
+  posWeight: { type: "list", optional: true, least: 0, about: "how much a target of 1 counts in bce, per output" },
 };
 
 /** What one step of training says. */
@@ -83,13 +104,13 @@ export class Trainer {
    *
    * @param sequences Inputs (B, T, I).
    * @param targets (B, O) for "bce" and "mse", (B) class numbers as Int32Array for "crossEntropy".
-   * @param options `dropoutMask`: multipliers (B, D) of the context in place of all random dropout of this step.
+   * @param options What may be another from step to step: weights, learning rate, whether to update.
    * @throws {TypeError | RangeError} If the batch does not fit the model, or another trainer took the model over.
    */
   async step(
     sequences: Sequences,
     targets: Targets,
-    options: { dropoutMask?: Float32Array } = {},
+    options: StepOptions = {},
   ): Promise<StepResult> {
     return await (await this.begin(sequences, targets, options)).result;
   }
@@ -103,9 +124,15 @@ export class Trainer {
   async begin(
     sequences: Sequences,
     targets: Targets,
-    options: { dropoutMask?: Float32Array } = {},
+    options: StepOptions = {},
   ): Promise<{ readonly result: Promise<StepResult> }> {
-    const core = this.#core;
+    const core = this.#core, { learningRate = this.options.optimizer.learningRate!, weights, update = true } = options;
+    if (!(Number.isFinite(learningRate) && learningRate >= 0)) {
+      throw new RangeError(`Cannot train model: learningRate must be a number from 0, got ${learningRate}`);
+    }
+    const { classWeights, posWeight } = this.options;
+    if (weights ?? classWeights ?? posWeight) throw new TypeError("Cannot train model: weights are not built yet");
+    if (!update) throw new TypeError("Cannot train model: update: false is not built yet");
     return await core.exclusive(async () => {
       this.#check();
       const plan = await core.run(sequences, {
@@ -115,7 +142,7 @@ export class Trainer {
         dropoutMask: options.dropoutMask,
         random: true,
         update: this.#update,
-        control: controlWords(this.options.optimizer, this.#seed, this.#step),
+        control: controlWords({ ...this.options.optimizer, learningRate }, this.#seed, this.#step),
       });
       this.#step++;
       const result = Promise.all([core.stats(plan), core.read((network) => network.norm)]).then(

@@ -143,7 +143,7 @@ Deno.test("the help page lists every command and flag, each in one line of 120 c
 });
 
 Deno.test("every flag that the help page lists is understood", () => {
-  const values: Record<string, string> = { N: "7", X: "0.5", "X,X": "0.5,0.5", PATH: "p", FILE: "f" };
+  const values: Record<string, string> = { N: "7", X: "0.5", "X,X": "0.5,0.5", "X,…": "1,2,3", PATH: "p", FILE: "f" };
   let count = 0;
   for (const [, flag, takes] of helpText().matchAll(/^ {2}--([\w-]+)(?: (\S+))? {2,}/gm)) {
     const value = takes === "NAME"

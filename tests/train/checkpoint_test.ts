@@ -125,6 +125,7 @@ Deno.test("a checkpoint is readable: PyTorch's names, shapes, and base64 of litt
     layerDropout: 0.5,
     bidirectional: false,
     bias: true,
+    numEmbeddings: 0,
   });
   assert.deepEqual(json.generator, { algorithm: "philox4x32-10", seed: 5, step: 4, epoch: 1 });
   const { shape, dtype, data } = json.parameters["attention.attn.weight"];

@@ -78,8 +78,8 @@ function workerMain(): void {
     };
     // Spinning costs less than sleeping for the short waits between stages and steps; the count is about 0.1 ms.
     const SPINS = 20_000, IDLE = 500;
-    const changes = (at: number, value: number, timeout: number) => {
-      for (let i = 0; i < SPINS; i++) if (Atomics.load(cells, at) !== value) return true;
+    const changes = (at: number, value: number, timeout: number, spins = SPINS) => {
+      for (let i = 0; i < spins; i++) if (Atomics.load(cells, at) !== value) return true;
       return Atomics.wait(cells, at, value, timeout) !== "timed-out";
     };
     const work = () => {
@@ -109,11 +109,16 @@ function workerMain(): void {
     };
     for (let seen = 0;;) {
       const generation = Atomics.load(cells, cell.generation);
+      let spins = SPINS;
       if (generation !== seen) {
         seen = generation;
         Atomics.add(cells, cell.inside, 1);
         try {
-          if (Atomics.load(cells, cell.open) === 1 && slot < cells[cell.threads]!) work();
+          if (Atomics.load(cells, cell.open) === 1) {
+            // A thread too many sleeps at once: the others need its core.
+            if (slot < cells[cell.threads]!) work();
+            else spins = 0;
+          }
         } catch (error) {
           scope.postMessage(String(error));
           Atomics.store(cells, cell.failed, 1);
@@ -122,7 +127,7 @@ function workerMain(): void {
         Atomics.sub(cells, cell.inside, 1);
       }
       if (Atomics.load(cells, cell.stop) === 1) break;
-      if (changes(cell.generation, seen, IDLE)) continue;
+      if (changes(cell.generation, seen, IDLE, spins)) continue;
       // Leave, unless a program has come in the meantime and nobody else took the slot.
       Atomics.store(cells, cell.slots + slot, 0);
       if (Atomics.load(cells, cell.generation) === seen) break;
@@ -141,6 +146,12 @@ export interface ScratchSpace {
   readonly size: number;
   readonly threads: number;
 }
+
+/** Runs a task: the address of its calls, their number, and that of a scratch space. */
+export type Help = (program: number, count: number, scratch: number) => void;
+
+/** Looks at who is still inside, before the host sleeps: about 0.1 ms. */
+const PATIENCE = 10_000;
 
 /** Threads that share a memory. Made anew when the memory is. */
 export class ThreadPool {
@@ -164,20 +175,24 @@ export class ThreadPool {
   /**
    * Runs a program's stages on all threads.
    *
+   * @param help The core's `run`, where the host is to be one of the threads: neither it nor the others fall asleep between
+   * short programs. It does not come back before all is done.
    * @returns A promise for when all is done.
    * @throws {NoThreads} If workers cannot be started, or cannot be given shared memory.
    * @throws {Error} If a worker failed, now or before, or the pool was disposed.
    */
-  async run(stages: readonly StageTable[], scratch: ScratchSpace, wide: boolean): Promise<void> {
-    const cells = this.#cells;
+  async run(stages: readonly StageTable[], scratch: ScratchSpace, wide: boolean, help?: Help): Promise<void> {
+    const cells = this.#cells, workers = scratch.threads - Number(help !== undefined);
     if (stages.length > MAX_STAGES) throw new RangeError(`Cannot run ${stages.length} stages, at most ${MAX_STAGES}`);
     // Those that are still on their way out of the program before.
-    while (!this.#broken && Atomics.load(cells, CELL.inside) > 0) await new Promise((done) => setTimeout(done, 0));
+    for (let i = 0; !this.#broken && Atomics.load(cells, CELL.inside) > 0; i++) {
+      if (i >= PATIENCE) await new Promise((done) => setTimeout(done, 0));
+    }
     if (this.#broken) throw this.#broken;
     cells[CELL.stages] = stages.length;
     cells[CELL.scratch] = scratch.first;
     cells[CELL.scratchSize] = scratch.size;
-    cells[CELL.threads] = scratch.threads;
+    cells[CELL.threads] = workers;
     cells[CELL.wide] = Number(wide);
     stages.forEach(({ tasks, list }, i) => cells.set([tasks, list, 0, 0], CELL.table + 4 * i));
     const finished = Atomics.load(cells, CELL.finished);
@@ -186,7 +201,8 @@ export class ThreadPool {
     Atomics.notify(cells, CELL.generation);
     const failure = new Promise<never>((_, reject) => this.#fail = reject);
     failure.catch(() => {}); // nobody may be waiting for it any more
-    this.#startWorkers(scratch.threads);
+    this.#startWorkers(workers);
+    if (help) return this.#help(stages, help, scratch.first + workers * scratch.size);
     const wait = Atomics.waitAsync(cells, CELL.finished, finished);
     await Promise.race([failure, wait.value]);
     if (Atomics.load(cells, CELL.failed) === 0) return;
@@ -194,6 +210,28 @@ export class ThreadPool {
     await Promise.race([failure, new Promise((done) => setTimeout(done, 100))]);
     this.#break("for a reason unknown");
     throw this.#broken;
+  }
+
+  /** The host's part of a program, in the same steps as a worker's. */
+  #help(stages: readonly StageTable[], run: Help, scratch: number) {
+    const cells = this.#cells, words = new Int32Array(cells.buffer);
+    try {
+      for (const [stage, { tasks, list }] of stages.entries()) {
+        const base = CELL.table + 4 * stage, claimed = base + 2, done = base + 3;
+        for (let i = Atomics.add(cells, claimed, 1); i < tasks; i = Atomics.add(cells, claimed, 1)) {
+          run(words[list / 4 + 2 * i]!, words[list / 4 + 2 * i + 1]!, scratch);
+          if (Atomics.add(cells, done, 1) + 1 === tasks) Atomics.notify(cells, done);
+        }
+        while (Atomics.load(cells, done) < tasks) {
+          if (Atomics.load(cells, CELL.failed) === 1) throw new Error("another thread failed");
+        }
+      }
+    } catch (error) {
+      Atomics.store(cells, CELL.failed, 1);
+      this.#break((error as Error).message);
+      throw this.#broken;
+    }
+    Atomics.store(cells, CELL.open, 0);
   }
 
   #startWorkers(threads: number) {

@@ -2,6 +2,7 @@ import { instantiateSync } from "../../deps.ts";
 import type { Device, Plan, Program } from "./device.ts";
 import { KERNELS, orderedArguments, type Tensor } from "./kernels.ts";
 import { CONTROL_BYTES, NoThreads, type ScratchSpace, ThreadPool } from "./threads.ts";
+import { Turns } from "./turns.ts";
 import { PLAIN, RELAXED } from "./wasm_module.ts";
 
 const PAGE = 65536;
@@ -88,6 +89,9 @@ export class WasmDevice implements Device {
   #disposed = false;
   #addresses = new Map<Program, Placed[]>();
   #encoded = new WeakMap<Plan, Encoded[][][]>();
+  /** Milliseconds that programs took on threads when they ran last. */
+  readonly #times = new WeakMap<Program, number>();
+  readonly #turns = new Turns();
 
   /** @param threads Threads for programs that are worth several. */
   constructor(threads: number, simd: Simd = "auto") {
@@ -246,15 +250,22 @@ export class WasmDevice implements Device {
     this.#check();
     const stages = this.#addresses.get(program);
     if (!stages) throw new TypeError("Cannot run a program that is not part of the loaded plan");
-    if (this.#scratch.threads > 1) return this.#runOnThreads(stages);
+    if (this.#scratch.threads > 1) return this.#runOnThreads(program, stages);
     this.#runHere(stages);
   }
 
-  async #runOnThreads(stages: Placed[]): Promise<void> {
+  async #runOnThreads(program: Program, stages: Placed[]): Promise<void> {
     try {
+      const helps = (this.#times.get(program) ?? Infinity) < HELPS_BELOW;
+      if (helps) {
+        await this.#turns.offer();
+        this.#check();
+      }
       this.#pool ??= new ThreadPool(this.#module, this.#memory, this.#control);
       const tables = stages.map(({ tasks, list }) => ({ tasks: tasks.length, list }));
-      await this.#pool.run(tables, this.#scratch, this.#wide);
+      const start = performance.now();
+      await this.#pool.run(tables, this.#scratch, this.#wide, helps ? this.#exports.run : undefined);
+      this.#times.set(program, performance.now() - start);
       this.#check();
     } catch (error) {
       if (!(error instanceof NoThreads)) throw error;
@@ -289,6 +300,12 @@ export class WasmDevice implements Device {
     this.#instantiate(1);
   }
 }
+
+/**
+ * Milliseconds below which the host helps its threads: the event loop waits so long. Threads that slept are woken on too few
+ * cores at first, which may double the time of a short program.
+ */
+const HELPS_BELOW = 30;
 
 function align(address: number): number {
   return Math.ceil(address / 64) * 64;

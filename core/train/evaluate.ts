@@ -2,7 +2,7 @@ import { DataLoader, type Dataset } from "../data/dataset.ts";
 import type { LossName, LossOptions } from "../model/head.ts";
 import { coreOf, type Model, type NamedArray, type Sequences } from "../model/model.ts";
 import { Ahead } from "./ahead.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../device/turns.ts";
 
 /** What {@linkcode evaluate} returns. */
 export interface Metrics {

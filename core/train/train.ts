@@ -4,7 +4,7 @@ import { type OptionSpec, resolveOptions } from "../options.ts";
 import { Ahead } from "./ahead.ts";
 import { evaluate } from "./evaluate.ts";
 import { createTrainer, type StepResult, type Trainer, type TrainerOptions } from "./trainer.ts";
-import { Turns } from "./turns.ts";
+import { Turns } from "../device/turns.ts";
 
 /** How training goes on over epochs. */
 export interface TrainOptions extends TrainerOptions {

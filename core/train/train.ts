@@ -1,8 +1,10 @@
 import { DataLoader, type Dataset } from "../data/dataset.ts";
-import { coreOf, type Model } from "../model/model.ts";
+import { coreOf, type Model, type StateDict } from "../model/model.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { Ahead } from "./ahead.ts";
+import { type EarlyStoppingOptions, outOfPatience, resolveEarlyStopping } from "./early_stopping.ts";
 import { evaluate } from "./evaluate.ts";
+import { learningRates, resolveSchedule, type ScheduleOptions } from "./schedule.ts";
 import { createTrainer, type StepResult, type Trainer, type TrainerOptions } from "./trainer.ts";
 import { Turns } from "../device/turns.ts";
 
@@ -10,34 +12,112 @@ import { Turns } from "../device/turns.ts";
 export interface TrainOptions extends TrainerOptions {
   /** Passes over the data. Default 100. */
   epochs?: number;
-  /** Sequences per step; the last batch of an epoch may have fewer. Default 32. */
+  /** Sequences per batch; the last batch of an epoch may have fewer. Default 32. */
   batchSize?: number;
   /** Whether every epoch takes the sequences in a new random order. Default true. */
   shuffle?: boolean;
+  /**
+   * Batches per update: their gradients add up to that of one large batch. The last update of an epoch may have fewer.
+   * Default 1.
+   */
+  accumulate?: number;
+  /** How the learning rate changes. Default: not at all. */
+  schedule?: ScheduleOptions;
+  /**
+   * What tells a better epoch from a worse one, for `best`, early stopping and "plateau": the loss or the accuracy on the
+   * validation data, or without such data on the training data. Default "loss".
+   */
+  monitor?: "loss" | "accuracy";
+  /** Ends training when `monitor` has stopped improving. Default: never. */
+  earlyStopping?: EarlyStoppingOptions;
+  /** Whether the model gets the parameters of the best epoch back at the end. Default: with `earlyStopping`. */
+  restoreBest?: boolean;
   /** Evaluated after every epoch. Default: none. */
   validation?: Dataset;
+  /** Trains one epoch of one batch, and validates on one: whether everything works. Default false. */
+  fastDevRun?: boolean;
+  /**
+   * Looks at every parameter after every update, and where a number is not finite, names the tensor that was first. Takes
+   * time and, on a GPU, waits for every step. Default false.
+   */
+  detectAnomaly?: boolean;
   /** Called after every epoch; training waits for it. */
   onEpoch?: (report: EpochReport, training: Training) => void | Promise<void>;
-  /** Called after every step. */
+  /** Called after every batch. */
   onBatch?: (progress: BatchProgress) => void;
-  /** Stops training after the batch in hand. */
+  /** Stops training after the update in hand. */
   signal?: AbortSignal;
   /** Where an earlier training stopped: it goes on from there, as if it never had. */
   state?: TrainingState;
+  /** With `state` and `restoreBest`: the earlier training's `bestParameters`. */
+  bestParameters?: StateDict;
   /** A trainer with a state to go on from. Default: a fresh one, made of the options above. */
   trainer?: Trainer;
 }
 
-/** The options of training besides those of its trainer: types, defaults, ranges. */
+/** Options of a training besides those of its trainer, all filled in: what a checkpoint keeps of them. */
+export interface TrainingOptions {
+  /** Passes over the data. */
+  readonly epochs: number;
+  /** Sequences per batch. */
+  readonly batchSize: number;
+  /** Whether every epoch has an order of its own. */
+  readonly shuffle: boolean;
+  /** Batches per update. */
+  readonly accumulate: number;
+  /** What tells a better epoch from a worse one. */
+  readonly monitor: "loss" | "accuracy";
+  /** Whether the best epoch's parameters are restored. */
+  readonly restoreBest: boolean;
+  /** Whether this is but a try. */
+  readonly fastDevRun: boolean;
+  /** Whether the first bad tensor is named. */
+  readonly detectAnomaly: boolean;
+  /** How the learning rate changes. */
+  readonly schedule: ScheduleOptions;
+  /** When training ends early; absent: never. */
+  readonly earlyStopping?: Required<EarlyStoppingOptions>;
+}
+
+/** The options of training besides those of its trainer, its schedule and early stopping: types, defaults, ranges. */
 export const TRAIN_OPTIONS: {
-  readonly epochs: OptionSpec;
-  readonly batchSize: OptionSpec;
-  readonly shuffle: OptionSpec;
+  readonly [Name in Exclude<keyof TrainingOptions, "schedule" | "earlyStopping">]: OptionSpec;
 } = {
   epochs: { type: "integer", default: 100, least: 1, most: 1e9, about: "passes over the data" },
-  batchSize: { type: "integer", default: 32, least: 1, most: 1e6, about: "sequences per step" },
+  batchSize: { type: "integer", default: 32, least: 1, most: 1e6, about: "sequences per batch" },
   shuffle: { type: "boolean", default: true, about: "a new random order in every epoch" },
+  accumulate: { type: "integer", optional: true, least: 1, most: 1e6, about: "batches per update (default 1)" },
+  monitor: {
+    type: "choice",
+    optional: true,
+    choices: ["loss", "accuracy"],
+    about: "what makes an epoch the best (default loss)",
+  },
+  restoreBest: { type: "boolean", optional: true, about: "end with the parameters of the best epoch" },
+  fastDevRun: { type: "boolean", optional: true, about: "one batch of everything: does it work?" },
+  detectAnomaly: { type: "boolean", optional: true, about: "name the first tensor that is not finite" },
 };
+
+/**
+ * The options with every default filled in.
+ *
+ * @throws {TypeError | RangeError} If an option is unknown, missing or wrong.
+ */
+export function resolveTraining(
+  { schedule, earlyStopping, ...given }: Partial<TrainingOptions>,
+): TrainingOptions {
+  const flat = resolveOptions("train", TRAIN_OPTIONS, given) as Partial<TrainingOptions>;
+  return {
+    accumulate: 1,
+    monitor: "loss",
+    restoreBest: earlyStopping !== undefined,
+    fastDevRun: false,
+    detectAnomaly: false,
+    ...flat as Pick<TrainingOptions, "epochs" | "batchSize" | "shuffle">,
+    schedule: resolveSchedule(schedule),
+    ...earlyStopping && { earlyStopping: resolveEarlyStopping(earlyStopping) },
+  };
+}
 
 /** What an epoch came to. */
 export interface EpochRecord {
@@ -51,6 +131,10 @@ export interface EpochRecord {
   readonly testLoss?: number;
   /** Share of validation sequences that are right. */
   readonly testAccuracy?: number;
+  /** Of the epoch's last update. */
+  readonly learningRate?: number;
+  /** Mean over the updates of the norm of the whole gradient, before clipping. */
+  readonly gradNorm?: number;
 }
 
 /** What an epoch came to, and how long it took: the record itself is the same for every run, to the bit. */
@@ -69,18 +153,25 @@ export interface BatchProgress {
   readonly batches: number;
   /** Loss of the last batch. */
   readonly loss: number;
+  /** Of the update that the batch belongs to. */
+  readonly learningRate: number;
 }
 
-/** How far training has come, to the batch: with the model's and the trainer's state, enough to go on. */
+/**
+ * How far training has come, to the update: with the model's and the trainer's state, enough to go on. It is plain JSON.
+ * What schedules, early stopping and the best epoch go by is the history.
+ */
 export interface TrainingState {
   /** Epochs finished. */
   readonly epoch: number;
-  /** Batches done of the next. */
+  /** Batches done of the next: all those of some updates. */
   readonly batch: number;
   /** Sum of their losses. */
   readonly lossSum: number;
   /** Sequences that were right in them. */
   readonly correct: number;
+  /** Sum of the gradient's norms in their updates. Absent in states of earlier versions: the epoch's mean is not known. */
+  readonly gradNormSum?: number;
   /** Of the epochs finished. */
   readonly history: readonly EpochRecord[];
 }
@@ -91,12 +182,14 @@ export class Training {
   readonly model: Model;
   /** Makes the steps. */
   readonly trainer: Trainer;
-  /** Epochs, batch size and order. */
-  readonly options: { readonly epochs: number; readonly batchSize: number; readonly shuffle: boolean };
+  /** What a checkpoint keeps: all but data, callbacks and the trainer's own. */
+  readonly options: TrainingOptions;
   readonly #loader: DataLoader;
+  readonly #validation?: Dataset;
   readonly #turns = new Turns();
   readonly #given: TrainOptions;
   #state: TrainingState;
+  #bestParameters?: StateDict;
 
   /**
    * A training of a model on a dataset.
@@ -108,43 +201,71 @@ export class Training {
       epochs,
       batchSize,
       shuffle,
-      validation: _v,
+      accumulate,
+      schedule,
+      monitor,
+      earlyStopping,
+      restoreBest,
+      validation,
+      fastDevRun,
+      detectAnomaly,
       onEpoch: _e,
       onBatch: _b,
       signal: _s,
       state,
+      bestParameters,
       trainer,
       ...rest
     } = options;
     this.model = model;
-    this.options = resolveOptions("train", TRAIN_OPTIONS, {
-      epochs,
+    this.options = resolveTraining({
+      epochs: fastDevRun ? 1 : epochs,
       batchSize,
       shuffle,
-    }) as unknown as Training["options"];
+      accumulate,
+      schedule,
+      monitor,
+      earlyStopping,
+      restoreBest,
+      fastDevRun,
+      detectAnomaly,
+    });
     const [extra] = Object.entries(rest).filter(([, value]) => value !== undefined);
     if (trainer && extra) {
       throw new TypeError(`Cannot train: a trainer was given, so ${extra[0]} must be set when it is made`);
     }
     this.trainer = trainer ?? createTrainer(model, rest);
     if (this.trainer.model !== model) throw new TypeError("Cannot train: the trainer belongs to another model");
+    if (this.options.monitor === "accuracy" && this.trainer.options.loss === "mse") {
+      throw new TypeError(`Cannot train: monitor must be "loss" where the loss is "mse", got "accuracy"`);
+    }
     const { seed } = this.trainer.options, { batchSize: size, shuffle: reorder } = this.options;
-    this.#loader = new DataLoader(dataset, { batchSize: size, shuffle: reorder, seed });
+    const tried = (data: Dataset) => fastDevRun ? new DataLoader(data, { batchSize: size }).batches(0).next().value! : data;
+    this.#loader = new DataLoader(tried(dataset), { batchSize: size, shuffle: reorder, seed });
+    this.#validation = validation && tried(validation);
     this.#given = options;
-    this.#state = state ?? { epoch: 0, batch: 0, lossSum: 0, correct: 0, history: [] };
+    this.#state = state ?? { epoch: 0, batch: 0, lossSum: 0, correct: 0, gradNormSum: 0, history: [] };
+    this.#bestParameters = this.options.restoreBest ? bestParameters : undefined;
     this.#checkState();
   }
 
   /** That the state is one of this training: sums of batches that were never done would end up in the history. */
   #checkState(): void {
-    const { epoch, batch, lossSum, correct, history } = this.#state, { length, batchSize } = this.#loader;
-    const counts = [epoch, batch, correct].every((n) => Number.isSafeInteger(n) && n >= 0) && Number.isFinite(lossSum);
+    const { epoch, batch, lossSum, correct, gradNormSum = 0, history } = this.#state;
+    const { length, batchSize } = this.#loader, { accumulate, restoreBest } = this.options;
+    const counts = [epoch, batch, correct].every((n) => Number.isSafeInteger(n) && n >= 0);
+    const sums = [lossSum, gradNormSum].every(Number.isFinite) && (batch > 0 || lossSum === 0 && gradNormSum === 0);
     const follows = history.length === epoch && history.every((record, i) => record.epoch === i + 1);
-    if (!counts || !follows || batch > length || correct > batch * batchSize || batch === 0 && lossSum !== 0) {
+    const whole = batch % accumulate === 0 || batch === length;
+    if (!counts || !sums || !follows || !whole || batch > length || correct > batch * batchSize) {
       throw new RangeError(
-        `Cannot train: state must be one of this training, with ${length} batches per epoch, got epoch ${epoch}, batch ${batch}, ` +
+        `Cannot train: state must be one of this training, with ${length} batches per epoch` +
+          `${accumulate > 1 ? ` and ${accumulate} per update` : ""}, got epoch ${epoch}, batch ${batch}, ` +
           `${correct} right, loss ${lossSum}, ${history.length} records`,
       );
+    }
+    if (restoreBest && epoch && !this.#bestParameters) {
+      throw new TypeError("Cannot train: with a state, restoreBest needs the bestParameters that belong to it");
     }
   }
 
@@ -153,70 +274,143 @@ export class Training {
     return this.#state;
   }
 
-  /** The epoch with the least validation loss, or training loss without validation data; undefined before the first. */
+  /** The epoch that is best by `monitor`, the first of equals; undefined before there is one. */
   get best(): EpochRecord | undefined {
-    const loss = (record: EpochRecord) => record.testLoss ?? record.trainLoss;
-    return this.#state.history.reduce<EpochRecord | undefined>(
-      (best, record) => best === undefined || loss(record) < loss(best) ? record : best,
-      undefined,
+    const { history } = this.#state, values = this.#values();
+    let best = -1;
+    for (const [i, value] of values.entries()) {
+      if (best < 0 || (this.#greater ? value > values[best]! : value < values[best]!)) best = i;
+    }
+    return history[best];
+  }
+
+  /** With `restoreBest`, the parameters after the best epoch: undefined before there is one. */
+  get bestParameters(): StateDict | undefined {
+    return this.#bestParameters;
+  }
+
+  /** Whether early stopping has ended it. */
+  get stoppedEarly(): boolean {
+    const { earlyStopping } = this.options;
+    return earlyStopping !== undefined && outOfPatience(earlyStopping, this.#values(), this.#greater);
+  }
+
+  /** Whether there is nothing left to do. */
+  get finished(): boolean {
+    return this.#state.epoch >= this.options.epochs || this.stoppedEarly;
+  }
+
+  /** Whether the greater of two monitored values is the better. */
+  get #greater(): boolean {
+    return this.options.monitor === "accuracy";
+  }
+
+  /** The monitored value of every epoch. */
+  #values(): number[] {
+    return this.#state.history.map((record) =>
+      this.#greater ? record.testAccuracy ?? record.trainAccuracy : record.testLoss ?? record.trainLoss
     );
   }
 
   /**
-   * Trains to the last epoch.
+   * Trains to the last epoch, or to where early stopping ends it; with `restoreBest`, the model then has the parameters
+   * of the best epoch. To go on later with more epochs, go on from a state (or checkpoint) of `onEpoch`, before that.
    *
    * @returns One record per epoch, those before a resumption included.
    * @throws {RangeError} If the loss is not a finite number any more.
    * @throws What `signal` was aborted with; `state` then says how far it came.
    */
   async run(): Promise<readonly EpochRecord[]> {
-    const { onEpoch, validation, signal } = this.#given;
-    while (this.#state.epoch < this.options.epochs) {
+    const { onEpoch, signal } = this.#given;
+    while (!this.finished) {
       signal?.throwIfAborted();
       const start = performance.now();
       await this.#batches();
-      const { epoch, lossSum, correct, history } = this.#state;
-      const test = validation &&
-        await evaluate(this.model, validation, { loss: this.trainer.options.loss, batchSize: this.options.batchSize });
-      if (test && !Number.isFinite(test.loss)) {
-        throw new RangeError(
-          `Cannot go on training: the validation loss is ${test.loss} after epoch ${epoch + 1}; ${ADVICE}`,
-        );
-      }
-      const record: EpochRecord = {
-        epoch: epoch + 1,
-        trainLoss: lossSum / this.#loader.length,
-        trainAccuracy: correct / this.#loader.dataset.shape[0]!,
-        ...test && { testLoss: test.loss, testAccuracy: test.accuracy },
+      const record = await this.#record();
+      const { history } = this.#state;
+      this.#state = {
+        epoch: record.epoch,
+        batch: 0,
+        lossSum: 0,
+        correct: 0,
+        gradNormSum: 0,
+        history: [...history, record],
       };
-      this.#state = { epoch: epoch + 1, batch: 0, lossSum: 0, correct: 0, history: [...history, record] };
+      if (this.options.restoreBest && this.best === record) this.#bestParameters = await this.model.stateDict();
       await onEpoch?.({ ...record, seconds: (performance.now() - start) / 1000 }, this);
     }
-    return this.#state.history;
+    const { epoch, history } = this.#state;
+    if (this.#bestParameters && this.best!.epoch < epoch) await this.model.loadStateDict(this.#bestParameters);
+    return history;
+  }
+
+  /** What the epoch in hand came to, its batches being done. */
+  async #record(): Promise<EpochRecord> {
+    const { epoch, lossSum, correct, gradNormSum } = this.#state, { signal } = this.#given;
+    const { loss } = this.trainer.options, { batchSize } = this.options;
+    const test = this.#validation && await evaluate(this.model, this.#validation, { loss, batchSize, signal });
+    if (test && !Number.isFinite(test.loss)) {
+      throw new RangeError(
+        `Cannot go on training: the validation loss is ${test.loss} after epoch ${epoch + 1}; ${ADVICE}`,
+      );
+    }
+    return {
+      epoch: epoch + 1,
+      trainLoss: lossSum / this.#loader.length,
+      trainAccuracy: correct / this.#loader.dataset.shape[0]!,
+      ...test && { testLoss: test.loss, testAccuracy: test.accuracy },
+      learningRate: this.#rates()(this.#updates * (epoch + 1) - 1),
+      ...gradNormSum !== undefined && { gradNorm: gradNormSum / this.#updates },
+    };
+  }
+
+  /** Updates per epoch. */
+  get #updates(): number {
+    return Math.ceil(this.#loader.length / this.options.accumulate);
+  }
+
+  /** The learning rates of the epoch in hand, by the number of updates done in the whole training. */
+  #rates(): (update: number) => number {
+    const { schedule, epochs } = this.options, base = this.trainer.options.optimizer.learningRate!;
+    return learningRates(schedule, base, {
+      epoch: this.#state.epoch,
+      epochs,
+      updates: this.#updates,
+      values: this.#values(),
+      greater: this.#greater,
+    });
   }
 
   /** The batches of the epoch in hand that are still to do. */
   async #batches(): Promise<void> {
-    const { onBatch, signal } = this.#given;
-    const { epoch, batch: first, history } = this.#state;
-    let { lossSum, correct } = this.#state, batch = first;
+    const { onBatch, signal } = this.#given, { accumulate } = this.options, batches = this.#loader.length;
+    const { epoch, batch: first, history } = this.#state, rates = this.#rates();
+    let { lossSum, correct, gradNormSum } = this.#state, batch = first;
+    /** The update that a batch belongs to, and whether it completes it. */
+    const updateOf = (batch: number) => ({
+      learningRate: rates(epoch * this.#updates + Math.ceil(batch / accumulate) - 1),
+      update: batch % accumulate === 0 || batch === batches,
+    });
     const ahead = new Ahead<StepResult>(coreOf(this.model).stepsAhead, ({ loss, gradNorm, correct: right }) => {
-      batch++;
-      if (!Number.isFinite(loss) || !Number.isFinite(gradNorm)) {
+      const { learningRate, update } = updateOf(++batch);
+      if (!Number.isFinite(loss) || update && !Number.isFinite(gradNorm)) {
         const what = Number.isFinite(loss) ? `norm of the gradient is ${gradNorm}` : `loss is ${loss}`;
         throw new RangeError(`Cannot go on training: the ${what} in epoch ${epoch + 1}, batch ${batch}; ${ADVICE}`);
       }
       lossSum += loss;
       correct += right;
-      onBatch?.({ epoch: epoch + 1, batch, batches: this.#loader.length, loss });
+      if (update && gradNormSum !== undefined) gradNormSum += gradNorm;
+      onBatch?.({ epoch: epoch + 1, batch, batches, loss, learningRate });
     });
+    let begun = first;
     for (const part of this.#loader.batches(epoch, first)) {
-      await ahead.add((await this.trainer.begin(part, part.targets, { weights: part.weights })).result);
+      const how = updateOf(++begun), { weights } = part;
+      await ahead.add((await this.trainer.begin(part, part.targets, { weights, ...how })).result);
       await this.#turns.offer();
-      if (signal?.aborted) break;
+      if (signal?.aborted && how.update) break;
     }
     await ahead.drain();
-    this.#state = { epoch, batch, lossSum, correct, history };
+    this.#state = { epoch, batch, lossSum, correct, gradNormSum, history };
     signal?.throwIfAborted();
   }
 }

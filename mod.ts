@@ -54,9 +54,12 @@ export {
   type EpochReport,
   train,
   Training,
+  type TrainingOptions,
   type TrainingState,
   type TrainOptions,
 } from "./core/train/train.ts";
+export type { EarlyStoppingOptions } from "./core/train/early_stopping.ts";
+export type { ScheduleName, ScheduleOptions } from "./core/train/schedule.ts";
 export { evaluate, type Metrics, predict, type Prediction } from "./core/train/evaluate.ts";
 export {
   type CheckpointParts,
@@ -65,7 +68,6 @@ export {
   type LoadedCheckpoint,
   parseCheckpoint,
   saveCheckpoint,
-  type TrainingOptions,
 } from "./core/train/checkpoint.ts";
 export { EventWriter } from "./core/report/tensorboard.ts";
 export type {

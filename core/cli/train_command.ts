@@ -4,8 +4,8 @@ import type { ModelConfig } from "../model/config.ts";
 import type { LossName } from "../model/head.ts";
 import { createModel, type Model } from "../model/model.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint.ts";
-import { type BatchProgress, type EpochReport, Training, type TrainOptions } from "../train/train.ts";
-import { createTrainer, type TrainerOptions } from "../train/trainer.ts";
+import { type BatchProgress, type EpochReport, TRAIN_OPTIONS, Training, type TrainOptions } from "../train/train.ts";
+import { createTrainer, TRAINER_OPTIONS, type TrainerOptions } from "../train/trainer.ts";
 import { fasterDevice, modelOptions } from "./device.ts";
 import { allowingCommand } from "./files.ts";
 import { Keeper } from "./keeper.ts";
@@ -116,8 +116,12 @@ function configOf({ data, model }: Job): ModelConfig {
 }
 
 function trainerOptions({ training, optimizer, everything: { seed } }: Job): TrainerOptions {
-  const { epochs: _e, batchSize: _b, shuffle: _s, ...rest } = training as TrainOptions;
-  return { ...rest, optimizer, seed };
+  return { ...named(training, TRAINER_OPTIONS), optimizer, seed };
+}
+
+/** The options that a table has. */
+function named(values: Record<string, unknown>, table: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(values).filter(([name]) => Object.hasOwn(table, name)));
 }
 
 /** The job of a command line, and the checkpoint it goes on from; `--device auto` is settled by measuring. */
@@ -148,7 +152,7 @@ export async function trainCommand(args: Arguments): Promise<number> {
   const { seed } = job.everything, stored: StoredJob = { data: job.data, seed };
   const loss = job.training.loss as LossName, data = jobData(stored);
   using model = resumed?.model ?? await createModel(configOf(job), { seed, ...modelOptions(job.device) });
-  const { epochs, batchSize, shuffle } = job.training as Required<TrainOptions>;
+  const { epochs, batchSize } = job.training as Required<TrainOptions>;
   const trainer = resumed?.trainer ?? createTrainer(model, trainerOptions(job));
 
   const abort = new AbortController();
@@ -156,10 +160,8 @@ export async function trainCommand(args: Arguments): Promise<number> {
   const start = performance.now(), seconds = () => (performance.now() - start) / 1000;
   const training = resumable(args.resume, () =>
     new Training(model, targetsFor(loss, data.train), {
+      ...named(job.training, TRAIN_OPTIONS),
       trainer,
-      epochs,
-      batchSize,
-      shuffle,
       validation: targetsFor(loss, data.test),
       signal: abort.signal,
       state: resumed?.training?.state,

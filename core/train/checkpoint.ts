@@ -1,9 +1,8 @@
 import { loadValibot } from "../../deps.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { createModel, type Model, type ModelOptions, type NamedArray, type StateDict } from "../model/model.ts";
-import { resolveOptions } from "../options.ts";
 import { VERSION } from "../version.ts";
-import { TRAIN_OPTIONS, type Training, type TrainingState } from "./train.ts";
+import { resolveTraining, type Training, type TrainingOptions, type TrainingState } from "./train.ts";
 import { createTrainer, type Trainer, type TrainerOptions } from "./trainer.ts";
 
 /** The format's version that is written, and the only one there is. */
@@ -55,9 +54,6 @@ interface StoredCheckpoint {
   /** What the program that trains wants to find again: the command line keeps its data options here. */
   readonly job: Record<string, unknown> | null;
 }
-
-/** Options of a training that a checkpoint keeps. */
-export type TrainingOptions = Training["options"];
 
 /** What {@linkcode saveCheckpoint} writes. */
 export interface CheckpointParts {
@@ -163,7 +159,7 @@ export async function parseCheckpoint(
   }
   const { config, seed, parameters, trainer: trained, training, job } = await check(json, action);
   const within = <T>(place: string, run: () => T | Promise<T>) => inPlace(`${action}: ${place}`, run);
-  if (training) await within("training.options", () => resolveOptions("train", TRAIN_OPTIONS, training.options));
+  const trainingOptions = training && await within("training.options", () => resolveTraining(training.options));
   const model = await within("config", () => createModel(config, { ...options, seed }));
   try {
     await within("parameters", () => model.loadStateDict(restoreAll(parameters)));
@@ -172,7 +168,7 @@ export async function parseCheckpoint(
       const slots = Object.entries(trained?.state ?? {}).map(([slot, dict]) => [slot, restoreAll(dict)]);
       return trainer?.loadState({ step: trained!.step, slots: Object.fromEntries(slots) });
     });
-    return { model, trainer, training: training && { options: training.options, state: training.state }, job };
+    return { model, trainer, training: training && { options: trainingOptions!, state: training.state }, job };
   } catch (error) {
     model.dispose();
     throw error;
@@ -240,6 +236,8 @@ async function check(json: unknown, action: string): Promise<StoredCheckpoint> {
     trainAccuracy: finite,
     testLoss: v.optional(finite),
     testAccuracy: v.optional(finite),
+    learningRate: v.optional(finite),
+    gradNorm: v.optional(finite),
   });
   const schema = v.strictObject({
     format: v.literal(FORMAT),
@@ -255,12 +253,13 @@ async function check(json: unknown, action: string): Promise<StoredCheckpoint> {
       state: v.pipe(safe, v.record(v.string(), arrays)),
     })),
     training: v.nullable(v.strictObject({
-      options: v.strictObject({ epochs: count, batchSize: count, shuffle: v.boolean() }),
+      options: values,
       state: v.strictObject({
         epoch: count,
         batch: count,
         lossSum: finite,
         correct: count,
+        gradNormSum: v.optional(finite),
         history: v.array(record),
       }),
       best: v.nullable(record),

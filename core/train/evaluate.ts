@@ -21,8 +21,9 @@ export interface Metrics {
  * where the logit is above 0 as the target is above 0.5.
  *
  * @param options The loss and its weights (default: those of the model's trainer, else "bce"; with `loss`, only the weights
- * given here) and the sequences per batch (default 32).
+ * given here), the sequences per batch (default 32), and a signal to stop at.
  * @throws {TypeError | RangeError} If the data do not fit the model.
+ * @throws What `signal` was aborted with.
  *
  * @example
  * ```ts
@@ -37,7 +38,7 @@ export interface Metrics {
 export async function evaluate(
   model: Model,
   dataset: Dataset,
-  options: Partial<LossOptions> & { batchSize?: number } = {},
+  options: Partial<LossOptions> & { batchSize?: number; signal?: AbortSignal } = {},
 ): Promise<Metrics> {
   if (dataset.weights ?? options.classWeights ?? options.posWeight) {
     throw new TypeError("Cannot evaluate model: weights are not built yet");
@@ -56,6 +57,7 @@ export async function evaluate(
     }));
     await ahead.add(result.then((stats) => ({ ...stats, rows: batch.shape[0]! })));
     await turns.offer();
+    options.signal?.throwIfAborted();
   }
   await ahead.drain();
   const N = dataset.shape[0]!;

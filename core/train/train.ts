@@ -104,9 +104,9 @@ export const TRAIN_OPTIONS: {
  * @throws {TypeError | RangeError} If an option is unknown, missing or wrong.
  */
 export function resolveTraining(
-  { schedule, earlyStopping, ...given }: Partial<TrainingOptions>,
+  { schedule, earlyStopping, ...given }: Pick<TrainOptions, keyof TrainingOptions>,
 ): TrainingOptions {
-  const flat = resolveOptions("train", TRAIN_OPTIONS, given) as Partial<TrainingOptions>;
+  const flat = resolveOptions("train", TRAIN_OPTIONS, given);
   return {
     accumulate: 1,
     monitor: "loss",
@@ -240,7 +240,8 @@ export class Training {
       throw new TypeError(`Cannot train: monitor must be "loss" where the loss is "mse", got "accuracy"`);
     }
     const { seed } = this.trainer.options, { batchSize: size, shuffle: reorder } = this.options;
-    const tried = (data: Dataset) => fastDevRun ? new DataLoader(data, { batchSize: size }).batches(0).next().value! : data;
+    const tried = (data: Dataset) =>
+      fastDevRun ? new DataLoader(data, { batchSize: size }).batches(0).next().value! : data;
     this.#loader = new DataLoader(tried(dataset), { batchSize: size, shuffle: reorder, seed });
     this.#validation = validation && tried(validation);
     this.#given = options;

@@ -147,7 +147,7 @@ Deno.test("every flag that the help page lists is understood", () => {
   let count = 0;
   for (const [, flag, takes] of helpText().matchAll(/^ {2}--([\w-]+)(?: (\S+))? {2,}/gm)) {
     const value = takes === "NAME"
-      ? { optimizer: "sgd", loss: "mse", simd: "plain", device: "wasm" }[flag!]!
+      ? { optimizer: "sgd", loss: "mse", simd: "plain", device: "wasm", monitor: "accuracy" }[flag!]!
       : values[takes!];
     const command = flag === "input" ? "predict" : "train";
     parseCommandLine([command, `--${flag}${takes ? `=${value}` : ""}`]);

@@ -254,8 +254,8 @@ const BAD: Record<string, [(json: Json) => unknown, ErrorConstructor, RegExp]> =
     /do not stand at one step/,
   ],
   "epochs 0": [(c) => c.training.options.epochs = 0, RangeError, /training\.options: epochs .*got 0/],
-  "a batch size of half": [(c) => c.training.options.batchSize = 0.5, TypeError, /training\.options\.batchSize/],
-  "shuffle in words": [(c) => c.training.options.shuffle = "no", TypeError, /training\.options\.shuffle/],
+  "a batch size of half": [(c) => c.training.options.batchSize = 0.5, RangeError, /training\.options: batchSize/],
+  "shuffle in words": [(c) => c.training.options.shuffle = "no", TypeError, /training\.options: shuffle/],
   "no batch": [(c) => delete c.training.state.batch, TypeError, /training\.state\.batch/],
   "a loss null, as JSON writes NaN": [(c) => c.training.state.lossSum = null, TypeError, /training\.state\.lossSum/],
   "an epoch missing in the history": [

@@ -132,7 +132,7 @@ Deno.test("callbacks see every batch and epoch in turn, and training waits for o
 
 Deno.test("without validation data a record holds no test scores", async () => {
   const { history } = await outcome({ ...QUICK, epochs: 1 });
-  assert.deepEqual(Object.keys(history[0]!), ["epoch", "trainLoss", "trainAccuracy"]);
+  assert.deepEqual(Object.keys(history[0]!), ["epoch", "trainLoss", "trainAccuracy", "learningRate", "gradNorm"]);
 });
 
 Deno.test("what a callback throws ends training and comes out", async () => {

@@ -239,6 +239,7 @@ export class Training {
     if (this.options.monitor === "accuracy" && this.trainer.options.loss === "mse") {
       throw new TypeError(`Cannot train: monitor must be "loss" where the loss is "mse", got "accuracy"`);
     }
+    if (detectAnomaly) throw new TypeError("Cannot train: detectAnomaly is not built yet");
     const { seed } = this.trainer.options, { batchSize: size, shuffle: reorder } = this.options;
     const tried = (data: Dataset) =>
       fastDevRun ? new DataLoader(data, { batchSize: size }).batches(0).next().value! : data;

@@ -36,6 +36,19 @@ export {
 } from "./core/model/model.ts";
 export { createPredictor, type Predictor, type SinglePrediction } from "./core/model/predictor.ts";
 export { type Batch, DataLoader, type DataLoaderOptions, type Dataset, randomSplit } from "./core/data/dataset.ts";
+export {
+  type NumberInputs,
+  Pipeline,
+  type PipelineOptions,
+  type PipelineState,
+  type PreparedDataset,
+  type PreparedSequences,
+  type TokenInputs,
+} from "./core/data/pipeline.ts";
+export type { Decoded, LabelState, LabelTask, Task } from "./core/data/labels.ts";
+export type { MissingPolicy, ScalingState } from "./core/data/scaling.ts";
+export type { Normalization, TokenUnit, VocabularyState } from "./core/data/vocabulary.ts";
+export { balancedWeights } from "./core/data/weights.ts";
 export { sampleDataset, type SampleOptions } from "./core/data/sample.ts";
 export type { Format, Input, ReadOptions, RecordSource, SequenceRecord, Table } from "./core/data/readers/record.ts";
 export { formatOf, readRecords, readTable } from "./core/data/readers/read.ts";

@@ -1,0 +1,532 @@
+/** Everything between the records of a file and a model, fitted on the training part alone. */
+
+import { type OptionSpec, resolveOptions } from "../options.ts";
+import { type Decoded, LABEL_TASKS, Labels, type LabelState, type LabelTask } from "./labels.ts";
+import type { SequenceRecord } from "./readers/record.ts";
+import {
+  channelMeans,
+  fillMissing,
+  MISSING_POLICIES,
+  type MissingPolicy,
+  Scaling,
+  type ScalingState,
+} from "./scaling.ts";
+import { distinctTexts, fields, nullable, numbers, oneOf, whole } from "./state.ts";
+import {
+  type Normalization,
+  NORMALIZATIONS,
+  PADDING,
+  TOKEN_UNITS,
+  type TokenUnit,
+  Vocabulary,
+  type VocabularyState,
+} from "./vocabulary.ts";
+
+/** Options of {@linkcode Pipeline.fit}. */
+export interface PipelineOptions {
+  /** What is predicted. Default: guessed from the labels; `guesses` says what and why. */
+  task?: LabelTask;
+  /** Whether each channel, and each target of "regression", gets mean 0 and standard deviation 1. Default true. */
+  standardize?: boolean;
+  /**
+   * What is done about missing values: an error; the sequence is left out ("drop"); 0, the channel's training mean, or the
+   * last value before (the mean before the first) stand in for them. Default "error".
+   */
+  missing?: MissingPolicy;
+  /** So many consecutive steps become one step with that many times the channels; a remainder is left out. Default 1. */
+  patch?: number;
+  /** What a token of text is. Default: words where most texts have several, else characters; `guesses` says which. */
+  tokens?: TokenUnit;
+  /**
+   * What is done to text: nothing; lower case; or "ascii": characters lose accents (NFD), and all but letters, spaces and
+   * . , ; ' is taken off; words get lower case, and only a-z, 0-9 and ' make words. Default "lower" for words, "none" for
+   * characters.
+   */
+  normalize?: Normalization;
+  /** How often the training texts must have a token to know it. Default 1. */
+  minCount?: number;
+  /** Steps or tokens that are taken of a sequence; the rest is cut off. Default: all. */
+  maxLength?: number;
+  /** What stands between several labels in one column, for "multilabel": "|". Default: nothing does. */
+  labelSeparator?: string;
+  /** Targets of "multiclass" as rows of 0 and one 1, for the loss "bce". Default false: "crossEntropy". */
+  oneHot?: boolean;
+  /** Names of the label columns, as their reader gave them. */
+  labelNames?: readonly string[];
+  /** Names of the channels, as their reader gave them. */
+  channelNames?: readonly string[];
+}
+
+/** The options of a pipeline besides the names that a reader gives: types, defaults, ranges. */
+export const PIPELINE_OPTIONS: {
+  readonly [Name in keyof Required<Omit<PipelineOptions, "labelNames" | "channelNames">>]: OptionSpec;
+} = {
+  task: { type: "choice", optional: true, choices: LABEL_TASKS, about: "what is predicted" },
+  standardize: { type: "boolean", default: true, about: "channels with mean 0 and standard deviation 1" },
+  missing: { type: "choice", default: "error", choices: MISSING_POLICIES, about: "what is done about missing values" },
+  patch: { type: "integer", default: 1, least: 1, most: 65536, about: "consecutive steps that become one" },
+  tokens: { type: "choice", optional: true, choices: TOKEN_UNITS, about: "what a token of text is" },
+  normalize: { type: "choice", optional: true, choices: NORMALIZATIONS, about: "what is done to text first" },
+  minCount: { type: "integer", default: 1, least: 1, most: 1e9, about: "how often a token must occur" },
+  maxLength: { type: "integer", optional: true, least: 1, most: 1e9, about: "steps or tokens of a sequence" },
+  labelSeparator: { type: "text", optional: true, about: "between the labels of one column" },
+  oneHot: { type: "boolean", default: false, about: "one-hot targets, for the loss bce" },
+};
+
+/** Width of the embedding of tokens, unless one is chosen. */
+const EMBEDDING_SIZE = 32;
+
+/** Numbers in one array at most: what a Float32Array of 8 GiB holds. */
+const MOST_NUMBERS = 2 ** 31;
+
+/** What is done to sequences of numbers, as JSON: missing values, then patches, then scale. */
+export interface NumberInputs {
+  /** Always "numbers". */
+  readonly kind: "numbers";
+  /** Numbers per step, before patching. */
+  readonly channels: number;
+  /** Names of the channels; null where nobody knows them. */
+  readonly names: readonly string[] | null;
+  /** What is done about missing values. */
+  readonly missing: MissingPolicy;
+  /** What stands in for missing values of each channel; null where nothing does. */
+  readonly means: readonly number[] | null;
+  /** Consecutive steps that become one. */
+  readonly patch: number;
+  /** Steps, after patching, that are taken of a sequence; null: all. */
+  readonly maxLength: number | null;
+  /** Of the channels after patching. */
+  readonly scaling: ScalingState | null;
+}
+
+/** What is done to text, as JSON. */
+export interface TokenInputs {
+  /** Always "tokens". */
+  readonly kind: "tokens";
+  /** Tokens and their numbers. */
+  readonly vocabulary: VocabularyState;
+}
+
+/** A {@linkcode Pipeline} as JSON. */
+export interface PipelineState {
+  /** Always "sequences". */
+  readonly kind: "sequences";
+  /** Of this structure: 1. */
+  readonly version: 1;
+  /** What is done to the inputs. */
+  readonly inputs: NumberInputs | TokenInputs;
+  /** What is done to the labels. */
+  readonly labels: LabelState;
+}
+
+/** Sequences as a model takes them, and the records they came from. */
+export interface PreparedSequences {
+  /** Inputs (N, T, I), row-major; or tokens (N, T). */
+  readonly x: Float32Array | Int32Array;
+  /** [N, T, I]; of tokens [N, T, 1]. */
+  readonly shape: readonly [number, number, number];
+  /** Steps of each sequence (N); absent where all have T. */
+  readonly lengths?: Int32Array;
+  /** The number of the record behind each sequence (N), as missing: "drop" leaves some out. */
+  readonly rows: Uint32Array;
+}
+
+/** Labelled sequences as a model takes them, and the records they came from. */
+export interface PreparedDataset extends PreparedSequences {
+  /** Class numbers (N) for "crossEntropy", else rows (N, O). */
+  readonly targets: Float32Array | Int32Array;
+  /** How much each sequence counts in the loss (N); absent where all count the same. */
+  readonly weights?: Float32Array;
+}
+
+function wrong(message: string): RangeError {
+  return new RangeError(`Cannot prepare data: ${message}`);
+}
+
+/**
+ * What makes a file's records a model's inputs and targets, and a model's outputs labels or numbers in the data's units.
+ * All it knows (classes, means, vocabulary) comes from the training records; as JSON it goes into the checkpoint.
+ *
+ * Classes are sorted as text. "binary" is one output with the loss "bce": the probability of the second class. Labels that
+ * are guessed are never "binary" but "multiclass", two classes too: one output per class with "crossEntropy".
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { Pipeline } from "@grutto/grutto";
+ *
+ * const record = (values: number[], label: string, line: number) => ({
+ *   values: Float32Array.from(values), steps: values.length, channels: 1, labels: [label], place: `data.csv, line ${line}`,
+ * });
+ * const records = [record([1, 2, 3], "up", 1), record([3, 2], "down", 2)];
+ * const pipeline = Pipeline.fit(records);
+ * assert.deepEqual([pipeline.task, pipeline.labels, pipeline.loss], ["multiclass", ["down", "up"], "crossEntropy"]);
+ * const { shape, lengths, targets } = pipeline.dataset(records);
+ * assert.deepEqual([shape, [...lengths!], [...targets]], [[2, 3, 1], [3, 2], [1, 0]]);
+ * assert.equal(pipeline.decode([0.2, 0.8]).label, "up");
+ * const copy = Pipeline.from(JSON.parse(JSON.stringify(pipeline)));
+ * assert.deepEqual(copy.dataset(records), pipeline.dataset(records));
+ * ```
+ */
+export class Pipeline {
+  /** What was guessed when it was fitted, in words: "task multiclass: 9 different labels". */
+  readonly guesses: readonly string[];
+  readonly #inputs: Numbers | Vocabulary;
+  readonly #labels: Labels;
+
+  private constructor(inputs: Numbers | Vocabulary, labels: Labels, guesses: readonly string[] = []) {
+    this.#inputs = inputs;
+    this.#labels = labels;
+    this.guesses = guesses;
+  }
+
+  /**
+   * A pipeline that knows the training records, and nothing else.
+   *
+   * @throws {TypeError} If an option is unknown or of the wrong type.
+   * @throws {RangeError} If an option is out of range, or the records are none, of one class, without labels, or do not fit
+   * one another: the message names the place.
+   */
+  static fit(records: readonly SequenceRecord[], options: PipelineOptions = {}): Pipeline {
+    const { labelNames, channelNames, ...rest } = options;
+    const full = resolveOptions("prepare data", PIPELINE_OPTIONS, rest) as unknown as FullOptions;
+    if (!records.length) throw wrong("there are no records");
+    const guesses: string[] = [];
+    const text = records[0]!.text !== undefined;
+    let kept = records, inputs: Numbers | Vocabulary;
+    const { tokens, normalize, minCount, maxLength, patch } = full;
+    if (text ? patch > 1 : tokens ?? normalize ?? minCount > 1) {
+      const names = text ? "patch is" : "tokens, normalize and minCount are";
+      throw wrong(`${names} for ${text ? "numbers, got text" : "text, got numbers"} in ${records[0]!.place}`);
+    }
+    if (text) {
+      const texts = records.map(textOf), unit = tokens ?? guessUnit(texts);
+      if (!tokens) guesses.push(`tokens ${unit}: what most texts look like`);
+      inputs = Vocabulary.fit(texts, {
+        unit,
+        normalize: normalize ?? (unit === "words" ? "lower" : "none"),
+        minCount,
+        maxLength,
+      });
+    } else {
+      inputs = Numbers.fit(records, full, channelNames);
+      kept = records.filter((_, i) => inputs instanceof Numbers && inputs.keeps(records[i]!));
+      if (!kept.length) throw wrong(`every record has missing values, the first at ${missingPlace(records[0]!)}`);
+    }
+    const { task, labelSeparator: separator, oneHot, standardize } = full;
+    const labels = Labels.fit(kept, { task, names: labelNames, separator, oneHot, standardize });
+    if (labels.guess) guesses.unshift(`task ${labels.guess}`);
+    return new Pipeline(inputs, labels, guesses);
+  }
+
+  /**
+   * A pipeline as it was stored.
+   *
+   * @param json What `toJSON` gave; it may come from anybody, and is checked in full.
+   * @throws {TypeError} If something is missing, too much, of the wrong type, not finite, or does not fit the rest.
+   */
+  static from(json: unknown): Pipeline {
+    const place = "preprocessing";
+    const state = fields(json, place, ["kind", "version", "inputs", "labels"]);
+    oneOf(state.kind, `${place}.kind`, ["sequences"]);
+    whole(state.version, `${place}.version`, 1, 1);
+    const kind = (state.inputs as Partial<NumberInputs> | null)?.kind;
+    const inputs = oneOf(kind, `${place}.inputs.kind`, ["numbers", "tokens"]) === "numbers"
+      ? Numbers.from(state.inputs, `${place}.inputs`)
+      : Vocabulary.from(
+        fields(state.inputs, `${place}.inputs`, ["kind", "vocabulary"]).vocabulary,
+        `${place}.inputs.vocabulary`,
+      );
+    return new Pipeline(inputs, Labels.from(state.labels, `${place}.labels`));
+  }
+
+  /** As JSON can hold it; numbers to the bit. */
+  toJSON(): PipelineState {
+    const inputs = this.#inputs instanceof Vocabulary
+      ? { kind: "tokens" as const, vocabulary: this.#inputs.toJSON() }
+      : this.#inputs.toJSON();
+    return { kind: "sequences", version: 1, inputs, labels: this.#labels.toJSON() };
+  }
+
+  /** What is predicted. */
+  get task(): LabelTask {
+    return this.#labels.task;
+  }
+
+  /** The loss that fits the task. */
+  get loss(): "bce" | "crossEntropy" | "mse" {
+    return this.#labels.loss;
+  }
+
+  /** Names of the classes, or of the targets of "regression". */
+  get labels(): readonly string[] {
+    return this.#labels.names;
+  }
+
+  /** Numbers per step, I; for tokens 32, the width that their embedding gets unless another is chosen. */
+  get inputSize(): number {
+    return this.#inputs instanceof Vocabulary ? EMBEDDING_SIZE : this.#inputs.width;
+  }
+
+  /** Outputs, O. */
+  get outputSize(): number {
+    return this.#labels.outputSize;
+  }
+
+  /** Tokens, padding and unknown included, V; 0: inputs are numbers. */
+  get numEmbeddings(): number {
+    return this.#inputs instanceof Vocabulary ? this.#inputs.size : 0;
+  }
+
+  /** The token of padding; undefined: inputs are numbers. */
+  get paddingIdx(): number | undefined {
+    return this.#inputs instanceof Vocabulary ? PADDING : undefined;
+  }
+
+  /** Names of the channels, where their reader knew them. */
+  get channelNames(): readonly string[] | undefined {
+    return this.#inputs instanceof Vocabulary ? undefined : this.#inputs.names;
+  }
+
+  /** The tokens of a text, as they stand in the sequence; none for numbers. */
+  tokens(text: string): string[] {
+    return this.#inputs instanceof Vocabulary ? this.#inputs.split(text) : [];
+  }
+
+  /**
+   * Records as labelled sequences.
+   *
+   * @returns `x` (N, T, I) standardised and padded with 0, or tokens (N, T); `targets` as the loss takes them; `weights`
+   * where a record has one.
+   * @throws {RangeError} If a record does not fit those of the training: a label that is missing or was never seen there,
+   * another number of channels, a missing or infinite value. The message names the place.
+   */
+  dataset(records: readonly SequenceRecord[]): PreparedDataset {
+    const sequences = this.sequences(records), kept = Array.from(sequences.rows, (row) => records[row]!);
+    const weights = weightsOf(kept);
+    return { ...sequences, targets: this.#labels.encode(kept), ...weights && { weights } };
+  }
+
+  /**
+   * Records as sequences, for prediction: labels are not looked at.
+   *
+   * @throws {RangeError} As `dataset`.
+   */
+  sequences(records: readonly SequenceRecord[]): PreparedSequences {
+    if (!records.length) throw wrong("there are no records");
+    if (this.#inputs instanceof Vocabulary) {
+      const vocabulary = this.#inputs, tokens = records.map((record) => vocabulary.encode(textOf(record)));
+      return pack(tokens, 1, (size) => new Int32Array(size), Uint32Array.from(records.keys()));
+    }
+    const inputs = this.#inputs;
+    const rows = Uint32Array.from(records.keys()).filter((row) => inputs.keeps(records[row]!));
+    if (!rows.length) throw wrong(`every record has missing values, the first at ${missingPlace(records[0]!)}`);
+    return pack(
+      Array.from(rows, (row) => inputs.encode(records[row]!)),
+      inputs.width,
+      (size) => new Float32Array(size),
+      rows,
+    );
+  }
+
+  /**
+   * What a model's output for one sequence says.
+   *
+   * @param row Probabilities, or values for "regression" (O), as `predict` gives them.
+   * @throws {RangeError} If they are not O numbers.
+   */
+  decode(row: ArrayLike<number>): Decoded {
+    return this.#labels.decode(row);
+  }
+}
+
+type FullOptions =
+  & Required<Pick<PipelineOptions, "standardize" | "missing" | "patch" | "minCount" | "oneHot">>
+  & Omit<PipelineOptions, "labelNames" | "channelNames">;
+
+/** What is done to sequences of numbers. */
+class Numbers {
+  readonly #state: NumberInputs;
+  readonly #scaling: Scaling | null;
+
+  private constructor(state: NumberInputs, scaling: Scaling | null) {
+    this.#state = state;
+    this.#scaling = scaling;
+  }
+
+  static fit(
+    records: readonly SequenceRecord[],
+    { missing, patch, maxLength, standardize }: FullOptions,
+    channelNames: readonly string[] = [],
+  ): Numbers {
+    const { channels } = records[0]!, fits = new Set(channelNames).size === channels;
+    const state: NumberInputs = {
+      kind: "numbers",
+      channels,
+      names: fits && channelNames.length === channels ? [...channelNames] : null,
+      missing,
+      means: null,
+      patch,
+      maxLength: maxLength ?? null,
+      scaling: null,
+    };
+    const draft = new Numbers(state, null);
+    const kept = records.filter((record) => draft.keeps(record));
+    const name = (channel: number) => draft.channel(channel);
+    let means: number[] | null = null;
+    if (missing === "mean" || missing === "last") {
+      means = [...channelMeans(kept.map((record) => record.values!), channels)];
+      const empty = means.findIndex((mean) => !Number.isFinite(mean));
+      if (empty >= 0) throw wrong(`${name(empty)} has no value`);
+    }
+    const filler = new Numbers({ ...state, means }, null);
+    if (!standardize || !kept.length) return filler;
+    const scaling = Scaling.fit(
+      kept.map((record) => filler.encode(record)),
+      channels * patch,
+      (channel) => name(channel % channels),
+    );
+    return new Numbers({ ...state, means, scaling: scaling.toJSON() }, scaling);
+  }
+
+  static from(json: unknown, place: string): Numbers {
+    const state = fields(json, place, [
+      "kind",
+      "channels",
+      "names",
+      "missing",
+      "means",
+      "patch",
+      "maxLength",
+      "scaling",
+    ]);
+    const channels = whole(state.channels, `${place}.channels`, 1, 2 ** 24);
+    const patch = whole(state.patch, `${place}.patch`, 1, 65536);
+    const missing = oneOf(state.missing, `${place}.missing`, MISSING_POLICIES);
+    const filled = missing === "mean" || missing === "last";
+    const scaling = nullable(state.scaling, (value) => Scaling.from(value, `${place}.scaling`, channels * patch));
+    return new Numbers({
+      kind: "numbers",
+      channels,
+      names: nullable(state.names, (value) => {
+        const names = distinctTexts(value, `${place}.names`, channels);
+        if (names.length === channels) return names;
+        throw new TypeError(`Cannot load preprocessing: ${place}.names must be ${channels}, got ${names.length}`);
+      }),
+      missing,
+      means: filled ? numbers(state.means, `${place}.means`, channels) : nullable(state.means, () => {
+        throw new TypeError(`Cannot load preprocessing: ${place}.means must be null where missing is "${missing}"`);
+      }),
+      patch,
+      maxLength: nullable(state.maxLength, (value) => whole(value, `${place}.maxLength`, 1)),
+      scaling: scaling?.toJSON() ?? null,
+    }, scaling);
+  }
+
+  toJSON(): NumberInputs {
+    return this.#state;
+  }
+
+  /** Numbers per step. */
+  get width(): number {
+    return this.#state.channels * this.#state.patch;
+  }
+
+  get names(): readonly string[] | undefined {
+    return this.#state.names ?? undefined;
+  }
+
+  /** A channel, for errors. */
+  channel(number: number): string {
+    const name = this.#state.names?.[number];
+    return name === undefined ? `channel ${number + 1}` : `channel ${JSON.stringify(name)}`;
+  }
+
+  /** Whether missing values leave the record in. */
+  keeps(record: SequenceRecord): boolean {
+    return this.#state.missing !== "drop" || !record.values?.some(Number.isNaN);
+  }
+
+  /** The steps of a record as the model takes them. */
+  encode(record: SequenceRecord): Float32Array {
+    const { channels, missing, means, patch, maxLength } = this.#state, { width } = this, scaling = this.#scaling;
+    const { values, steps, place } = record;
+    if (!values) throw wrong(`${place}: there must be numbers, got text`);
+    if (record.channels !== channels) {
+      throw wrong(`${place}: there must be ${channels} channel${channels === 1 ? "" : "s"}, got ${record.channels}`);
+    }
+    if (values.length !== steps * channels) {
+      throw wrong(`${place}: ${steps} steps of ${channels} numbers must be ${steps * channels}, got ${values.length}`);
+    }
+    if (steps === 0) throw wrong(`${place}: the sequence has no steps`);
+    if (steps < patch) throw wrong(`${place}: the sequence has ${steps} steps, fewer than a patch of ${patch}`);
+    const taken = Math.min(Math.floor(steps / patch), maxLength ?? Infinity) * width;
+    const own = values.slice(0, taken);
+    if (missing !== "error" && missing !== "drop") fillMissing(own, missing, means ?? new Float64Array(channels));
+    for (let i = 0, c = 0; i < taken; i++, c = c + 1 === width ? 0 : c + 1) {
+      const value = own[i]!;
+      if (Number.isNaN(value)) {
+        throw wrong(
+          `a value is missing at ${missingPlace(record)}: choose missing "drop", "zero", "mean" or "last" to go on`,
+        );
+      }
+      own[i] = scaling ? scaling.apply(value, c) : value;
+      if (!Number.isFinite(own[i])) {
+        const where = `step ${Math.floor(i / channels) + 1}, ${this.channel(i % channels)}`;
+        throw wrong(`${place}: ${where} is too large, got ${value}`);
+      }
+    }
+    return own;
+  }
+}
+
+/** Where the first missing value of a record stands. */
+function missingPlace(record: SequenceRecord): string {
+  if (record.missing !== undefined) return `${record.place} (${record.missing})`;
+  const at = record.values?.findIndex(Number.isNaN) ?? -1;
+  return at < 0
+    ? record.place
+    : `${record.place}, step ${Math.floor(at / record.channels) + 1}, channel ${at % record.channels + 1}`;
+}
+
+function textOf({ text, place }: SequenceRecord): string {
+  if (text === undefined) throw wrong(`${place}: there must be text, got numbers`);
+  return text;
+}
+
+/** Words where most texts have several. */
+function guessUnit(texts: readonly string[]): TokenUnit {
+  return texts.filter((text) => /\S\s+\S/.test(text)).length * 2 > texts.length ? "words" : "characters";
+}
+
+/** The weights of records, 1 where one has none; undefined where none has. */
+function weightsOf(records: readonly SequenceRecord[]): Float32Array | undefined {
+  if (records.every(({ weight }) => weight === undefined)) return undefined;
+  const weights = Float32Array.from(records, ({ weight = 1, place }) => {
+    if (weight >= 0 && Number.isFinite(Math.fround(weight))) return weight;
+    throw wrong(`${place}: the weight must be a number from 0, got ${weight}`);
+  });
+  if (weights.some((weight) => weight > 0)) return weights;
+  throw wrong("every record has the weight 0");
+}
+
+/** Sequences side by side, padded with 0 to the longest. */
+function pack(
+  sequences: readonly ArrayLike<number>[],
+  width: number,
+  empty: (size: number) => Float32Array | Int32Array,
+  rows: Uint32Array,
+): PreparedSequences {
+  const N = sequences.length, lengths = Int32Array.from(sequences, ({ length }) => length / width);
+  const T = lengths.reduce((a, b) => Math.max(a, b)), size = N * T * width;
+  if (size > MOST_NUMBERS) {
+    throw wrong(
+      `${N} sequences, all as long as the longest of ${T} steps of ${width}, are ${size} numbers, more than ${MOST_NUMBERS}; ` +
+        "maxLength cuts long ones",
+    );
+  }
+  const x = empty(size);
+  sequences.forEach((sequence, i) => x.set(sequence, i * T * width));
+  const shape = [N, T, width] as const;
+  return { x, shape, ...lengths.some((length) => length !== T) && { lengths }, rows };
+}

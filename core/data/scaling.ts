@@ -1,0 +1,128 @@
+/** Numbers on a common scale, and what stands in for numbers that are missing. */
+
+import { fields, numbers } from "./state.ts";
+
+/** What is done about a missing value. */
+export type MissingPolicy = "error" | "drop" | "zero" | "mean" | "last";
+
+/** All of them. */
+export const MISSING_POLICIES: readonly MissingPolicy[] = ["error", "drop", "zero", "mean", "last"];
+
+/** {@linkcode Scaling} as JSON. */
+export interface ScalingState {
+  /** What is subtracted, per channel. */
+  readonly mean: readonly number[];
+  /** What it is then divided by, per channel. */
+  readonly scale: readonly number[];
+}
+
+/**
+ * The mean of every channel, or of its squared distance from a centre, over the values that are there, in float64; NaN
+ * where there is none.
+ *
+ * @param parts Rows of as many values as there are channels.
+ */
+export function channelMeans(
+  parts: readonly ArrayLike<number>[],
+  channels: number,
+  centre?: Float64Array,
+): Float64Array {
+  const sums = new Float64Array(channels), counts = new Float64Array(channels);
+  for (const part of parts) {
+    for (let i = 0, c = 0; i < part.length; i++, c = c + 1 === channels ? 0 : c + 1) {
+      const value = part[i]!;
+      if (Number.isNaN(value)) continue;
+      sums[c]! += centre ? (value - centre[c]!) ** 2 : value;
+      counts[c]!++;
+    }
+  }
+  return sums.map((sum, c) => sum / counts[c]!);
+}
+
+/**
+ * Each channel less its mean, divided by its standard deviation (of the population, plus 1e-8). A channel that never
+ * changes is only shifted: dividing by 1e-8 would blow up the first new value.
+ */
+export class Scaling {
+  readonly #mean: Float64Array;
+  readonly #scale: Float64Array;
+
+  private constructor(mean: ArrayLike<number>, scale: ArrayLike<number>) {
+    this.#mean = Float64Array.from(mean);
+    this.#scale = Float64Array.from(scale);
+  }
+
+  /**
+   * From rows of as many values as there are channels, in parts; NaN is left out.
+   *
+   * @param name What errors call a channel.
+   * @throws {RangeError} If a channel has no value, or none that float64 can average.
+   */
+  static fit(parts: readonly ArrayLike<number>[], channels: number, name: (channel: number) => string): Scaling {
+    const mean = channelMeans(parts, channels), scale = channelMeans(parts, channels, mean).map(Math.sqrt);
+    const bad = scale.findIndex((deviation) => !Number.isFinite(deviation));
+    if (bad >= 0) {
+      const what = Number.isNaN(mean[bad]) ? "has no value" : "has values too large to average";
+      throw new RangeError(`Cannot prepare data: ${name(bad)} ${what}`);
+    }
+    return new Scaling(
+      mean,
+      scale.map((deviation, c) => changes(parts, channels, c) ? deviation + 1e-8 : 1),
+    );
+  }
+
+  /** The value on the common scale. */
+  apply(value: number, channel: number): number {
+    return (value - this.#mean[channel]!) / this.#scale[channel]!;
+  }
+
+  /** The value in the data's units. */
+  undo(value: number, channel: number): number {
+    return value * this.#scale[channel]! + this.#mean[channel]!;
+  }
+
+  /** As JSON. */
+  toJSON(): ScalingState {
+    return { mean: [...this.#mean], scale: [...this.#scale] };
+  }
+
+  /** From JSON that anybody may have written. */
+  static from(json: unknown, place: string, channels: number): Scaling {
+    const { mean, scale } = fields(json, place, ["mean", "scale"]);
+    return new Scaling(numbers(mean, `${place}.mean`, channels), numbers(scale, `${place}.scale`, channels, 0));
+  }
+}
+
+/** Whether a channel has two values that differ. */
+function changes(parts: readonly ArrayLike<number>[], channels: number, channel: number): boolean {
+  let first = NaN;
+  for (const part of parts) {
+    for (let i = channel; i < part.length; i += channels) {
+      const value = part[i]!;
+      if (Number.isNaN(value)) continue;
+      if (Number.isNaN(first)) first = value;
+      else if (value !== first) return true;
+    }
+  }
+  return false;
+}
+
+/**
+ * Puts numbers where some are missing, in place: 0, the channel's mean, or the last value before it (the mean where there
+ * is none: a later one would tell of the future).
+ *
+ * @param values Rows of as many values as there are means.
+ */
+export function fillMissing(
+  values: Float32Array | Float64Array,
+  policy: MissingPolicy,
+  means: ArrayLike<number>,
+): void {
+  const channels = means.length;
+  for (let i = 0; i < values.length; i++) {
+    if (!Number.isNaN(values[i])) continue;
+    if (policy === "zero") values[i] = 0;
+    else if (policy === "last" && i >= channels) values[i] = values[i - channels]!;
+    else if (policy === "mean" || policy === "last") values[i] = means[i % channels]!;
+  }
+}

@@ -82,6 +82,21 @@ export {
   parseCheckpoint,
   saveCheckpoint,
 } from "./core/train/checkpoint.ts";
+export { configFromStateDict } from "./core/exchange/config.ts";
+export { readSafetensors, type Safetensors, writeSafetensors } from "./core/exchange/safetensors.ts";
+export { type PtFile, readPt, writePt } from "./core/exchange/pt.ts";
+export {
+  describeModel,
+  type LoadedModel,
+  loadModel,
+  type ModelFile,
+  modelFile,
+  type ModelFormat,
+  modelFormat,
+  modelFormatOf,
+  readModel,
+  writeModel,
+} from "./core/exchange/model_file.ts";
 export { EventWriter } from "./core/report/tensorboard.ts";
 export type {
   AttentionExample,

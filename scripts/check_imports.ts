@@ -19,7 +19,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   data: [],
   train: ["device", "model", "data"],
   report: ["data", "train"],
-  cli: ["device", "model", "data", "train", "report"],
+  exchange: ["model", "data"],
+  cli: ["device", "model", "data", "train", "report", "exchange"],
 };
 
 /** What everyone in core/ may import; among themselves, they import nothing else. */

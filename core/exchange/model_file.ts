@@ -1,0 +1,194 @@
+/**
+ * Models as files of other programs: what such a file holds of a model, to and from bytes. Nothing is read or written here.
+ *
+ * @module
+ */
+
+import { type ModelConfig, resolveConfig } from "../model/config.ts";
+import type { LossName } from "../model/head.ts";
+import { createModel, LOSSES, type Model, type ModelOptions, type StateDict } from "../model/model.ts";
+import { VERSION } from "../version.ts";
+import { checkStateDict, configFromStateDict, withoutPrefix } from "./config.ts";
+import { quoted } from "./numbers.ts";
+import { readPt, writePt } from "./pt.ts";
+import { readSafetensors, writeSafetensors } from "./safetensors.ts";
+import { isZip } from "./zip.ts";
+
+/** What a model needs to predict. */
+export interface ModelFile {
+  /** Its options. */
+  readonly config: ModelConfig;
+  /** Its parameters, under PyTorch's names. */
+  readonly parameters: StateDict;
+  /** The loss it was trained with: it says what the logits mean. Default: not known. */
+  readonly loss?: LossName;
+  /** What makes its inputs of raw data, and labels of its outputs: a pipeline as JSON. Default: none. */
+  readonly preprocessing?: unknown;
+}
+
+/** Formats of other programs that models are read from. */
+export type ModelFormat = "safetensors" | "pt";
+
+/** The text in a file's metadata that holds what a state dict does not: a JSON object. */
+const KEY = "grutto";
+
+/** The format that a file is in by its first bytes; undefined for any other, a checkpoint in JSON among them. */
+export function modelFormat(bytes: Uint8Array): ModelFormat | undefined {
+  if (isZip(bytes) || bytes[0] === 0x80) return "pt";
+  // Behind the length of the header, whose upper half is 0 in any file there can be, stands the header: an object.
+  return bytes[8] === 0x7b && bytes.subarray(4, 8).every((byte) => byte === 0) ? "safetensors" : undefined;
+}
+
+/** The format that a name's ending asks for: `.safetensors`, or `.pt`, `.pth` and `.bin`; undefined for any other. */
+export function modelFormatOf(name: string): ModelFormat | undefined {
+  const ending = name.toLowerCase().match(/\.(\w+)$/)?.[1];
+  return ending === "safetensors" ? "safetensors" : ["pt", "pth", "bin"].includes(ending!) ? "pt" : undefined;
+}
+
+/**
+ * The model in a safetensors file or in a `.pt` file. One that Grutto wrote says its options, loss and preprocessing; of
+ * any other, the options come from the names and shapes of the state dict, which may stand under a prefix ("module.").
+ *
+ * @param name What the errors call the file.
+ * @throws {SyntaxError} If it is cut off, damaged or contradicts itself.
+ * @throws {TypeError} If it is of another format, or of another model.
+ * @throws {RangeError} If shapes and bytes do not fit together.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, loadModel, modelFile, writeModel } from "@grutto/grutto";
+ *
+ * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2, dropout: 0.5 }, { seed: 3 });
+ * const bytes = writeModel(await modelFile(model), "safetensors");
+ * const { model: copy } = await loadModel(bytes);
+ * assert.deepEqual(await copy.stateDict(), await model.stateDict());
+ * assert.equal(copy.config.dropout, 0.5);
+ * copy.dispose();
+ * ```
+ */
+export function readModel(bytes: Uint8Array, name = "model"): ModelFile {
+  const format = modelFormat(bytes), action = `Cannot read "${name}"`;
+  if (!format) throw new TypeError(`${action}: it is neither a safetensors file nor a .pt file`);
+  const { tensors, metadata } = format === "pt" ? readPt(bytes, name) : readSafetensors(bytes, name);
+  const parameters = withoutPrefix(tensors);
+  try {
+    const own = Object.hasOwn(metadata, KEY) ? parseOwn(metadata[KEY]!) : undefined;
+    if (!own) return { config: configFromStateDict(parameters), parameters };
+    checkStateDict(parameters, own.config);
+    return { ...own, parameters };
+  } catch (error) {
+    if (error instanceof Error) error.message = error.message.replace(/^Cannot [^":]*: /, `${action}: `);
+    throw error;
+  }
+}
+
+/** What Grutto wrote beside the tensors. */
+function parseOwn(text: string): Omit<ModelFile, "parameters"> {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new SyntaxError(`Cannot read model: its metadata is not JSON: ${(error as Error).message}`);
+  }
+  const { writtenBy: _, config, loss, preprocessing, ...rest } = Object(json) as Record<string, unknown>;
+  const odd = Object.keys(rest)[0];
+  if (odd !== undefined) throw new TypeError(`Cannot read model: its metadata has an unknown field ${quoted(odd)}`);
+  if (loss !== undefined && !LOSSES.includes(loss as LossName)) {
+    throw new TypeError(`Cannot read model: its loss must be one of ${LOSSES.join(", ")}, got ${quoted(loss)}`);
+  }
+  return {
+    config: resolveConfig(config as ModelConfig),
+    ...loss !== undefined && { loss: loss as LossName },
+    ...preprocessing !== undefined && { preprocessing },
+  };
+}
+
+/**
+ * A model as a file: what {@linkcode readModel} reads, and PyTorch too.
+ *
+ * @throws {TypeError | RangeError} If the parameters are not those of the config.
+ */
+export function writeModel(
+  { config, parameters, loss, preprocessing }: ModelFile,
+  format: ModelFormat,
+): Uint8Array<ArrayBuffer> {
+  checkStateDict(parameters, config);
+  const own = { writtenBy: `grutto ${VERSION}`, config, loss, preprocessing };
+  // "format" is what other readers of safetensors look for.
+  return format === "pt"
+    ? writePt(parameters, { [KEY]: JSON.stringify(own) })
+    : writeSafetensors(parameters, { format: "pt", [KEY]: JSON.stringify(own) });
+}
+
+/**
+ * What a file is to hold of a model.
+ *
+ * @param options The loss it was trained with (default: that of its last trainer), and its pipeline as JSON.
+ */
+export async function modelFile(
+  model: Model,
+  { loss = model.loss, preprocessing }: { loss?: LossName; preprocessing?: unknown } = {},
+): Promise<ModelFile> {
+  return { config: model.config, parameters: await model.stateDict(), loss, preprocessing };
+}
+
+/** What {@linkcode loadModel} returns. */
+export interface LoadedModel {
+  /** With the parameters of the file. */
+  readonly model: Model;
+  /** The loss it was trained with, if the file says. */
+  readonly loss?: LossName;
+  /** Its pipeline as JSON, if the file holds one. */
+  readonly preprocessing?: unknown;
+}
+
+/**
+ * The model in a file, ready to predict: see {@linkcode readModel}.
+ *
+ * @param options What it is to compute on, and what the errors call the file.
+ * @throws {SyntaxError | TypeError | RangeError} If the bytes are no model, or a parameter is no finite number.
+ */
+export async function loadModel(
+  bytes: Uint8Array,
+  { name, ...options }: ModelOptions & { name?: string } = {},
+): Promise<LoadedModel> {
+  const { config, parameters, ...rest } = readModel(bytes, name), model = await createModel(config, options);
+  try {
+    await model.loadStateDict(parameters);
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+  return { model, ...rest };
+}
+
+/** What a file holds of a model, in lines: its shape, its options, and each tensor with its least and greatest number. */
+export function describeModel({ config, parameters, loss, preprocessing }: ModelFile): string[] {
+  const { inputSize, hiddenSize, outputSize, numLayers, bidirectional, bias, dropout, layerDropout, numEmbeddings } =
+    resolveConfig(config);
+  const tensors = Object.entries(parameters), plural = (n: number, word: string) => `${n} ${word}${n === 1 ? "" : "s"}`;
+  const size = tensors.reduce((sum, [, { data }]) => sum + data.length, 0);
+  const width = Math.max(...tensors.map(([name]) => name.length));
+  return [
+    `GRU with additive attention: ${
+      [
+        ...numEmbeddings ? [plural(numEmbeddings, "token"), `embedding ${inputSize}`] : [plural(inputSize, "input")],
+        `${plural(numLayers, "layer")} of ${hiddenSize}`,
+        plural(outputSize, "output"),
+      ].join(", ")
+    }`,
+    `bidirectional ${bidirectional}, bias ${bias}, dropout ${dropout}, between layers ${layerDropout}`,
+    `loss ${loss ?? "not known"}, preprocessing ${preprocessing ? "included" : "none"}`,
+    `${plural(size, "number")} in ${plural(tensors.length, "tensor")}:`,
+    ...tensors.map(([name, { shape, data }]) => {
+      let least = Infinity, greatest = -Infinity;
+      for (const value of data) {
+        least = Math.min(least, value);
+        greatest = Math.max(greatest, value);
+      }
+      const of = `[${shape.join(", ")}]`.padEnd(14);
+      return `  ${name.padEnd(width)}  ${of}  ${least.toPrecision(4)} to ${greatest.toPrecision(4)}`;
+    }),
+  ];
+}

@@ -1,0 +1,193 @@
+/**
+ * The safetensors format: 8 bytes with the length of a header, the header (JSON: each tensor's type, shape and bytes, and
+ * texts of the writer's own under "__metadata__"), and the numbers, one tensor right behind the other.
+ *
+ * @module
+ */
+
+import type { StateDict } from "../model/model.ts";
+import { bytesOf, checkedEntries, type Dtype, elements, isCount, quoted, sizeOf, toFloat32 } from "./numbers.ts";
+
+/** What {@linkcode readSafetensors} returns. */
+export interface Safetensors {
+  /** All tensors, by name. */
+  readonly tensors: StateDict;
+  /** Texts that the writer put beside them. */
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** The reserved name of the header that is no tensor. */
+const METADATA = "__metadata__";
+
+/** The most bytes of header that the format's own library reads. */
+const MOST_HEADER = 100e6;
+
+const DTYPES: ReadonlyMap<unknown, Dtype> = new Map<string, Dtype>([
+  ["F32", "float32"],
+  ["F64", "float64"],
+  ["F16", "float16"],
+  ["BF16", "bfloat16"],
+  ["I64", "int64"],
+  ["I32", "int32"],
+  ["I16", "int16"],
+  ["I8", "int8"],
+  ["U8", "uint8"],
+  ["BOOL", "bool"],
+]);
+
+/**
+ * The tensors of a safetensors file. Numbers of other types than F32 are converted: floats rounded, whole numbers where
+ * 32-bit floats hold them exactly.
+ *
+ * @param name What the errors call the file.
+ * @throws {SyntaxError} If the header is cut off or is not JSON.
+ * @throws {TypeError} If the header says something else than tensors do, a name twice, or an unknown type of numbers.
+ * @throws {RangeError} If lengths, shapes and bytes do not fit together, or a number does not fit 32-bit floats.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { readSafetensors, writeSafetensors } from "@grutto/grutto";
+ *
+ * const bytes = writeSafetensors({ "fc.bias": { shape: [2], data: Float32Array.of(1, 2) } }, { author: "me" });
+ * const { tensors, metadata } = readSafetensors(bytes);
+ * assert.deepEqual([tensors["fc.bias"]!.data, metadata.author], [Float32Array.of(1, 2), "me"]);
+ * ```
+ */
+export function readSafetensors(bytes: Uint8Array, name = "safetensors"): Safetensors {
+  const action = `Cannot read "${name}"`;
+  if (bytes.length < 8) {
+    throw new SyntaxError(`${action}: it is cut off: a header's length takes 8 bytes, got ${bytes.length}`);
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset), length = Number(view.getBigUint64(0, true));
+  const rest = bytes.length - 8;
+  if (length > Math.min(rest, MOST_HEADER)) {
+    throw new RangeError(`${action}: its header would be ${length} bytes, and ${rest} follow`);
+  }
+  let text: string, header: unknown;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, 8 + length));
+    header = JSON.parse(text);
+  } catch (error) {
+    throw new SyntaxError(`${action}: its header is not JSON: ${(error as Error).message}`);
+  }
+  const entries = Object.entries(record(header, `${action}: its header`)), data = bytes.subarray(8 + length);
+  const metadata: [string, string][] = [], tensors: [string, Entry][] = [];
+  for (const [key, value] of entries) {
+    const fields = record(value, `${action}: ${quoted(key)}`);
+    if (key === METADATA) metadata.push(...texts(fields, action));
+    else tensors.push([key, entry(fields, `${action}: ${quoted(key)}`)]);
+  }
+  // JSON.parse takes the last of two entries of a name without a word.
+  const names = entries.length + metadata.length + 3 * tensors.length;
+  if (countNames(text) !== names) throw new TypeError(`${action}: a name stands twice in its header`);
+
+  // Every byte belongs to one tensor: what is checked here is all that is allocated below.
+  tensors.sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
+  let end = 0;
+  for (const [key, tensor] of tensors) {
+    if (tensor.begin !== end) {
+      throw new RangeError(`${action}: ${quoted(key)} begins at byte ${tensor.begin}, expected ${end}`);
+    }
+    end = tensor.end;
+  }
+  if (end !== data.length) {
+    throw new RangeError(`${action}: its tensors take ${end} bytes, and ${data.length} are there`);
+  }
+  return {
+    tensors: Object.fromEntries(tensors.map(([key, { dtype, shape, begin, end }]) => {
+      const values = toFloat32(data.subarray(begin, end), dtype, shape, `${action}: ${quoted(key)}`);
+      return [key, { shape, data: values }];
+    })),
+    metadata: Object.fromEntries(metadata),
+  };
+}
+
+/** What a header says of a tensor. */
+interface Entry {
+  readonly dtype: Dtype;
+  readonly shape: number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+function record(value: unknown, what: string): Record<string, unknown> {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new TypeError(`${what} must be an object, got ${quoted(value)}`);
+  }
+  return value as Record<string, unknown>;
+}
+
+function texts(fields: Record<string, unknown>, action: string): [string, string][] {
+  return Object.entries(fields).map(([key, value]) => {
+    if (typeof value !== "string") {
+      throw new TypeError(`${action}: ${METADATA} ${quoted(key)} must be a text, got ${quoted(value)}`);
+    }
+    return [key, value];
+  });
+}
+
+function entry(fields: Record<string, unknown>, place: string): Entry {
+  const odd = Object.keys(fields).find((key) => !["dtype", "shape", "data_offsets"].includes(key));
+  if (odd !== undefined) throw new TypeError(`${place} has an unknown field ${quoted(odd)}`);
+  const own = (key: string) => Object.hasOwn(fields, key) ? fields[key] : undefined;
+  const counts = (key: string): number[] => {
+    const value = own(key);
+    if (!Array.isArray(value) || !value.every(isCount)) {
+      throw new TypeError(`${place}: ${key} must be a list of whole numbers from 0, got ${quoted(value)}`);
+    }
+    return value;
+  };
+  const dtype = DTYPES.get(own("dtype")), shape = counts("shape"), offsets = counts("data_offsets");
+  if (!dtype) {
+    throw new TypeError(`${place}: dtype must be one of ${[...DTYPES.keys()].join(", ")}, got ${quoted(own("dtype"))}`);
+  }
+  if (offsets.length !== 2) throw new TypeError(`${place}: data_offsets must be two numbers, got ${quoted(offsets)}`);
+  const [begin, end] = offsets as [number, number], count = elements(shape);
+  if (count === undefined || end - begin !== count * sizeOf(dtype)) {
+    throw new RangeError(`${place}: ${dtype} of shape ${quoted(shape)} do not take the bytes from ${begin} to ${end}`);
+  }
+  return { dtype, shape, begin, end };
+}
+
+/** The names in a text of JSON: strings with a colon behind them. */
+function countNames(text: string): number {
+  let count = 0;
+  for (const [, colon] of text.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"\s*(:)?/gs)) if (colon) count++;
+  return count;
+}
+
+/**
+ * Tensors as a safetensors file, in the order of the dict, F32.
+ *
+ * @param metadata Texts to put beside them. Default: none.
+ * @throws {TypeError | RangeError} If an entry is no tensor, or has another count of numbers than its shape says.
+ */
+export function writeSafetensors(
+  dict: StateDict,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array<ArrayBuffer> {
+  const action = "write safetensors", tensors = checkedEntries(dict, action);
+  for (const [key, value] of Object.entries(metadata)) {
+    if (typeof value !== "string") {
+      throw new TypeError(`Cannot ${action}: metadata ${quoted(key)} must be a text, got ${value}`);
+    }
+  }
+  const header: [string, unknown][] = Object.keys(metadata).length ? [[METADATA, metadata]] : [];
+  let end = 0;
+  for (const [name, { shape, data }] of tensors) {
+    if (name === METADATA) throw new TypeError(`Cannot ${action}: no tensor can be named ${METADATA}`);
+    header.push([name, { dtype: "F32", shape, data_offsets: [end, end += data.byteLength] }]);
+  }
+  const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
+  // Padded so that the numbers begin at a multiple of 8.
+  const length = Math.ceil(json.length / 8) * 8, bytes = new Uint8Array(8 + length + end);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
+  bytes.fill(0x20, 8, 8 + length).set(json, 8);
+  let at = 8 + length;
+  for (const [, tensor] of tensors) {
+    bytes.set(bytesOf(tensor), at);
+    at += tensor.data.byteLength;
+  }
+  return bytes;
+}

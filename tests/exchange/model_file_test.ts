@@ -1,0 +1,175 @@
+import assert from "node:assert/strict";
+import { configFromStateDict } from "../../core/exchange/config.ts";
+import {
+  describeModel,
+  loadModel,
+  modelFile,
+  modelFormat,
+  modelFormatOf,
+  readModel,
+  writeModel,
+} from "../../core/exchange/model_file.ts";
+import { writePt } from "../../core/exchange/pt.ts";
+import { writeSafetensors } from "../../core/exchange/safetensors.ts";
+import type { ModelConfig } from "../../core/model/config.ts";
+import { createModel, type StateDict } from "../../core/model/model.ts";
+import { evaluate } from "../../core/train/evaluate.ts";
+import { assertClose } from "../close.ts";
+import { numbers, readFixture, type StoredTensor, type StoredTensors } from "../golden.ts";
+
+const CHECKPOINT = new URL("../testdata/golden/checkpoint/", import.meta.url);
+const SAVED = new URL("../testdata/exchange/", import.meta.url);
+const read = (name: string, folder = CHECKPOINT) => Deno.readFileSync(new URL(name, folder));
+
+const SMALL: ModelConfig = { inputSize: 3, hiddenSize: 4, outputSize: 2 };
+const CONFIGS: Record<string, ModelConfig> = {
+  plain: SMALL,
+  "3 layers": { ...SMALL, numLayers: 3 },
+  bidirectional: { ...SMALL, bidirectional: true, numLayers: 2 },
+  "no bias": { ...SMALL, bias: false },
+};
+
+async function parametersOf(config: ModelConfig): Promise<StateDict> {
+  using model = await createModel(config, { seed: 2 });
+  return await model.stateDict();
+}
+
+for (const file of ["model.pt", "full.pt", "model.safetensors"]) {
+  Deno.test(`PyTorch's ${file} predicts as in PyTorch`, async () => {
+    const { model } = await loadModel(read(file), { name: file });
+    const data = readFixture<StoredTensors>("checkpoint/data.json");
+    const { final_model_in_eval_mode: { test } } = readFixture<{
+      final_model_in_eval_mode: { test: { accuracy: number; logits: StoredTensor } };
+    }>("checkpoint/metrics.json");
+    const x = Float32Array.from(numbers(data.test_x!)), { shape } = data.test_x!;
+    const targets = Float32Array.from(numbers(data.test_y!));
+    assert.equal((await evaluate(model, { x, shape, targets }, { loss: "bce" })).accuracy, test.accuracy);
+    assertClose((await model.forward({ x, shape })).logits.data, numbers(test.logits), 1e-5, "logits");
+    model.dispose();
+  });
+}
+
+for (const [name, config] of Object.entries(CONFIGS)) {
+  Deno.test(`configFromStateDict finds the options of a model: ${name}`, async () => {
+    const found = configFromStateDict(await parametersOf(config));
+    const { numLayers = 1, bidirectional = false, bias = true } = config;
+    assert.deepEqual(found, { ...SMALL, numLayers, bidirectional, bias });
+  });
+
+  for (const format of ["safetensors", "pt"] as const) {
+    Deno.test(`a model comes back whole from ${format}: ${name}`, async () => {
+      const parts = { config: { ...config, dropout: 0.5 }, preprocessing: { version: 1, labels: ["é", "__proto__"] } };
+      const file = { ...parts, parameters: await parametersOf(config), loss: "crossEntropy" } as const;
+      const bytes = writeModel(file, format);
+      assert.equal(modelFormat(bytes), format);
+      const { config: full, ...rest } = readModel(bytes), { config: _, ...expected } = file;
+      assert.deepEqual(rest, expected);
+      assert.equal(full.dropout, 0.5);
+      assert.equal(full.numLayers, config.numLayers ?? 1);
+    });
+  }
+}
+
+Deno.test("modelFile and loadModel carry a model's loss and preprocessing", async () => {
+  using model = await createModel(SMALL, { seed: 3 });
+  const file = await modelFile(model, { loss: "mse", preprocessing: { mean: [1] } });
+  for (const format of ["safetensors", "pt"] as const) {
+    const { model: copy, loss, preprocessing } = await loadModel(writeModel(file, format));
+    assert.deepEqual([await copy.stateDict(), loss, preprocessing], [file.parameters, "mse", { mean: [1] }]);
+    copy.dispose();
+  }
+});
+
+Deno.test("readModel passes over the prefixes of PyTorch's wrappers", () => {
+  const plain = readModel(read("parameters.pt", SAVED));
+  assert.deepEqual(readModel(read("module_prefix.pt", SAVED)), plain);
+  assert.deepEqual(readModel(read("nested.pt", SAVED)), plain);
+});
+
+Deno.test("formats are told by first bytes and by endings", async () => {
+  const parameters = await parametersOf(SMALL), formats = (names: string[]) => names.map(modelFormatOf);
+  assert.equal(modelFormat(writePt(parameters)), "pt");
+  assert.equal(modelFormat(writeSafetensors(parameters)), "safetensors");
+  assert.equal(modelFormat(new TextEncoder().encode('{\n "format": "grutto-checkpoint"}')), undefined);
+  assert.equal(modelFormat(new Uint8Array(0)), undefined);
+  assert.deepEqual(formats(["a.PT", "b/c.pth", "d.bin"]), ["pt", "pt", "pt"]);
+  assert.deepEqual(formats(["a.safetensors", "a.json", "pt", "a.onnx"]), [
+    "safetensors",
+    undefined,
+    undefined,
+    undefined,
+  ]);
+});
+
+Deno.test("readModel says what is missing or odd", async () => {
+  const parameters = await parametersOf({ ...SMALL, numLayers: 2 });
+  const without = (name: string) => {
+    const { [name]: _, ...rest } = parameters;
+    return rest;
+  };
+  const reshaped = (name: string, shape: number[]) => ({
+    ...parameters,
+    [name]: { shape, data: new Float32Array(shape.reduce((a, b) => a * b)) },
+  });
+  const refused: [StateDict, string, string][] = [
+    [{}, "TypeError", 'missing parameter "gru.weight_ih_l0"'],
+    [without("fc.weight"), "TypeError", 'missing parameter "fc.weight"'],
+    [without("gru.bias_hh_l1"), "TypeError", 'missing parameter "gru.bias_hh_l1"'],
+    [without("gru.weight_ih_l1"), "TypeError", 'unknown parameter "gru.weight_hh_l1"'],
+    [
+      { ...without("fc.bias"), extra: parameters["fc.bias"]! },
+      "TypeError",
+      'missing parameter "fc.bias"; "extra" is none of its parameters',
+    ],
+    [
+      reshaped("gru.weight_ih_l0", [13, 3]),
+      "RangeError",
+      '"gru.weight_ih_l0" must have three rows per unit, got [13,3]',
+    ],
+    [reshaped("gru.weight_ih_l0", [36]), "RangeError", '"gru.weight_ih_l0" must have two dimensions, got [36]'],
+    [
+      reshaped("attention.attn.weight", [4, 4]),
+      "RangeError",
+      '"attention.attn.weight" must have shape [4,8], got [4,4]',
+    ],
+  ];
+  for (const [dict, name, message] of refused) {
+    assert.throws(() => readModel(writeSafetensors(dict), "m"), { name, message: `Cannot read "m": ${message}` });
+  }
+  const own = (text: string) => writeSafetensors(parameters, { grutto: text });
+  const config = { ...SMALL, numLayers: 2 };
+  for (
+    const [bytes, name, message] of [
+      [own("{"), "SyntaxError", /metadata is not JSON/],
+      [own("null"), "TypeError", /inputSize is missing/],
+      [own(JSON.stringify({ config: { ...config, speed: 1 } })), "TypeError", /unknown option "speed"/],
+      [own(JSON.stringify({ config: SMALL })), "TypeError", /unknown parameter "gru\.weight_ih_l1"/],
+      [own(JSON.stringify({ config, loss: "hinge" })), "TypeError", /loss must be one of bce/],
+      [own(JSON.stringify({ config, more: 1 })), "TypeError", /unknown field "more"/],
+      [new TextEncoder().encode("{}"), "TypeError", /neither a safetensors file nor a \.pt file/],
+    ] as const
+  ) {
+    assert.throws(() => readModel(bytes, "m"), (error: Error) => {
+      assert.equal(error.name, name);
+      assert.match(error.message, message);
+      assert.ok(error.message.startsWith('Cannot read "m": '), error.message);
+      return true;
+    });
+  }
+});
+
+Deno.test("loadModel refuses numbers that are not finite", async () => {
+  const parameters = await parametersOf(SMALL);
+  parameters["fc.bias"]!.data[1] = NaN;
+  await assert.rejects(() => loadModel(writeSafetensors(parameters)), {
+    name: "TypeError",
+    message: /"fc\.bias" holds NaN at 1/,
+  });
+});
+
+Deno.test("describeModel tells a model's shape and its tensors", () => {
+  const lines = describeModel(readModel(read("model.pt")));
+  assert.equal(lines[0], "GRU with additive attention: 5 inputs, 1 layer of 10, 2 outputs");
+  assert.ok(lines.includes("752 numbers in 9 tensors:"), lines.join("\n"));
+  assert.equal(lines.at(-1), "  fc.bias                [2]             -0.1322 to 0.2185");
+});

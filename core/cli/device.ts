@@ -2,7 +2,8 @@
 
 import type { Batch } from "../data/dataset.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { createModel, type DeviceName, type ModelOptions } from "../model/model.ts";
+import { coreOf, createModel, type DeviceName, type ModelOptions } from "../model/model.ts";
+import { Ahead } from "../train/ahead.ts";
 import { createTrainer, type TrainerOptions } from "../train/trainer.ts";
 import type { Job } from "./options.ts";
 
@@ -47,13 +48,14 @@ async function stepTime(
   batch: Batch,
 ): Promise<number> {
   using model = await createModel(config, modelOptions(options));
-  const trainer = createTrainer(model, trainerOptions);
+  const trainer = createTrainer(model, trainerOptions), { stepsAhead } = coreOf(model);
   // What is compiled on first use is no part of it.
   for (let i = 0; i < 2; i++) await trainer.step(batch, batch.targets);
   for (let steps = 4;; steps *= 2) {
-    const start = performance.now(), results: Promise<unknown>[] = [];
-    for (let i = 0; i < steps; i++) results.push((await trainer.begin(batch, batch.targets)).result);
-    await Promise.all(results);
+    const start = performance.now();
+    const ahead = new Ahead(trainer, stepsAhead, () => {});
+    for (let i = 0; i < steps; i++) await ahead.add(await trainer.begin(batch, batch.targets));
+    await ahead.drain();
     const spent = performance.now() - start;
     if (spent >= LEAST) return spent / steps;
   }

@@ -44,6 +44,11 @@ export interface Device {
   run(program: Program): void | Promise<void>;
   /** A copy of a tensor of the arena as it is now, after what was run; more may be asked of the device before it comes. */
   read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>>;
+  /**
+   * Keeps a few small tensors of the arena as they are now, after what was run. What is returned fetches copies of them, and
+   * is best called late: all that was kept until then comes at once.
+   */
+  keep(tensors: readonly Tensor[]): () => Promise<Float32Array<ArrayBuffer>[]>;
   /** Gives the memory back. The device cannot be used afterwards. */
   dispose(): void;
 }

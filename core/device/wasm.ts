@@ -284,6 +284,15 @@ export class WasmDevice implements Device {
   // deno-lint-ignore require-await -- errors arrive as rejections
   async read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>> {
     this.#check();
+    return this.#copy(tensor);
+  }
+
+  keep(tensors: readonly Tensor[]): () => Promise<Float32Array<ArrayBuffer>[]> {
+    const copies = tensors.map((tensor) => this.#copy(tensor));
+    return () => Promise.resolve(copies);
+  }
+
+  #copy(tensor: Tensor): Float32Array<ArrayBuffer> {
     const start = this.#address(tensor);
     return new Float32Array(this.#bytes.slice(start, start + 4 * tensor.length).buffer);
   }

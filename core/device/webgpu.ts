@@ -26,13 +26,21 @@ interface Encoded {
   readonly programs: ReadonlyMap<Program, readonly Dispatch[]>;
 }
 
+/** Copies of tensors, one after the other in a buffer that is mapped once for all of them. */
+interface Kept {
+  readonly buffer: GPUBuffer;
+  /** Numbers in it. */
+  length: number;
+  /** Once it was fetched. */
+  numbers?: Promise<Float32Array<ArrayBuffer>>;
+}
+
 /** Kernels in WGSL on a GPU, or on what stands in for one. */
 export class WebGpuDevice implements Device {
   readonly name = "webgpu";
   readonly description: string;
   readonly wholeBatch = true;
-  // Deno looks every 10 milliseconds whether numbers have arrived.
-  readonly stepsAhead = 64;
+  readonly stepsAhead = 256;
   readonly #device: GPUDevice;
   readonly #layout: GPUPipelineLayout;
   readonly #bindings: GPUBindGroupLayout;
@@ -45,6 +53,10 @@ export class WebGpuDevice implements Device {
   #arena: GPUBuffer | undefined;
   #args: GPUBuffer | undefined;
   #group: GPUBindGroup | undefined;
+  /** What was asked for and not submitted yet: a training step is one command buffer. */
+  #commands: GPUCommandEncoder | undefined;
+  /** What was kept and not fetched yet. */
+  #kept: Kept | undefined;
   /** Small buffers to read through that nobody uses at the moment. */
   readonly #staging: GPUBuffer[] = [];
   /** What went wrong first; said by whatever is asked for next. */
@@ -122,13 +134,12 @@ export class WebGpuDevice implements Device {
     const old = this.#arena, oldArgs = this.#args;
     if (!old || old.size < size) {
       this.#arena = this.#device.createBuffer({ size, usage: STORAGE | COPY_SRC | COPY_DST });
-      if (old && keep) {
-        const encoder = this.#device.createCommandEncoder();
-        encoder.copyBufferToBuffer(old, 0, this.#arena, 0, 4 * keep);
-        this.#device.queue.submit([encoder.finish()]);
-      }
+      if (old && keep) this.#encoder().copyBufferToBuffer(old, 0, this.#arena, 0, 4 * keep);
+      this.#submit();
       old?.destroy();
     }
+    // What was run wants the arguments that stand there now.
+    this.#submit();
     const { words, programs } = encoded;
     if (words.length && (!oldArgs || oldArgs.size < words.byteLength)) {
       this.#args = this.#device.createBuffer({ size: words.byteLength, usage: UNIFORM | COPY_DST });
@@ -153,6 +164,7 @@ export class WebGpuDevice implements Device {
     if (data.length > tensor.length) {
       throw new RangeError(`Cannot write ${data.length} numbers to a tensor of ${tensor.length}`);
     }
+    this.#submit();
     this.#device.queue.writeBuffer(this.#arena!, 4 * tensor.offset, data as Float32Array<ArrayBuffer>);
   }
 
@@ -160,14 +172,23 @@ export class WebGpuDevice implements Device {
     this.#check();
     const dispatches = this.#programs.get(program);
     if (!dispatches) throw new TypeError("Cannot run a program that is not part of the loaded plan");
-    const encoder = this.#device.createCommandEncoder(), pass = encoder.beginComputePass();
+    const pass = this.#encoder().beginComputePass();
     for (const dispatch of dispatches) {
       pass.setPipeline(this.#pipeline(dispatch));
       pass.setBindGroup(0, this.#group!, [dispatch.args]);
       pass.dispatchWorkgroups(Math.min(dispatch.workgroups, MAX_WORKGROUPS));
     }
     pass.end();
-    this.#device.queue.submit([encoder.finish()]);
+  }
+
+  #encoder(): GPUCommandEncoder {
+    return this.#commands ??= this.#device.createCommandEncoder();
+  }
+
+  #submit() {
+    if (!this.#commands) return;
+    this.#device.queue.submit([this.#commands.finish()]);
+    this.#commands = undefined;
   }
 
   #pipeline({ file, entry: entryPoint, constants }: Dispatch): GPUComputePipeline {
@@ -183,37 +204,66 @@ export class WebGpuDevice implements Device {
   }
 
   async read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>> {
+    const [numbers] = await this.keep([tensor])();
+    return numbers!;
+  }
+
+  keep(tensors: readonly Tensor[]): () => Promise<Float32Array<ArrayBuffer>[]> {
     this.#check();
-    const size = 4 * tensor.length, small = size <= STAGING_BYTES, device = this.#device;
-    const staging = small && this.#staging.pop() || device.createBuffer({
-      size: small ? STAGING_BYTES : size,
-      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    const length = tensors.reduce((sum, tensor) => sum + tensor.length, 0);
+    if (this.#kept && 4 * (this.#kept.length + length) > this.#kept.buffer.size) {
+      // Whoever asks for it is told if it fails.
+      this.#fetch(this.#kept).catch(() => {});
+    }
+    const kept = this.#kept ??= { buffer: this.#stage(4 * length), length: 0 };
+    const pieces = tensors.map((tensor) => {
+      const start = kept.length, end = kept.length += tensor.length;
+      this.#encoder().copyBufferToBuffer(this.#arena!, 4 * tensor.offset, kept.buffer, 4 * start, 4 * tensor.length);
+      return [start, end] as const;
     });
-    const encoder = device.createCommandEncoder();
-    encoder.copyBufferToBuffer(this.#arena!, 4 * tensor.offset, staging, 0, size);
-    device.queue.submit([encoder.finish()]);
+    this.#submit();
+    return async () => {
+      const numbers = await this.#fetch(kept);
+      return pieces.map(([start, end]) => numbers.slice(start, end));
+    };
+  }
+
+  /** A buffer to read at least `size` bytes through. */
+  #stage(size: number): GPUBuffer {
+    const usage = GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST;
+    return size <= STAGING_BYTES && this.#staging.pop() ||
+      this.#device.createBuffer({ size: Math.max(size, STAGING_BYTES), usage });
+  }
+
+  /** Everything that was kept together. */
+  #fetch(kept: Kept): Promise<Float32Array<ArrayBuffer>> {
+    if (kept === this.#kept) this.#kept = undefined;
+    return kept.numbers ??= this.#map(kept);
+  }
+
+  async #map({ buffer, length }: Kept): Promise<Float32Array<ArrayBuffer>> {
     try {
-      await staging.mapAsync(GPUMapMode.READ, 0, size);
+      await buffer.mapAsync(GPUMapMode.READ, 0, 4 * length);
     } catch (error) {
       this.#fail((error as Error).message);
     }
     this.#check();
     if (this.#disposed) throw new TypeError("Cannot read from a device that was disposed");
-    const numbers = new Float32Array(staging.getMappedRange(0, size).slice(0));
-    staging.unmap();
-    if (small) this.#staging.push(staging);
-    else staging.destroy();
+    const numbers = new Float32Array(buffer.getMappedRange(0, 4 * length).slice(0));
+    buffer.unmap();
+    if (buffer.size === STAGING_BYTES) this.#staging.push(buffer);
+    else buffer.destroy();
     return numbers;
   }
 
   dispose(): void {
     this.#disposed = true;
-    for (const buffer of [this.#arena, this.#args, ...this.#staging]) buffer?.destroy();
+    for (const buffer of [this.#arena, this.#args, this.#kept?.buffer, ...this.#staging]) buffer?.destroy();
     this.#device.destroy();
   }
 }
 
-/** Size of the buffers kept to read through; what is larger gets one of its own. */
+/** Bytes of the buffers to read through, some hundred steps' results; what is larger gets one of its own. */
 const STAGING_BYTES = 4096;
 
 /** The adapter in words. */

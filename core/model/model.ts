@@ -249,7 +249,7 @@ class ModelCore implements Model {
     const { config: { numLayers, hiddenSize: H }, directions, gradients } = this.#network;
     const [B, T, I] = sequences.shape as [number, number, number];
     const [{ loss: value }, outputs, block, x, h0] = await Promise.all([
-      this.stats(plan),
+      this.stats(plan)(),
       this.#outputs(plan, sequences),
       this.#device.read(gradients),
       this.#array(plan.io.dx!, [B, T, I]),
@@ -443,20 +443,24 @@ class ModelCore implements Model {
   }
 
   /**
-   * The loss and the number of right rows of the plan that ran last.
+   * Of the plan that ran last: the loss, the number of right rows, and after a "step" the norm of the gradient. What is
+   * returned fetches them, and is best called late: see `Device.keep`.
    */
-  async stats(plan: ModelPlan): Promise<{ loss: number; correct: number }> {
-    const sums = await this.#device.read(plan.io.stats!);
-    let loss = 0, correct = 0;
-    for (let i = 0; i < sums.length; i += 2) {
-      loss += sums[i]!;
-      correct += sums[i + 1]!;
-    }
-    return { loss, correct };
+  stats(plan: ModelPlan): () => Promise<{ loss: number; correct: number; gradNorm: number }> {
+    const fetch = this.#device.keep([plan.io.stats!, this.#network.norm]);
+    return async () => {
+      const [sums, norm] = await fetch();
+      let loss = 0, correct = 0;
+      for (let i = 0; i < sums!.length; i += 2) {
+        loss += sums![i]!;
+        correct += sums![i + 1]!;
+      }
+      return { loss, correct, gradNorm: norm![0]! };
+    };
   }
 
   /**
-   * Reads a tensor of the network or of the plan that ran last.
+   * Reads a tensor of the network.
    */
   read(pick: (network: Network) => Tensor): Promise<Float32Array<ArrayBuffer>> {
     return this.#device.read(pick(this.#network));

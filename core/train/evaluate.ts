@@ -1,7 +1,7 @@
 import { DataLoader, type Dataset } from "../data/dataset.ts";
 import type { LossName, LossOptions } from "../model/head.ts";
 import { coreOf, type Model, type NamedArray, type Sequences } from "../model/model.ts";
-import { Ahead } from "./ahead.ts";
+import { Ahead, Later } from "./ahead.ts";
 import { Turns } from "../device/turns.ts";
 
 /** What {@linkcode evaluate} returns. */
@@ -46,16 +46,16 @@ export async function evaluate(
   const { loss = model.loss ?? "bce", batchSize } = options;
   const loader = new DataLoader(dataset, { batchSize }), core = coreOf(model), turns = new Turns();
   let sum = 0, weighted = 0, correct = 0;
-  const ahead = new Ahead<{ loss: number; correct: number; rows: number }>(core.stepsAhead, (stats) => {
+  const ahead = new Ahead<{ loss: number; correct: number; rows: number }>(model, core.stepsAhead, (stats) => {
     sum += stats.loss;
     weighted += stats.loss * stats.rows;
     correct += stats.correct;
   });
   for (const batch of loader) {
-    const { result } = await core.exclusive(async () => ({
-      result: core.stats(await core.run(batch, { purpose: "evaluate", loss, targets: batch.targets })),
-    }));
-    await ahead.add(result.then((stats) => ({ ...stats, rows: batch.shape[0]! })));
+    const fetch = await core.exclusive(async () =>
+      core.stats(await core.run(batch, { purpose: "evaluate", loss, targets: batch.targets }))
+    );
+    await ahead.add(new Later(async () => ({ ...await fetch(), rows: batch.shape[0]! })));
     await turns.offer();
     options.signal?.throwIfAborted();
   }

@@ -393,7 +393,8 @@ export class Training {
       learningRate: rates(epoch * this.#updates + Math.ceil(batch / accumulate) - 1),
       update: batch % accumulate === 0 || batch === batches,
     });
-    const ahead = new Ahead<StepResult>(coreOf(this.model).stepsAhead, ({ loss, gradNorm, correct: right }) => {
+    const { stepsAhead } = coreOf(this.model);
+    const ahead = new Ahead<StepResult>(this.trainer, stepsAhead, ({ loss, gradNorm, correct: right }) => {
       const { learningRate, update } = updateOf(++batch);
       if (!Number.isFinite(loss) || update && !Number.isFinite(gradNorm)) {
         const what = Number.isFinite(loss) ? `norm of the gradient is ${gradNorm}` : `loss is ${loss}`;
@@ -407,7 +408,7 @@ export class Training {
     let begun = first;
     for (const part of this.#loader.batches(epoch, first)) {
       const how = updateOf(++begun), { weights } = part;
-      await ahead.add((await this.trainer.begin(part, part.targets, { weights, ...how })).result);
+      await ahead.add(await this.trainer.begin(part, part.targets, { weights, ...how }));
       await this.#turns.offer();
       if (signal?.aborted && how.update) break;
     }

@@ -2,6 +2,7 @@ import type { LossName } from "../model/head.ts";
 import { coreOf, LOSSES, type Model, type Sequences, type StateDict, type Targets } from "../model/model.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { seedWords } from "../random.ts";
+import { Later } from "./ahead.ts";
 import { controlWords, type OptimizerOptions, optimizerState, resolveOptimizer, updateCalls } from "./optimizer.ts";
 
 /** How a model is trained, step by step. */
@@ -116,8 +117,8 @@ export class Trainer {
   }
 
   /**
-   * As `step`, but done when the next step may begin: `result` may come later, for numbers take their time to arrive from
-   * a GPU.
+   * As `step`, but done when the next step may begin. `result` is fetched when it is asked for, best after some steps: their
+   * numbers arrive together, and take their time from a GPU.
    *
    * @throws {TypeError | RangeError} If the batch does not fit the model, or another trainer took the model over.
    */
@@ -145,12 +146,7 @@ export class Trainer {
         control: controlWords({ ...this.options.optimizer, learningRate }, this.#seed, this.#step),
       });
       this.#step++;
-      const result = Promise.all([core.stats(plan), core.read((network) => network.norm)]).then(
-        ([{ loss, correct }, [gradNorm]]) => ({ loss, gradNorm: gradNorm!, correct }),
-      );
-      // Whoever waits for it is told; nobody need wait.
-      result.catch(() => {});
-      return { result };
+      return new Later(core.stats(plan));
     });
   }
 

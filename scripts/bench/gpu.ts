@@ -10,6 +10,8 @@
  */
 
 import { parseArgs } from "../../deps.ts";
+import { coreOf } from "../../core/model/model.ts";
+import { Ahead } from "../../core/train/ahead.ts";
 import { createModel, createTrainer } from "../../mod.ts";
 import { pack } from "./protocol.ts";
 import { describe, fail, markdown, median, numberOption, setting, short } from "./report.ts";
@@ -42,9 +44,9 @@ async function stepTime(
     const trainer = createTrainer(model), sequences = { x, shape: [B, T, I] };
     const steps = async (count: number) => {
       const start = performance.now();
-      const results: Promise<unknown>[] = [];
-      for (let i = 0; i < count; i++) results.push((await trainer.begin(sequences, targets)).result);
-      await Promise.all(results);
+      const ahead = new Ahead(trainer, coreOf(model).stepsAhead, () => {});
+      for (let i = 0; i < count; i++) await ahead.add(await trainer.begin(sequences, targets));
+      await ahead.drain();
       return performance.now() - start;
     };
     await steps(2);

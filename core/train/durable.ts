@@ -1,0 +1,135 @@
+/**
+ * Files that are whole at any instant: written beside their place, brought to the disk, and only then put there. And a
+ * lock, so that two programs do not replace each other's.
+ *
+ * @module
+ */
+
+/** A path with something added to its last name. */
+function beside(path: string | URL, suffix: string): string | URL {
+  if (!(path instanceof URL)) return `${path}${suffix}`;
+  const url = new URL(path);
+  url.pathname += suffix;
+  return url;
+}
+
+/** A path's folder and last name. */
+function split(path: string | URL): { folder: string | URL; name: string } {
+  if (path instanceof URL) {
+    return {
+      folder: new URL(".", path),
+      name: decodeURIComponent(path.pathname.slice(path.pathname.lastIndexOf("/") + 1)),
+    };
+  }
+  const [, folder, name] = /^(.*[\\/])?([^\\/]*)$/s.exec(path)!;
+  return { folder: folder ?? ".", name: name! };
+}
+
+/**
+ * Writes a file: whatever fails, and whenever the power does, the path holds what stood there or the whole new text.
+ * Needs permission to read and write the folder.
+ *
+ * @throws What the file system says; nothing is left beside the path then.
+ */
+export async function writeDurably(path: string | URL, text: string): Promise<void> {
+  // A name of its own: of two programs that write to one path, each puts a whole file there.
+  const temporary = beside(path, `.${crypto.randomUUID().slice(0, 8)}.tmp`), bytes = new TextEncoder().encode(text);
+  try {
+    using file = await Deno.open(temporary, { write: true, createNew: true });
+    for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+    await file.sync();
+    file.close();
+    await Deno.rename(temporary, path);
+  } catch (error) {
+    await Deno.remove(temporary).catch(() => {});
+    throw error;
+  }
+  await syncFolder(split(path).folder);
+}
+
+/** Brings a renaming to the disk, where the system has that. */
+async function syncFolder(folder: string | URL): Promise<void> {
+  if (Deno.build.os === "windows") return;
+  using opened = await Deno.open(folder);
+  try {
+    await opened.sync();
+  } catch (error) {
+    // Some file systems know no such thing for folders, and say so.
+    if (!["EINVAL", "ENOTSUP", "EOPNOTSUPP"].includes((error as { code?: string }).code ?? "")) throw error;
+  }
+}
+
+/** Removes what programs that were killed while they wrote to a path have left beside it. */
+export async function removeLeftovers(path: string | URL): Promise<void> {
+  const { folder, name } = split(path);
+  for await (const entry of Deno.readDir(folder)) {
+    if (!entry.isFile || !entry.name.startsWith(`${name}.`)) continue;
+    if (!/^\.([0-9a-f]{8}\.)?tmp$/.test(entry.name.slice(name.length))) continue;
+    await Deno.remove(
+      folder instanceof URL ? new URL(encodeURIComponent(entry.name), folder) : `${folder}/${entry.name}`,
+    );
+  }
+}
+
+/**
+ * A lock that is a file: the system gives it to one program at a time and takes it back when that ends, however it ends,
+ * so that none is ever stale. The file says who holds it.
+ */
+export class FileLock implements Disposable {
+  readonly #path: string;
+  readonly #file: Deno.FsFile;
+
+  private constructor(path: string, file: Deno.FsFile) {
+    this.#path = path;
+    this.#file = file;
+  }
+
+  /**
+   * Takes a lock, if nobody has it. Needs permission to read and write the file.
+   *
+   * @returns The lock, or in words who holds it.
+   * @throws What the file system says; `Deno.errors.NotSupported` among it, or an error with a code, where it has no locks.
+   */
+  static async take(path: string): Promise<FileLock | string> {
+    for (;;) {
+      const file = await Deno.open(path, { create: true, read: true, write: true });
+      try {
+        if (!await file.tryLock(true)) {
+          file.close();
+          return await holder(path);
+        }
+        // Who had it before removes it at the end: then what was locked here is a file without a name.
+        const [own, there] = await Promise.all([file.stat(), Deno.stat(path).catch(() => undefined)]);
+        if (there && own.ino === there.ino) {
+          await file.truncate();
+          const who = { process: Deno.pid, since: new Date().toISOString() };
+          await file.write(new TextEncoder().encode(`${JSON.stringify(who)}\n`));
+          return new FileLock(path, file);
+        }
+      } catch (error) {
+        file.close();
+        throw error;
+      }
+      file.close();
+    }
+  }
+
+  [Symbol.dispose](): void {
+    try {
+      Deno.removeSync(this.#path);
+    } catch {
+      // Its folder may be gone.
+    }
+    this.#file.close();
+  }
+}
+
+/** Who holds a lock, in words. */
+async function holder(path: string): Promise<string> {
+  try {
+    const { process, since } = JSON.parse(await Deno.readTextFile(path));
+    return `process ${Number(process)}, since ${new Date(since).toISOString().slice(0, 19)}Z`;
+  } catch {
+    return "another process";
+  }
+}

@@ -49,6 +49,7 @@ export type { Decoded, LabelState, LabelTask, Task } from "./core/data/labels.ts
 export type { MissingPolicy, ScalingState } from "./core/data/scaling.ts";
 export type { Normalization, TokenUnit, VocabularyState } from "./core/data/vocabulary.ts";
 export { balancedWeights } from "./core/data/weights.ts";
+export { type DataHash, hashDataset } from "./core/data/hash.ts";
 export { sampleDataset, type SampleOptions } from "./core/data/sample.ts";
 export type { Format, Input, ReadOptions, RecordSource, SequenceRecord, Table } from "./core/data/readers/record.ts";
 export { formatOf, readRecords, readTable } from "./core/data/readers/read.ts";

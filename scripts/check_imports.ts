@@ -30,7 +30,7 @@ const SHARED = ["core/options.ts", "core/random.ts", "core/version.ts"];
 const LOADER = { specifier: "npm:@assemblyscript/loader", user: "core/device/wasm.ts" };
 
 /** Where files may be read and written. */
-const USES_FILES = /^core\/(train\/checkpoint\.ts|cli\/.*)$/;
+const USES_FILES = /^core\/(train\/(checkpoint|durable)\.ts|cli\/.*)$/;
 
 /** What only core/cli may do, and what only the above may. */
 const TERMINAL = /\bconsole\s*[.[]|\bDeno\s*\.\s*(args|exit|exitCode|stdin|stdout|stderr)\b|\b(alert|confirm|prompt)\(/;

@@ -21,6 +21,9 @@ export interface Plan {
   readonly programs: readonly Program[];
 }
 
+/** What computed: with the same the bits are the same, if need be ("relaxed", "webgpu") on the same kind of processor. */
+export type Arithmetic = "plain" | "relaxed" | "webgpu";
+
 /**
  * A device knows kernels and memory, and no model.
  *
@@ -32,6 +35,8 @@ export interface Device {
   readonly name: "wasm" | "webgpu";
   /** What it runs on, in words. */
   readonly description: string;
+  /** What the bits of its results depend on: SIMD without or with fused multiply-add, or the GPU. */
+  readonly arithmetic: Arithmetic;
   /** Whether it is best given a batch as one task, being parallel by itself. */
   readonly wholeBatch: boolean;
   /** Most steps worth having under way at a time: more than 1 where results take their time to arrive. */

@@ -1,5 +1,5 @@
 import { instantiateSync } from "../../deps.ts";
-import type { Device, Plan, Program } from "./device.ts";
+import type { Arithmetic, Device, Plan, Program } from "./device.ts";
 import { KERNELS, orderedArguments, type Tensor } from "./kernels.ts";
 import { CONTROL_BYTES, NoThreads, type ScratchSpace, ThreadPool } from "./threads.ts";
 import { Turns } from "./turns.ts";
@@ -108,6 +108,10 @@ export class WasmDevice implements Device {
     const threads = this.#threads === 1 ? "1 thread" : `up to ${this.#threads} threads`;
     const simd = this.#wide ? "relaxed SIMD in wide tiles" : this.#relaxed ? "relaxed SIMD" : "plain SIMD";
     return `WebAssembly, ${simd}, ${threads}${this.#note}`;
+  }
+
+  get arithmetic(): Arithmetic {
+    return this.#relaxed ? "relaxed" : "plain";
   }
 
   #instantiate(pages: number) {

@@ -38,6 +38,7 @@ interface Kept {
 /** Kernels in WGSL on a GPU, or on what stands in for one. */
 export class WebGpuDevice implements Device {
   readonly name = "webgpu";
+  readonly arithmetic = "webgpu";
   readonly description: string;
   readonly wholeBatch = true;
   readonly stepsAhead = 256;

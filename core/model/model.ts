@@ -120,8 +120,11 @@ export interface Model extends Disposable {
   readonly seed: number;
   /** The parameters: names, shapes, and the bound of their initial values, in the order of PyTorch's state dict. */
   readonly parameters: readonly Parameter[];
-  /** What the model computes on, by name and in words. */
-  readonly device: { readonly name: string; readonly description: string };
+  /**
+   * What the model computes on, by name and in words; and what the bits of its results depend on: "plain" SIMD, which is the
+   * same on every machine, "relaxed" SIMD or "webgpu".
+   */
+  readonly device: { readonly name: string; readonly description: string; readonly arithmetic: string };
   /** The loss of the trainer made last for this model, if any: it says what the logits mean. */
   readonly loss: LossName | undefined;
   /**
@@ -215,9 +218,9 @@ class ModelCore implements Model {
     return this.#network.parameters;
   }
 
-  get device(): { readonly name: string; readonly description: string } {
-    const { name, description } = this.#device;
-    return { name, description };
+  get device(): Model["device"] {
+    const { name, description, arithmetic } = this.#device;
+    return { name, description, arithmetic };
   }
 
   forward(sequences: Sequences): Promise<Outputs> {

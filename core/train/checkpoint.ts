@@ -1,12 +1,14 @@
 import { loadValibot } from "../../deps.ts";
-import type { ModelConfig } from "../model/config.ts";
+import { type DataHash, hashDataset } from "../data/hash.ts";
+import { type ModelConfig, type Parameter, parameterList, resolveConfig } from "../model/config.ts";
 import { createModel, type Model, type ModelOptions, type NamedArray, type StateDict } from "../model/model.ts";
 import { VERSION } from "../version.ts";
+import { writeDurably } from "./durable.ts";
 import { resolveTraining, type Training, type TrainingOptions, type TrainingState } from "./train.ts";
 import { createTrainer, type Trainer, type TrainerOptions } from "./trainer.ts";
 
-/** The format's version that is written, and the only one there is. */
-const FORMAT_VERSION = 1;
+/** The format's version that is written. */
+const FORMAT_VERSION = 2;
 const FORMAT = "grutto-checkpoint";
 const GENERATOR = "philox4x32-10";
 
@@ -22,12 +24,14 @@ interface StoredArray {
 
 type StoredDict = Record<string, StoredArray>;
 
-/** What is in a checkpoint file. */
+/** What is in a checkpoint file, but for the checksum of it all. */
 interface StoredCheckpoint {
   readonly format: typeof FORMAT;
   readonly version: number;
   /** The program that wrote it. */
   readonly writtenBy: string;
+  /** What computed the parameters: Model.device.arithmetic; null in version 1, which did not say. */
+  readonly arithmetic: string | null;
   /** Options of the model. */
   readonly config: ModelConfig;
   /** Seed of the model. */
@@ -41,6 +45,8 @@ interface StoredCheckpoint {
   };
   /** Parameters under PyTorch's names. */
   readonly parameters: StoredDict;
+  /** Those of the best epoch, where the training restores them at its end; else null. */
+  readonly bestParameters: StoredDict | null;
   /** The trainer's options and the optimizer's state under PyTorch's names; null for a model by itself. */
   readonly trainer: {
     readonly options: TrainerOptions;
@@ -51,6 +57,10 @@ interface StoredCheckpoint {
   readonly training:
     | { readonly options: TrainingOptions; readonly state: TrainingState; readonly best: unknown }
     | null;
+  /** Hashes of the data that it is trained and validated on; null where there is no training, and in version 1. */
+  readonly data: DataHash | null;
+  /** What was made of the data before the model saw them, as it was saved. */
+  readonly preprocessing: Record<string, unknown> | null;
   /** What the program that trains wants to find again: the command line keeps its data options here. */
   readonly job: Record<string, unknown> | null;
 }
@@ -63,8 +73,10 @@ export interface CheckpointParts {
   readonly trainer?: Trainer;
   /** To go on in the middle of an epoch, with the history. */
   readonly training?: Training;
+  /** How the data are made from what is in files: anything that JSON can hold. */
+  readonly preprocessing?: Record<string, unknown> | null;
   /** Anything that JSON can hold. */
-  readonly job?: Record<string, unknown>;
+  readonly job?: Record<string, unknown> | null;
 }
 
 /** What {@linkcode loadCheckpoint} returns. */
@@ -73,8 +85,22 @@ export interface LoadedCheckpoint {
   readonly model: Model;
   /** With the optimizer's state; null if the file holds none. */
   readonly trainer: Trainer | null;
-  /** For `train(model, data, { trainer, …training.options, state: training.state })`; null if the file holds none. */
-  readonly training: { readonly options: TrainingOptions; readonly state: TrainingState } | null;
+  /**
+   * For `train(model, data, { trainer, ...training.options, state: training.state })`, with `bestParameters` if there are
+   * some; null if the file holds none. The state carries hashes of the data: a training on other data does not go on.
+   */
+  readonly training: {
+    readonly options: TrainingOptions;
+    readonly state: TrainingState;
+    readonly bestParameters?: StateDict;
+  } | null;
+  /**
+   * What computed its parameters, as `Model.device.arithmetic` says: where the model's is another, training does not go
+   * on to the same bits. Null in files of version 1, which do not say.
+   */
+  readonly arithmetic: string | null;
+  /** As it was saved. */
+  readonly preprocessing: Record<string, unknown> | null;
   /** As it was saved. */
   readonly job: Record<string, unknown> | null;
 }
@@ -90,10 +116,10 @@ function storeAll(dict: StateDict): StoredDict {
 }
 
 /**
- * A checkpoint as the text of a JSON file.
+ * A checkpoint as the text of a JSON file. To be called while no step is under way.
  *
- * @throws {RangeError} If a parameter or the optimizer's state holds a value that is not finite: such a training has
- * failed, and what was saved of it before is worth more.
+ * @throws {RangeError} If a parameter or anything else in it is a number that is not finite: such a training has failed,
+ * and what was saved of it before is worth more. Or if the text would be longer than the engine's strings.
  *
  * @example
  * ```ts
@@ -107,13 +133,15 @@ function storeAll(dict: StateDict): StoredDict {
  * ```
  */
 export async function formatCheckpoint(
-  { model, training, trainer = training?.trainer, job }: CheckpointParts,
+  { model, training, trainer = training?.trainer, preprocessing, job }: CheckpointParts,
 ): Promise<string> {
   const trained = trainer && await trainer.state();
+  const bestParameters = training?.bestParameters;
   const checkpoint: StoredCheckpoint = {
     format: FORMAT,
     version: FORMAT_VERSION,
     writtenBy: `grutto ${VERSION}`,
+    arithmetic: model.device.arithmetic,
     config: model.config,
     seed: model.seed,
     generator: {
@@ -123,6 +151,7 @@ export async function formatCheckpoint(
       epoch: training?.state.epoch ?? 0,
     },
     parameters: storeAll(await model.stateDict()),
+    bestParameters: bestParameters ? storeAll(bestParameters) : null,
     trainer: trained
       ? {
         options: trainer.options,
@@ -130,20 +159,50 @@ export async function formatCheckpoint(
         state: Object.fromEntries(Object.entries(trained.slots).map(([name, dict]) => [name, storeAll(dict)])),
       }
       : null,
-    training: training ? { options: training.options, state: training.state, best: training.best ?? null } : null,
+    training: training
+      ? { options: training.options, state: { ...training.state, data: undefined }, best: training.best ?? null }
+      : null,
+    data: training ? await hashData(training) : null,
+    preprocessing: preprocessing ?? null,
     job: job ?? null,
   };
-  return `${JSON.stringify(checkpoint, null, 2)}\n`;
+  const content = canonical(checkpoint, (name, value) => {
+    if (typeof value !== "number" || Number.isFinite(value)) return value;
+    throw new RangeError(`Cannot save checkpoint: ${name} is ${value}`);
+  });
+  return `${content.slice(0, -2)},\n  "checksum": "${await digest(content)}"\n}\n`;
+}
+
+/** The text that the checksum is of: the file's own, but for the checksum. */
+function canonical(content: unknown, replacer?: (name: string, value: unknown) => unknown): string {
+  try {
+    return JSON.stringify(content, replacer, 2);
+  } catch (error) {
+    // Of the engine's own words, "Invalid string length".
+    if (!(error instanceof RangeError) || error.message.startsWith("Cannot")) throw error;
+    throw new RangeError(`Cannot save checkpoint: its text is too long or too deep: ${error.message}`);
+  }
+}
+
+/** SHA-256 of a text. */
+async function digest(text: string): Promise<string> {
+  return `sha256:${new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))).toHex()}`;
+}
+
+/** Hashes of what a training trains and validates on. */
+async function hashData({ dataset, validation }: Training): Promise<DataHash> {
+  return { hash: await hashDataset(dataset), ...validation && { validationHash: await hashDataset(validation) } };
 }
 
 /**
  * The model, trainer and training in the text of a checkpoint.
  *
  * @param name What the errors call it.
- * @param options What the model is to compute on: a checkpoint does not say.
+ * @param options What the model is to compute on. Default: the CPU, with plain SIMD if that is what it was trained with.
  * @throws {SyntaxError} If the text is not JSON, or was cut off.
  * @throws {TypeError} If something is missing, too much, of the wrong type, or not a finite number.
- * @throws {RangeError} If the version is another, or a shape does not fit the config.
+ * @throws {RangeError} If the version is a later one, the checksum is not that of the content, or a shape does not fit
+ * the config.
  */
 export async function parseCheckpoint(
   text: string,
@@ -157,18 +216,39 @@ export async function parseCheckpoint(
   } catch (error) {
     throw new SyntaxError(`Cannot ${action}: it is not JSON, or was cut off: ${(error as Error).message}`);
   }
-  const { config, seed, parameters, trainer: trained, training, job } = await check(json, action);
+  const stored = await check(json, action);
+  const { config, seed, arithmetic, trainer: trained, training, preprocessing, job, data } = stored;
   const within = <T>(place: string, run: () => T | Promise<T>) => inPlace(`${action}: ${place}`, run);
   const trainingOptions = training && await within("training.options", () => resolveTraining(training.options));
-  const model = await within("config", () => createModel(config, { ...options, seed }));
+  // A config may ask for any size: the file must hold as much before there is memory for it.
+  const list = await within("config", () => parameterList(resolveConfig(config)));
+  const parameters = await within("parameters", () => restoreParameters(stored.parameters, list));
+  const bestParameters = await within(
+    "bestParameters",
+    () => stored.bestParameters && restoreParameters(stored.bestParameters, list),
+  );
+  // What was trained on plain SIMD goes on on it, to the same bits.
+  const simd = options.simd ?? (arithmetic === "plain" && options.device !== "webgpu" ? "plain" : undefined);
+  const model = await within("config", () => createModel(config, { ...options, simd, seed }));
   try {
-    await within("parameters", () => model.loadStateDict(restoreAll(parameters)));
+    await within("parameters", () => model.loadStateDict(parameters));
     const trainer = trained && await within("trainer.options", () => createTrainer(model, trained.options));
     await within("trainer.state", () => {
       const slots = Object.entries(trained?.state ?? {}).map(([slot, dict]) => [slot, restoreAll(dict)]);
       return trainer?.loadState({ step: trained!.step, slots: Object.fromEntries(slots) });
     });
-    return { model, trainer, training: training && { options: trainingOptions!, state: training.state }, job };
+    return {
+      model,
+      trainer,
+      training: training && {
+        options: trainingOptions!,
+        state: { ...training.state, data: data ?? undefined },
+        ...bestParameters && { bestParameters },
+      },
+      arithmetic,
+      preprocessing,
+      job,
+    };
   } catch (error) {
     model.dispose();
     throw error;
@@ -208,6 +288,25 @@ function restoreAll(stored: StoredDict): StateDict {
   );
 }
 
+/** Parameters of a model, all of them. */
+function restoreParameters(stored: StoredDict, list: readonly Parameter[]): StateDict {
+  const dict = restoreAll(stored), known = new Set(list.map(({ name }) => name));
+  for (const name of Object.keys(dict)) {
+    if (!known.has(name)) throw new TypeError(`Cannot load: unknown parameter "${name}"`);
+  }
+  for (const { name, shape, length } of list) {
+    if (!Object.hasOwn(dict, name)) throw new TypeError(`Cannot load: missing parameter "${name}"`);
+    const got = dict[name]!, bad = got.data.findIndex((value) => !Number.isFinite(value));
+    if (String(got.shape) !== String(shape) || got.data.length !== length) {
+      throw new RangeError(
+        `Cannot load: "${name}" must have shape [${shape}] and ${length} numbers, got [${got.shape}] and ${got.data.length}`,
+      );
+    }
+    if (bad >= 0) throw new TypeError(`Cannot load: "${name}" holds ${got.data[bad]} at ${bad}`);
+  }
+  return dict;
+}
+
 /** Names that valibot leaves out of a record without a word; none is a parameter's or an option's. */
 const UNSAFE = ["__proto__", "constructor", "prototype"];
 
@@ -215,11 +314,31 @@ const UNSAFE = ["__proto__", "constructor", "prototype"];
 async function check(json: unknown, action: string): Promise<StoredCheckpoint> {
   const { format, version } = (json ?? {}) as Partial<StoredCheckpoint>;
   if (format !== FORMAT) {
-    throw new TypeError(`Cannot ${action}: it is no checkpoint: format is ${JSON.stringify(format)}`);
+    throw new TypeError(`Cannot ${action}: it is no checkpoint: format is ${show(format)}`);
   }
-  if (version !== FORMAT_VERSION) {
-    throw new RangeError(`Cannot ${action}: expected version ${FORMAT_VERSION}, got ${JSON.stringify(version)}`);
+  if (version !== 1 && version !== FORMAT_VERSION) {
+    throw new RangeError(`Cannot ${action}: expected version 1 or ${FORMAT_VERSION}, got ${show(version)}`);
   }
+  // Version 1 had no checksum, and less to tell.
+  const later = { version: FORMAT_VERSION, arithmetic: null, bestParameters: null, data: null, preprocessing: null };
+  if (version === 1) return await checkStructure({ ...json as object, ...later }, action);
+  const { checksum, ...content } = json as { checksum?: unknown };
+  const found = await inPlace(action, async () => await digest(canonical(content)));
+  if (checksum !== found) {
+    throw new RangeError(
+      `Cannot ${action}: it was altered or damaged: its checksum is ${show(checksum)}, its content's ${show(found)}`,
+    );
+  }
+  return await checkStructure(content, action);
+}
+
+/** A value of a file as JSON, cut to what fits a line. */
+function show(value: unknown): string {
+  const text = String(JSON.stringify(value));
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}
+
+async function checkStructure(json: object, action: string): Promise<StoredCheckpoint> {
   const v = await loadValibot();
   const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
   const finite = v.pipe(v.number(), v.finite());
@@ -230,23 +349,32 @@ async function check(json: unknown, action: string): Promise<StoredCheckpoint> {
   );
   const values = v.pipe(safe, v.record(v.string(), v.unknown()));
   const arrays = v.pipe(safe, v.record(v.string(), array));
-  const record = v.strictObject({
+  // Later programs may note more of an epoch, and of how far a training has come: these check it themselves.
+  const record = v.objectWithRest({
     epoch: count,
     trainLoss: finite,
     trainAccuracy: finite,
     testLoss: v.optional(finite),
     testAccuracy: v.optional(finite),
-    learningRate: v.optional(finite),
-    gradNorm: v.optional(finite),
-  });
+  }, finite);
+  const state = {
+    epoch: count,
+    batch: count,
+    lossSum: finite,
+    correct: v.pipe(finite, v.minValue(0)),
+    history: v.array(record),
+  };
+  const hash = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/, "it is no hash"));
   const schema = v.strictObject({
     format: v.literal(FORMAT),
     version: v.literal(FORMAT_VERSION),
     writtenBy: v.string(),
+    arithmetic: v.nullable(v.picklist(["plain", "relaxed", "webgpu"])),
     config: values,
     seed: count,
     generator: v.strictObject({ algorithm: v.literal(GENERATOR), seed: count, step: count, epoch: count }),
     parameters: arrays,
+    bestParameters: v.nullable(arrays),
     trainer: v.nullable(v.strictObject({
       options: values,
       step: count,
@@ -254,16 +382,11 @@ async function check(json: unknown, action: string): Promise<StoredCheckpoint> {
     })),
     training: v.nullable(v.strictObject({
       options: values,
-      state: v.strictObject({
-        epoch: count,
-        batch: count,
-        lossSum: finite,
-        correct: count,
-        gradNormSum: v.optional(finite),
-        history: v.array(record),
-      }),
+      state: v.pipe(safe, v.objectWithRest(state, v.unknown())),
       best: v.nullable(record),
     })),
+    data: v.nullable(v.strictObject({ hash, validationHash: v.optional(hash) })),
+    preprocessing: v.nullable(v.record(v.string(), v.unknown())),
     job: v.nullable(v.record(v.string(), v.unknown())),
   });
   const result = v.safeParse(schema, json, { abortEarly: true });
@@ -284,22 +407,15 @@ async function check(json: unknown, action: string): Promise<StoredCheckpoint> {
 /**
  * Writes a checkpoint: one JSON file, readable, complete enough that training goes on to the same bits.
  *
- * The file is written beside its place and renamed, so that what stood there is never half overwritten. Needs permission
- * to read and write the folder (`--allow-read=DIR --allow-write=DIR`).
+ * The file is written beside its place, brought to the disk, and renamed: whatever fails, and whenever the power does,
+ * there stands the old checkpoint or the new one, whole. Needs permission to read and write the folder
+ * (`--allow-read=DIR --allow-write=DIR`).
  *
  * @throws {Deno.errors.NotCapable} Without these permissions.
  * @throws {Deno.errors.NotFound} If the folder does not exist.
  */
 export async function saveCheckpoint(path: string | URL, parts: CheckpointParts): Promise<void> {
-  const text = await formatCheckpoint(parts);
-  const temporary = path instanceof URL ? new URL(`${path.href}.tmp`) : `${path}.tmp`;
-  try {
-    await Deno.writeTextFile(temporary, text);
-    await Deno.rename(temporary, path);
-  } catch (error) {
-    await Deno.remove(temporary).catch(() => {});
-    throw error;
-  }
+  await writeDurably(path, await formatCheckpoint(parts));
 }
 
 /**

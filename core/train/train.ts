@@ -1,4 +1,5 @@
 import { DataLoader, type Dataset } from "../data/dataset.ts";
+import { type DataHash, hashDataset } from "../data/hash.ts";
 import { coreOf, type Model, type StateDict } from "../model/model.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { Ahead } from "./ahead.ts";
@@ -174,6 +175,8 @@ export interface TrainingState {
   readonly gradNormSum?: number;
   /** Of the epochs finished. */
   readonly history: readonly EpochRecord[];
+  /** What it was trained on, if it comes from a checkpoint: other data are refused. */
+  readonly data?: DataHash;
 }
 
 /** A training that can be stopped, stored and gone on with. {@linkcode train} is the short way. */
@@ -182,6 +185,10 @@ export class Training {
   readonly model: Model;
   /** Makes the steps. */
   readonly trainer: Trainer;
+  /** What it is trained on. */
+  readonly dataset: Dataset;
+  /** What it is validated on, if anything. */
+  readonly validation: Dataset | undefined;
   /** What a checkpoint keeps: all but data, callbacks and the trainer's own. */
   readonly options: TrainingOptions;
   readonly #loader: DataLoader;
@@ -245,6 +252,8 @@ export class Training {
       fastDevRun ? new DataLoader(data, { batchSize: size }).batches(0).next().value! : data;
     this.#loader = new DataLoader(tried(dataset), { batchSize: size, shuffle: reorder, seed });
     this.#validation = validation && tried(validation);
+    this.dataset = dataset;
+    this.validation = validation;
     this.#given = options;
     this.#state = state ?? { epoch: 0, batch: 0, lossSum: 0, correct: 0, gradNormSum: 0, history: [] };
     this.#bestParameters = this.options.restoreBest ? bestParameters : undefined;
@@ -268,6 +277,19 @@ export class Training {
     }
     if (restoreBest && epoch && !this.#bestParameters) {
       throw new TypeError("Cannot train: with a state, restoreBest needs the bestParameters that belong to it");
+    }
+  }
+
+  /** That the data are those of the state: orders and histories of others are no use. */
+  async #checkData(): Promise<void> {
+    const { hash, validationHash } = this.#given.state?.data ?? {}, { dataset, validation } = this;
+    for (
+      const [what, before, now] of [["data", hash, dataset], ["validation data", validationHash, validation]] as const
+    ) {
+      if (!before || !now || before === await hashDataset(now)) continue;
+      throw new RangeError(
+        `Cannot train: the ${what} must be those of before, ${before}, got ${await hashDataset(now)}`,
+      );
     }
   }
 
@@ -324,6 +346,7 @@ export class Training {
    */
   async run(): Promise<readonly EpochRecord[]> {
     const { onEpoch, signal } = this.#given;
+    await this.#checkData();
     while (!this.finished) {
       signal?.throwIfAborted();
       const start = performance.now();

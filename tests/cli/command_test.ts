@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { loadCheckpoint, predict, sampleDataset, VERSION } from "../../mod.ts";
+import { signed } from "../checkpoints.ts";
 import { assertFails, assertWorks, MOD, Place, ROOT, runDeno } from "./run.ts";
 
 const LINUX = Deno.build.os === "linux";
@@ -91,7 +92,7 @@ function spoilt(): Record<string, [string, RegExp]> {
   const change = (spoil: (json: any) => void) => {
     const json = JSON.parse(CHECKPOINT);
     spoil(json);
-    return JSON.stringify(json);
+    return signed(json);
   };
   const nan = btoa("\0\0\xc0\x7f".repeat(2));
   return {
@@ -99,7 +100,7 @@ function spoilt(): Record<string, [string, RegExp]> {
     "empty.json": ["", /it is not JSON, or was cut off/],
     "truncated.json": [CHECKPOINT.slice(0, CHECKPOINT.length / 2), /it is not JSON, or was cut off/],
     "other.json": ['{"name": "package"}', /it is no checkpoint/],
-    "version.json": [change((json) => json.version = 2), /expected version 1, got 2/],
+    "version.json": [change((json) => json.version = 3), /expected version 1 or 2, got 3/],
     "shape.json": [change((json) => json.parameters["fc.bias"].shape = [3]), /"fc\.bias" must have shape \[2\]/],
     "missing.json": [change((json) => delete json.parameters["fc.bias"]), /missing parameter "fc\.bias"/],
     "extra.json": [change((json) => json.parameters.x = json.parameters["fc.bias"]), /unknown parameter "x"/],
@@ -153,13 +154,13 @@ Deno.test("--resume refuses a state that its data cannot have come to, and what 
   const json = JSON.parse(CHECKPOINT);
   place.write(
     "batch.json",
-    JSON.stringify({ ...json, training: { ...json.training, state: { ...json.training.state, batch: 9 } } }),
+    signed({ ...json, training: { ...json.training, state: { ...json.training.state, batch: 9 } } }),
   );
-  place.write("job.json", JSON.stringify({ ...json, job: null }));
-  place.write("data.json", JSON.stringify({ ...json, job: { ...json.job, data: { ...json.job.data, size: -5 } } }));
+  place.write("job.json", signed({ ...json, job: null }));
+  place.write("data.json", signed({ ...json, job: { ...json.job, data: { ...json.job.data, size: -5 } } }));
   place.write(
     "features.json",
-    JSON.stringify({ ...json, job: { ...json.job, data: { ...json.job.data, features: 9 } } }),
+    signed({ ...json, job: { ...json.job, data: { ...json.job.data, features: 9 } } }),
   );
   place.write("good.json", CHECKPOINT);
   const run = (file: string, more = "") => place.run(`--resume ${file} --epochs 5${more}`);
@@ -490,7 +491,7 @@ Deno.test("predict says where a line is bad: file, line, field", async () => {
 Deno.test("a checkpoint of the library, which names no data, is predicted and evaluated on what is given", async () => {
   await using place = await Place.make();
   const json = JSON.parse(CHECKPOINT);
-  place.write("model.json", JSON.stringify({ ...json, job: null }));
+  place.write("model.json", signed({ ...json, job: null }));
   const [evaluated, given, predicted] = await Promise.all([
     place.run("evaluate model.json"),
     place.run("evaluate model.json --size 10"),

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import {
   createModel,
   createTrainer,
+  type Dataset,
   formatCheckpoint,
+  hashDataset,
   loadCheckpoint,
   type ModelConfig,
   type OptimizerOptions,
@@ -12,6 +14,8 @@ import {
   train,
   Training,
 } from "../../mod.ts";
+import { Random } from "../../core/random.ts";
+import { signed } from "../checkpoints.ts";
 
 const CONFIG: ModelConfig = { inputSize: 5, hiddenSize: 3, outputSize: 2, dropout: 0.5 };
 const DATA = sampleDataset({ size: 20, steps: 3, seed: 1 });
@@ -63,20 +67,24 @@ Deno.test("a checkpoint holds model, optimizer and training of every kind, to th
     [{ name: "rmsprop", alpha: 0.9 }, large],
   ];
   for (const [optimizer, config] of cases) {
-    const training = await stopped(optimizer, config), job = { names: ["a"], constructor: 1 };
+    const training = await stopped(optimizer, config);
+    const job = { names: ["a"], constructor: 1 },
+      preprocessing = { mean: [0.1], words: { __proto__x: 1, "": "é\ud800" } };
     using model = training.model;
-    const text = await formatCheckpoint({ model, training, job }), loaded = await parseCheckpoint(text);
+    const parts = { training, job, preprocessing };
+    const text = await formatCheckpoint({ model, ...parts }), loaded = await parseCheckpoint(text);
     using copy = loaded.model;
     assert.deepEqual([copy.config, copy.seed, copy.loss], [model.config, 3, "bce"]);
     assert.deepEqual(await copy.stateDict(), await model.stateDict());
     assert.deepEqual(loaded.trainer!.options, training.trainer.options);
     assert.deepEqual(await loaded.trainer!.state(), await training.trainer.state());
-    assert.deepEqual(loaded.training, { options: training.options, state: training.state });
-    assert.deepEqual(loaded.job, job);
+    const data = { hash: await hashDataset(DATA), validationHash: await hashDataset(DATA) };
+    assert.deepEqual(loaded.training, { options: training.options, state: { ...training.state, data } });
+    assert.deepEqual([loaded.job, loaded.preprocessing], [job, preprocessing]);
     const { options, state } = loaded.training!;
-    const again = new Training(copy, DATA, { ...options, state, trainer: loaded.trainer! });
+    const again = new Training(copy, DATA, { ...options, state, trainer: loaded.trainer!, validation: DATA });
     assert.equal(
-      await formatCheckpoint({ model: copy, training: again, job }),
+      await formatCheckpoint({ ...parts, model: copy, training: again }),
       text,
       "written again, it is the same text",
     );
@@ -115,7 +123,7 @@ Deno.test("a model by itself is a checkpoint too, and a model with its trainer",
 
 Deno.test("a checkpoint is readable: PyTorch's names, shapes, and base64 of little-endian float32", async () => {
   const json = JSON.parse(TEXT);
-  assert.deepEqual([json.format, json.version], ["grutto-checkpoint", 1]);
+  assert.deepEqual([json.format, json.version], ["grutto-checkpoint", 2]);
   assert.deepEqual(json.config, {
     inputSize: 5,
     hiddenSize: 3,
@@ -148,9 +156,38 @@ const BAD: Record<string, [(json: Json) => unknown, ErrorConstructor, RegExp]> =
   "null": [() => null, TypeError, /no checkpoint/],
   "a number": [() => 5, TypeError, /no checkpoint/],
   "another format": [(c) => c.format = "safetensors", TypeError, /format is "safetensors"/],
-  "a later version": [(c) => c.version = 2, RangeError, /expected version 1, got 2/],
-  "a version in words": [(c) => c.version = "1", RangeError, /expected version 1, got "1"/],
-  "no version": [(c) => delete c.version, RangeError, /expected version 1, got undefined/],
+  "a later version": [(c) => c.version = 3, RangeError, /expected version 1 or 2, got 3/],
+  "a version in words": [(c) => c.version = "1", RangeError, /expected version 1 or 2, got "1"/],
+  "no version": [(c) => delete c.version, RangeError, /expected version 1 or 2, got undefined/],
+  "an earlier version": [(c) => c.version = 1, TypeError, /Invalid key|arithmetic/],
+  "no checksum": [(c) => (delete c.checksum, c), RangeError, /altered or damaged: its checksum is undefined/],
+  "no arithmetic": [(c) => delete c.arithmetic, TypeError, /arithmetic/],
+  "arithmetic of another kind": [(c) => c.arithmetic = "float16", TypeError, /arithmetic.*float16/],
+  "no data": [(c) => delete c.data, TypeError, /data/],
+  "a hash of another kind": [(c) => c.data.hash = "md5:00", TypeError, /data\.hash: it is no hash/],
+  "no preprocessing": [(c) => delete c.preprocessing, TypeError, /preprocessing/],
+  "preprocessing in words": [(c) => c.preprocessing = "none", TypeError, /preprocessing/],
+  "best parameters in a list": [(c) => c.bestParameters = [], TypeError, /bestParameters/],
+  "best parameters that lack one": [
+    (c) => (c.bestParameters = { ...c.parameters }, delete c.bestParameters["fc.bias"]),
+    TypeError,
+    /bestParameters: missing parameter "fc\.bias"/,
+  ],
+  "a best parameter more": [
+    (c) => c.bestParameters = { ...c.parameters, more: c.parameters["fc.bias"] },
+    TypeError,
+    /bestParameters: unknown parameter "more"/,
+  ],
+  "a best parameter of another shape": [
+    (c) => c.bestParameters = { ...c.parameters, "fc.bias": c.parameters["fc.weight"] },
+    RangeError,
+    /bestParameters: "fc.bias" must have shape \[2\]/,
+  ],
+  "a best parameter that is NaN": [
+    (c) => c.bestParameters = { ...c.parameters, "fc.bias": { ...c.parameters["fc.bias"], data: NAN } },
+    TypeError,
+    /bestParameters: "fc.bias" holds NaN at 0/,
+  ],
   "something more": [(c) => c.comment = "hi", TypeError, /comment/],
   "__proto__ at the top": [(c) => own(c, "__proto__", {}), TypeError, /__proto__/],
   "no config": [(c) => delete c.config, TypeError, /config/],
@@ -164,7 +201,11 @@ const BAD: Record<string, [(json: Json) => unknown, ErrorConstructor, RegExp]> =
     RangeError,
     /parameters: "gru.weight_ih_l0" must have shape \[12,5\].*\[9,5\]/,
   ],
-  "a huge hiddenSize": [(c) => c.config.hiddenSize = 65536, RangeError, /config: it needs \d+ MiB/],
+  "a huge hiddenSize": [
+    (c) => c.config.hiddenSize = 65536,
+    RangeError,
+    /parameters: "gru.weight_ih_l0" must have shape \[196608,5\]/,
+  ],
   "dropout 1": [(c) => c.config.dropout = 1, RangeError, /config: dropout .*got 1/],
   "dropout null, as JSON writes NaN": [(c) => c.config.dropout = null, TypeError, /config: dropout .*null/],
   "an unknown option of the model": [(c) => c.config.layers = 1, TypeError, /config: unknown option "layers"/],
@@ -288,7 +329,8 @@ Deno.test("a checkpoint with something wrong in it is refused, naming the file a
   for (const [what, [spoil, error, message]] of Object.entries(BAD)) {
     await t.step(what, async () => {
       const json = JSON.parse(TEXT), value = spoil(json);
-      const text = JSON.stringify(["an array", "null", "a number"].includes(what) ? value : json);
+      const whole = ["an array", "null", "a number"].includes(what);
+      const text = what === "no checksum" ? JSON.stringify(value) : signed(whole ? value : json);
       await assert.rejects(parseCheckpoint(text, "run/last.json"), (thrown) => {
         assert.ok(thrown instanceof Error);
         assert.equal(thrown.constructor, error, String(thrown));
@@ -346,11 +388,6 @@ Deno.test("a checkpoint that cannot be written leaves what stood there, and noth
     await assert.rejects(saveCheckpoint(`${folder}/taken.json`, { model }), Error);
     assert.deepEqual(names(folder), ["taken.json"]);
     assert.deepEqual(names(`${folder}/taken.json`), ["inside"]);
-    // The temporary file cannot be written.
-    await Deno.writeTextFile(`${folder}/old.json`, TEXT);
-    await Deno.mkdir(`${folder}/old.json.tmp`);
-    await assert.rejects(saveCheckpoint(`${folder}/old.json`, { model }), Error);
-    assert.equal(await Deno.readTextFile(`${folder}/old.json`), TEXT);
     await assert.rejects(saveCheckpoint(`${folder}/none/new.json`, { model }), Deno.errors.NotFound);
     assert.ok(!names(folder).includes("none"));
   }));
@@ -368,3 +405,78 @@ Deno.test("a model with a value that is not finite is not saved over a good chec
     assert.equal(await Deno.readTextFile(path), before);
     assert.deepEqual(names(folder), ["last.json"]);
   }));
+
+Deno.test("a bit that has changed anywhere is found out by the checksum, or by what follows", async () => {
+  const bytes = new TextEncoder().encode(TEXT), random = new Random(1, "data");
+  for (let i = 0; i < 300; i++) {
+    const copy = bytes.slice(), at = random.below(bytes.length), bit = random.below(8);
+    copy[at]! ^= 1 << bit;
+    const text = new TextDecoder().decode(copy), same = sameContent(text);
+    const loading = parseCheckpoint(text).then(({ model }) => model.dispose());
+    if (same) await loading;
+    else await assert.rejects(loading, /^(Syntax|Type|Range)Error: Cannot load checkpoint/, `byte ${at}, bit ${bit}`);
+  }
+});
+
+/** Whether a text says the same: blanks between words may be other blanks. */
+function sameContent(text: string): boolean {
+  try {
+    return JSON.stringify(JSON.parse(text)) === JSON.stringify(JSON.parse(TEXT));
+  } catch {
+    return false;
+  }
+}
+
+Deno.test("a parameter that was altered is refused, naming both checksums", async () => {
+  const json = JSON.parse(TEXT), array = json.parameters["fc.bias"];
+  array.data = `${array.data[0] === "A" ? "B" : "A"}${array.data.slice(1)}`;
+  await assert.rejects(parseCheckpoint(JSON.stringify(json), "a.json"), {
+    name: "RangeError",
+    message:
+      /^Cannot load checkpoint "a\.json": it was altered or damaged: its checksum is "sha256:\w{64}", its content's "sha256:\w{64}"$/,
+  });
+  (await parseCheckpoint(JSON.stringify(JSON.parse(TEXT)))).model.dispose();
+});
+
+Deno.test("a config that asks for more than the file holds gets no memory", async () => {
+  const json = JSON.parse(TEXT);
+  json.config = { ...json.config, hiddenSize: 8192, numLayers: 8 };
+  const before = Deno.memoryUsage().rss;
+  await assert.rejects(parseCheckpoint(signed(json)), RangeError);
+  assert.ok(Deno.memoryUsage().rss - before < 64e6);
+});
+
+Deno.test("training does not go on with other data", async () => {
+  const { model, trainer, training } = await parseCheckpoint(TEXT),
+    other = sampleDataset({ size: 20, steps: 3, seed: 2 });
+  using _model = model;
+  const resume = (data: Dataset, validation?: Dataset) =>
+    train(model, data, { ...training!.options, state: training!.state, trainer: trainer!, validation });
+  const before = await trainer!.state(), hashes = [await hashDataset(DATA), await hashDataset(other)];
+  const message = (what: string) => `Cannot train: the ${what} must be those of before, ${hashes[0]}, got ${hashes[1]}`;
+  await assert.rejects(resume(other), { name: "RangeError", message: message("data") });
+  await assert.rejects(resume(DATA, other), { name: "RangeError", message: message("validation data") });
+  assert.deepEqual(await trainer!.state(), before);
+  assert.equal((await resume(sampleDataset({ size: 20, steps: 3, seed: 1 }), DATA)).length, 3);
+});
+
+Deno.test("what is not finite is not written, wherever it stands", async () => {
+  using model = await createModel(CONFIG);
+  await assert.rejects(formatCheckpoint({ model, job: { scale: [1, NaN] } }), {
+    name: "RangeError",
+    message: "Cannot save checkpoint: 1 is NaN",
+  });
+});
+
+Deno.test("a model of plain SIMD stays one, unless another is asked for", async () => {
+  using model = await createModel(CONFIG, { simd: "plain" });
+  const text = await formatCheckpoint({ model });
+  const kinds = [];
+  for (const options of [{}, { simd: "auto" }, { simd: "relaxed" }] as const) {
+    const loaded = await parseCheckpoint(text, "a.json", options);
+    assert.equal(loaded.arithmetic, "plain");
+    kinds.push(loaded.model.device.arithmetic);
+    loaded.model.dispose();
+  }
+  assert.deepEqual(kinds, ["plain", "relaxed", "relaxed"]);
+});

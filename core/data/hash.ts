@@ -1,0 +1,55 @@
+import type { Dataset } from "./dataset.ts";
+
+/** What tells a dataset from another: SHA-256 of all that is in it. */
+export interface DataHash {
+  /** Of the data that are trained on. */
+  readonly hash: string;
+  /** Of those that are validated on, if there are some. */
+  readonly validationHash?: string;
+}
+
+/** Bytes that are hashed at a time: the engine makes a copy of them. */
+const CHUNK = 64 << 20;
+
+const known = new WeakMap<Dataset, Promise<string>>();
+
+/**
+ * A hash of a dataset: of its shape, and of the kind and the numbers of its arrays. It is the same on every machine, and is
+ * worked out once: what is changed in the arrays later does not count.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { hashDataset, sampleDataset } from "@grutto/grutto";
+ *
+ * const hash = await hashDataset(sampleDataset({ seed: 1 }));
+ * assert.match(hash, /^sha256:[0-9a-f]{64}$/);
+ * assert.equal(await hashDataset(sampleDataset({ seed: 1 })), hash);
+ * assert.notEqual(await hashDataset(sampleDataset({ seed: 2 })), hash);
+ * ```
+ */
+export function hashDataset(dataset: Dataset): Promise<string> {
+  let hash = known.get(dataset);
+  if (!hash) known.set(dataset, hash = digest(dataset));
+  return hash;
+}
+
+async function digest({ x, shape, targets, lengths, weights }: Dataset): Promise<string> {
+  // The hash of a list of hashes, which no other data have: kinds and lengths stand in it.
+  const parts: string[] = [`[${shape}]`];
+  for (const [name, array] of Object.entries({ x, targets, lengths, weights })) {
+    if (!array) continue;
+    parts.push(`${name} ${array.constructor.name} ${array.length}`);
+    const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+    for (let start = 0; start < bytes.length; start += CHUNK) {
+      parts.push((await sha256(bytes.subarray(start, start + CHUNK))).toHex());
+    }
+  }
+  return `sha256:${(await sha256(new TextEncoder().encode(parts.join("\n")))).toHex()}`;
+}
+
+async function sha256(bytes: Uint8Array): Promise<Uint8Array> {
+  // Shared memory may change while it is read, so it is copied first.
+  const own = bytes.buffer instanceof ArrayBuffer ? bytes as Uint8Array<ArrayBuffer> : new Uint8Array(bytes);
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", own));
+}

@@ -74,7 +74,30 @@ export {
 } from "./core/train/train.ts";
 export type { EarlyStoppingOptions } from "./core/train/early_stopping.ts";
 export type { ScheduleName, ScheduleOptions } from "./core/train/schedule.ts";
-export { evaluate, type Metrics, predict, type Prediction } from "./core/train/evaluate.ts";
+export {
+  type DetailedMetrics,
+  type DetailedOptions,
+  evaluate,
+  type EvaluateOptions,
+  type Metrics,
+  predict,
+  type Prediction,
+} from "./core/train/evaluate.ts";
+export {
+  type ClassificationMetrics,
+  classificationMetrics,
+  type ClassificationOptions,
+  type ClassMetrics,
+  type Errors,
+  type LabelMetrics,
+  type MultilabelMetrics,
+  type RegressionMetrics,
+  regressionMetrics,
+  type Rows,
+  summarize,
+  type Summary,
+  type TaskMetrics,
+} from "./core/train/metrics.ts";
 export {
   type CheckpointParts,
   formatCheckpoint,

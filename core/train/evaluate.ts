@@ -2,6 +2,7 @@ import { DataLoader, type Dataset } from "../data/dataset.ts";
 import type { LossName, LossOptions } from "../model/head.ts";
 import { coreOf, type Model, type NamedArray, type Sequences } from "../model/model.ts";
 import { Ahead, Later } from "./ahead.ts";
+import { classificationMetrics, type ClassificationOptions, regressionMetrics, type TaskMetrics } from "./metrics.ts";
 import { Turns } from "../device/turns.ts";
 
 /** What {@linkcode evaluate} returns. */
@@ -14,14 +15,37 @@ export interface Metrics {
   readonly accuracy: number;
 }
 
+/** Options of {@linkcode evaluate}. */
+export interface EvaluateOptions extends Partial<LossOptions> {
+  /** Sequences per batch. Default 32. */
+  batchSize?: number;
+  /** Stops at it. */
+  signal?: AbortSignal;
+}
+
+/** Options of {@linkcode evaluate} for more than loss and accuracy. */
+export interface DetailedOptions extends EvaluateOptions, ClassificationOptions {
+  /** Computes {@linkcode DetailedMetrics}, which takes another pass over the data. */
+  metrics: true;
+}
+
+/** What {@linkcode evaluate} returns with `metrics`. */
+export interface DetailedMetrics extends Metrics {
+  /** By the loss: of classes, of labels, or of numbers, these in the unit of the targets. */
+  readonly metrics: TaskMetrics;
+  /** What they are computed from (N, O): probabilities, or values for "mse". */
+  readonly probabilities: NamedArray;
+}
+
 /**
- * Loss and accuracy of a model on a dataset, in evaluation mode.
+ * Loss and accuracy of a model on a dataset, in evaluation mode; with `metrics`, all that predictions can be judged by.
  *
  * A sequence is right where the largest logit stands over the largest target (or the class); with one output and "bce",
  * where the logit is above 0 as the target is above 0.5.
  *
  * @param options The loss and its weights (default: those of the model's trainer, else "bce"; with `loss`, only the weights
- * given here), the sequences per batch (default 32), and a signal to stop at.
+ * given here), the sequences per batch (default 32), a signal to stop at; `metrics`, with the `labels` of the classes, and
+ * `multilabel` where a sequence may have any number of them.
  * @throws {TypeError | RangeError} If the data do not fit the model.
  * @throws What `signal` was aborted with.
  *
@@ -33,13 +57,22 @@ export interface Metrics {
  * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2 });
  * const { loss, accuracy } = await evaluate(model, sampleDataset({ size: 100 }));
  * assert.ok(loss > 0.5 && accuracy < 0.8); // nothing learnt yet
+ *
+ * const { metrics } = await evaluate(model, sampleDataset({ size: 100 }), { metrics: true, labels: ["above", "below"] });
+ * assert.ok(metrics.kind === "classification" && metrics.accuracy === accuracy && metrics.rocAuc! > 0.2);
  * ```
  */
+export function evaluate(
+  model: Model,
+  dataset: Dataset,
+  options: DetailedOptions,
+): Promise<DetailedMetrics>;
+export function evaluate(model: Model, dataset: Dataset, options?: EvaluateOptions): Promise<Metrics>;
 export async function evaluate(
   model: Model,
   dataset: Dataset,
-  options: Partial<LossOptions> & { batchSize?: number; signal?: AbortSignal } = {},
-): Promise<Metrics> {
+  options: EvaluateOptions & Partial<DetailedOptions> = {},
+): Promise<Metrics | DetailedMetrics> {
   if (dataset.weights ?? options.classWeights ?? options.posWeight) {
     throw new TypeError("Cannot evaluate model: weights are not built yet");
   }
@@ -61,7 +94,36 @@ export async function evaluate(
   }
   await ahead.drain();
   const N = dataset.shape[0]!;
-  return { loss: sum / loader.length, lossOverSamples: weighted / N, accuracy: correct / N };
+  const metrics = { loss: sum / loader.length, lossOverSamples: weighted / N, accuracy: correct / N };
+  if (!options.metrics) return metrics;
+  const probabilities = await gather(model, loader, loss, options.signal);
+  return { ...metrics, metrics: taskMetrics(loss, probabilities, dataset.targets, options), probabilities };
+}
+
+/** What the model says of all sequences, one batch after the other. */
+async function gather(model: Model, loader: DataLoader, loss: LossName, signal?: AbortSignal): Promise<NamedArray> {
+  const N = loader.dataset.shape[0]!, O = model.config.outputSize, core = coreOf(model), turns = new Turns();
+  const data = new Float32Array(N * O);
+  let row = 0;
+  for (const batch of loader) {
+    const { probabilities } = await core.predict(batch, loss);
+    data.set(probabilities.data, row * O);
+    row += batch.shape[0]!;
+    await turns.offer();
+    signal?.throwIfAborted();
+  }
+  return { shape: [N, O], data };
+}
+
+/** The metrics that a loss calls for. */
+function taskMetrics(
+  loss: LossName,
+  probabilities: NamedArray,
+  targets: Dataset["targets"],
+  { labels, multilabel }: ClassificationOptions,
+): TaskMetrics {
+  if (loss !== "mse") return classificationMetrics(probabilities, targets, { labels, multilabel });
+  return regressionMetrics(probabilities, { shape: probabilities.shape, data: targets });
 }
 
 /** What {@linkcode predict} returns. */

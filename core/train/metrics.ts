@@ -117,7 +117,7 @@ export interface ClassificationOptions {
  * ```
  */
 export function classificationMetrics(
-  scores: Table,
+  scores: Rows,
   targets: Float32Array | Int32Array,
   options: ClassificationOptions = {},
 ): ClassificationMetrics | MultilabelMetrics {
@@ -143,7 +143,9 @@ export function classificationMetrics(
   });
   const wrong = truth.findIndex((c) => c < 0 || c >= classes);
   if (wrong >= 0) {
-    throw new RangeError(`Cannot compute metrics: targets must be classes from 0 to ${classes - 1}, got ${truth[wrong]}`);
+    throw new RangeError(
+      `Cannot compute metrics: targets must be classes from 0 to ${classes - 1}, got ${truth[wrong]}`,
+    );
   }
   const found = Int32Array.from({ length: N }, (_, i) => {
     if (O === 1) return Number(data[i]! > 0.5);
@@ -155,7 +157,7 @@ export function classificationMetrics(
 }
 
 /** Numbers in rows. */
-export interface Table {
+export interface Rows {
   /** [rows, columns]. */
   readonly shape: readonly number[];
   /** The numbers, row after row. */
@@ -196,9 +198,11 @@ function multilabel(
   O: number,
   labels: readonly string[],
 ): MultilabelMetrics {
-  const yes = (i: number, o: number) => targets[i * O + o]! > 0.5, taken = (i: number, o: number) => data[i * O + o]! > 0.5;
+  const yes = (i: number, o: number) => targets[i * O + o]! > 0.5,
+    taken = (i: number, o: number) => data[i * O + o]! > 0.5;
   const hits = labels.map((_, o) => count(N, (i) => yes(i, o) && taken(i, o)));
-  const found = labels.map((_, o) => count(N, (i) => taken(i, o))), are = labels.map((_, o) => count(N, (i) => yes(i, o)));
+  const found = labels.map((_, o) => count(N, (i) => taken(i, o))),
+    are = labels.map((_, o) => count(N, (i) => yes(i, o)));
   const perLabel = labels.map((label, o) => {
     const area = rocAuc(Array.from({ length: N }, (_, i) => [data[i * O + o]!, yes(i, o)]));
     return {
@@ -273,12 +277,12 @@ function rocAuc(scored: (readonly [number, boolean])[]): number | undefined {
  * ```
  */
 export function regressionMetrics(
-  predicted: Table,
-  truth: Table,
-  { baseline }: { baseline?: Table } = {},
+  predicted: Rows,
+  truth: Rows,
+  { baseline }: { baseline?: Rows } = {},
 ): RegressionMetrics {
   const [N, O] = sizes(truth, "truth");
-  const all = (table: Table, what: string) => {
+  const all = (table: Rows, what: string) => {
     const [rows, columns] = sizes(table, what);
     if (rows !== N || columns !== O) {
       throw new RangeError(`Cannot compute metrics: ${what} must have shape [${N},${O}], got [${rows},${columns}]`);
@@ -320,7 +324,7 @@ function overall(outputs: readonly Errors[]): Errors {
 }
 
 /** Rows and columns of a table of finite numbers. */
-function sizes({ shape, data }: Table, what: string): [number, number] {
+function sizes({ shape, data }: Rows, what: string): [number, number] {
   const [N, O] = shape as [number, number];
   if (shape.length !== 2 || !shape.every((n) => Number.isSafeInteger(n) && n > 0) || data.length !== N * O) {
     throw new RangeError(

@@ -67,6 +67,7 @@ export function evaluate(
   dataset: Dataset,
   options: DetailedOptions,
 ): Promise<DetailedMetrics>;
+/** The same without `metrics`: loss and accuracy alone. */
 export function evaluate(model: Model, dataset: Dataset, options?: EvaluateOptions): Promise<Metrics>;
 export async function evaluate(
   model: Model,

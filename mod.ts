@@ -48,6 +48,27 @@ export {
 export type { Decoded, LabelState, LabelTask, Task } from "./core/data/labels.ts";
 export type { MissingPolicy, ScalingState } from "./core/data/scaling.ts";
 export type { Normalization, TokenUnit, VocabularyState } from "./core/data/vocabulary.ts";
+export {
+  type ForecastDataset,
+  type ForecastInputs,
+  type ForecastOptions,
+  ForecastPipeline,
+  type ForecastState,
+  type RowRange,
+  type Transform,
+} from "./core/data/windows.ts";
+export { type Preprocessing, type PreprocessingState, restorePreprocessing } from "./core/data/preprocessing.ts";
+export {
+  type Classes,
+  everyNth,
+  type Fold,
+  kFold,
+  randomIndices,
+  stratifiedSplit,
+  type TimeFold,
+  timeSplit,
+  walkForward,
+} from "./core/data/split.ts";
 export { balancedWeights } from "./core/data/weights.ts";
 export { type DataHash, hashDataset } from "./core/data/hash.ts";
 export { sampleDataset, type SampleOptions } from "./core/data/sample.ts";

@@ -1,5 +1,6 @@
 /** Labels as targets, and a model's outputs as labels. */
 
+import { badData } from "./errors.ts";
 import type { SequenceRecord } from "./readers/record.ts";
 import { Scaling, type ScalingState } from "./scaling.ts";
 import { distinctTexts, fields, nullable, oneOf, truth, whole } from "./state.ts";
@@ -69,13 +70,9 @@ function numberIn(text: string): number {
 const quote = (texts: readonly string[]) =>
   texts.slice(0, 8).map((text) => JSON.stringify(text)).join(", ") + (texts.length > 8 ? ", …" : "");
 
-function wrong(message: string): RangeError {
-  return new RangeError(`Cannot prepare data: ${message}`);
-}
-
 /** The labels of a record, which must be there. */
 function labelsOf({ labels, place }: SequenceRecord): readonly string[] {
-  if (!labels) throw wrong(`${place}: the label is missing`);
+  if (!labels) throw badData(`${place}: the label is missing`);
   return labels;
 }
 
@@ -140,10 +137,10 @@ export class Labels {
     const draft = { task, columns, separator, oneHot: task === "multiclass" && oneHot, scaling: null };
     const reader = new Labels({ ...draft, names: columnNames }, null);
     if (task === "regression") {
-      if (width === 0) throw wrong(`${records[0]!.place}: the label is missing`);
+      if (width === 0) throw badData(`${records[0]!.place}: the label is missing`);
       const values = records.map((record) => reader.#values(record));
       if (values.every((row) => row.every((value, i) => value === values[0]![i]))) {
-        throw wrong(`every record has the target ${values[0]}, so there is nothing to learn`);
+        throw badData(`every record has the target ${values[0]}, so there is nothing to learn`);
       }
       const scaling = options.standardize
         ? Scaling.fit(values, width, (i) => `target ${JSON.stringify(columnNames[i])}`)
@@ -158,12 +155,12 @@ export class Labels {
     const names = columns > 1 ? columnNames : [...new Set(used.flat())].sort(byCodePoint);
     if (task === "multilabel") {
       if (used.every((classes) => classes.join("\n") === used[0]!.join("\n"))) {
-        throw wrong(`every record has the same labels (${quote(used[0]!) || "none"}), so there is nothing to learn`);
+        throw badData(`every record has the same labels (${quote(used[0]!) || "none"}), so there is nothing to learn`);
       }
     } else if (names.length < 2) {
-      throw wrong(`every record has the label ${quote(names)}: there must be two classes at least`);
+      throw badData(`every record has the label ${quote(names)}: there must be two classes at least`);
     } else if (task === "binary" && names.length > 2) {
-      throw wrong(
+      throw badData(
         `the task "binary" takes two classes, got ${names.length} (${quote(names)}); "multiclass" takes more`,
       );
     }
@@ -190,7 +187,7 @@ export class Labels {
       if (this.task === "regression") {
         row.set(this.#values(record).map((value, c) => this.#scaling?.apply(value, c) ?? value));
         const bad = row.findIndex((value) => !Number.isFinite(value));
-        if (bad >= 0) throw wrong(`${record.place}: the target ${labelsOf(record)[bad]} is too large`);
+        if (bad >= 0) throw badData(`${record.place}: the target ${labelsOf(record)[bad]} is too large`);
       } else if (this.task === "binary") row[0] = this.#numberOf(record);
       else for (const name of this.#classes(record)) row[this.#number(name, record)] = 1;
     });
@@ -249,7 +246,7 @@ export class Labels {
     return this.#columns(record).map((text) => {
       const value = numberIn(text);
       if (Number.isFinite(value)) return value;
-      throw wrong(`${record.place}: the target must be a number, got ${JSON.stringify(text)}`);
+      throw badData(`${record.place}: the target must be a number, got ${JSON.stringify(text)}`);
     });
   }
 
@@ -264,7 +261,7 @@ export class Labels {
     if (this.task !== "multilabel") return texts;
     const strange = texts.find((text) => !isFlag(text));
     if (strange !== undefined) {
-      throw wrong(`${record.place}: labels in columns must be 0 or 1, got ${JSON.stringify(strange)}`);
+      throw badData(`${record.place}: labels in columns must be 0 or 1, got ${JSON.stringify(strange)}`);
     }
     return this.names.filter((_, i) => numberIn(texts[i]!) === 1);
   }
@@ -273,16 +270,16 @@ export class Labels {
   #columns(record: SequenceRecord): string[] {
     const texts = labelsOf(record), { columns } = this.#state;
     if (texts.length !== columns) {
-      throw wrong(`${record.place}: there must be ${columns} label${columns === 1 ? "" : "s"}, got ${texts.length}`);
+      throw badData(`${record.place}: there must be ${columns} label${columns === 1 ? "" : "s"}, got ${texts.length}`);
     }
-    if (texts.some((text) => text.trim() === "")) throw wrong(`${record.place}: the label is missing`);
+    if (texts.some((text) => text.trim() === "")) throw badData(`${record.place}: the label is missing`);
     return [...texts];
   }
 
   #number(name: string, record: SequenceRecord): number {
     const number = this.#numbers.get(name);
     if (number !== undefined) return number;
-    throw wrong(
+    throw badData(
       `${record.place}: the label ${JSON.stringify(name)} was never seen in training, which has ${quote(this.names)}`,
     );
   }

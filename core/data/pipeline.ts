@@ -1,6 +1,7 @@
 /** Everything between the records of a file and a model, fitted on the training part alone. */
 
 import { type OptionSpec, resolveOptions } from "../options.ts";
+import { badData, checkSize } from "./errors.ts";
 import { type Decoded, LABEL_TASKS, Labels, type LabelState, type LabelTask } from "./labels.ts";
 import type { SequenceRecord } from "./readers/record.ts";
 import {
@@ -10,8 +11,9 @@ import {
   type MissingPolicy,
   Scaling,
   type ScalingState,
+  storedMeans,
 } from "./scaling.ts";
-import { distinctTexts, fields, nullable, numbers, oneOf, whole } from "./state.ts";
+import { distinctTexts, fields, nullable, oneOf, whole } from "./state.ts";
 import {
   type Normalization,
   NORMALIZATIONS,
@@ -76,9 +78,6 @@ export const PIPELINE_OPTIONS: {
 /** Width of the embedding of tokens, unless one is chosen. */
 const EMBEDDING_SIZE = 32;
 
-/** Numbers in one array at most: what a Float32Array of 8 GiB holds. */
-const MOST_NUMBERS = 2 ** 31;
-
 /** What is done to sequences of numbers, as JSON: missing values, then patches, then scale. */
 export interface NumberInputs {
   /** Always "numbers". */
@@ -139,10 +138,6 @@ export interface PreparedDataset extends PreparedSequences {
   readonly weights?: Float32Array;
 }
 
-function wrong(message: string): RangeError {
-  return new RangeError(`Cannot prepare data: ${message}`);
-}
-
 /**
  * What makes a file's records a model's inputs and targets, and a model's outputs labels or numbers in the data's units.
  * All it knows (classes, means, vocabulary) comes from the training records; as JSON it goes into the checkpoint.
@@ -190,14 +185,14 @@ export class Pipeline {
   static fit(records: readonly SequenceRecord[], options: PipelineOptions = {}): Pipeline {
     const { labelNames, channelNames, ...rest } = options;
     const full = resolveOptions("prepare data", PIPELINE_OPTIONS, rest) as unknown as FullOptions;
-    if (!records.length) throw wrong("there are no records");
+    if (!records.length) throw badData("there are no records");
     const guesses: string[] = [];
     const text = records[0]!.text !== undefined;
     let kept = records, inputs: Numbers | Vocabulary;
     const { tokens, normalize, minCount, maxLength, patch } = full;
     if (text ? patch > 1 : tokens ?? normalize ?? minCount > 1) {
       const names = text ? "patch is" : "tokens, normalize and minCount are";
-      throw wrong(`${names} for ${text ? "numbers, got text" : "text, got numbers"} in ${records[0]!.place}`);
+      throw badData(`${names} for ${text ? "numbers, got text" : "text, got numbers"} in ${records[0]!.place}`);
     }
     if (text) {
       const texts = records.map(textOf), unit = tokens ?? guessUnit(texts);
@@ -211,7 +206,7 @@ export class Pipeline {
     } else {
       inputs = Numbers.fit(records, full, channelNames);
       kept = records.filter((_, i) => inputs instanceof Numbers && inputs.keeps(records[i]!));
-      if (!kept.length) throw wrong(`every record has missing values, the first at ${missingPlace(records[0]!)}`);
+      if (!kept.length) throw badData(`every record has missing values, the first at ${missingPlace(records[0]!)}`);
     }
     const { task, labelSeparator: separator, oneHot, standardize } = full;
     const labels = Labels.fit(kept, { task, names: labelNames, separator, oneHot, standardize });
@@ -313,14 +308,14 @@ export class Pipeline {
    * @throws {RangeError} As `dataset`.
    */
   sequences(records: readonly SequenceRecord[]): PreparedSequences {
-    if (!records.length) throw wrong("there are no records");
+    if (!records.length) throw badData("there are no records");
     if (this.#inputs instanceof Vocabulary) {
       const vocabulary = this.#inputs, tokens = records.map((record) => vocabulary.encode(textOf(record)));
       return pack(tokens, 1, (size) => new Int32Array(size), Uint32Array.from(records.keys()));
     }
     const inputs = this.#inputs;
     const rows = Uint32Array.from(records.keys()).filter((row) => inputs.keeps(records[row]!));
-    if (!rows.length) throw wrong(`every record has missing values, the first at ${missingPlace(records[0]!)}`);
+    if (!rows.length) throw badData(`every record has missing values, the first at ${missingPlace(records[0]!)}`);
     return pack(
       Array.from(rows, (row) => inputs.encode(records[row]!)),
       inputs.width,
@@ -377,7 +372,7 @@ class Numbers {
     if (missing === "mean" || missing === "last") {
       means = [...channelMeans(kept.map((record) => record.values!), channels)];
       const empty = means.findIndex((mean) => !Number.isFinite(mean));
-      if (empty >= 0) throw wrong(`${name(empty)} has no value`);
+      if (empty >= 0) throw badData(`${name(empty)} has no value`);
     }
     const filler = new Numbers({ ...state, means }, null);
     if (!standardize || !kept.length) return filler;
@@ -403,7 +398,6 @@ class Numbers {
     const channels = whole(state.channels, `${place}.channels`, 1, 2 ** 24);
     const patch = whole(state.patch, `${place}.patch`, 1, 65536);
     const missing = oneOf(state.missing, `${place}.missing`, MISSING_POLICIES);
-    const filled = missing === "mean" || missing === "last";
     const scaling = nullable(state.scaling, (value) => Scaling.from(value, `${place}.scaling`, channels * patch));
     return new Numbers({
       kind: "numbers",
@@ -414,9 +408,7 @@ class Numbers {
         throw new TypeError(`Cannot load preprocessing: ${place}.names must be ${channels}, got ${names.length}`);
       }),
       missing,
-      means: filled ? numbers(state.means, `${place}.means`, channels) : nullable(state.means, () => {
-        throw new TypeError(`Cannot load preprocessing: ${place}.means must be null where missing is "${missing}"`);
-      }),
+      means: storedMeans(state.means, `${place}.means`, missing, channels),
       patch,
       maxLength: nullable(state.maxLength, (value) => whole(value, `${place}.maxLength`, 1)),
       scaling: scaling?.toJSON() ?? null,
@@ -451,29 +443,31 @@ class Numbers {
   encode(record: SequenceRecord): Float32Array {
     const { channels, missing, means, patch, maxLength } = this.#state, { width } = this, scaling = this.#scaling;
     const { values, steps, place } = record;
-    if (!values) throw wrong(`${place}: there must be numbers, got text`);
+    if (!values) throw badData(`${place}: there must be numbers, got text`);
     if (record.channels !== channels) {
-      throw wrong(`${place}: there must be ${channels} channel${channels === 1 ? "" : "s"}, got ${record.channels}`);
+      throw badData(`${place}: there must be ${channels} channel${channels === 1 ? "" : "s"}, got ${record.channels}`);
     }
     if (values.length !== steps * channels) {
-      throw wrong(`${place}: ${steps} steps of ${channels} numbers must be ${steps * channels}, got ${values.length}`);
+      throw badData(
+        `${place}: ${steps} steps of ${channels} numbers must be ${steps * channels}, got ${values.length}`,
+      );
     }
-    if (steps === 0) throw wrong(`${place}: the sequence has no steps`);
-    if (steps < patch) throw wrong(`${place}: the sequence has ${steps} steps, fewer than a patch of ${patch}`);
+    if (steps === 0) throw badData(`${place}: the sequence has no steps`);
+    if (steps < patch) throw badData(`${place}: the sequence has ${steps} steps, fewer than a patch of ${patch}`);
     const taken = Math.min(Math.floor(steps / patch), maxLength ?? Infinity) * width;
     const own = values.slice(0, taken);
     if (missing !== "error" && missing !== "drop") fillMissing(own, missing, means ?? new Float64Array(channels));
     for (let i = 0, c = 0; i < taken; i++, c = c + 1 === width ? 0 : c + 1) {
       const value = own[i]!;
       if (Number.isNaN(value)) {
-        throw wrong(
+        throw badData(
           `a value is missing at ${missingPlace(record)}: choose missing "drop", "zero", "mean" or "last" to go on`,
         );
       }
       own[i] = scaling ? scaling.apply(value, c) : value;
       if (!Number.isFinite(own[i])) {
         const where = `step ${Math.floor(i / channels) + 1}, ${this.channel(i % channels)}`;
-        throw wrong(`${place}: ${where} is too large, got ${value}`);
+        throw badData(`${place}: ${where} is too large, got ${value}`);
       }
     }
     return own;
@@ -490,7 +484,7 @@ function missingPlace(record: SequenceRecord): string {
 }
 
 function textOf({ text, place }: SequenceRecord): string {
-  if (text === undefined) throw wrong(`${place}: there must be text, got numbers`);
+  if (text === undefined) throw badData(`${place}: there must be text, got numbers`);
   return text;
 }
 
@@ -504,10 +498,10 @@ function weightsOf(records: readonly SequenceRecord[]): Float32Array | undefined
   if (records.every(({ weight }) => weight === undefined)) return undefined;
   const weights = Float32Array.from(records, ({ weight = 1, place }) => {
     if (weight >= 0 && Number.isFinite(Math.fround(weight))) return weight;
-    throw wrong(`${place}: the weight must be a number from 0, got ${weight}`);
+    throw badData(`${place}: the weight must be a number from 0, got ${weight}`);
   });
   if (weights.some((weight) => weight > 0)) return weights;
-  throw wrong("every record has the weight 0");
+  throw badData("every record has the weight 0");
 }
 
 /** Sequences side by side, padded with 0 to the longest. */
@@ -519,12 +513,7 @@ function pack(
 ): PreparedSequences {
   const N = sequences.length, lengths = Int32Array.from(sequences, ({ length }) => length / width);
   const T = lengths.reduce((a, b) => Math.max(a, b)), size = N * T * width;
-  if (size > MOST_NUMBERS) {
-    throw wrong(
-      `${N} sequences, all as long as the longest of ${T} steps of ${width}, are ${size} numbers, more than ${MOST_NUMBERS}; ` +
-        "maxLength cuts long ones",
-    );
-  }
+  checkSize(size, `${N} sequences, all padded to the longest of ${T} steps of ${width},`);
   const x = empty(size);
   sequences.forEach((sequence, i) => x.set(sequence, i * T * width));
   const shape = [N, T, width] as const;

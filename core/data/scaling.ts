@@ -1,6 +1,7 @@
 /** Numbers on a common scale, and what stands in for numbers that are missing. */
 
-import { fields, numbers } from "./state.ts";
+import { badData } from "./errors.ts";
+import { fields, nullable, numbers } from "./state.ts";
 
 /** What is done about a missing value. */
 export type MissingPolicy = "error" | "drop" | "zero" | "mean" | "last";
@@ -63,7 +64,7 @@ export class Scaling {
     const bad = scale.findIndex((deviation) => !Number.isFinite(deviation));
     if (bad >= 0) {
       const what = Number.isNaN(mean[bad]) ? "has no value" : "has values too large to average";
-      throw new RangeError(`Cannot prepare data: ${name(bad)} ${what}`);
+      throw badData(`${name(bad)} ${what}`);
     }
     return new Scaling(
       mean,
@@ -125,4 +126,12 @@ export function fillMissing(
     else if (policy === "last" && i >= channels) values[i] = values[i - channels]!;
     else if (policy === "mean" || policy === "last") values[i] = means[i % channels]!;
   }
+}
+
+/** Stored means: numbers where missing values are filled with them, else null. */
+export function storedMeans(value: unknown, place: string, missing: MissingPolicy, count: number): number[] | null {
+  if (missing === "mean" || missing === "last") return numbers(value, place, count);
+  return nullable(value, () => {
+    throw new TypeError(`Cannot load preprocessing: ${place} must be null where missing is "${missing}"`);
+  });
 }

@@ -1,5 +1,6 @@
 /** Text as numbers of tokens. */
 
+import { badData } from "./errors.ts";
 import { distinctTexts, fields, nullable, oneOf, whole } from "./state.ts";
 
 /** What a token is. */
@@ -94,10 +95,8 @@ export class Vocabulary {
       .sort(([a, n], [b, m]) => m - n || byCodePoint(a, b)).map(([token]) => token);
     if (!tokens.length) {
       const often = options.minCount > 1 ? ` ${options.minCount} times` : "";
-      throw new RangeError(
-        `Cannot prepare data: no ${
-          options.unit === "words" ? "word" : "character"
-        } occurs${often} in the training texts` +
+      throw badData(
+        `no ${options.unit === "words" ? "word" : "character"} occurs${often} in the training texts` +
           (options.normalize === "ascii" ? " once all but ASCII is taken off" : ""),
       );
     }

@@ -1,0 +1,19 @@
+import { Pipeline, type PipelineState } from "./pipeline.ts";
+import { ForecastPipeline, type ForecastState } from "./windows.ts";
+
+/** What stands between data and a model, of either kind: sequences with labels, or windows over a table. */
+export type Preprocessing = Pipeline | ForecastPipeline;
+
+/** The same as JSON, as a checkpoint holds it. */
+export type PreprocessingState = PipelineState | ForecastState;
+
+/**
+ * Preprocessing as it was stored, of whichever kind it is: its `task` tells.
+ *
+ * @param json What `toJSON` gave; it may come from anybody, and is checked in full.
+ * @throws {TypeError} If something is missing, too much, of the wrong type, not finite, or does not fit the rest.
+ */
+export function restorePreprocessing(json: unknown): Preprocessing {
+  const kind = (json as Partial<PreprocessingState> | null | undefined)?.kind;
+  return kind === "forecast" ? ForecastPipeline.from(json) : Pipeline.from(json);
+}

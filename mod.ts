@@ -142,6 +142,7 @@ export {
   readModel,
   writeModel,
 } from "./core/exchange/model_file.ts";
+export { htmlReport } from "./core/report/html_report.ts";
 export { EventWriter } from "./core/report/tensorboard.ts";
 export type {
   AttentionExample,

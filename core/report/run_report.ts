@@ -121,7 +121,7 @@ export interface AttentionExample {
   readonly prediction: string;
   /** What is right, if that is known. */
   readonly truth?: string;
-  /** Whether the prediction is right. Default: whether it equals the truth. */
+  /** Whether the prediction is right. Default: whether it equals the truth, where the metrics have an accuracy. */
   readonly right?: boolean;
   /** Probabilities of the classes: the largest three are shown. */
   readonly probabilities?: readonly (readonly [label: string, probability: number])[];

@@ -1,0 +1,197 @@
+/** How well each class is found, and which are taken for which: sections of a page. */
+
+import { type Content, el } from "./markup.ts";
+import type { ClassScores, ConfusionMatrix, RunReport } from "./run_report.ts";
+import { percent, short } from "./scale.ts";
+import { shade } from "./style.ts";
+
+/** Most classes of a matrix; above, the rarest share one row and one column. */
+const CLASSES = 30;
+
+/** Most rows of the table of classes. */
+const ROWS = 200;
+
+/** The confusion matrix of a report, if it has one. */
+export function confusionOf({ confusion, metrics }: RunReport): ConfusionMatrix | undefined {
+  if (confusion) return confusion;
+  const labels = metrics?.perClass?.map(({ label }) => label), counts = metrics?.confusion;
+  return labels && counts && { labels, counts };
+}
+
+/** The sum of numbers. */
+const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+
+/** The matrix with at most so many rows and columns: the rarest classes are put together. */
+export function fewer({ labels, counts }: ConfusionMatrix, most: number): ConfusionMatrix & { merged: number } {
+  if (labels.length <= most) return { labels, counts, merged: 0 };
+  const totals = counts.map(sum);
+  const kept = labels.map((_, i) => i).sort((a, b) => totals[b]! - totals[a]! || a - b).slice(0, most - 1)
+    .sort((a, b) => a - b);
+  const groupOf = labels.map((_, i) => kept.indexOf(i) < 0 ? most - 1 : kept.indexOf(i));
+  const merged = Array.from({ length: most }, () => new Array<number>(most).fill(0));
+  counts.forEach((row, i) => row.forEach((count, j) => merged[groupOf[i]!]![groupOf[j]!]! += count));
+  const others = labels.length - kept.length;
+  return { labels: [...kept.map((i) => labels[i]!), `${others} others`], counts: merged, merged: others };
+}
+
+/** The section of a page. */
+export function classesSection(report: RunReport): Content {
+  const whole = confusionOf(report), perClass = report.metrics?.perClass;
+  const matrix = whole?.labels.length ? fewer(whole, CLASSES) : undefined;
+  if (!matrix && !perClass?.length) return undefined;
+  return [
+    el("h2", {}, "Classes"),
+    matrix && noteOf(matrix),
+    el(
+      "div",
+      { class: "beside" },
+      matrix && matrixOf(matrix),
+      perClass?.length ? scores(perClass) : undefined,
+    ),
+  ];
+}
+
+/** Whether a cell of the matrix has room for its share below the count. */
+const roomy = ({ labels }: ConfusionMatrix) => labels.length <= 6;
+
+function noteOf(matrix: ConfusionMatrix & { merged: number }): Content {
+  const { counts, merged } = matrix, total = sum(counts.map(sum)), right = sum(counts.map((row, i) => row[i]!));
+  return el(
+    "p",
+    { class: "note" },
+    "Rows are the true classes, columns the predictions. The number is a count, the shade its share of the row",
+    roomy(matrix) ? ", written below it" : ", which a pointer shows",
+    ": ",
+    scaleOf("0%", "100%"),
+    merged > 0
+      ? ` The ${merged} classes with the fewest sequences are put together as “others”, where right and wrong do not differ.`
+      : ` On the outlined diagonal: ${short(right)} of ${short(total)} sequences are right.`,
+  );
+}
+
+function matrixOf(matrix: ConfusionMatrix): Content {
+  const { labels, counts } = matrix, size = labels.length;
+  const kind = roomy(matrix) ? "small" : size > 14 ? "large" : "";
+  const upright = labels.some((label) => label.length > (size > 6 ? 4 : 9));
+  return (
+    el(
+      "div",
+      { class: "card scroll", tabindex: "0", role: "region", "aria-label": "Confusion matrix" },
+      el(
+        "table",
+        { class: `matrix ${kind}` },
+        el(
+          "thead",
+          {},
+          el(
+            "tr",
+            {},
+            el("td", {}),
+            el("th", { class: "axis", colspan: size, scope: "colgroup" }, "predicted"),
+          ),
+          el(
+            "tr",
+            {},
+            el("th", { class: "axis", scope: "col" }, "true"),
+            labels.map((label) =>
+              el("th", { scope: "col", title: label }, el("span", { class: upright && "up" }, cut(label, 16)))
+            ),
+            el("th", { scope: "col" }, el("span", { class: upright && "up" }, "recall")),
+          ),
+        ),
+        el(
+          "tbody",
+          {},
+          counts.map((row, i) => {
+            const all = sum(row);
+            return el(
+              "tr",
+              {},
+              el("th", { scope: "row", title: labels[i] }, cut(labels[i]!, 16)),
+              row.map((count, j) => {
+                const share = all ? count / all : 0;
+                return el(
+                  "td",
+                  {
+                    class: `${shade(share)}${i === j ? " yes" : ""}`,
+                    title: count
+                      ? `${labels[i]} taken for ${labels[j]}: ${count} of ${all}, ${percent(share)}`
+                      : undefined,
+                  },
+                  count > 0 && short(count),
+                  kind === "small" && count > 0 && el("small", {}, percent(share)),
+                );
+              }),
+              el("td", {}, all ? percent(row[i]! / all) : "–"),
+            );
+          }),
+        ),
+      ),
+    )
+  );
+}
+
+/** Text of at most so many characters. */
+export function cut(text: string, most: number): string {
+  const characters = [...text];
+  return characters.length > most ? `${characters.slice(0, most - 1).join("")}…` : text;
+}
+
+/** What the shades mean. */
+export function scaleOf(least: string, greatest: string): Content {
+  return el(
+    "span",
+    { class: "badge" },
+    least,
+    el(
+      "span",
+      { class: "scale", "aria-hidden": "true" },
+      Array.from({ length: 16 }, (_, i) => el("i", { class: `h${i}` })),
+    ),
+    greatest,
+  );
+}
+
+function scores(perClass: readonly ClassScores[]): Content {
+  const shown = perClass.slice(0, ROWS);
+  const bar = (value: number) =>
+    el(
+      "svg",
+      { viewBox: "0 0 48 8", "aria-hidden": "true" },
+      el("rect", { class: "rail", width: 48, height: 8, rx: 2 }),
+      value > 0 && el("rect", { class: "bar", width: 48 * Math.min(1, value), height: 8, rx: 2 }),
+    );
+  return [
+    el(
+      "div",
+      { class: "card scroll wide", tabindex: "0", role: "region", "aria-label": "Scores of each class" },
+      el(
+        "table",
+        { class: "list" },
+        el(
+          "thead",
+          {},
+          el(
+            "tr",
+            {},
+            ["class", "precision", "recall", "F1", "sequences"].map((name) => el("th", { scope: "col" }, name)),
+          ),
+        ),
+        el(
+          "tbody",
+          {},
+          shown.map(({ label, precision, recall, f1, support }) =>
+            el(
+              "tr",
+              {},
+              el("th", { scope: "row" }, label),
+              [precision, recall, f1].map((value) => el("td", {}, percent(value), bar(value))),
+              el("td", {}, short(support)),
+            )
+          ),
+        ),
+      ),
+    ),
+    shown.length < perClass.length && el("p", { class: "note" }, `The first ${ROWS} of ${perClass.length} classes.`),
+  ];
+}

@@ -1,0 +1,177 @@
+/** Curves of a training over its epochs, for pages. */
+
+import { lineChart } from "./chart.ts";
+import { type Content, el } from "./markup.ts";
+import type { HistoryRecord, RunReport } from "./run_report.ts";
+import { extent, percent, short } from "./scale.ts";
+
+/** Losses that differ by this factor are shown on a logarithmic axis. */
+const DECADES = 50;
+
+/** Most rows of the table of epochs. */
+const ROWS = 500;
+
+/** The epoch whose weights count: the one that is named, else the one with the least loss. */
+export function bestEpoch({ history, bestEpoch }: Pick<RunReport, "history" | "bestEpoch">): HistoryRecord | undefined {
+  if (bestEpoch !== undefined) return history.find(({ epoch }) => epoch === bestEpoch);
+  const loss = (record: HistoryRecord) => record.testLoss ?? record.trainLoss;
+  return history.reduce<HistoryRecord | undefined>(
+    (best, record) => best === undefined || loss(record) < loss(best) ? record : best,
+    undefined,
+  );
+}
+
+/** A curve's values, one for each epoch. */
+export interface Curve {
+  /** What is measured. */
+  readonly name: string;
+  /** In training. */
+  readonly train: readonly (number | undefined)[];
+  /** On validation data; empty without. */
+  readonly validation: readonly (number | undefined)[];
+  /** Whether the axis is logarithmic. */
+  readonly log: boolean;
+}
+
+/** The curves that a history holds: loss; accuracy, where any sequence was ever right; learning rate, where it changes. */
+export function curvesOf(history: readonly HistoryRecord[]): Curve[] {
+  const column = (get: (record: HistoryRecord) => number | undefined) => {
+    const values = history.map((record) => {
+      const value = get(record);
+      return Number.isFinite(value) ? value : undefined;
+    });
+    return values.some((value) => value !== undefined) ? values : [];
+  };
+  const spans = (...columns: readonly (readonly (number | undefined)[])[]) => {
+    const [least, greatest] = extent(columns.flat()) ?? [1, 1];
+    return least > 0 && greatest / least >= DECADES;
+  };
+  const curve = (
+    name: string,
+    train: Curve["train"],
+    validation: Curve["train"] = [],
+    log = spans(train, validation),
+  ) => ({ name, train, validation, log });
+  const loss = curve("loss", column((record) => record.trainLoss), column((record) => record.testLoss));
+  const accuracy = curve(
+    "accuracy",
+    column((record) => record.trainAccuracy),
+    column((record) => record.testAccuracy),
+    false,
+  );
+  const rate = curve("learning rate", column((record) => record.learningRate));
+  const norm = curve("gradient norm", column((record) => record.gradNorm));
+  const right = [...accuracy.train, ...accuracy.validation].some((value) => value! > 0);
+  return [
+    loss,
+    ...right ? [accuracy] : [],
+    ...new Set(rate.train).size > 1 ? [rate] : [],
+    ...norm.train.length ? [norm] : [],
+  ];
+}
+
+/** The section of a page. */
+export function trainingSection(report: RunReport): Content {
+  const { history } = report, best = bestEpoch(report), x = history.map(({ epoch }) => epoch);
+  if (!history.length) return undefined;
+  const validated = history.some(({ testLoss }) => testLoss !== undefined);
+  return [
+    el("h2", {}, "Training"),
+    el(
+      "p",
+      { class: "note" },
+      `${history.length === 1 ? "One epoch" : `${history.length} epochs`}. `,
+      best &&
+        `The best is epoch ${best.epoch}, by ${
+          report.bestEpoch !== undefined ? "the run's own choice" : validated ? "validation loss" : "training loss"
+        }. `,
+      "Training values are those of the batches as they came, with dropout on; point at a curve to read it.",
+    ),
+    el(
+      "div",
+      { class: "grid" },
+      curvesOf(history).map((curve) => figureOf(curve, x, best)),
+    ),
+    table(history, best),
+  ];
+}
+
+function figureOf({ name, train, validation, log }: Curve, x: readonly number[], best?: HistoryRecord): Content {
+  const title = name[0]!.toUpperCase() + name.slice(1), at = best ? x.indexOf(best.epoch) : -1;
+  const main = validation.length ? validation : train, last = main.at(-1), y = main[at];
+  const format = name === "accuracy" ? percent : short, both = name === "loss" || name === "accuracy";
+  const lines = [
+    { name: both ? "training" : name, style: "a", values: train },
+    ...validation.length ? [{ name: "validation", style: "b", values: validation }] : [],
+  ];
+  const description = `${title} over ${x.length} epochs: ` +
+    lines.map(({ name, values }) => `${name} from ${format(values[0] ?? NaN)} to ${format(values.at(-1) ?? NaN)}`).join(
+      ", ",
+    ) + (y !== undefined ? `; ${format(y)} at the best epoch, ${best!.epoch}` : "");
+  return el(
+    "figure",
+    {},
+    el(
+      "figcaption",
+      { class: "head" },
+      el("h3", {}, title, log && ", logarithmic"),
+      el("span", { class: "sub badge" }, last !== undefined && `last ${format(last)}`),
+    ),
+    lineChart({
+      description,
+      x,
+      xName: "epoch",
+      lines,
+      format,
+      ...name === "accuracy" && { tick: (value: number) => `${Number((100 * value).toFixed(4))}%` },
+      log,
+      ...best && x.length > 1 && both &&
+        { mark: { x: best.epoch, text: `best: ${best.epoch}` } },
+      rings: y !== undefined && both ? [{ x: best!.epoch, y, style: validation.length ? "b" : "a" }] : [],
+    }),
+  );
+}
+
+function table(history: readonly HistoryRecord[], best?: HistoryRecord): Content {
+  const every = Math.ceil(history.length / ROWS);
+  const rows = history.filter((record, i) => i % every === 0 || record === best || i === history.length - 1);
+  const right = history.some(({ trainAccuracy, testAccuracy = 0 }) => trainAccuracy > 0 || testAccuracy > 0);
+  const columns = ([
+    ["training loss", ({ trainLoss }) => short(trainLoss)],
+    ["validation loss", ({ testLoss = NaN }) => short(testLoss)],
+    ["training accuracy", ({ trainAccuracy }) => right ? percent(trainAccuracy) : "–"],
+    ["validation accuracy", ({ testAccuracy = NaN }) => right ? percent(testAccuracy) : "–"],
+    ["learning rate", ({ learningRate = NaN }) => short(learningRate)],
+    ["gradient norm", ({ gradNorm = NaN }) => short(gradNorm)],
+  ] as [string, (record: HistoryRecord) => string][]).filter(([, text]) => rows.some((record) => text(record) !== "–"));
+  return el(
+    "details",
+    {},
+    el("summary", {}, every > 1 ? `Every ${every} epochs in numbers` : "Every epoch in numbers"),
+    el(
+      "div",
+      { class: "card scroll", tabindex: "0", role: "region", "aria-label": "Epochs in numbers" },
+      el(
+        "table",
+        { class: "list" },
+        el(
+          "thead",
+          {},
+          el("tr", {}, el("th", { scope: "col" }, "epoch"), columns.map(([name]) => el("th", { scope: "col" }, name))),
+        ),
+        el(
+          "tbody",
+          {},
+          rows.map((record) =>
+            el(
+              "tr",
+              {},
+              el("th", { scope: "row" }, record.epoch, record === best && " (best)"),
+              columns.map(([, text]) => el("td", {}, text(record))),
+            )
+          ),
+        ),
+      ),
+    ),
+  );
+}

@@ -1,0 +1,124 @@
+/** Forecasts and predicted values against the truth: sections of a page. */
+
+import { lineChart, WIDTH } from "./chart.ts";
+import { type Content, el } from "./markup.ts";
+import type { ForecastExample, RegressionExample, RunReport } from "./run_report.ts";
+import { extent, linearAxis, padded, short, spread } from "./scale.ts";
+
+/** Most pictures, and most points of one. */
+const PICTURES = 24, POINTS = 1000;
+
+/** How many of the values before a forecast are shown at least: as many as were forecast, if that is more. */
+const BEFORE = 48;
+
+const rmse = (truth: readonly number[], predicted: readonly number[]) =>
+  Math.sqrt(truth.reduce((sum, value, i) => sum + (value - predicted[i]!) ** 2, 0) / truth.length);
+const mae = (truth: readonly number[], predicted: readonly number[]) =>
+  truth.reduce((sum, value, i) => sum + Math.abs(value - predicted[i]!), 0) / truth.length;
+
+/** The section of a page. */
+export function forecastsSection({ forecasts = [] }: RunReport): Content {
+  if (!forecasts.length) return undefined;
+  return [
+    el("h2", {}, "Forecasts"),
+    el(
+      "p",
+      { class: "note" },
+      "What was forecast beside what came, after the values that came before.",
+      forecasts.length > PICTURES && ` The first ${PICTURES} of ${forecasts.length} are shown.`,
+    ),
+    el("div", { class: "grid" }, forecasts.slice(0, PICTURES).map(forecastFigure)),
+  ];
+}
+
+function forecastFigure({ name, truth, predicted, context = [], times }: ForecastExample): Content {
+  const before = Math.min(context.length, Math.max(BEFORE, truth.length));
+  const past = context.slice(context.length - before), length = before + truth.length;
+  const gap = (count: number) => new Array<undefined>(count).fill(undefined);
+  const names = times?.slice(context.length - before),
+    error = `RMSE ${short(rmse(truth, predicted))}, MAE ${short(mae(truth, predicted))}`;
+  const x = Array.from({ length }, (_, i) => i - before + 1);
+  return el(
+    "figure",
+    {},
+    el(
+      "figcaption",
+      {},
+      el("h3", {}, name),
+      el(
+        "p",
+        {},
+        `${truth.length === 1 ? "one step" : `${short(truth.length)} steps`}: ${error}`,
+        before < context.length && `; the last ${before} of ${short(context.length)} values before are shown`,
+      ),
+    ),
+    lineChart({
+      description: `Forecast of ${truth.length} steps against the truth: ${error}`,
+      x,
+      xName: names ? "" : "step of the forecast",
+      xText: names ? (i) => names[i] ?? "" : (i) => x[i]! > 0 ? `step +${x[i]}` : `step ${x[i]! - 1}`.replace("-", "−"),
+      namedTicks: names !== undefined,
+      lines: [
+        // What came before leads to what came: the line does not break between the two.
+        ...before
+          ? [{ name: "before", style: "c", values: [...past, truth[0], ...gap(truth.length - 1)], readTo: before }]
+          : [],
+        { name: "truth", style: "a", values: [...gap(before), ...truth] },
+        { name: "forecast", style: "b", values: [...gap(before), ...predicted] },
+      ],
+    }),
+  );
+}
+
+/** The section of a page. */
+export function regressionsSection({ regressions = [] }: RunReport): Content {
+  if (!regressions.length) return undefined;
+  return [
+    el("h2", {}, "Predictions"),
+    el("p", { class: "note" }, "Each point is a sequence; on the line, the prediction is right."),
+    el("div", { class: "grid" }, regressions.slice(0, PICTURES).map(regressionFigure)),
+  ];
+}
+
+function regressionFigure({ name, truth, predicted }: RegressionExample): Content {
+  const size = 360, left = 60, range = padded(extent([...truth, ...predicted]) ?? [0, 1]);
+  const across = linearAxis(range, [left, WIDTH - 14], 5), up = linearAxis(range, [size - 40, 10], 5);
+  const chosen = spread(truth.length, POINTS);
+  return el(
+    "figure",
+    {},
+    el(
+      "figcaption",
+      {},
+      el("h3", {}, name),
+      el(
+        "p",
+        {},
+        `RMSE ${short(rmse(truth, predicted))}, MAE ${short(mae(truth, predicted))}`,
+        chosen.length < truth.length && `; ${short(chosen.length)} of ${short(truth.length)} sequences are shown`,
+      ),
+    ),
+    el(
+      "svg",
+      { viewBox: `0 0 ${WIDTH} ${size}`, role: "img", class: "chart", "aria-label": `Predicted against true ${name}` },
+      across.ticks.map(({ value, text }) => [
+        el("line", { class: "g", x1: across.at(value), x2: across.at(value), y1: 10, y2: size - 40 }),
+        el("text", { x: across.at(value), y: size - 23, "text-anchor": "middle" }, text),
+      ]),
+      up.ticks.map(({ value, text }) => [
+        el("line", { class: "g", x1: left, x2: WIDTH - 14, y1: up.at(value), y2: up.at(value) }),
+        el("text", { x: left - 7, y: up.at(value) + 4, "text-anchor": "end" }, text),
+      ]),
+      el("line", {
+        class: "m",
+        x1: across.at(range[0]),
+        y1: up.at(range[0]),
+        x2: across.at(range[1]),
+        y2: up.at(range[1]),
+      }),
+      chosen.map((i) => el("circle", { class: "point", cx: across.at(truth[i]!), cy: up.at(predicted[i]!), r: 3.2 })),
+      el("text", { x: (left + WIDTH) / 2, y: size - 5, "text-anchor": "middle" }, "true"),
+      el("text", { x: left + 6, y: 22 }, "predicted"),
+    ),
+  );
+}

@@ -12,3 +12,7 @@ export { parseArgs } from "node:util";
 
 /** Checks the structure of checkpoints. Loaded when one is read, so that nobody else waits for it. */
 export const loadValibot = (): Promise<typeof import("npm:valibot@1.5.0")> => import("npm:valibot@1.5.0");
+
+/** Parses CSV with quoted cells. Loaded when a file has some. */
+export const loadCsvParse = (): Promise<typeof import("npm:csv-parse@7.0.3/sync")> =>
+  import("npm:csv-parse@7.0.3/sync");

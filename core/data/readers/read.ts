@@ -4,7 +4,17 @@
  * @module
  */
 
-import type { Format, Input, ReadOptions, RecordSource, Table } from "./record.ts";
+import { malformed, unusable } from "./bad_data.ts";
+import { Blocks } from "./blocks.ts";
+import { readCsv } from "./csv.ts";
+import { readJson, readJsonLines } from "./json.ts";
+import { Lines } from "./lines.ts";
+import { numberIn } from "./numbers.ts";
+import { open } from "./open.ts";
+import type { Format, Input, ReadOptions, RecordSource, SequenceRecord, Table } from "./record.ts";
+import { readCsvTable } from "./table.ts";
+import { archiveCells, readArchive, readText } from "./text.ts";
+import { readTs } from "./ts.ts";
 
 const ENDINGS: Readonly<Record<string, Format>> = {
   csv: "csv",
@@ -17,27 +27,189 @@ const ENDINGS: Readonly<Record<string, Format>> = {
   npz: "npz",
 };
 
+const FORMATS: readonly string[] = ["csv", "json", "jsonl", "ts", "arff", "ucr", "npy", "npz", "text"];
+
+/** The type of each option's value, in words; "column" is a name or a number. */
+const OPTIONS: Readonly<Record<keyof ReadOptions, "text" | "column" | "columns" | "yes or no" | "bytes">> = {
+  format: "text",
+  delimiter: "text",
+  header: "yes or no",
+  sequenceColumn: "column",
+  timeColumn: "column",
+  labelColumns: "columns",
+  optionalLabels: "yes or no",
+  weightColumn: "column",
+  featureColumns: "columns",
+  textColumn: "column",
+  xKey: "text",
+  yKey: "text",
+  maxLineBytes: "bytes",
+  maxBytes: "bytes",
+};
+
+const MAX_LINE = 2 ** 24;
+
+function checkOptions(name: string, options: ReadOptions): void {
+  const isColumn = (value: unknown) => typeof value === "string" || Number.isInteger(value);
+  for (const [option, value] of Object.entries(options)) {
+    if (!Object.hasOwn(OPTIONS, option)) throw unusable(name, `there is no option "${option}"`);
+    if (value === undefined) continue;
+    const type = OPTIONS[option as keyof ReadOptions];
+    const fits = type === "text"
+      ? typeof value === "string"
+      : type === "yes or no"
+      ? typeof value === "boolean"
+      : type === "bytes"
+      ? Number.isSafeInteger(value) && (value as number) > 0
+      : type === "column"
+      ? isColumn(value)
+      : Array.isArray(value) && value.every(isColumn);
+    if (!fits) {
+      throw unusable(name, `${option} must be ${type === "columns" ? "a list of columns" : `a ${type}`}, got ${value}`);
+    }
+  }
+  if (options.format !== undefined && !FORMATS.includes(options.format)) {
+    throw unusable(name, `format must be one of ${FORMATS.join(", ")}, got "${options.format}"`);
+  }
+}
+
 /** The format that a name's ending tells (".gz" apart); undefined for `.tsv`, `.txt` and others, where the content tells. */
 export function formatOf(name: string): Format | undefined {
   const ending = name.toLowerCase().replace(/\.gz$/, "").match(/\.(\w+)$/)?.[1] ?? "";
   return Object.hasOwn(ENDINGS, ending) ? ENDINGS[ending] : undefined;
 }
 
+/** The format that the first bytes tell, if any. */
+function formatOfBytes(head: Uint8Array): Format | undefined {
+  const text = String.fromCharCode(...head).replace(/^\u00ef\u00bb\u00bf/, "").trimStart().toLowerCase();
+  if (text.startsWith("\u0093numpy")) return "npy";
+  if (text.startsWith("pk\u0003\u0004")) return "npz";
+  if (text.startsWith("{") || text.startsWith("[")) return "json";
+  if (text.startsWith("@rel") || text.startsWith("%")) return "arff";
+  if (text.startsWith("@") || text.startsWith("#")) return "ts";
+  return undefined;
+}
+
+/** The format that the first line tells: of a table, of the archive, or of text. */
+function formatOfLine(line: string, input: Input, options: ReadOptions): Format {
+  if (input.label !== undefined) return "text";
+  const { header, delimiter, sequenceColumn, timeColumn, labelColumns, weightColumn, featureColumns, textColumn } =
+    options;
+  const asked = [header, delimiter, sequenceColumn, timeColumn, labelColumns, weightColumn, featureColumns, textColumn];
+  const isTable = asked.some((option) => option !== undefined);
+  const cells = archiveCells(line), tabs = line.split("\t").length - 1;
+  if (!isTable && cells.length > 1 && cells.every((cell) => numberIn(cell) !== undefined)) return "ucr";
+  if (/\.txt(\.gz)?$/i.test(input.name)) return isTable && tabs !== 1 ? "csv" : "text";
+  return isTable || tabs !== 1 ? "csv" : "text";
+}
+
+/** Hands on records; closes what they come from, whatever happens. */
+async function* guarded(
+  source: RecordSource,
+  { name, label }: Input,
+  close: () => Promise<void>,
+): AsyncGenerator<SequenceRecord, void> {
+  let count = 0;
+  try {
+    for await (const record of source.records) {
+      count++;
+      yield label === undefined || record.labels ? record : { ...record, labels: [label] };
+    }
+    if (!count) throw malformed(name, "there are no sequences");
+  } finally {
+    await close();
+  }
+}
+
 /**
  * Reads sequences as they come.
  *
  * @returns What the head says, once that is read; the records follow as they are asked for.
- * @throws {SyntaxError | TypeError | RangeError} Here or from the records, if the data are bad, naming file, line and column.
+ * @throws {SyntaxError | TypeError | RangeError} Here or from the records, if an option is wrong or the data are bad,
+ * naming file, line and column.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { readRecords } from "@grutto/grutto";
+ *
+ * const csv = new TextEncoder().encode("id,t,speed,label\na,0,1.5,walk\na,1,1.7,walk\nb,0,4.1,run\n");
+ * const source = await readRecords({ name: "moves.csv", stream: () => new Blob([csv]).stream() }, {
+ *   sequenceColumn: "id",
+ *   timeColumn: "t",
+ * });
+ * const records = await Array.fromAsync(source.records);
+ * assert.deepEqual(records.map(({ id, steps, labels }) => [id, steps, labels?.[0]]), [["a", 2, "walk"], ["b", 1, "run"]]);
+ * ```
  */
-export function readRecords(input: Input, _options: ReadOptions = {}): Promise<RecordSource> {
-  return Promise.reject(new TypeError(`Cannot read ${input.name}: readers are not there yet`));
+export async function readRecords(input: Input, options: ReadOptions = {}): Promise<RecordSource> {
+  checkOptions(input.name, options);
+  const { name } = input, limit = options.maxLineBytes ?? MAX_LINE;
+  const { head, bytes, close } = await open(input);
+  try {
+    if (!head.length) throw malformed(name, "the file is empty");
+    let format: Format | undefined = options.format ?? formatOf(name) ?? formatOfBytes(head);
+    let source: RecordSource;
+    if (format === "json") {
+      source = await readJson(new Blocks(name, bytes, "}".charCodeAt(0), limit), limit);
+    } else {
+      const lines = new Lines(name, bytes, limit);
+      format ??= formatOfLine(await lines.peek() ?? "", input, options);
+      switch (format) {
+        case "csv":
+          source = await readCsv(lines, input, options, limit);
+          break;
+        case "jsonl":
+          source = await readJsonLines(lines);
+          break;
+        case "ts":
+          source = await readTs(lines, input, options);
+          break;
+        case "text":
+          source = await readText(lines, input, options);
+          break;
+        case "ucr":
+          source = await readArchive(lines);
+          break;
+        default:
+          throw unusable(name, `format ${format} is not there yet`);
+      }
+    }
+    return { ...source, records: guarded(source, input, close) };
+  } catch (error) {
+    await close();
+    throw error;
+  }
 }
 
 /**
  * Reads a whole table of series.
  *
- * @throws {SyntaxError | TypeError | RangeError} If the data are bad, naming file, line and column.
+ * @param options `timeColumn` must go up, and is carried as text; `featureColumns` must hold numbers, and are all that is
+ * kept. Without them, a column whose first cell is no number is one of text.
+ * @throws {SyntaxError | TypeError | RangeError} If an option is wrong or the data are bad, naming file, line and column.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { readTable } from "@grutto/grutto";
+ *
+ * const csv = new TextEncoder().encode("Month,Passengers\n1949-01,112\n1949-02,118\n");
+ * const table = await readTable({ name: "airline.csv", stream: () => new Blob([csv]).stream() });
+ * assert.deepEqual([table.columns, table.values[0]], [["Passengers"], Float64Array.of(112, 118)]);
+ * assert.deepEqual(table.texts?.get("Month"), ["1949-01", "1949-02"]);
+ * ```
  */
-export function readTable(input: Input, _options: ReadOptions = {}): Promise<Table> {
-  return Promise.reject(new TypeError(`Cannot read ${input.name}: readers are not there yet`));
+export async function readTable(input: Input, options: ReadOptions = {}): Promise<Table> {
+  checkOptions(input.name, options);
+  const limit = options.maxLineBytes ?? MAX_LINE;
+  const { head, bytes, close } = await open(input), lines = new Lines(input.name, bytes, limit);
+  try {
+    if (!head.length) throw malformed(input.name, "the file is empty");
+    const format = options.format ?? formatOf(input.name) ?? formatOfBytes(head) ?? "csv";
+    if (format !== "csv") throw unusable(input.name, `a table of series must be csv, got ${format}`);
+    return await readCsvTable(lines, options, limit);
+  } finally {
+    await close();
+  }
 }

@@ -1,0 +1,53 @@
+/**
+ * Columns of a table: their names, and which of them is what.
+ *
+ * @module
+ */
+
+import { bare, malformed, unusable } from "./bad_data.ts";
+
+/** Names by which a column is taken for the label's. */
+const LABEL_NAMES = /^(label|class|y|target)$/i;
+
+/** The names in a head, once they are found to be names. */
+export function checkNames(file: string, line: number, names: readonly string[]): string[] {
+  const seen = new Map<string, number>();
+  return names.map((cell, i) => {
+    const name = cell.trim(), before = seen.get(name);
+    if (name && before !== undefined) {
+      throw malformed(file, `line ${line} names columns ${before + 1} and ${i + 1} both ${bare(name)}`);
+    }
+    seen.set(name, i);
+    return name;
+  });
+}
+
+/** How a column is called in an error: by its name, or its place counted from 1. */
+export function called(names: readonly string[], column: number): string {
+  return `column ${names[column] ? bare(names[column]!) : column + 1}`;
+}
+
+/**
+ * The place of a column, from 0.
+ *
+ * @param column A name; or a number from 0, negative from the end.
+ * @param option The option that says so, for the error.
+ */
+export function findColumn(file: string, names: readonly string[], column: string | number, option: string): number {
+  const named = names.indexOf(String(column));
+  if (named >= 0 && column !== "") return named;
+  if (/^-?\d+$/.test(String(column))) {
+    const number = Number(column), place = number < 0 ? names.length + number : number;
+    if (place >= 0 && place < names.length) return place;
+    throw unusable(file, `${option} asks for column ${column}, but there are ${names.length}`);
+  }
+  const known = names.filter((name) => name).slice(0, 8).map(bare).join(", ");
+  const have = known ? `: it has ${known}${names.length > 8 ? ", …" : ""}` : "";
+  throw unusable(file, `there is no column ${bare(String(column))}, which ${option} asks for${have}`);
+}
+
+/** The last column that is called like a label, if any. */
+export function guessLabel(names: readonly string[]): number | undefined {
+  const place = names.findLastIndex((name) => LABEL_NAMES.test(name));
+  return place < 0 ? undefined : place;
+}

@@ -1,0 +1,262 @@
+/**
+ * Delimited text: a row is a sequence (wide), or a step of one (long).
+ *
+ * @module
+ */
+
+import { malformed, outOfRange, show, unusable } from "./bad_data.ts";
+import { Clock } from "./clock.ts";
+import { called, checkNames, findColumn, guessLabel } from "./columns.ts";
+import type { Lines } from "./lines.ts";
+import { badNumber, isNoLabel, numberIn } from "./numbers.ts";
+import type { Input, ReadOptions, RecordSource, SequenceRecord } from "./record.ts";
+import { Rows } from "./rows.ts";
+
+/** Sequences whose names are remembered, so that one that comes back is found: memory must stay bounded. */
+const REMEMBERED = 1 << 20;
+
+/** The rows of a file, and the names of its columns. */
+export interface Head {
+  readonly rows: Rows;
+  /** "" where a column has none. */
+  readonly names: readonly string[];
+}
+
+/** Which column is what, by their places. */
+interface Layout {
+  readonly features: readonly number[];
+  readonly labels: readonly number[];
+  readonly weight: number | undefined;
+  readonly sequence: number | undefined;
+  readonly time: number | undefined;
+  readonly text: number | undefined;
+}
+
+/** Reads the names of the columns. */
+export async function readHead(lines: Lines, options: ReadOptions, limit: number): Promise<Head> {
+  const { name } = lines;
+  const first = await lines.peek();
+  if (first === undefined) throw malformed(name, "the file is empty");
+  const tabs = /\.tsv(\.gz)?$/i.test(name);
+  const delimiter = options.delimiter ??
+    (tabs ? "\t" : [",", "\t", ";", "|"].find((one) => first.includes(one)) ?? ",");
+  const rows = new Rows(lines, delimiter, limit);
+  if (options.header === false) {
+    return { rows, names: new Array(first.split(delimiter).length).fill("") };
+  }
+  const cells = (await rows.next())!, line = rows.number;
+  if (options.header === undefined && cells.some((cell) => /^\s*-?\d+\.\d+\s*$/.test(cell))) {
+    throw unusable(
+      name,
+      `line ${line} looks like data, not like names of columns: say whether it is one (header: true or false)`,
+    );
+  }
+  return { rows, names: checkNames(name, line, cells) };
+}
+
+function layOut(file: string, { names }: Head, input: Input, options: ReadOptions): Layout {
+  const find = (option: keyof ReadOptions) => {
+    const column = options[option] as string | number | undefined;
+    return column === undefined ? undefined : findColumn(file, names, column, option);
+  };
+  const sequence = find("sequenceColumn"), time = find("timeColumn"), weight = find("weightColumn");
+  const text = find("textColumn");
+  if (time !== undefined && sequence === undefined) {
+    throw unusable(file, "a timeColumn needs a sequenceColumn, which tells one sequence from the next");
+  }
+  let labels: number[];
+  if (options.labelColumns) {
+    const wanted = options.optionalLabels
+      ? options.labelColumns.filter((one) => typeof one === "number" || /^-?\d+$/.test(one) || names.includes(one))
+      : options.labelColumns;
+    labels = wanted.map((column) => findColumn(file, names, column, "labelColumns"));
+  } else {
+    const guess = input.label === undefined ? guessLabel(names) : undefined;
+    if (guess === undefined && !options.optionalLabels && input.label === undefined) {
+      throw unusable(file, "no column is called label, class, y or target: name the label's (labelColumns)");
+    }
+    labels = guess === undefined ? [] : [guess];
+  }
+  const taken = new Map<number, string>();
+  const roles: [string, readonly (number | undefined)[]][] = [
+    ["sequenceColumn", [sequence]],
+    ["timeColumn", [time]],
+    ["weightColumn", [weight]],
+    ["textColumn", [text]],
+    ["labelColumns", labels],
+  ];
+  for (const [role, places] of roles) {
+    for (const place of places) {
+      if (place === undefined) continue;
+      const other = taken.get(place);
+      if (other) throw unusable(file, `${called(names, place)} is asked for twice, as ${other} and as ${role}`);
+      taken.set(place, role);
+    }
+  }
+  let features: number[] = [];
+  if (text === undefined) {
+    features = options.featureColumns
+      ? options.featureColumns.map((column) => findColumn(file, names, column, "featureColumns"))
+      : names.map((_, i) => i).filter((i) => !taken.has(i));
+    for (const place of features) {
+      const other = taken.get(place);
+      if (other) throw unusable(file, `${called(names, place)} is asked for as ${other} and as one of featureColumns`);
+      if (names[place] === "" && options.header !== false && !options.featureColumns) {
+        throw malformed(
+          file,
+          `column ${place + 1} has no name: name it, or say which columns to take (featureColumns)`,
+        );
+      }
+    }
+    if (!features.length) throw malformed(file, "there is no column of numbers");
+  }
+  return { features, labels, weight, sequence, time, text };
+}
+
+/** Reads sequences from delimited text. */
+export async function readCsv(lines: Lines, input: Input, options: ReadOptions, limit: number): Promise<RecordSource> {
+  const head = await readHead(lines, options, limit);
+  const layout = layOut(lines.name, head, input, options);
+  const table = new CsvRecords(head, layout, !options.optionalLabels);
+  const isNamed = options.header !== false;
+  return {
+    format: "csv",
+    ...isNamed && layout.sequence !== undefined && { channelNames: layout.features.map((i) => head.names[i]!) },
+    ...isNamed && layout.labels.length && { labelNames: layout.labels.map((i) => head.names[i]!) },
+    records: layout.text === undefined && layout.sequence !== undefined ? table.long() : table.wide(),
+  };
+}
+
+/** Rows as records. */
+class CsvRecords {
+  readonly #rows: Rows;
+  readonly #names: readonly string[];
+  readonly #layout: Layout;
+  readonly #needsLabels: boolean;
+
+  constructor({ rows, names }: Head, layout: Layout, needsLabels: boolean) {
+    this.#rows = rows;
+    this.#names = names;
+    this.#layout = layout;
+    this.#needsLabels = needsLabels;
+  }
+
+  /** The next row, as long as the head. */
+  async #next(): Promise<string[] | undefined> {
+    const rows = this.#rows, row = rows.take() ?? await rows.next();
+    if (row && row.length !== this.#names.length) {
+      throw malformed(rows.name, `line ${rows.number} must have ${this.#names.length} columns, got ${row.length}`);
+    }
+    return row;
+  }
+
+  #where(column: number): string {
+    return `line ${this.#rows.number}, ${called(this.#names, column)}`;
+  }
+
+  /** A row's numbers, into `values` from `start` on; where the first is missing, in words. */
+  #numbers(cells: readonly string[], values: Float32Array, start: number): string | undefined {
+    const { features } = this.#layout;
+    let missing: string | undefined;
+    for (let j = 0; j < features.length; j++) {
+      const column = features[j]!, cell = cells[column]!, value = numberIn(cell);
+      if (value === undefined) throw badNumber(this.#rows.name, this.#where(column), cell);
+      if (value !== value) missing ??= this.#where(column);
+      values[start + j] = value;
+    }
+    return missing;
+  }
+
+  #labels(cells: readonly string[]): string[] | undefined {
+    const labels = this.#layout.labels.map((column) => cells[column]!.trim());
+    if (!labels.length) return undefined;
+    const none = labels.findIndex(isNoLabel);
+    if (none < 0) return labels;
+    if (this.#needsLabels) throw malformed(this.#rows.name, `${this.#where(this.#layout.labels[none]!)} has no label`);
+    return undefined;
+  }
+
+  #weight(cells: readonly string[]): number | undefined {
+    const column = this.#layout.weight;
+    if (column === undefined) return undefined;
+    const weight = numberIn(cells[column]!);
+    if (weight === undefined || !(weight > 0)) {
+      throw outOfRange(this.#rows.name, `${this.#where(column)} must be a weight above 0, got ${show(cells[column]!)}`);
+    }
+    return weight;
+  }
+
+  /** One record a row. */
+  async *wide(): AsyncGenerator<SequenceRecord, void> {
+    const { features, text } = this.#layout, { name } = this.#rows;
+    for (let cells = await this.#next(); cells; cells = await this.#next()) {
+      const place = `${name}, line ${this.#rows.number}`;
+      const about = { labels: this.#labels(cells), weight: this.#weight(cells), place };
+      if (text !== undefined) {
+        yield { text: cells[text]!, steps: 0, channels: 0, ...about };
+        continue;
+      }
+      const values = new Float32Array(features.length), missing = this.#numbers(cells, values, 0);
+      yield { values, steps: features.length, channels: 1, ...about, missing };
+    }
+  }
+
+  /** One record for rows of the same name. */
+  async *long(): AsyncGenerator<SequenceRecord, void> {
+    const { features, sequence, time, labels: labelColumns } = this.#layout, { name } = this.#rows;
+    const channels = features.length, seen = new Set<string>(), clock = new Clock(name);
+    let values = new Float32Array(), steps = 0, id: string | undefined;
+    let about: { labels?: string[]; weight?: number; place: string } = { place: "" }, missing: string | undefined;
+    const record = (): SequenceRecord => ({
+      values: values.slice(0, steps * channels),
+      steps,
+      channels,
+      ...about,
+      id,
+      missing,
+    });
+    for (let cells = await this.#next(); cells; cells = await this.#next()) {
+      const key = cells[sequence!]!;
+      if (key !== id) {
+        if (id !== undefined) yield record();
+        if (seen.has(key)) {
+          const what = `line ${this.#rows.number}: sequence ${show(key)} comes back after others`;
+          throw malformed(name, `${what}: rows of one sequence must follow one another`);
+        }
+        if (key.trim() === "") throw malformed(name, `${this.#where(sequence!)} does not name the sequence`);
+        seen.add(key);
+        if (seen.size > REMEMBERED) seen.delete(seen.values().next().value!);
+        [id, steps, missing] = [key, 0, undefined];
+        about = {
+          labels: this.#labels(cells),
+          weight: this.#weight(cells),
+          place: `${name}, line ${this.#rows.number}`,
+        };
+        clock.reset();
+      } else {
+        const labels = this.#labels(cells),
+          changed = labelColumns.findIndex((_, i) => labels?.[i] !== about.labels?.[i]);
+        if (changed >= 0) {
+          const got = `${show(labels?.[changed] ?? "")} after ${show(about.labels?.[changed] ?? "")}`;
+          const where = this.#where(labelColumns[changed]!);
+          throw malformed(name, `${where} must be the same throughout sequence ${show(key)}, got ${got}`);
+        }
+        if (this.#weight(cells) !== about.weight) {
+          throw malformed(
+            name,
+            `${this.#where(this.#layout.weight!)} must be the same throughout sequence ${show(key)}`,
+          );
+        }
+      }
+      if (time !== undefined) clock.check(cells[time]!, this.#where(time));
+      if ((steps + 1) * channels > values.length) {
+        const more = new Float32Array(Math.max(64 * channels, 2 * values.length));
+        more.set(values);
+        values = more;
+      }
+      const first = this.#numbers(cells, values, steps++ * channels);
+      missing ??= first;
+    }
+    if (id !== undefined) yield record();
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * JSON: an array of records, or records one after the other; and JSON Lines. A record is `{"x": [[…], …], "y": …}`: x has
+ * a list of channels for each step, or a number where there is but one channel, null where a value is missing; it may
+ * also be a text. y is a label, or a list of them; "id" and "weight" may be there.
+ *
+ * @module
+ */
+
+import { malformed, outOfRange, show } from "./bad_data.ts";
+import type { Blocks } from "./blocks.ts";
+import type { Lines } from "./lines.ts";
+import { checkFinite } from "./numbers.ts";
+import type { RecordSource, SequenceRecord } from "./record.ts";
+
+/** Deeper than any record goes. */
+const DEPTH = 16;
+
+/** Reads JSON Lines. */
+export async function readJsonLines(lines: Lines): Promise<RecordSource> {
+  if (await lines.peek() === undefined) throw malformed(lines.name, "the file is empty");
+  return { format: "jsonl", records: lineRecords(lines) };
+}
+
+async function* lineRecords(lines: Lines): AsyncGenerator<SequenceRecord, void> {
+  for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
+    if (line.trim() !== "") yield recordOf(lines.name, lines.number, parse(lines.name, lines.number, line));
+  }
+}
+
+/** Reads JSON, whose blocks are cut after closing braces. */
+export function readJson(blocks: Blocks, limit: number): Promise<RecordSource> {
+  return Promise.resolve({ format: "json", records: values(blocks, limit) });
+}
+
+function parse(name: string, line: number, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    const hint = /[[,:]\s*-?(NaN|Infinity)\b/.test(text)
+      ? ": it has no NaN and no Infinity, a missing value is null"
+      : "";
+    throw malformed(name, `line ${line} is not JSON${hint}, got ${show(text.trim())}`);
+  }
+}
+
+/** Finds the objects in the text, within one array or none. */
+async function* values(blocks: Blocks, limit: number): AsyncGenerator<SequenceRecord, void> {
+  const { name } = blocks;
+  let line = 1, depth = 0, inString = false, isEscaped = false;
+  // Of the text as a whole: whether an array was opened, and closed; whether a comma, or none, must come next.
+  let inArray = false, isOver = false, count = 0, hasComma = true;
+  let open = "", startLine = 0;
+  for (let text = await blocks.next(); text !== undefined; text = await blocks.next()) {
+    let start = 0;
+    for (let i = 0; i < text.length; i++) {
+      const c = text.charCodeAt(i);
+      if (c === 10) line++;
+      if (depth) {
+        if (inString) {
+          if (isEscaped) isEscaped = false;
+          else if (c === 92) isEscaped = true;
+          else if (c === 34) inString = false;
+        } else if (c === 34) inString = true;
+        else if (c === 123 || c === 91) {
+          if (++depth > DEPTH) throw malformed(name, `line ${line} nests deeper than a record does`);
+        } else if ((c === 125 || c === 93) && --depth === 0) {
+          const value = parse(name, startLine, open + text.slice(start, i + 1));
+          open = "";
+          hasComma = false;
+          count++;
+          yield recordOf(name, startLine, value);
+        }
+      } else if (c === 123 && !isOver && (hasComma || !inArray)) {
+        [depth, start, startLine] = [1, i, line];
+      } else if (c === 91 && !inArray && !count) inArray = true;
+      else if (c === 44 && inArray && !hasComma && !isOver) hasComma = true;
+      else if (c === 93 && inArray && !isOver && (!hasComma || !count)) isOver = true;
+      else if (c !== 32 && c !== 10 && c !== 13 && c !== 9) {
+        throw malformed(name, `line ${line}: there must be a record here, got ${show(text.slice(i, i + 50))}`);
+      }
+    }
+    if (depth) open += text.slice(start);
+    if (open.length > limit) {
+      throw outOfRange(
+        name,
+        `the record that begins in line ${startLine} is longer than ${limit} bytes, the limit (maxLineBytes)`,
+      );
+    }
+  }
+  if (depth) throw malformed(name, `the file ends within the record that begins in line ${startLine}`);
+  if (inArray && !isOver) throw malformed(name, "the file ends within its array");
+  if (!count) throw malformed(name, "the file is empty");
+}
+
+/** A record from what JSON holds. */
+function recordOf(name: string, line: number, json: unknown): SequenceRecord {
+  const at = `line ${line}`, place = `${name}, ${at}`;
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    throw malformed(name, `${at} must be an object with x, got ${what(json)}`);
+  }
+  const get = (key: string) => Object.hasOwn(json, key) ? (json as Record<string, unknown>)[key] : undefined;
+  const x = get("x"), about = { labels: labelsOf(name, at, get("y")), ...idOf(name, at, get("id")), place };
+  const weight = get("weight");
+  if (weight !== undefined && (typeof weight !== "number" || !(weight > 0) || !(Math.fround(weight) < Infinity))) {
+    throw outOfRange(name, `${at}: weight must be a number above 0, got ${what(weight)}`);
+  }
+  const rest = { ...about, ...weight !== undefined && { weight } };
+  if (typeof x === "string") return { text: x, steps: 0, channels: 0, ...rest };
+  if (!Array.isArray(x)) {
+    throw malformed(name, `${at}: x must be a list of steps or a text, got ${what(x)}`);
+  }
+  if (!x.length) throw malformed(name, `${at}: x has no steps`);
+  const steps = x.length, isFlat = !Array.isArray(x[0]), channels = isFlat ? 1 : (x[0] as unknown[]).length;
+  if (!channels) throw malformed(name, `${at}: x[0] has no channels`);
+  // Steps that are lists too short for the first one's length are refused before room is made for it.
+  for (let t = 0; t < steps; t++) {
+    const step = x[t] as unknown;
+    if (isFlat) continue;
+    if (!Array.isArray(step)) throw malformed(name, `${at}, x[${t}] must be a list of ${channels}, got ${what(step)}`);
+    if (step.length !== channels) {
+      throw malformed(name, `${at}, x[${t}] must have ${channels} channels as x[0], got ${step.length}`);
+    }
+  }
+  const values = new Float32Array(steps * channels);
+  let missing: string | undefined;
+  for (let i = 0; i < values.length; i++) {
+    const t = Math.floor(i / channels), c = i % channels, value = isFlat ? x[t] : (x[t] as unknown[])[c];
+    const where = () => isFlat ? `${at}, x[${t}]` : `${at}, x[${t}][${c}]`;
+    if (value === null) {
+      missing ??= where();
+      values[i] = NaN;
+    } else if (typeof value === "number") {
+      checkFinite(name, where, value);
+      values[i] = value;
+    } else throw malformed(name, `${where()} must be a number or null, got ${what(value)}`);
+  }
+  return { values, steps, channels, ...rest, ...missing !== undefined && { missing } };
+}
+
+function labelsOf(name: string, at: string, y: unknown): string[] | undefined {
+  if (y === undefined || y === null) return undefined;
+  return (Array.isArray(y) ? y : [y]).map((label) => {
+    if (typeof label === "string" || typeof label === "boolean") return String(label);
+    if (typeof label === "number") {
+      checkFinite(name, () => `${at}: y`, label);
+      return String(label);
+    }
+    throw malformed(name, `${at}: y must be a label or a list of labels, got ${what(label)}`);
+  });
+}
+
+function idOf(name: string, at: string, id: unknown): { id?: string } {
+  if (id === undefined || id === null) return {};
+  if (typeof id !== "string" && typeof id !== "number") {
+    throw malformed(name, `${at}: id must be a text or a number, got ${what(id)}`);
+  }
+  return { id: String(id) };
+}
+
+/** A value in an error. */
+function what(json: unknown): string {
+  if (json === undefined) return "nothing";
+  if (typeof json === "string") return show(json);
+  if (typeof json === "object" && json !== null) return Array.isArray(json) ? "a list" : "an object";
+  return String(json);
+}

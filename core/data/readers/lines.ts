@@ -1,0 +1,62 @@
+/**
+ * Text to lines, LF or CRLF.
+ *
+ * @module
+ */
+
+import { Blocks } from "./blocks.ts";
+
+/** The lines of a stream, in order. */
+export class Lines {
+  /** Of the file, for errors. */
+  readonly name: string;
+  /** Number, from 1, of the line that {@linkcode take} gave last. */
+  number = 0;
+  readonly #blocks: Blocks;
+  #lines: string[] = [];
+  #next = 0;
+
+  /** @param limit The longest line in bytes. */
+  constructor(name: string, bytes: AsyncIterable<Uint8Array>, limit: number) {
+    this.name = name;
+    this.#blocks = new Blocks(name, bytes, 10, limit);
+  }
+
+  /** The next line without its end; undefined where more must be read first, by {@linkcode fill}. */
+  take(): string | undefined {
+    if (this.#next === this.#lines.length) return undefined;
+    this.number++;
+    const line = this.#lines[this.#next++]!;
+    return line.charCodeAt(line.length - 1) === 13 ? line.slice(0, -1) : line;
+  }
+
+  /** Puts back the line that {@linkcode take} gave last. */
+  putBack(): void {
+    this.number--;
+    this.#next--;
+  }
+
+  /** Reads on. False at the end. */
+  async fill(): Promise<boolean> {
+    const text = await this.#blocks.next();
+    if (text === undefined) return false;
+    this.#lines = text.split("\n");
+    // What follows the last line's end is no line.
+    if (text.endsWith("\n")) this.#lines.pop();
+    this.#next = 0;
+    return true;
+  }
+
+  /** The next line, read if need be; undefined at the end. */
+  async next(): Promise<string | undefined> {
+    return this.take() ?? (await this.fill() ? this.take() : undefined);
+  }
+
+  /** The next line that is not empty, which stays the next; undefined if there is none. */
+  async peek(): Promise<string | undefined> {
+    let line = await this.next();
+    while (line === "") line = await this.next();
+    if (line !== undefined) this.putBack();
+    return line;
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * Numbers in text, as every text format here takes them.
+ *
+ * @module
+ */
+
+import { malformed, outOfRange, show } from "./bad_data.ts";
+
+/** What stands for a missing value. */
+const MISSING = /^\s*(|\?|[+-]?nan|na|n\/a|null)\s*$/i;
+
+const INFINITE = /^\s*[+-]?(inf|infinity|∞)\s*$/i;
+
+/** Half a step above the greatest float32: what is below rounds to a finite one. */
+const LIMIT = 2 ** 128 - 2 ** 103;
+
+/** Whether a cell holds no label: empty, "?" or NaN. "NA" and "null" may be names of classes. */
+export function isNoLabel(cell: string): boolean {
+  return /^\s*(|\?|[+-]?nan)\s*$/i.test(cell);
+}
+
+/** The number in a cell; NaN where it is missing; undefined where it is neither. */
+export function numberIn(cell: string): number | undefined {
+  const value = +cell;
+  // Number() takes "" and " " for 0, and reads 0x10, 0b1 and 0o7.
+  if (value === value && value < LIMIT && value > -LIMIT && (value !== 0 || cell.trim() !== "") && !isPrefixed(cell)) {
+    return value;
+  }
+  return MISSING.test(cell) ? NaN : undefined;
+}
+
+/** Whether a number is one in another base. */
+function isPrefixed(cell: string): boolean {
+  const first = cell.charCodeAt(0);
+  // Most cells begin with a digit from 1, a sign or "0.".
+  if (first === 48) return (cell.charCodeAt(1) | 32) > 97 && !/^0e/i.test(cell);
+  return (first <= 32 || first > 57) && /^\s*0[xbo]/i.test(cell);
+}
+
+/**
+ * What is wrong with a cell that {@linkcode numberIn} does not take.
+ *
+ * @param where "line 3, column temp".
+ */
+export function badNumber(file: string, where: string, cell: string): Error {
+  const value = +cell;
+  if (INFINITE.test(cell) || (value === value && Math.abs(value) >= LIMIT)) {
+    return outOfRange(file, `${where} must be a finite float32, got ${show(cell.trim())}`);
+  }
+  return malformed(file, `${where} must be a number, got ${show(cell)}`);
+}
+
+/** Holds that a number of a binary array is one that training can take, or NaN. */
+export function checkFinite(file: string, where: () => string, value: number): void {
+  if (value >= LIMIT || value <= -LIMIT) {
+    throw outOfRange(file, `${where()} must be a finite float32, got ${value}`);
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Tables of series for forecasting.
+ *
+ * @module
+ */
+
+import { malformed } from "./bad_data.ts";
+import { Clock } from "./clock.ts";
+import { called, findColumn } from "./columns.ts";
+import { readHead } from "./csv.ts";
+import type { Lines } from "./lines.ts";
+import { badNumber, numberIn } from "./numbers.ts";
+import type { ReadOptions, Table } from "./record.ts";
+
+/** Numbers as they come. */
+class Growing {
+  #numbers = new Float64Array(256);
+  #length = 0;
+
+  push(value: number): void {
+    if (this.#length === this.#numbers.length) {
+      const more = new Float64Array(2 * this.#length);
+      more.set(this.#numbers);
+      this.#numbers = more;
+    }
+    this.#numbers[this.#length++] = value;
+  }
+
+  done(): Float64Array<ArrayBuffer> {
+    return this.#numbers.slice(0, this.#length);
+  }
+}
+
+/**
+ * Reads a table from delimited text. A column whose first cell is no number, and that is none of `featureColumns`, is
+ * one of text.
+ */
+export async function readCsvTable(lines: Lines, options: ReadOptions, limit: number): Promise<Table> {
+  const { rows, names } = await readHead(lines, options, limit), { name } = rows;
+  const find = (column: string | number, option: string) => findColumn(name, names, column, option);
+  const asked = options.featureColumns?.map((column) => find(column, "featureColumns"));
+  const time = options.timeColumn === undefined ? undefined : find(options.timeColumn, "timeColumn");
+  const kept = names.map((_, i) => i).filter((i) => !asked || asked.includes(i) || i === time);
+  const numbers = new Map<number, Growing>(), texts = new Map<number, string[]>(), missing = new Map<number, string>();
+  const places = new Growing(), clock = new Clock(name);
+  let count = 0;
+  for (let cells = rows.take() ?? await rows.next(); cells; cells = rows.take() ?? await rows.next()) {
+    if (cells.length !== names.length) {
+      throw malformed(name, `line ${rows.number} must have ${names.length} columns, got ${cells.length}`);
+    }
+    places.push(rows.number);
+    for (const column of kept) {
+      const cell = cells[column]!, where = () => `line ${rows.number}, ${called(names, column)}`;
+      if (column === time) clock.check(cell, where());
+      if (!count) {
+        const isText = column === time || (!asked && numberIn(cell) === undefined);
+        if (isText) texts.set(column, []);
+        else numbers.set(column, new Growing());
+      }
+      const series = numbers.get(column);
+      if (!series) {
+        texts.get(column)!.push(cell);
+        continue;
+      }
+      const value = numberIn(cell);
+      if (value === undefined) throw badNumber(name, where(), cell);
+      if (value !== value && !missing.has(column)) missing.set(column, `line ${rows.number}`);
+      series.push(value);
+    }
+    count++;
+  }
+  if (!count) throw malformed(name, "there are no rows");
+  const nameOf = (column: number) => names[column] || `column ${column + 1}`;
+  const columns = (asked ?? kept).filter((column) => numbers.has(column)), lineOf = places.done();
+  return {
+    name,
+    columns: columns.map(nameOf),
+    values: columns.map((column) => numbers.get(column)!.done()),
+    rows: count,
+    texts: new Map([...texts].map(([column, cells]) => [nameOf(column), cells])),
+    missing: columns.map((column) => missing.get(column)),
+    place: (row) => `${name}, line ${lineOf[row]}`,
+  };
+}

@@ -1,0 +1,199 @@
+/**
+ * The `.ts` files of the UEA and UCR archives, as aeon and sktime read them: a head of `@` lines, then a sequence a line:
+ * dimensions between colons, the label last; with time stamps, each value is `(time,value)`.
+ *
+ * @module
+ */
+
+import { malformed, show, unusable } from "./bad_data.ts";
+import { Clock } from "./clock.ts";
+import type { Lines } from "./lines.ts";
+import { badNumber, isNoLabel, numberIn } from "./numbers.ts";
+import type { Input, ReadOptions, RecordSource, SequenceRecord } from "./record.ts";
+
+/** What the head says. */
+interface Head {
+  hasTimeStamps: boolean;
+  hasLabels: boolean;
+  /** The classes that there are; undefined: any. */
+  classes: ReadonlySet<string> | undefined;
+  univariate: boolean | undefined;
+  equalLength: boolean | undefined;
+  dimensions: number | undefined;
+}
+
+async function readHead(lines: Lines): Promise<Head> {
+  const head: Head = {
+    hasTimeStamps: false,
+    hasLabels: false,
+    classes: undefined,
+    univariate: undefined,
+    equalLength: undefined,
+    dimensions: undefined,
+  };
+  let saysLabels = false, isEmpty = true;
+  for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
+    const text = line.trim();
+    if (text === "") continue;
+    isEmpty = false;
+    if (text[0] === "#" || text[0] === "%") continue;
+    const [key, value = "", ...rest] = text.split(/\s+/) as [string, ...string[]], at = `line ${lines.number}`;
+    const isTrue = () => {
+      const word = value.toLowerCase();
+      if (word !== "true" && word !== "false") {
+        throw malformed(lines.name, `${at}: ${key} must be true or false, got ${show(value)}`);
+      }
+      return word === "true";
+    };
+    switch (key.toLowerCase()) {
+      case "@data":
+        if (!saysLabels) {
+          throw malformed(lines.name, `${at}: there is neither @classLabel nor @targetLabel before @data`);
+        }
+        return head;
+      case "@timestamps":
+        head.hasTimeStamps = isTrue();
+        break;
+      case "@univariate":
+        head.univariate = isTrue();
+        break;
+      case "@equallength":
+        head.equalLength = isTrue();
+        break;
+      case "@dimension":
+      case "@dimensions":
+        head.dimensions = Number(value);
+        if (!Number.isInteger(head.dimensions) || head.dimensions < 1) {
+          throw malformed(lines.name, `${at}: ${key} must be a whole number from 1, got ${show(value)}`);
+        }
+        break;
+      case "@classlabel":
+      case "@targetlabel":
+        saysLabels = true;
+        head.hasLabels ||= isTrue();
+        if (rest.length) head.classes = new Set(rest);
+        break;
+      default:
+        if (text[0] !== "@") throw malformed(lines.name, `${at} must begin with @ or #: there was no @data line yet`);
+    }
+  }
+  throw malformed(lines.name, isEmpty ? "the file is empty" : "there is no @data line");
+}
+
+/** The values of one dimension as text, and their time stamps, if any. */
+interface Dimension {
+  readonly cells: readonly string[];
+  readonly times?: readonly string[];
+}
+
+/** Reads sequences from `.ts` text. */
+export async function readTs(lines: Lines, input: Input, options: ReadOptions): Promise<RecordSource> {
+  const head = await readHead(lines);
+  if (!head.hasLabels && input.label === undefined && !options.optionalLabels) {
+    throw unusable(lines.name, "the file has no labels: @classLabel is false");
+  }
+  return { format: "ts", records: records(lines, head, !options.optionalLabels) };
+}
+
+async function* records(lines: Lines, head: Head, needsLabels: boolean): AsyncGenerator<SequenceRecord, void> {
+  const { name } = lines, clock = new Clock(name);
+  let channels = head.dimensions ?? (head.univariate ? 1 : undefined), steps: number | undefined;
+  for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
+    const text = line.trim(), at = `line ${lines.number}`;
+    if (text === "" || text[0] === "#" || text[0] === "%") continue;
+    const parts = head.hasTimeStamps ? stamped(name, at, text, head.hasLabels) : plain(text, head.hasLabels);
+    const { dimensions, label } = parts;
+    if (head.hasLabels && !dimensions.length) throw malformed(name, `${at} must end with a colon and a label`);
+    if (head.univariate && dimensions.length > 1) {
+      throw malformed(name, `${at} must have one dimension, as @univariate says, got ${dimensions.length}`);
+    }
+    channels ??= dimensions.length;
+    if (dimensions.length !== channels) {
+      throw malformed(name, `${at} must have ${channels} dimensions, got ${dimensions.length}`);
+    }
+    const length = dimensions[0]!.cells.length, values = new Float32Array(length * channels);
+    if (head.equalLength) {
+      steps ??= length;
+      if (length !== steps) {
+        throw malformed(name, `${at} must have ${steps} values, as @equalLength says, got ${length}`);
+      }
+    }
+    let missing: string | undefined;
+    for (const [c, { cells, times }] of dimensions.entries()) {
+      const where = (t: number) =>
+        channels === 1 ? `${at}, value ${t + 1}` : `${at}, dimension ${c + 1}, value ${t + 1}`;
+      if (cells.length !== length) {
+        throw malformed(name, `${at}, dimension ${c + 1} must have ${length} values as the first, got ${cells.length}`);
+      }
+      clock.reset();
+      for (let t = 0; t < length; t++) {
+        const cell = cells[t]!, value = numberIn(cell);
+        if (value === undefined) throw badNumber(name, where(t), cell);
+        if (value !== value) {
+          if (length === 1 && cell.trim() === "") throw malformed(name, `${where(t)}: there are no values`);
+          missing ??= where(t);
+        }
+        values[t * channels + c] = value;
+        if (!times) continue;
+        clock.check(times[t]!, where(t));
+        if (times[t] !== dimensions[0]!.times![t]) {
+          throw malformed(name, `${where(t)} must have the time stamp of dimension 1, got ${show(times[t]!)}`);
+        }
+      }
+    }
+    const place = `${name}, ${at}`;
+    if (label === undefined || isNoLabel(label)) {
+      if (label !== undefined && needsLabels) throw malformed(name, `${at} ends without a label`);
+      yield { values, steps: length, channels, place, missing };
+      continue;
+    }
+    if (head.classes && !head.classes.has(label)) {
+      throw malformed(name, `${at}: @classLabel does not name class ${show(label)}`);
+    }
+    yield { values, steps: length, channels, labels: [label], place, missing };
+  }
+}
+
+/** A line's dimensions and its label. */
+interface Parts {
+  readonly dimensions: readonly Dimension[];
+  readonly label?: string;
+}
+
+function plain(text: string, hasLabels: boolean): Parts {
+  const parts = text.split(":"), label = hasLabels ? parts.pop()!.trim() : undefined;
+  return { dimensions: parts.map((part) => ({ cells: part.split(",") })), label };
+}
+
+/** As {@linkcode plain}, where values are `(time,value)`: times hold colons. */
+function stamped(name: string, at: string, text: string, hasLabels: boolean): Parts {
+  const dimensions: { cells: string[]; times: string[] }[] = [];
+  let position = 0, isNew = true;
+  const skip = () => {
+    while (text[position] === " " || text[position] === "\t") position++;
+  };
+  for (;;) {
+    skip();
+    if (text[position] !== "(") break;
+    const close = text.indexOf(")", position), comma = text.lastIndexOf(",", close);
+    if (close < 0 || comma < position) {
+      throw malformed(
+        name,
+        `${at}, character ${position + 1} must begin a (time,value), got ${show(text.slice(position))}`,
+      );
+    }
+    if (isNew) dimensions.push({ cells: [], times: [] });
+    dimensions.at(-1)!.times.push(text.slice(position + 1, comma).trim());
+    dimensions.at(-1)!.cells.push(text.slice(comma + 1, close));
+    position = close + 1;
+    skip();
+    isNew = text[position] === ":";
+    if (!isNew && text[position] !== ",") break;
+    position++;
+  }
+  const rest = text.slice(position).trim();
+  if (hasLabels ? !isNew || !dimensions.length : rest !== "" || !dimensions.length) {
+    throw malformed(name, `${at}, character ${position + 1} must begin a (time,value), got ${show(rest)}`);
+  }
+  return { dimensions, label: hasLabels ? rest : undefined };
+}

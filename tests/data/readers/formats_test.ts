@@ -1,0 +1,143 @@
+import assert from "node:assert/strict";
+import { formatOf, readRecords, readTable } from "../../../mod.ts";
+import { assertFails, input, read, short } from "./read.ts";
+
+const HEAD = "# about\n@problemName P\n@timeStamps false\n@univariate false\n@classLabel true a b\n@data\n";
+
+Deno.test("formatOf() goes by the ending", () => {
+  const names = ["a.csv", "A.CSV.GZ", "b/c.ts", "x.ndjson", "x.npz", "x.txt", "x.tsv", "x", "x.__proto__"];
+  const formats = ["csv", "csv", "ts", "jsonl", "npz", undefined, undefined, undefined, undefined];
+  assert.deepEqual(names.map(formatOf), formats);
+});
+
+Deno.test("readRecords() reads .ts: several dimensions, lengths that vary, missing values", async () => {
+  const records = await read("a.ts", `${HEAD}1,2,3:4,5,6:a\n\n?,8:9,NaN:b\n`);
+  assert.deepEqual(records.map(short), [[[1, 4, 2, 5, 3, 6], "a"], [[NaN, 9, 8, NaN], "b"]]);
+  const [, { steps, channels, place, missing }] = records as [unknown, typeof records[0]];
+  assert.deepEqual([steps, channels, place, missing], [2, 2, "a.ts, line 9", "line 9, dimension 1, value 1"]);
+});
+
+Deno.test("readRecords() reads .ts with time stamps, with targets, and without labels", async () => {
+  const stamps = "@timeStamps True\n@targetLabel true\n@data\n" +
+    "(2007-01-01 00:00:00,1.5), (2007-01-01 00:01:00,2):(2007-01-01 00:00:00,3),(2007-01-01 00:01:00,?):0.25\n";
+  assert.deepEqual((await read("a.ts", stamps)).map(short), [[[1.5, 3, 2, NaN], "0.25"]]);
+  const bare = "@timeStamps false\n@classLabel false\n@data\n1,2\n";
+  assert.deepEqual((await read("a.ts", bare, { optionalLabels: true })).map(short), [[[1, 2]]]);
+  await assertFails("a.ts", bare, "the file has no labels: @classLabel is false");
+  await assertFails("a.ts", stamps.replaceAll("00:01", "25:01"), /must be at a time/);
+});
+
+Deno.test("readRecords() refuses a .ts file that is wrong, naming line and dimension", async () => {
+  await assertFails("a.ts", "", "the file is empty");
+  await assertFails("a.ts", "# nothing\n", "there is no @data line");
+  await assertFails("a.ts", "1,2:a\n", "line 1 must begin with @ or #: there was no @data line yet");
+  await assertFails("a.ts", "@data\n1,2:a\n", "line 1: there is neither @classLabel nor @targetLabel before @data");
+  await assertFails("a.ts", "@univariate yes\n", 'line 1: @univariate must be true or false, got "yes"');
+  await assertFails("a.ts", HEAD, "there are no sequences");
+  await assertFails("a.ts", `${HEAD}1,2:3,4:a\n1,2:a\n`, "line 8 must have 2 dimensions, got 1");
+  await assertFails("a.ts", `${HEAD}1,2:3:a\n`, "line 7, dimension 2 must have 2 values as the first, got 1");
+  await assertFails("a.ts", `${HEAD}1,2:3,x:a\n`, 'line 7, dimension 2, value 2 must be a number, got "x"');
+  await assertFails("a.ts", `${HEAD}:a\n`, "line 7, value 1: there are no values");
+  await assertFails("a.ts", `${HEAD}1,2:c\n`, 'line 7: @classLabel does not name class "c"');
+  await assertFails("a.ts", `${HEAD}1,2:?\n`, "line 7 ends without a label");
+  await assertFails("a.ts", `@dimensions 1\n${HEAD}1,2:3,4:a\n`, "line 8 must have 1 dimensions, got 2");
+  await assertFails(
+    "a.ts",
+    `@equalLength true\n${HEAD}1,2:a\n1:b\n`,
+    /line 9 must have 2 values, as @equalLength says/,
+  );
+});
+
+Deno.test("readRecords() reads JSON, in an array or line by line", async () => {
+  const lines =
+    '{"x": [[1, 2], [3, null]], "y": "a", "id": 7}\n{"x": [5], "y": 0.5, "weight": 2}\n{"x": "te}xt", "y": ["a", "b"]}\n';
+  const expected = [[[1, 2, 3, NaN], "a"], [[5], "0.5"], ["te}xt", "a|b"]];
+  const array = `[${lines.trim().replaceAll("\n", ",\n")}]`;
+  for (const [name, text] of [["a.jsonl", lines], ["a.json", lines], ["a.json", array], ["-", array], ["-", lines]]) {
+    const records = await read(name!, text!);
+    assert.deepEqual(records.map(short), expected, name);
+    assert.deepEqual(records.map(({ place }) => place), [1, 2, 3].map((line) => `${name}, line ${line}`));
+    assert.deepEqual(records.map(({ id, weight, missing }) => [id, weight, missing]), [
+      ["7", undefined, "line 1, x[1][1]"],
+      [undefined, 2, undefined],
+      [undefined, undefined, undefined],
+    ]);
+  }
+});
+
+Deno.test("readRecords() refuses JSON that is wrong, naming line and element", async () => {
+  const cases: [text: string, message: string | RegExp][] = [
+    ["[]", "the file is empty"],
+    ['[{"x": [1]}', "the file ends within its array"],
+    ['[{"x": [1]', "the file ends within the record that begins in line 1"],
+    ['[{"x": [1]} {"x": [1]}]', /line 1: there must be a record here, got "\{/],
+    ['[{"x": [1]},]', /there must be a record here/],
+    ['[{"x": [1]}] x', /there must be a record here/],
+    ["[1, 2]", /there must be a record here/],
+    ['\n{"x": [[1], [1, 2]]}', "line 2, x[1] must have 1 channels as x[0], got 2"],
+    ['{"x": [[1], 2]}', "line 1, x[1] must be a list of 1, got 2"],
+    ['{"x": [[1], ["a"]]}', 'line 1, x[1][0] must be a number or null, got "a"'],
+    ['{"x": [1, NaN]}', /line 1 is not JSON: it has no NaN and no Infinity, a missing value is null/],
+    ['{"x": [1, 1e39]}', "line 1, x[1] must be a finite float32, got 1e+39"],
+    ['{"x": []}', "line 1: x has no steps"],
+    ['{"x": [[]]}', "line 1: x[0] has no channels"],
+    ['{"y": 1}', "line 1: x must be a list of steps or a text, got nothing"],
+    ['{"x": [1], "y": {}}', "line 1: y must be a label or a list of labels, got an object"],
+    ['{"x": [1], "weight": -1}', "line 1: weight must be a number above 0, got -1"],
+    [`{"x": ${"[".repeat(99)}`, "line 1 nests deeper than a record does"],
+    [`{"x": [${"1,".repeat(999)}`, /longer than 1000 bytes, the limit/],
+  ];
+  for (const [text, message] of cases) await assertFails("a.json", text, message, { maxLineBytes: 1000 });
+  await assertFails("a.jsonl", '{"x": [1]}\n{"x": [1}\n', 'line 2 is not JSON, got "{\\"x\\": [1}"');
+  await assertFails("a.jsonl", "[1]\n", "line 1 must be an object with x, got a list");
+});
+
+Deno.test("readRecords() takes __proto__ in JSON for a plain name", async () => {
+  const [record] = await read("a.jsonl", '{"x": [1], "y": "__proto__", "__proto__": {"weight": 3}}\n');
+  assert.deepEqual([record!.labels, record!.weight], [["__proto__"], undefined]);
+  await assertFails("a.jsonl", '{"__proto__": {"x": [1]}}\n', /x must be a list/);
+});
+
+Deno.test("readRecords() reads the archive's lines: a label, then numbers", async () => {
+  const expected = [[[0.5, -2], "1"], [[3, NaN], "-1"]];
+  for (const text of ["  1.0000000e+00   0.5  -2\n -1 3 NaN\n", "1\t0.5\t-2\n-1\t3\tNaN\n", "1,0.5,-2\n-1,3,NaN\n"]) {
+    for (const name of ["a.txt", "a.tsv"]) assert.deepEqual((await read(name, text)).map(short), expected);
+  }
+  await assertFails("a.txt", "1 2 3\n1 2\n", "line 2 must have 3 columns, got 2");
+  await assertFails("a.txt", "1 2 3\n1 2 x\n", 'line 2, column 3 must be a number, got "x"');
+});
+
+Deno.test("readRecords() reads texts with labels, and files of one class", async () => {
+  const records = await read("a.txt", "so\tso\t1\n\nĀé \t 0 \n");
+  assert.deepEqual(records.map(short), [["so\tso", "1"], ["Āé ", "0"]]);
+  const names = await readRecords(input("Greek.txt", "Pappas\nRallis\n", 3, "Greek"));
+  assert.deepEqual((await Array.fromAsync(names.records)).map(short), [["Pappas", "Greek"], ["Rallis", "Greek"]]);
+  assert.deepEqual((await read("a.txt", "one\ntwo\n", { optionalLabels: true })).map(short), [["one"], ["two"]]);
+  await assertFails("a.txt", "one\t1\ntwo\n", "line 2 must be a text, a tab and a label: there is no tab");
+  await assertFails("a.txt", "one\t\n", "line 1 has no label after its last tab");
+});
+
+Deno.test("readTable() reads columns of numbers, and carries dates as text", async () => {
+  const text = 'date,a,"b"\r\n2026-01-01 00:00:00,1,NA\r\n2026-01-01 01:00:00,3,4\r\n';
+  const table = await readTable(input("t.csv", text), { timeColumn: "date" });
+  assert.deepEqual([table.name, table.rows, table.columns], ["t.csv", 2, ["a", "b"]]);
+  assert.deepEqual(table.values, [Float64Array.of(1, 3), Float64Array.of(NaN, 4)]);
+  assert.deepEqual(table.texts!.get("date"), ["2026-01-01 00:00:00", "2026-01-01 01:00:00"]);
+  assert.deepEqual([table.missing, table.place!(1)], [[undefined, "line 2"], "t.csv, line 3"]);
+  const some = await readTable(input("t.csv", text), { featureColumns: ["b", "a"] });
+  assert.deepEqual(some.columns, ["b", "a"]);
+});
+
+Deno.test("readTable() refuses a table that is wrong, naming line and column", async () => {
+  const cases: [text: string, message: RegExp, options?: object][] = [
+    ["", /the file is empty$/],
+    ["a,b\n", /there are no rows$/],
+    ["a,b\n1,2\n1\n", /line 3 must have 2 columns, got 1$/],
+    ["a,b\n1,2\n1,x\n", /line 3, column b must be a number, got "x"$/],
+    ["a,b\nx,2\n", /line 2, column a must be a number, got "x"$/, { featureColumns: ["a"] }],
+    ["a,a\n1,2\n", /names columns 1 and 2 both a$/],
+    ["a,b\n2,2\n1,1\n", /line 3, column a: the time goes back/, { timeColumn: "a" }],
+    ["a,b\n2,2\n", /there is no column c, which featureColumns asks for: it has a, b$/, { featureColumns: ["c"] }],
+  ];
+  for (const [text, message, options] of cases) await assert.rejects(readTable(input("t.csv", text), options), message);
+});

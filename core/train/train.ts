@@ -1,5 +1,6 @@
 import { DataLoader, type Dataset } from "../data/dataset.ts";
 import { type DataHash, hashDataset } from "../data/hash.ts";
+import { Turns } from "../device/turns.ts";
 import { coreOf, type Model, type StateDict } from "../model/model.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { Ahead } from "./ahead.ts";
@@ -7,7 +8,7 @@ import { type EarlyStoppingOptions, outOfPatience, resolveEarlyStopping } from "
 import { evaluate } from "./evaluate.ts";
 import { learningRates, resolveSchedule, type ScheduleOptions } from "./schedule.ts";
 import { createTrainer, type StepResult, type Trainer, type TrainerOptions } from "./trainer.ts";
-import { Turns } from "../device/turns.ts";
+import { checkFinite } from "./validate.ts";
 
 /** How training goes on over epochs. */
 export interface TrainOptions extends TrainerOptions {
@@ -201,7 +202,7 @@ export class Training {
   /**
    * A training of a model on a dataset.
    *
-   * @throws {TypeError | RangeError} If an option is wrong, or the data do not fit.
+   * @throws {TypeError | RangeError} If an option is wrong, the data do not fit, or a number in them is not finite.
    */
   constructor(model: Model, dataset: Dataset, options: TrainOptions = {}) {
     const {
@@ -254,6 +255,8 @@ export class Training {
     this.#validation = validation && tried(validation);
     this.dataset = dataset;
     this.validation = validation;
+    checkFinite(this.#loader.dataset, "data");
+    if (this.#validation) checkFinite(this.#validation, "validation data");
     this.#given = options;
     this.#state = state ?? { epoch: 0, batch: 0, lossSum: 0, correct: 0, gradNormSum: 0, history: [] };
     this.#bestParameters = this.options.restoreBest ? bestParameters : undefined;

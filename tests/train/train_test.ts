@@ -3,6 +3,7 @@ import {
   type BatchProgress,
   createModel,
   createTrainer,
+  DataLoader,
   type Dataset,
   type EpochReport,
   evaluate,
@@ -242,13 +243,26 @@ Deno.test("a finished training can be gone on with for more epochs", async () =>
   assert.deepEqual({ history, parameters: await model.stateDict(), state: await trainer.state() }, whole);
 });
 
-Deno.test("a loss that is no number stops training and says where", async () => {
-  const x = DATA.x.slice();
-  x[40 * 20] = NaN; // of sequence 40: batch 3 of 16 in order
+Deno.test("data with a number that is not finite are refused before training, with its place", async () => {
   using model = await createModel(CONFIG);
-  const training = new Training(model, { ...DATA, x }, { ...QUICK, shuffle: false });
-  await assert.rejects(training.run(), { name: "RangeError", message: /loss is NaN in epoch 1, batch 3;/ });
-  assert.deepEqual([training.state.epoch, training.state.batch], [0, 0]);
+  const wrong = (data: Dataset, message: RegExp, options: TrainOptions = QUICK) =>
+    assert.throws(() => new Training(model, data, options), { name: "RangeError", message });
+  const broken = (array: Float32Array, at: number, value: number) => {
+    const copy = array.slice();
+    copy[at] = value;
+    return copy;
+  };
+  const targets = DATA.targets as Float32Array, x = DATA.x as Float32Array;
+  wrong({ ...DATA, x: broken(x, 40 * 20 + 2 * 5 + 3, NaN) }, /x of the data .*NaN in sequence 40, step 2, channel 3 /);
+  wrong({ ...DATA, x: broken(x, 0, -Infinity) }, /got -Infinity in sequence 0, step 0, channel 0 /);
+  wrong(
+    { ...DATA, targets: broken(targets, 139, Infinity) },
+    /targets of the data .*Infinity in sequence 69, output 1 /,
+  );
+  const validation = { ...DATA, x: broken(x, 1399, NaN) };
+  wrong(DATA, /x of the validation data .*sequence 69, step 3, channel 4/, { ...QUICK, validation });
+  const lengths = new Int32Array(70).fill(3);
+  new Training(model, { ...validation, lengths }, QUICK);
 });
 
 Deno.test("a learning rate that is too large stops training and says where", async () => {
@@ -260,11 +274,49 @@ Deno.test("a learning rate that is too large stops training and says where", asy
 });
 
 Deno.test("a validation loss that is no number stops training and says where", async () => {
-  const validation = { ...DATA, x: new Float32Array(DATA.x.length).fill(NaN) };
-  await assert.rejects(outcome({ ...QUICK, validation }), {
+  // Its square is no float32.
+  const validation = { ...DATA, targets: new Float32Array(DATA.targets.length).fill(1e30) };
+  await assert.rejects(outcome({ ...QUICK, loss: "mse", validation }), {
     name: "RangeError",
-    message: /validation loss is NaN after epoch 1/,
+    message: /validation loss is Infinity after epoch 1/,
   });
+});
+
+Deno.test("fastDevRun trains one epoch of one batch, and validates on one", async () => {
+  const losses: number[] = [], validation = { ...DATA, x: DATA.x.slice() };
+  validation.x.fill(1e30, 20 * 20); // of sequence 20: not in the first batch
+  const options: TrainOptions = { ...QUICK, fastDevRun: true, validation, shuffle: false };
+  const { history, state } = await outcome({ ...options, onBatch: ({ loss }) => losses.push(loss) });
+  assert.deepEqual([history.length, losses.length, state.step], [1, 1, 1]);
+  assert.equal(history[0]!.trainLoss, losses[0]);
+  assert.equal(history[0]!.trainAccuracy * 16 % 1, 0);
+  const whole: number[] = [];
+  await outcome({ ...QUICK, shuffle: false, onBatch: ({ loss }) => whole.push(loss) });
+  assert.equal(losses[0], whole[0]);
+});
+
+Deno.test("every update has the learning rate that the schedule says, and a record that of the last", async () => {
+  const rates: number[] = [];
+  const schedule = { name: "step", stepSize: 1, gamma: 0.5, warmupSteps: 4 } as const;
+  const options = { ...QUICK, onBatch: ({ learningRate }: BatchProgress) => rates.push(learningRate) };
+  const { history, parameters } = await outcome({ ...options, schedule });
+  const expected = [0.25, 0.5, 0.75, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.25, 0.25].map((x) => x * 1e-2);
+  assert.deepEqual(rates, expected);
+  assert.deepEqual(history.map(({ learningRate }) => learningRate), [1e-2, 5e-3, 2.5e-3]);
+  // The same, step by step.
+  using model = await createModel(CONFIG, { seed: 1 });
+  const trainer = createTrainer(model, { optimizer: QUICK.optimizer });
+  const loader = new DataLoader(DATA, { batchSize: 16, shuffle: true, seed: 1 });
+  let norms = 0;
+  for (let epoch = 0, update = 0; epoch < 3; epoch++) {
+    for (const batch of loader.batches(epoch)) {
+      const { gradNorm } = await trainer.step(batch, batch.targets, { learningRate: expected[update++] });
+      if (epoch === 0) norms += gradNorm;
+    }
+  }
+  assert.deepEqual(await model.stateDict(), parameters);
+  assert.equal(history[0]!.gradNorm, norms / 5);
+  assert.notDeepEqual(parameters, (await outcome(QUICK)).parameters);
 });
 
 Deno.test("sequences of several lengths are trained on, and what stands behind them does not matter", async () => {

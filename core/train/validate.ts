@@ -1,0 +1,33 @@
+import type { Dataset } from "../data/dataset.ts";
+
+/**
+ * Refuses data with a number that is not finite, before anything is trained on them. What stands behind a sequence's
+ * length never matters.
+ *
+ * @param what What the error calls them: "data".
+ * @throws {RangeError} With the place of the first such number.
+ */
+export function checkFinite({ x, shape, targets, lengths }: Dataset, what: string): void {
+  const [N, T, I] = shape as [number, number, number], outputs = targets.length / N;
+  const refuse = (name: string, value: number, place: string) => {
+    throw new RangeError(
+      `Cannot train: ${name} of the ${what} must be finite numbers, got ${value} in ${place} (counted from 0)`,
+    );
+  };
+  if (x instanceof Float32Array) {
+    for (let row = 0; row < N; row++) {
+      const start = row * T * I, bad = firstBad(x, start, start + (lengths?.[row] ?? T) * I);
+      if (bad < 0) continue;
+      const at = bad - start;
+      refuse("x", x[bad]!, `sequence ${row}, step ${Math.floor(at / I)}, channel ${at % I}`);
+    }
+  }
+  const bad = targets instanceof Float32Array ? firstBad(targets, 0, targets.length) : -1;
+  if (bad >= 0) refuse("targets", targets[bad]!, `sequence ${Math.floor(bad / outputs)}, output ${bad % outputs}`);
+}
+
+/** The index of the first number in a range that is not finite, or −1. */
+export function firstBad(values: Float32Array, start = 0, end = values.length): number {
+  for (let i = start; i < end; i++) if (!Number.isFinite(values[i])) return i;
+  return -1;
+}

@@ -146,12 +146,9 @@ export { htmlReport } from "./core/report/html_report.ts";
 export { EventWriter } from "./core/report/tensorboard.ts";
 export type {
   AttentionExample,
-  ClassScores,
   ConfusionMatrix,
   ForecastExample,
-  HistoryRecord,
   RegressionExample,
-  ReportMetrics,
   RunReport,
 } from "./core/report/run_report.ts";
 export type { Simd } from "./core/device/wasm.ts";

@@ -45,7 +45,7 @@ export function attentionSection({ attention = [], metrics }: RunReport): Conten
       ". The strongest shade is the greatest weight of its own sequence, but no less than twice an equal share.",
       shown.length < attention.length && ` The first ${SEQUENCES} of ${attention.length} sequences are shown.`,
     ),
-    el("div", { class: "grid" }, shown.map((example) => card(example, typeof metrics?.accuracy === "number"))),
+    el("div", { class: "grid" }, shown.map((example) => card(example, metrics?.kind === "classification"))),
   ];
 }
 

@@ -1,7 +1,8 @@
 /** How well each class is found, and which are taken for which: sections of a page. */
 
 import { type Content, el } from "./markup.ts";
-import type { ClassScores, ConfusionMatrix, RunReport } from "./run_report.ts";
+import type { ClassMetrics } from "../train/metrics.ts";
+import type { ConfusionMatrix, RunReport } from "./run_report.ts";
 import { percent, short } from "./scale.ts";
 import { shade } from "./style.ts";
 
@@ -13,9 +14,13 @@ const ROWS = 200;
 
 /** The confusion matrix of a report, if it has one. */
 export function confusionOf({ confusion, metrics }: RunReport): ConfusionMatrix | undefined {
-  if (confusion) return confusion;
-  const labels = metrics?.perClass?.map(({ label }) => label), counts = metrics?.confusion;
-  return labels && counts && { labels, counts };
+  if (confusion || metrics?.kind !== "classification") return confusion;
+  return { labels: metrics.perClass.map(({ label }) => label), counts: metrics.confusion };
+}
+
+/** The scores of each class or label of a report, if it has them. */
+export function scoresOf({ metrics }: RunReport): readonly ClassMetrics[] {
+  return metrics?.kind === "classification" ? metrics.perClass : metrics?.kind === "multilabel" ? metrics.perLabel : [];
 }
 
 /** The sum of numbers. */
@@ -36,9 +41,9 @@ export function fewer({ labels, counts }: ConfusionMatrix, most: number): Confus
 
 /** The section of a page. */
 export function classesSection(report: RunReport): Content {
-  const whole = confusionOf(report), perClass = report.metrics?.perClass;
+  const whole = confusionOf(report), perClass = scoresOf(report);
   const matrix = whole?.labels.length ? fewer(whole, CLASSES) : undefined;
-  if (!matrix && !perClass?.length) return undefined;
+  if (!matrix && !perClass.length) return undefined;
   return [
     el("h2", {}, "Classes"),
     matrix && noteOf(matrix),
@@ -46,7 +51,7 @@ export function classesSection(report: RunReport): Content {
       "div",
       { class: "beside" },
       matrix && matrixOf(matrix),
-      perClass?.length ? scores(perClass) : undefined,
+      perClass.length > 0 && scores(perClass),
     ),
   ];
 }
@@ -152,7 +157,7 @@ export function scaleOf(least: string, greatest: string): Content {
   );
 }
 
-function scores(perClass: readonly ClassScores[]): Content {
+function scores(perClass: readonly ClassMetrics[]): Content {
   const shown = perClass.slice(0, ROWS);
   const bar = (value: number) =>
     el(

@@ -2,7 +2,8 @@
 
 import { lineChart } from "./chart.ts";
 import { type Content, el } from "./markup.ts";
-import type { HistoryRecord, RunReport } from "./run_report.ts";
+import type { EpochRecord } from "../train/train.ts";
+import type { RunReport } from "./run_report.ts";
 import { extent, percent, short } from "./scale.ts";
 
 /** Losses that differ by this factor are shown on a logarithmic axis. */
@@ -11,14 +12,18 @@ const DECADES = 50;
 /** Most rows of the table of epochs. */
 const ROWS = 500;
 
-/** The epoch whose weights count: the one that is named, else the one with the least loss. */
-export function bestEpoch({ history, bestEpoch }: Pick<RunReport, "history" | "bestEpoch">): HistoryRecord | undefined {
-  if (bestEpoch !== undefined) return history.find(({ epoch }) => epoch === bestEpoch);
-  const loss = (record: HistoryRecord) => record.testLoss ?? record.trainLoss;
-  return history.reduce<HistoryRecord | undefined>(
+/** The epoch with the least loss: on validation data, where there are some. */
+export function leastLoss(history: readonly EpochRecord[]): EpochRecord | undefined {
+  const loss = (record: EpochRecord) => record.testLoss ?? record.trainLoss;
+  return history.reduce<EpochRecord | undefined>(
     (best, record) => best === undefined || loss(record) < loss(best) ? record : best,
     undefined,
   );
+}
+
+/** The epoch whose weights count: the one that is named, else the one with the least loss. */
+export function bestOf({ history, bestEpoch }: RunReport): EpochRecord | undefined {
+  return history.find(({ epoch }) => epoch === bestEpoch) ?? leastLoss(history);
 }
 
 /** A curve's values, one for each epoch. */
@@ -34,8 +39,8 @@ export interface Curve {
 }
 
 /** The curves that a history holds: loss; accuracy, where any sequence was ever right; learning rate, where it changes. */
-export function curvesOf(history: readonly HistoryRecord[]): Curve[] {
-  const column = (get: (record: HistoryRecord) => number | undefined) => {
+export function curvesOf(history: readonly EpochRecord[]): Curve[] {
+  const column = (get: (record: EpochRecord) => number | undefined) => {
     const values = history.map((record) => {
       const value = get(record);
       return Number.isFinite(value) ? value : undefined;
@@ -72,7 +77,7 @@ export function curvesOf(history: readonly HistoryRecord[]): Curve[] {
 
 /** The section of a page. */
 export function trainingSection(report: RunReport): Content {
-  const { history } = report, best = bestEpoch(report), x = history.map(({ epoch }) => epoch);
+  const { history } = report, best = bestOf(report), x = history.map(({ epoch }) => epoch);
   if (!history.length) return undefined;
   const validated = history.some(({ testLoss }) => testLoss !== undefined);
   return [
@@ -83,7 +88,7 @@ export function trainingSection(report: RunReport): Content {
       `${history.length === 1 ? "One epoch" : `${history.length} epochs`}. `,
       best &&
         `The best is epoch ${best.epoch}, by ${
-          report.bestEpoch !== undefined ? "the run's own choice" : validated ? "validation loss" : "training loss"
+          best !== leastLoss(history) ? "the run’s own choice" : validated ? "validation loss" : "training loss"
         }. `,
       "Training values are those of the batches as they came, with dropout on; point at a curve to read it.",
     ),
@@ -96,7 +101,7 @@ export function trainingSection(report: RunReport): Content {
   ];
 }
 
-function figureOf({ name, train, validation, log }: Curve, x: readonly number[], best?: HistoryRecord): Content {
+function figureOf({ name, train, validation, log }: Curve, x: readonly number[], best?: EpochRecord): Content {
   const title = name[0]!.toUpperCase() + name.slice(1), at = best ? x.indexOf(best.epoch) : -1;
   const main = validation.length ? validation : train, last = main.at(-1), y = main[at];
   const format = name === "accuracy" ? percent : short, both = name === "loss" || name === "accuracy";
@@ -132,7 +137,7 @@ function figureOf({ name, train, validation, log }: Curve, x: readonly number[],
   );
 }
 
-function table(history: readonly HistoryRecord[], best?: HistoryRecord): Content {
+function table(history: readonly EpochRecord[], best?: EpochRecord): Content {
   const every = Math.ceil(history.length / ROWS);
   const rows = history.filter((record, i) => i % every === 0 || record === best || i === history.length - 1);
   const right = history.some(({ trainAccuracy, testAccuracy = 0 }) => trainAccuracy > 0 || testAccuracy > 0);
@@ -143,7 +148,7 @@ function table(history: readonly HistoryRecord[], best?: HistoryRecord): Content
     ["validation accuracy", ({ testAccuracy = NaN }) => right ? percent(testAccuracy) : "–"],
     ["learning rate", ({ learningRate = NaN }) => short(learningRate)],
     ["gradient norm", ({ gradNorm = NaN }) => short(gradNorm)],
-  ] as [string, (record: HistoryRecord) => string][]).filter(([, text]) => rows.some((record) => text(record) !== "–"));
+  ] as [string, (record: EpochRecord) => string][]).filter(([, text]) => rows.some((record) => text(record) !== "–"));
   return el(
     "details",
     {},

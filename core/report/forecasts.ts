@@ -1,6 +1,7 @@
 /** Forecasts and predicted values against the truth: sections of a page. */
 
 import { lineChart, WIDTH } from "./chart.ts";
+import type { Errors } from "../train/metrics.ts";
 import { type Content, el } from "./markup.ts";
 import type { ForecastExample, RegressionExample, RunReport } from "./run_report.ts";
 import { extent, linearAxis, padded, short, spread } from "./scale.ts";
@@ -17,8 +18,9 @@ const mae = (truth: readonly number[], predicted: readonly number[]) =>
   truth.reduce((sum, value, i) => sum + Math.abs(value - predicted[i]!), 0) / truth.length;
 
 /** The section of a page. */
-export function forecastsSection({ forecasts = [] }: RunReport): Content {
+export function forecastsSection({ forecasts = [], metrics }: RunReport): Content {
   if (!forecasts.length) return undefined;
+  const perStep = metrics?.kind === "regression" ? metrics.perOutput ?? [] : [];
   return [
     el("h2", {}, "Forecasts"),
     el(
@@ -27,8 +29,39 @@ export function forecastsSection({ forecasts = [] }: RunReport): Content {
       "What was forecast beside what came, after the values that came before.",
       forecasts.length > PICTURES && ` The first ${PICTURES} of ${forecasts.length} are shown.`,
     ),
-    el("div", { class: "grid" }, forecasts.slice(0, PICTURES).map(forecastFigure)),
+    el(
+      "div",
+      { class: "grid" },
+      perStep.length > 1 && errorFigure(perStep),
+      forecasts.slice(0, PICTURES).map(forecastFigure),
+    ),
   ];
+}
+
+/** How errors grow with the steps ahead. */
+function errorFigure(perStep: readonly Errors[]): Content {
+  const lines = [
+    { name: "RMSE", style: "a", values: perStep.map(({ rmse }) => rmse) },
+    { name: "MAE", style: "d", values: perStep.map(({ mae }) => mae) },
+  ];
+  return el(
+    "figure",
+    {},
+    el(
+      "figcaption",
+      {},
+      el("h3", {}, "Error by step"),
+      el("p", {}, `over all forecasts of the test data, ${perStep.length} steps ahead at most`),
+    ),
+    lineChart({
+      description: `Errors from one step ahead, RMSE ${short(perStep[0]!.rmse)}, to ${perStep.length}, RMSE ${
+        short(perStep.at(-1)!.rmse)
+      }`,
+      x: perStep.map((_, i) => i + 1),
+      xName: "steps ahead",
+      lines,
+    }),
+  );
 }
 
 function forecastFigure({ name, truth, predicted, context = [], times }: ForecastExample): Content {

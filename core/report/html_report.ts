@@ -1,7 +1,7 @@
 import { VERSION } from "../version.ts";
 import { attentionSection } from "./attention.ts";
 import { classesSection, confusionOf } from "./classes.ts";
-import { bestEpoch, trainingSection } from "./curves.ts";
+import { bestOf, trainingSection } from "./curves.ts";
 import { forecastsSection, regressionsSection } from "./forecasts.ts";
 import { type Content, el, Markup, render } from "./markup.ts";
 import type { RunReport } from "./run_report.ts";
@@ -84,36 +84,36 @@ export function htmlReport(report: RunReport): string {
 
 /** The figures that a reader looks for first. */
 function tiles(report: RunReport): Content {
-  const { metrics = {}, history } = report, { persistence } = metrics, best = bestEpoch(report);
-  const list: [name: string, value: string, beside?: string][] = [];
-  const add = (name: string, value: number | null | undefined, text: (value: number) => string, beside?: string) => {
-    if (value !== null && value !== undefined && Number.isFinite(value)) list.push([name, text(value), beside]);
-  };
-  const naive = (value: number | null | undefined) =>
-    value !== null && value !== undefined && Number.isFinite(value) ? `persistence ${short(value)}` : undefined;
-  const matrix = confusionOf(report), total = matrix?.counts.flat().reduce((a, b) => a + b, 0);
-  add(
-    "Accuracy",
-    metrics.accuracy,
-    percent,
-    total ? `of ${short(total)} sequence${total === 1 ? "" : "s"}` : undefined,
-  );
-  add("Balanced accuracy", metrics.balancedAccuracy, percent);
-  add("Macro F1", metrics.macroF1, percent);
-  add("ROC AUC", metrics.rocAuc, short);
-  add("RMSE", metrics.rmse, short, naive(persistence?.rmse));
-  add("MAE", metrics.mae, short, naive(persistence?.mae));
-  add("R²", metrics.r2, short, naive(persistence?.r2));
-  add("Loss", metrics.loss, short);
-  if (best) {
-    const validated = best.testLoss !== undefined;
-    add(
-      validated ? "Validation loss" : "Training loss",
-      best.testLoss ?? best.trainLoss,
-      short,
-      `best, epoch ${best.epoch} of ${history.length}`,
+  const { metrics, history, highlights = [] } = report, best = bestOf(report);
+  const list: (readonly [name: string, value: string, beside?: string])[] = [];
+  if (metrics?.kind === "classification") {
+    const { accuracy, balancedAccuracy, macroF1, rocAuc, confusion } = metrics;
+    const total = confusion.flat().reduce((a, b) => a + b, 0);
+    list.push(
+      ["Accuracy", percent(accuracy), `of ${short(total)} sequence${total === 1 ? "" : "s"}`],
+      ["Balanced accuracy", percent(balancedAccuracy)],
+      ["Macro F1", percent(macroF1)],
+      ...rocAuc === undefined ? [] : [["ROC AUC", short(rocAuc)] as const],
     );
+  } else if (metrics?.kind === "multilabel") {
+    const { subsetAccuracy, labelAccuracy, macroF1, microF1 } = metrics;
+    list.push(
+      ["All labels right", percent(subsetAccuracy)],
+      ["Single labels right", percent(labelAccuracy)],
+      ["Macro F1", percent(macroF1)],
+      ["Micro F1", percent(microF1)],
+    );
+  } else if (metrics) {
+    const { persistence } = metrics;
+    for (const [name, key] of [["RMSE", "rmse"], ["MAE", "mae"], ["R²", "r2"]] as const) {
+      list.push([name, short(metrics[key]), persistence && `persistence ${short(persistence[key])}`]);
+    }
   }
+  if (best) {
+    const name = best.testLoss === undefined ? "Training loss" : "Validation loss";
+    list.push([name, short(best.testLoss ?? best.trainLoss), `best, epoch ${best.epoch} of ${history.length}`]);
+  }
+  list.push(...highlights);
   return list.length > 0 && el(
     "dl",
     { class: "tiles" },

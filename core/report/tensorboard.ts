@@ -3,7 +3,7 @@
  * written here is all of the two formats that scalars need; times and files are the caller's.
  */
 
-import type { HistoryRecord } from "./run_report.ts";
+import type { EpochRecord } from "../train/train.ts";
 
 /** Bit-reversed Castagnoli polynomial, a byte at a time. */
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
@@ -145,7 +145,7 @@ export class EventWriter {
   }
 
   /** Everything that is known of an epoch, under the tags loss/…, accuracy/…, learning_rate and gradient_norm. */
-  epoch(record: HistoryRecord, wallTime: number): Uint8Array<ArrayBuffer> {
+  epoch(record: EpochRecord, wallTime: number): Uint8Array<ArrayBuffer> {
     const { epoch, trainLoss, testLoss, trainAccuracy, testAccuracy, learningRate, gradNorm } = record;
     const known = Object.entries({
       "loss/train": trainLoss,

@@ -12,6 +12,8 @@ const HISTORY = Array.from({ length: 12 }, (_, i) => ({
   testAccuracy: 0.5 + i / 30,
 }));
 
+const RIGHT = { kind: "classification", accuracy: 1, balancedAccuracy: 1, macroF1: 1 } as const;
+
 /** A report with everything that there is. */
 const FULL: RunReport = {
   title: "Everything",
@@ -19,7 +21,9 @@ const FULL: RunReport = {
   settings: [["hidden size", 32], ["loss", "crossEntropy"]],
   history: HISTORY,
   metrics: {
+    kind: "classification",
     accuracy: 0.75,
+    balancedAccuracy: 0.75,
     macroF1: 0.733,
     perClass: [
       { label: "left", precision: 2 / 3, recall: 1, f1: 0.8, support: 2 },
@@ -114,7 +118,14 @@ Deno.test("htmlReport() writes no number that is none", () => {
   const page = htmlReport({
     ...FULL,
     history: [{ epoch: 1, trainLoss: 0.5, trainAccuracy: 0 }],
-    metrics: { mse: NaN, rmse: 3, r2: undefined, rocAuc: null, persistence: { rmse: Infinity, mae: null } },
+    metrics: {
+      kind: "regression",
+      mse: NaN,
+      rmse: 3,
+      mae: Infinity,
+      r2: -Infinity,
+      persistence: { mse: 1, rmse: Infinity, mae: NaN, r2: 0 },
+    },
     forecasts: [{ name: "constant", truth: [2, 2], predicted: [2, NaN] }],
     attention: [
       { title: "gaps", prediction: "a", weights: [0, 0, 1], values: [[NaN], [NaN], [NaN]] },
@@ -123,7 +134,7 @@ Deno.test("htmlReport() writes no number that is none", () => {
   });
   tags(page);
   assert.doesNotMatch(page, /NaN|undefined|Infinity|null/);
-  assert.match(page, /<dt>RMSE<\/dt><dd>3<\/dd>/);
+  assert.match(page, /<dt>RMSE<\/dt><dd>3<small>persistence –<\/small><\/dd>/);
 });
 
 Deno.test("htmlReport() escapes all text, wherever it stands", () => {
@@ -133,7 +144,7 @@ Deno.test("htmlReport() escapes all text, wherever it stands", () => {
     subtitle: evil,
     settings: [[evil, evil]],
     history: HISTORY,
-    metrics: { accuracy: 1, perClass: [{ label: evil, precision: 1, recall: 1, f1: 1, support: 1 }], confusion: [[1]] },
+    metrics: { ...RIGHT, perClass: [{ label: evil, precision: 1, recall: 1, f1: 1, support: 1 }], confusion: [[1]] },
     forecasts: [{ name: evil, truth: [1], predicted: [1], context: [1], times: [evil, evil] }],
     regressions: [{ name: evil, truth: [1], predicted: [1] }],
     attention: [
@@ -201,7 +212,7 @@ Deno.test("htmlReport() keeps long data small, and says what it leaves out", () 
     title: "Long",
     history: Array.from({ length: 5000 }, (_, i) => ({ epoch: i + 1, trainLoss: 1 / (i + 1), trainAccuracy: 0.5 })),
     metrics: {
-      accuracy: 1,
+      ...RIGHT,
       perClass: Array.from({ length: 300 }, (_, i) => ({ label: `c${i}`, precision: 1, recall: 1, f1: 1, support: 1 })),
       confusion: Array.from({ length: 300 }, (_, i) => Array.from({ length: 300 }, (_, j) => i === j ? 1 : 0)),
     },

@@ -13,15 +13,15 @@ export function normals(random: Random, length: number, scale = 1): Float32Array
 /** Random parameters under the names and shapes of `parameters`, `scale` times as large as a new model's. */
 export function randomState(
   random: Random,
-  parameters: readonly { name: string; shape: readonly number[]; length: number; bound: number }[],
+  parameters: readonly { name: string; shape: readonly number[]; length: number; bound: number; normal: boolean }[],
   scale = 1,
 ): StateDict {
-  const array = (length: number, bound: number) =>
-    Float32Array.from({ length }, () => (2 * random.uniform() - 1) * bound * scale);
+  const array = (length: number, bound: number, normal: boolean) =>
+    Float32Array.from({ length }, () => (normal ? random.normal() : 2 * random.uniform() - 1) * bound * scale);
   return Object.fromEntries(
-    parameters.map(({ name, shape, length, bound }): [string, NamedArray] => [
+    parameters.map(({ name, shape, length, bound, normal }): [string, NamedArray] => [
       name,
-      { shape, data: array(length, bound) },
+      { shape, data: array(length, bound, normal) },
     ]),
   );
 }
@@ -29,23 +29,42 @@ export function randomState(
 /** A random batch with initial states, and with random lengths if wanted: one of them 1, one of them T. */
 export function randomBatch(
   random: Random,
-  { inputSize: I, hiddenSize: H, outputSize: O, numLayers = 1, bidirectional = false }: ModelConfig,
+  { inputSize: I, hiddenSize: H, outputSize: O, numLayers = 1, bidirectional = false, numEmbeddings: V = 0 }:
+    ModelConfig,
   { B, T, loss, lengths }: { B: number; T: number; loss: LossName; lengths: boolean },
 ): { sequences: Required<Sequences>; targets: Targets } {
   const each = Int32Array.from({ length: B }, () => 1 + random.below(T));
   each[random.below(B)] = 1;
   each[random.below(B)] = T;
+  const behind = (b: number, t: number) => lengths && t >= each[b]!;
+  // Behind a sequence's length stands no token at all.
+  const tokens = () =>
+    Int32Array.from({ length: B * T }, (_, i) => behind(Math.floor(i / T), i % T) ? -7 : random.below(V));
   const uniform = () => loss === "bce" ? random.uniform() : random.normal();
   return {
     sequences: {
-      x: normals(random, B * T * I),
-      shape: [B, T, I],
+      x: V ? tokens() : normals(random, B * T * I),
+      shape: [B, T, V ? 1 : I],
       h0: normals(random, numLayers * (bidirectional ? 2 : 1) * B * H, 0.5),
       lengths: lengths ? each : new Int32Array(B).fill(T),
     },
     targets: loss === "crossEntropy"
       ? Int32Array.from({ length: B }, () => random.below(O))
       : Float32Array.from({ length: B * O }, uniform),
+  };
+}
+
+/** Weights for a loss: of sequences, some 0, and of classes or positive targets where it takes them. */
+export function randomWeights(
+  random: Random,
+  { outputSize: O }: ModelConfig,
+  { B, loss }: { B: number; loss: LossName },
+): { weights: Float32Array<ArrayBuffer>; classWeights?: number[]; posWeight?: number[] } {
+  const outputs = Array.from({ length: O }, () => 0.2 + 3 * random.uniform());
+  return {
+    weights: Float32Array.from({ length: B }, (_, i) => i && random.below(4) === 0 ? 0 : 0.1 + 2 * random.uniform()),
+    ...loss === "crossEntropy" && { classWeights: outputs },
+    ...loss === "bce" && { posWeight: outputs },
   };
 }
 

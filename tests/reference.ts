@@ -19,6 +19,7 @@ export interface Exact {
 
 /** What the public face takes, in any precision. */
 export interface ReferenceSequences {
+  /** Inputs (B, T, I), or tokens (B, T) of a model with an embedding. */
   x: Numbers;
   shape: readonly number[];
   lengths?: Numbers;
@@ -70,18 +71,22 @@ interface Step {
   hn: number[];
 }
 
-/** What one row of logits adds to the loss, before it is divided by the number of terms in the mean, and its gradient. */
+/** What one row of logits adds to the loss, before it is weighed, and its gradient. */
 function rowLoss(
   name: LossName,
   logits: Numbers,
   target: Numbers,
   rounding: (value: number) => number,
+  posWeight: Numbers | undefined,
 ): { loss: number; dLogits: number[] } {
   const l = Array.from(logits), y = Array.from(target);
   if (name === "bce") {
     // −y·log σ(l) − (1 − y)·log(1 − σ(l)) = max(l, 0) − l·y + log(1 + e^−|l|)
-    const terms = l.map((v, i) => Math.max(v, 0) - v * y[i]! + Math.log1p(Math.exp(-Math.abs(v))));
-    return { loss: terms.reduce((a, b) => a + b), dLogits: l.map((v, i) => rounding(sigmoid(v)) - y[i]!) };
+    // With p: −p·y·log σ(l) − (1 − y)·log(1 − σ(l))
+    const p = l.map((_, i) => posWeight ? posWeight[i]! : 1), log = (v: number) => Math.log1p(Math.exp(-Math.abs(v)));
+    const terms = l.map((v, i) => p[i]! * y[i]! * (Math.max(-v, 0) + log(v)) + (1 - y[i]!) * (Math.max(v, 0) + log(v)));
+    const d = l.map(sigmoid).map(rounding).map((s, i) => (1 - y[i]!) * s + p[i]! * y[i]! * (s - 1));
+    return { loss: terms.reduce((a, b) => a + b), dLogits: d };
   }
   if (name === "mse") {
     // (l − y)²
@@ -100,7 +105,7 @@ function rowLoss(
  * The loss of a batch and all its gradients.
  *
  * @param options `dropoutMask` multiplies the context (B, D); `layerMasks[l]` multiplies the output of layer l (B, T, D) on
- * its way to layer l + 1. `rounding` is put over every activation: for tests that ask what rounding does to the results.
+ * its way to layer l + 1. `weights` (B), `classWeights` (O), `posWeight` (O) weigh the loss. `rounding` is put over every activation: for tests that ask what rounding does to the results.
  */
 export function reference(
   config: ModelConfig,
@@ -111,11 +116,14 @@ export function reference(
     loss: LossName;
     dropoutMask?: Numbers;
     layerMasks?: Numbers[];
+    weights?: Numbers;
+    classWeights?: Numbers;
+    posWeight?: Numbers;
     rounding?: (value: number) => number;
   },
 ): ReferenceGradients {
-  const { hiddenSize: H, outputSize: O, numLayers = 1, bidirectional = false } = config;
-  const [B, T, I] = sequences.shape as [number, number, number];
+  const { inputSize: I, hiddenSize: H, outputSize: O, numLayers = 1, bidirectional = false } = config;
+  const { numEmbeddings = 0, paddingIdx } = config, [B, T] = sequences.shape as [number, number];
   const directions = bidirectional ? 2 : 1, D = H * directions, states = numLayers * directions;
   const exact = (...shape: number[]): Exact => ({ shape, data: new Float64Array(shape.reduce((a, b) => a * b)) });
   const out = {
@@ -130,7 +138,12 @@ export function reference(
   const p = (name: string) => state[name]?.data as Numbers,
     dp = (name: string) => parameters[name]?.data as Float64Array;
   const suffix = (layer: number, direction: number) => `_l${layer}${direction ? "_reverse" : ""}`;
-  const terms = options.loss === "crossEntropy" ? B : B * O, width = targets.length / B;
+  const width = targets.length / B, { classWeights, posWeight } = options;
+  // Σ w·l / Σ w, where l is the mean over a row's outputs.
+  const weights = Array.from({ length: B }, (_, b) => {
+    return (options.weights ? options.weights[b]! : 1) * (classWeights ? classWeights[targets[b]!]! : 1);
+  });
+  const sum = weights.reduce((a, b) => a + b), terms = options.loss === "crossEntropy" ? 1 : O;
   const { rounding = (value) => value } = options, tanh = (x: number) => rounding(Math.tanh(x));
   let loss = 0;
 
@@ -142,7 +155,10 @@ export function reference(
 
     // GRU: r = σ(W_ir x + b_ir + W_hr h + b_hr)    z = σ(W_iz x + b_iz + W_hz h + b_hz)
     //      n = tanh(W_in x + b_in + r ∘ (W_hn h + b_hn))    h' = (1 − z) ∘ n + z ∘ h
-    let o: Numbers[] = order(0).map((t) => Array.from({ length: I }, (_, i) => sequences.x[(b * T + t) * I + i]!));
+    // What a step's inputs are: those given, or the row of its token.
+    const from = order(0).map((t) => numEmbeddings ? sequences.x[b * T + t]! : b * T + t);
+    const source = numEmbeddings ? p("embedding.weight") : sequences.x;
+    let o: Numbers[] = from.map((row) => Array.from({ length: I }, (_, i) => source[row * I + i]!));
     const steps: Step[][] = [];
     const query = new Float64Array(D);
     for (let layer = 0; layer < numLayers; layer++) {
@@ -179,8 +195,8 @@ export function reference(
     const pairs = o.map((row) => [...query, ...Array.from(row)]);
     const a = pairs.map((pair) => linear(W, p("attention.attn.bias"), pair).map(tanh));
     const scores = a.map((row) => dot(v, row)), largest = Math.max(...scores);
-    const e = scores.map((s) => Math.exp(s - largest)), sum = e.reduce((x, y) => x + y);
-    const w = e.map((value) => rounding(value / sum));
+    const e = scores.map((s) => Math.exp(s - largest)), total = e.reduce((x, y) => x + y);
+    const w = e.map((value) => rounding(value / total));
     out.attentionWeights.data.set(w, b * T);
     const context = Float64Array.from({ length: D }, (_, i) => dot(w, o.map((row) => row[i]!)));
     out.context.data.set(context, b * D);
@@ -191,11 +207,11 @@ export function reference(
     const logits = linear(p("fc.weight"), p("fc.bias"), dropped);
     out.logits.data.set(logits, b * O);
     const target = Array.from({ length: width }, (_, i) => targets[b * width + i]!);
-    const row = rowLoss(options.loss, logits, target, rounding);
-    loss += row.loss / terms;
+    const row = rowLoss(options.loss, logits, target, rounding, posWeight), share = weights[b]! / sum / terms;
+    loss += row.loss * share;
 
     // From here on backwards.
-    const dLogits = row.dLogits.map((value) => value / terms);
+    const dLogits = row.dLogits.map((value) => value * share);
     const dContext = linearBackward(p("fc.weight"), dp("fc.weight"), dp("fc.bias"), dropped, dLogits)
       .map((value, i) => value * mask[i]!);
 
@@ -245,6 +261,10 @@ export function reference(
       dO = layer ? dX.map((row, t) => row.map((value, i) => value * layerMask(layer - 1, t, i))) : dX;
     }
     dO.forEach((row, t) => inputs.x.data.set(row, (b * T + t) * I));
+    dO.forEach((row, t) => {
+      if (!numEmbeddings || from[t] === paddingIdx) return;
+      row.forEach((value, i) => dp("embedding.weight")[from[t]! * I + i]! += value);
+    });
   }
   return { loss, outputs: out, parameters, inputs };
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type ModelConfig, parameterList, resolveConfig } from "../core/model/config.ts";
 import { LOSSES } from "../core/model/model.ts";
 import { Random } from "../core/random.ts";
-import { randomBatch, randomMask, randomState } from "./batches.ts";
+import { randomBatch, randomMask, randomState, randomWeights } from "./batches.ts";
 import { assertClose } from "./close.ts";
 import { batchOf, type Case, comparisons, configOf, fixtures, named } from "./golden.ts";
 import { reference } from "./reference.ts";
@@ -24,7 +24,15 @@ const STEP = 1e-5;
 /** Gradients below this count as this large, because a difference quotient knows them to about 1e-11 and no better. */
 const SMALL = 1e-4;
 
-const CONFIGS: { about: string; config: ModelConfig; B: number; T: number; lengths: boolean; dropout: boolean }[] = [
+const CONFIGS: {
+  about: string;
+  config: ModelConfig;
+  B: number;
+  T: number;
+  lengths: boolean;
+  dropout: boolean;
+  weighted?: boolean;
+}[] = [
   {
     about: "one layer",
     config: { inputSize: 2, hiddenSize: 3, outputSize: 2 },
@@ -49,9 +57,18 @@ const CONFIGS: { about: string; config: ModelConfig; B: number; T: number; lengt
     lengths: true,
     dropout: true,
   },
+  {
+    about: "tokens, and losses that are weighed",
+    config: { inputSize: 2, hiddenSize: 3, outputSize: 3, bidirectional: true, numEmbeddings: 4 },
+    B: 4,
+    T: 4,
+    lengths: true,
+    dropout: false,
+    weighted: true,
+  },
 ];
 
-for (const { about, config, B, T, lengths, dropout } of CONFIGS) {
+for (const { about, config, B, T, lengths, dropout, weighted } of CONFIGS) {
   for (const loss of LOSSES) {
     Deno.test(`the reference's gradients agree with central differences: ${about}, ${loss}`, () => {
       const random = new Random(1, "data"), { hiddenSize: H, numLayers = 1, bidirectional } = config;
@@ -61,6 +78,7 @@ for (const { about, config, B, T, lengths, dropout } of CONFIGS) {
       const { sequences, targets } = randomBatch(random, config, { B, T, loss, lengths });
       const options = {
         loss,
+        ...weighted && randomWeights(random, config, { B, loss }),
         ...dropout && {
           dropoutMask: randomMask(random, B * D, 0.4),
           layerMasks: Array.from({ length: numLayers - 1 }, () => randomMask(random, B * T * D, 0.4)),
@@ -88,7 +106,7 @@ for (const { about, config, B, T, lengths, dropout } of CONFIGS) {
         }
       };
       for (const [name, { data }] of Object.entries(exact)) check(name, data, parameters[name]!.data);
-      check("x", x, inputs.x.data);
+      if (!config.numEmbeddings) check("x", x, inputs.x.data);
       check("h0", h0, inputs.h0.data);
     });
   }

@@ -9,7 +9,7 @@
  * Sequences stand side by side in the lanes of vectors: an activation of F features is a list of groups of 8 rows, each
  * (F, 8), the lanes beyond the last row being 0. Over time: (T, groups, F, 8).
  *
- * Letters: B batch, T steps, I input size, H hidden size, D = H·directions, A attention size (= D), O outputs, F features
+ * Letters: B batch, T steps, I input size, V tokens, E width of an embedding (= I), H hidden size, D = H·directions, A attention size (= D), O outputs, F features
  * of any kind, M, N, K of a matrix product; ld… is the distance between groups (of a matrix: between rows), in elements.
  *
  * @module
@@ -40,6 +40,14 @@ export const KERNELS = {
   copyGroups: row({ acc: ["dst"], in: ["src"], dims: ["groups", "F", "lddst", "ldsrc", "accumulate"] }),
   copyVector: row({ out: ["dst"], in: ["src"], dims: ["n"] }),
   clear: row({ out: ["dst"], dims: ["n"] }),
+
+  // Tokens: core/kernels/embedding.ts
+  embeddingForward: row({ out: ["dst"], in: ["table", "tokens", "lengths"], dims: ["T", "rows", "E", "lddst"] }),
+  embeddingBackward: row({
+    acc: ["dTable"],
+    in: ["dx", "tokens", "starts", "positions"],
+    dims: ["first", "step", "count", "E"],
+  }),
 
   // Linear: core/kernels/linear.ts
   packForward: row({ out: ["panels"], in: ["w"], dims: ["M", "K", "ldw", "rotate"] }),
@@ -97,19 +105,30 @@ export const KERNELS = {
   randomWords: row({ out: ["words"], dims: ["first", "stream", "step", "seedLow", "seedHigh"] }),
 
   // Losses: core/kernels/loss.ts
-  bceLoss: row({ out: ["stats", "dLogits"], in: ["logits", "targets"], dims: ["rows", "O"], scalars: ["scale"] }),
-  crossEntropyLoss: row({
-    out: ["stats", "dLogits", "sums"],
-    in: ["logits", "targets"],
+  bceLoss: row({
+    out: ["stats", "dLogits"],
+    in: ["logits", "targets", "weights?", "posWeight?"],
     dims: ["rows", "O"],
     scalars: ["scale"],
   }),
-  mseLoss: row({ out: ["stats", "dLogits"], in: ["logits", "targets"], dims: ["rows", "O"], scalars: ["scale"] }),
+  crossEntropyLoss: row({
+    out: ["stats", "dLogits", "sums"],
+    in: ["logits", "targets", "weights?"],
+    dims: ["rows", "O"],
+    scalars: ["scale"],
+  }),
+  mseLoss: row({
+    out: ["stats", "dLogits"],
+    in: ["logits", "targets", "weights?"],
+    dims: ["rows", "O"],
+    scalars: ["scale"],
+  }),
   sigmoidGroups: row({ out: ["y"], in: ["x"], dims: ["groups", "O"] }),
   softmaxGroups: row({ out: ["y", "sums"], in: ["x"], dims: ["groups", "O"] }),
 
   // Optimizers: core/kernels/optimizer.ts
   sumBlocks: row({ out: ["grads"], in: ["blocks"], dims: ["n", "count", "stride"] }),
+  averageGradients: row({ acc: ["grads"], in: ["fresh", "control"], dims: ["n"] }),
   sumSquares: row({ out: ["sum"], in: ["grads"], dims: ["n"] }),
   gradientNorm: row({ out: ["norm"], in: ["sums"], dims: ["n"] }),
   clipNorm: row({ acc: ["grads"], in: ["norm"], dims: ["n"], scalars: ["maxNorm"] }),

@@ -9,6 +9,7 @@ import attention from "../shaders/attention.wgsl" with { type: "text" };
 import common from "../shaders/common.wgsl" with { type: "text" };
 import copy from "../shaders/copy.wgsl" with { type: "text" };
 import dropout from "../shaders/dropout.wgsl" with { type: "text" };
+import embedding from "../shaders/embedding.wgsl" with { type: "text" };
 import gru from "../shaders/gru.wgsl" with { type: "text" };
 import linear from "../shaders/linear.wgsl" with { type: "text" };
 import loss from "../shaders/loss.wgsl" with { type: "text" };
@@ -78,6 +79,15 @@ const FILES: readonly { readonly source: string; readonly kernels: Partial<Shade
     },
   },
   {
+    source: embedding,
+    kernels: {
+      embeddingForward: { passes: { embeddingForward: ({ T, rows, E }) => each(T * lanes(rows) * E) } },
+      embeddingBackward: {
+        passes: { embeddingBackward: ({ first, step, count }) => Math.ceil((count - first) / step) },
+      },
+    },
+  },
+  {
     source: linear,
     kernels: {
       packForward: { passes: { packForward: ({ M, K }) => each(M * K) } },
@@ -142,6 +152,7 @@ const FILES: readonly { readonly source: string; readonly kernels: Partial<Shade
     source: optimizer,
     kernels: {
       sumBlocks: { passes: { sumBlocks: ({ n }) => each(n) } },
+      averageGradients: { passes: { averageGradients: ({ n }) => each(n) } },
       sumSquares: { passes: { sumSquares: () => 1 } },
       gradientNorm: { passes: { gradientNorm: () => 1 } },
       clipNorm: { passes: { clipNorm: ({ n }) => each(n) } },

@@ -40,13 +40,14 @@ export function randomWords(words: usize, first: i32, stream: i32, step: i32, se
 
 /**
  * mask (T, groups, F, 8) = 0 with probability p, else 1 / (1 − p). Column f of step t of row r is word f mod 4 of counter
- * (((row0 + r)·T + t)·⌈F / 4⌉ + ⌊f / 4⌋, stream, step, 0). control: words 0 and 1 the seed, 2 the step. `words` (16) is
- * scratch.
+ * (((row0 + r)·T + t)·⌈F / 4⌉ + ⌊f / 4⌋, stream, step, 0). control: words 0 and 1 the seed, 2 the step, 8 the rows before this
+ * batch in the same step. `words` (16) is scratch.
  */
 export function dropoutMask(
   mask: usize, words: usize, control: usize, T: i32, groups: i32, row0: i32, F: i32, ldm: i32, stream: i32, p: f32,
 ): void {
   const seedLow = load<u32>(control), seedHigh = load<u32>(control, 4), step = i32x4.splat(load<u32>(control, 8));
+  row0 += load<i32>(control, 32);
   const threshold = i32x4.splat(<i32> <u32> (<f64> p * 4294967296.0)), keep = f32x4.splat(1 / (1 - p));
   const blocks = (F + 3) >> 2, row = T * blocks;
   const apart = i32x4.mul(i32x4.splat(row), i32x4(0, 1, 2, 3));

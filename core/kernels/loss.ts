@@ -1,5 +1,6 @@
 // The losses, forward and backward in one pass: each writes the gradient of its logits and, to `stats`, its share of the
-// mean loss and the number of rows that are right. `scale` is 1 / (number of terms in the mean), the whole batch's.
+// mean loss and the number of rows that are right. `scale` is 1 / (number of terms in the mean), the whole batch's. `weights`
+// (rows), where there are some, say how much each row counts in it; their mean over the whole batch is 1.
 //
 // logits, dLogits and targets are groups (O, 8) without gaps, class numbers (rows). `rows` counts the real rows: the lanes
 // beyond add nothing, and their gradient is 0.
@@ -21,6 +22,12 @@ function at(x: usize, r: i32, o: i32, O: i32): f32 {
   return load<f32>(x + (<usize> (((r >> 3) * O + o) * 8 + (r & 7)) << 2));
 }
 
+/** `x` times the weights of four rows. */
+@inline
+function weighted(x: v128, weights: usize, r: i32): v128 {
+  return weights ? f32x4.mul(x, v128.load(weights + (<usize> r << 2))) : x;
+}
+
 /** Index of the largest of a row's O numbers, the first of equals: as torch.argmax. */
 function argmax(x: usize, r: i32, O: i32): i32 {
   let best = 0;
@@ -30,20 +37,31 @@ function argmax(x: usize, r: i32, O: i32): i32 {
 
 /**
  * Binary cross-entropy with logits: max(l, 0) − l·y + log(1 + e^−|l|); dl = σ(l) − y. targets: numbers in [0, 1].
+ * With `posWeight` p (O): (1 − y)·l + q·(log(1 + e^−|l|) + max(−l, 0)), q = 1 + (p − 1)·y; dl = 1 − y + q·(σ(l) − 1).
  * A row is right where the largest logit stands over the largest target; with one output, where l > 0 as y > 0.5.
  * https://docs.pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html
  */
-export function bceLoss(stats: usize, dLogits: usize, logits: usize, targets: usize, rows: i32, O: i32, scale: f32): void {
-  const factor = f32x4.splat(scale);
+export function bceLoss(
+  stats: usize, dLogits: usize, logits: usize, targets: usize, weights: usize, posWeight: usize, rows: i32, O: i32, scale: f32,
+): void {
+  const one = f32x4.splat(1);
   let loss: f64 = 0, correct = 0, p: usize = 0;
   for (let r = 0; r < rows; r += 8) {
     for (let o = 0; o < O; o++) {
       for (let half = 0; half < 8; half += 4) {
         const mask = present(rows - r - half), l = v128.load(logits + p), y = v128.load(targets + p);
         const log = log1p4(exp4(f32x4.neg(f32x4.abs(l))));
-        const terms = f32x4.add(f32x4.sub(f32x4.max(l, zero()), f32x4.mul(l, y)), log);
-        loss += horizontalSum(v128.and(terms, mask));
-        v128.store(dLogits + p, v128.and(f32x4.mul(f32x4.sub(sigmoid4(l), y), factor), mask));
+        let terms: v128, d: v128;
+        if (posWeight) {
+          const q = f32x4.add(one, f32x4.mul(f32x4.splat(load<f32>(posWeight + (<usize> o << 2)) - 1), y)), no = f32x4.sub(one, y);
+          terms = f32x4.add(f32x4.mul(no, l), f32x4.mul(q, f32x4.add(log, f32x4.max(f32x4.neg(l), zero()))));
+          d = f32x4.add(no, f32x4.mul(q, f32x4.sub(sigmoid4(l), one)));
+        } else {
+          terms = f32x4.add(f32x4.sub(f32x4.max(l, zero()), f32x4.mul(l, y)), log);
+          d = f32x4.sub(sigmoid4(l), y);
+        }
+        loss += horizontalSum(v128.and(weighted(terms, weights, r + half), mask));
+        v128.store(dLogits + p, v128.and(f32x4.mul(d, weighted(f32x4.splat(scale), weights, r + half)), mask));
         p += 16;
       }
     }
@@ -78,22 +96,24 @@ function halfSoftmax(y: usize, x: usize, O: i32, sums: usize): void {
  * https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
  */
 export function crossEntropyLoss(
-  stats: usize, dLogits: usize, sums: usize, logits: usize, targets: usize, rows: i32, O: i32, scale: f32,
+  stats: usize, dLogits: usize, sums: usize, logits: usize, targets: usize, weights: usize, rows: i32, O: i32, scale: f32,
 ): void {
   let loss: f64 = 0, correct = 0;
   for (let r = 0; r < rows; r += 4) {
     const half = <usize> (((r >> 3) * O * 8 + (r & 7)) << 2), mask = present(rows - r);
+    const factor = weighted(f32x4.splat(scale), weights, r);
     halfSoftmax(dLogits + half, logits + half, O, sums);
     for (let lane = 0; lane < min(4, rows - r); lane++) {
       const y = load<i32>(targets + (<usize> (r + lane) << 2)), place = dLogits + half + <usize> y * FEATURE + (<usize> lane << 2);
       const largest = load<f32>(sums + (<usize> lane << 2)), sum = load<f32>(sums + (<usize> lane << 2), 16);
-      loss += Math.log(<f64> sum) + <f64> (largest - at(logits, r + lane, y, O));
+      const weight: f64 = weights ? load<f32>(weights + (<usize> (r + lane) << 2)) : 1;
+      loss += weight * (Math.log(<f64> sum) + <f64> (largest - at(logits, r + lane, y, O)));
       store<f32>(place, load<f32>(place) - 1);
       correct += <i32> (argmax(logits, r + lane, O) == y);
     }
     for (let o: usize = 0; o < <usize> O; o++) {
       const p = dLogits + half + o * FEATURE;
-      v128.store(p, v128.and(f32x4.mul(v128.load(p), f32x4.splat(scale)), mask));
+      v128.store(p, v128.and(f32x4.mul(v128.load(p), factor), mask));
     }
   }
   // The second half of the last group, if no row is in it.
@@ -108,14 +128,16 @@ export function crossEntropyLoss(
  * Mean squared error: (l − y)²; dl = 2 (l − y). No row counts as right.
  * https://docs.pytorch.org/docs/stable/generated/torch.nn.MSELoss.html
  */
-export function mseLoss(stats: usize, dLogits: usize, logits: usize, targets: usize, rows: i32, O: i32, scale: f32): void {
+export function mseLoss(
+  stats: usize, dLogits: usize, logits: usize, targets: usize, weights: usize, rows: i32, O: i32, scale: f32,
+): void {
   let loss: f64 = 0, p: usize = 0;
   for (let r = 0; r < rows; r += 8) {
     for (let o = 0; o < O; o++) {
       for (let half = 0; half < 8; half += 4) {
-        const d = v128.and(f32x4.sub(v128.load(logits + p), v128.load(targets + p)), present(rows - r - half));
-        loss += horizontalSum(f32x4.mul(d, d));
-        v128.store(dLogits + p, f32x4.mul(d, f32x4.splat(2 * scale)));
+        const mask = present(rows - r - half), d = v128.and(f32x4.sub(v128.load(logits + p), v128.load(targets + p)), mask);
+        loss += horizontalSum(v128.and(weighted(f32x4.mul(d, d), weights, r + half), mask));
+        v128.store(dLogits + p, v128.and(f32x4.mul(d, weighted(f32x4.splat(2 * scale), weights, r + half)), mask));
         p += 16;
       }
     }

@@ -5,11 +5,12 @@ export { activeLanes, clear, copyGroups, copyVector, rowsIn, rowsOut, sequencesI
 export {
   linearBackwardBias, linearBackwardInput, linearBackwardWeight, linearForward, packBackward, packForward, turnInput,
 } from "./linear";
+export { embeddingBackward, embeddingForward } from "./embedding";
 export { gruBackward, gruForward, gruPackBias } from "./gru";
 export { attentionBackward, attentionForward } from "./attention";
 export { dropoutApply, dropoutMask, randomWords } from "./dropout";
 export { bceLoss, crossEntropyLoss, mseLoss, sigmoidGroups, softmaxGroups } from "./loss";
-export { adam, clipNorm, clipValue, gradientNorm, rmsprop, sgd, sumBlocks, sumSquares } from "./optimizer";
+export { adam, averageGradients, clipNorm, clipValue, gradientNorm, rmsprop, sgd, sumBlocks, sumSquares } from "./optimizer";
 export {
   attentionForwardSingle, gruForwardSingle, linearForwardSingle, packColumns, packParts, probabilitiesSingle,
 } from "./single";

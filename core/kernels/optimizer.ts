@@ -3,11 +3,13 @@
 // Formulas and the order of operations are PyTorch's: https://docs.pytorch.org/docs/stable/optim.html
 //
 // What changes from step to step stands in `control`: 3 learning rate, 4 learning rate / (1 − β1^t), 5 √(1 − β2^t),
-// 6 what AdamW multiplies parameters with, 7 what SGD's new gradient counts in its momentum.
+// 6 what AdamW multiplies parameters with, 7 what SGD's new gradient counts in its momentum, 9 and 10 what the gradient so
+// far and a batch's own count in their mean.
 
 import { madd } from "./simd";
 
 const LEARNING_RATE: usize = 12, STEP_SIZE: usize = 16, CORRECTION: usize = 20, DECAY: usize = 24, FRESH: usize = 28;
+const KEPT: usize = 36, ADDED: usize = 40;
 
 /** grads (n) = the sum of `count` blocks, `stride` apart, always in the same order. */
 export function sumBlocks(grads: usize, blocks: usize, n: i32, count: i32, stride: i32): void {
@@ -15,6 +17,15 @@ export function sumBlocks(grads: usize, blocks: usize, n: i32, count: i32, strid
     let p = blocks + i, sum = v128.load(p);
     for (let b = 1; b < count; b++) p += <usize> stride << 2, sum = f32x4.add(sum, v128.load(p));
     v128.store(grads + i, sum);
+  }
+}
+
+/** grads (n) = their mean with those of another batch: kept·grads + added·fresh. What is kept 0 times is not read. */
+export function averageGradients(grads: usize, fresh: usize, control: usize, n: i32): void {
+  const kept = load<f32>(control, KEPT), added = f32x4.splat(load<f32>(control, ADDED));
+  for (let i: usize = 0; i < <usize> n << 2; i += 16) {
+    const g = f32x4.mul(added, v128.load(fresh + i));
+    v128.store(grads + i, kept == 0 ? g : madd(f32x4.splat(kept), v128.load(grads + i), g));
   }
 }
 

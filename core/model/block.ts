@@ -7,7 +7,7 @@ import { GROUP, type Network, type Weight } from "./network.ts";
 export interface InputsOutputs {
   /** Sequences in the batch. */
   readonly B: number;
-  /** Inputs (B, T, I). */
+  /** Inputs (B, T, I), or tokens (B, T). */
   readonly x: Tensor;
   /** Valid steps of each sequence (B), whole numbers. */
   readonly lengths: Tensor;
@@ -17,6 +17,10 @@ export interface InputsOutputs {
   readonly dropoutMask: Tensor | null;
   /** (B, O), or class numbers (B). */
   readonly targets: Tensor | null;
+  /** What each row counts in the loss (B, rounded up to whole groups); their mean is 1. */
+  readonly weights: Tensor | null;
+  /** What a target of 1 counts in "bce" (O). */
+  readonly posWeight: Tensor | null;
   /** (B, O). */
   readonly logits: Tensor | null;
   /** (B, O). */
@@ -31,9 +35,13 @@ export interface InputsOutputs {
   readonly hidden: Tensor | null;
   /** Share of the mean loss and number of right rows, of each block. */
   readonly stats: Tensor | null;
-  /** Gradients of x and h0, shaped like them. */
+  /** Gradients of the inputs, (B, T, I) even where x are tokens, and of h0. */
   readonly dx: Tensor | null;
   readonly dh0: Tensor | null;
+  /** Where each token of the batch stands: what core/model/tokens.ts writes. */
+  readonly occurrences: Tensor | null;
+  /** Of all parameters, where they are wanted. */
+  readonly gradients: Tensor | null;
 }
 
 /**
@@ -58,7 +66,7 @@ export interface Block {
   readonly backward: boolean;
   /** Whether random dropout between layers is on. */
   readonly dropLayers: boolean;
-  /** Where this block's gradient of all parameters goes. */
+  /** Where this block's gradient of all parameters but the embedding goes: as if that one's stood before it. */
   readonly gradient: Tensor;
 }
 

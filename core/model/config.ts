@@ -80,6 +80,8 @@ export interface Parameter {
   readonly offset: number;
   /** Initial values are uniform in ±bound, as PyTorch's. */
   readonly bound: number;
+  /** Whether they are of the normal distribution N(0, bound²) instead. */
+  readonly normal: boolean;
 }
 
 /** Suffix of the parameters of one layer and direction: `_l0`, `_l0_reverse`, `_l1`, …. */
@@ -91,18 +93,23 @@ export function layerSuffix(layer: number, direction: number): string {
  * All parameters in the order of PyTorch's state dict. Layout, checkpoint, optimizer, initialisation and documentation
  * come from this list.
  *
- * Bounds: 1/√H for the GRU (torch.nn.GRU), 1/√(inputs) for linear layers (torch.nn.Linear, Kaiming-uniform with a = √5).
+ * Bounds: 1/√H for the GRU (torch.nn.GRU), 1/√(inputs) for linear layers (torch.nn.Linear, Kaiming-uniform with a = √5);
+ * embeddings are N(0, 1) (torch.nn.Embedding), and end at a multiple of 4, so that a vector never holds another's numbers.
  */
 export function parameterList(config: FullConfig): Parameter[] {
-  const { inputSize: I, hiddenSize: H, outputSize: O, numLayers, bidirectional, bias } = config;
+  const { inputSize: I, hiddenSize: H, outputSize: O, numLayers, bidirectional, bias, numEmbeddings: V } = config;
   const directions = bidirectional ? 2 : 1, D = H * directions;
   const list: Parameter[] = [];
   let offset = 0;
-  const add = (name: string, shape: number[], bound: number) => {
+  const add = (name: string, shape: number[], bound: number, normal = false) => {
     const length = shape.reduce((a, b) => a * b, 1);
-    list.push({ name, shape, length, offset, bound });
+    list.push({ name, shape, length, offset, bound, normal });
     offset += length;
   };
+  if (V) {
+    add("embedding.weight", [V, I], 1, true);
+    offset = Math.ceil(offset / 4) * 4;
+  }
   for (let layer = 0; layer < numLayers; layer++) {
     for (let direction = 0; direction < directions; direction++) {
       const suffix = layerSuffix(layer, direction), bound = 1 / Math.sqrt(H);

@@ -93,16 +93,13 @@ export class GruLayers {
   forward(task: TaskBuilder): void {
     const { network, T, groups, rows, row0, lengths, mask, io } = this.#block;
     const { config: { hiddenSize: H, inputSize: I, layerDropout }, D, directions } = network;
-    const ld = this.stride, ldg = this.#gateStride;
-    task.call("sequencesIn", {
-      dst: this.#x,
-      src: from(io.x, row0 * T * I),
-      lengths,
-      T,
-      rows,
-      F: I,
-      lddst: this.#inputStride,
-    });
+    const ld = this.stride,
+      ldg = this.#gateStride,
+      inputs = { dst: this.#x, lengths, T, rows, lddst: this.#inputStride };
+    if (network.embedded) {
+      const tokens = from(io.x, row0 * T), table = from(network.values, 0, network.embedded);
+      task.call("embeddingForward", { ...inputs, table, tokens, E: I });
+    } else task.call("sequencesIn", { ...inputs, src: from(io.x, row0 * T * I), F: I });
     network.gru.forEach((layer, l) => {
       const states = this.#states[l]!, { x, ldx } = this.#input(l);
       layer.forEach(({ input, hidden, bias, reverse }, d) => {

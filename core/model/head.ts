@@ -98,13 +98,15 @@ export class Head {
     const { network: { config: { outputSize: O } }, rows, row0, io } = this.#block;
     const { terms, width } = lossTerms(name, O), given = from(io.targets!, row0 * width);
     const results = { stats: from(io.stats!, 2 * index), dLogits: this.#dLogits };
-    const args = { logits: this.#logits, rows, O, scale: 1 / (io.B * terms) };
+    const weights = io.weights && from(io.weights, row0);
+    const args = { logits: this.#logits, weights, rows, O, scale: 1 / (io.B * terms) };
     if (name === "crossEntropy") {
       task.call("crossEntropyLoss", { ...results, sums: this.#words, targets: given, ...args });
     } else {
       const targets = this.#targets;
       task.call("rowsIn", { dst: targets, src: given, rows, F: O, lddst: O * GROUP, ldsrc: O });
-      task.call(name === "bce" ? "bceLoss" : "mseLoss", { ...results, targets, ...args });
+      if (name === "bce") task.call("bceLoss", { ...results, targets, posWeight: io.posWeight, ...args });
+      else task.call("mseLoss", { ...results, targets, ...args });
     }
   }
 

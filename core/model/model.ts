@@ -7,8 +7,9 @@ import { MAX_THREADS } from "../device/threads.ts";
 import { SIMD, type Simd, WasmDevice } from "../device/wasm.ts";
 import { type FullConfig, type ModelConfig, type Parameter, resolveConfig } from "./config.ts";
 import { type DropoutMode, type LossName, type LossOptions, lossTerms } from "./head.ts";
-import { Network } from "./network.ts";
+import { GROUP, groupsOf, Network } from "./network.ts";
 import { makePlan, type ModelPlan, type PlanRequest } from "./programs.ts";
+import { Tokens } from "./tokens.ts";
 
 /** Numbers with a shape, row-major. */
 export interface NamedArray {
@@ -177,9 +178,10 @@ class ModelCore implements Model {
   #loaded: ModelPlan | undefined;
   /** What the packed weights lag behind: the version of the parameters they were made from. */
   #version = 1;
-  #packed = { forward: 0, backward: 0 };
+  #packed = { forward: 0, backward: 0, inputs: 0 };
+  readonly #tokens: Tokens | undefined;
   #owner: unknown;
-  #loss: LossName | undefined;
+  #trained: LossOptions | undefined;
   #disposed = false;
   /** What the last operation asked for ends with. */
   #last: Promise<unknown> = Promise.resolve();
@@ -194,12 +196,17 @@ class ModelCore implements Model {
     this.#parallelFrom = parallelFrom;
     this.#network = new Network(config);
     this.#device = device;
+    this.#tokens = config.numEmbeddings ? new Tokens(config) : undefined;
     const random = new Random(this.seed, "init");
     this.#reserve();
     const values = new Float32Array(this.#network.paddedSize);
-    for (const { offset, length, bound } of this.parameters) {
-      for (let i = 0; i < length; i++) values[offset + i] = (2 * random.uniform() - 1) * bound;
+    for (const { offset, length, bound, normal } of this.parameters) {
+      for (let i = 0; i < length; i++) {
+        values[offset + i] = (normal ? random.normal() : 2 * random.uniform() - 1) * bound;
+      }
     }
+    const { inputSize: E, paddingIdx } = config;
+    if (paddingIdx !== undefined) values.fill(0, paddingIdx * E, (paddingIdx + 1) * E);
     this.#device.write(this.#network.values, values);
   }
 
@@ -225,7 +232,7 @@ class ModelCore implements Model {
 
   forward(sequences: Sequences): Promise<Outputs> {
     return this.exclusive(async () => {
-      const plan = await this.run(sequences, { purpose: "forward" });
+      const { plan } = await this.run(sequences, { purpose: "forward" });
       return await this.#outputs(plan, sequences);
     });
   }
@@ -244,17 +251,17 @@ class ModelCore implements Model {
     options: GradientOptions,
   ): Promise<Gradients> {
     const { loss, dropoutMask, weights, classWeights, posWeight } = options;
-    if (weights ?? classWeights ?? posWeight) throw new TypeError("Cannot run model: weights are not built yet");
     if (loss === undefined) {
       throw new TypeError(`Cannot run model: loss must be one of ${LOSSES.join(", ")}, got ${loss}`);
     }
-    const plan = await this.run(sequences, { purpose: "gradients", loss, targets, dropoutMask });
-    const { config: { numLayers, hiddenSize: H }, directions, gradients } = this.#network;
-    const [B, T, I] = sequences.shape as [number, number, number];
+    const terms = { loss, targets, weights, classWeights, posWeight };
+    const { plan } = await this.run(sequences, { purpose: "gradients", ...terms, dropoutMask });
+    const { config: { numLayers, hiddenSize: H, inputSize: I }, directions } = this.#network;
+    const [B, T] = sequences.shape as [number, number];
     const [{ loss: value }, outputs, block, x, h0] = await Promise.all([
       this.stats(plan)(),
       this.#outputs(plan, sequences),
-      this.#device.read(gradients),
+      this.#device.read(plan.io.gradients!),
       this.#array(plan.io.dx!, [B, T, I]),
       this.#array(plan.io.dh0!, [numLayers * directions, B, H]),
     ]);
@@ -270,7 +277,7 @@ class ModelCore implements Model {
   ): Promise<{ probabilities: NamedArray; attentionWeights: NamedArray }> {
     return this.exclusive(async () => {
       checkLoss(loss);
-      const { io } = await this.run(sequences, { purpose: "predict", activation: loss });
+      const { plan: { io } } = await this.run(sequences, { purpose: "predict", activation: loss });
       const [B, T] = sequences.shape as [number, number, number];
       const [probabilities, attentionWeights] = await Promise.all([
         this.#array(io.probabilities!, [B, this.config.outputSize]),
@@ -281,7 +288,7 @@ class ModelCore implements Model {
   }
 
   get loss(): LossName | undefined {
-    return this.#loss;
+    return this.#trained?.loss;
   }
 
   stateDict(): Promise<StateDict> {
@@ -381,27 +388,39 @@ class ModelCore implements Model {
     return result;
   }
 
+  /** The loss of the trainer made last, with its weights. */
+  get trained(): LossOptions | undefined {
+    return this.#trained;
+  }
+
   /**
    * Runs a plan over a batch; its results stand in the plan's tensors. To be called within `exclusive`.
+   *
+   * @param request `control`: the control words, given the sum of the rows' weights.
+   * @returns The plan, and that sum.
    */
   async run(
     sequences: Sequences,
     request: {
       purpose: PlanRequest["purpose"];
-      loss?: LossName;
       activation?: LossName;
       targets?: Targets;
+      weights?: Float32Array;
       dropoutMask?: Float32Array;
       random?: boolean;
       update?: PlanRequest["update"];
-      control?: Uint32Array;
-    },
-  ): Promise<ModelPlan> {
+      accumulate?: boolean;
+      control?: (weight: number) => Uint32Array;
+    } & Partial<LossOptions>,
+  ): Promise<{ plan: ModelPlan; weight: number }> {
     const [B, T] = this.#validate(sequences, request.loss, request.targets, request.dropoutMask);
+    const { purpose, loss, activation, update, accumulate, classWeights, posWeight, targets } = request;
+    if (loss) checkLossOptions("run model", { loss, classWeights, posWeight }, this.config.outputSize);
+    const { weight, rows } = rowWeights(B, request.weights, classWeights && { classWeights, targets: targets! });
     const dropout: DropoutMode = request.dropoutMask ? "given" : request.random ? "random" : "none";
-    const { purpose, loss, activation, update } = request;
-    const h0 = sequences.h0 !== undefined;
-    const key = `${purpose} ${B} ${T} ${h0} ${loss} ${activation} ${dropout}`;
+    const h0 = sequences.h0 !== undefined, weighted = rows !== undefined, posWeighted = posWeight !== undefined;
+    const key = [purpose, B, T, h0, loss, weighted, posWeighted, activation, dropout, accumulate, update && "update"]
+      .join(" ");
     let plan = this.#plans.get(key);
     if (!plan) {
       if (this.#plans.size >= MAX_PLANS) this.#plans.delete(this.#plans.keys().next().value!);
@@ -411,9 +430,12 @@ class ModelCore implements Model {
         purpose,
         h0,
         loss,
+        weighted,
+        posWeighted,
         activation,
         dropout,
         update,
+        accumulate,
         parallelFrom: this.#parallelFrom,
         wholeBatch: this.#device.wholeBatch,
       });
@@ -422,21 +444,32 @@ class ModelCore implements Model {
     this.#load(plan);
     const { io } = plan, device = this.#device;
     device.write(io.x, sequences.x);
+    if (io.occurrences) {
+      const tokens = sequences.x as Int32Array;
+      device.write(io.occurrences, this.#tokens!.occurrences(tokens, sequences.lengths, [B, T]));
+    }
     device.write(io.lengths, sequences.lengths ?? new Int32Array(B).fill(T));
     if (io.h0) device.write(io.h0, sequences.h0!);
     if (io.dropoutMask) device.write(io.dropoutMask, request.dropoutMask!);
-    if (io.targets) device.write(io.targets, request.targets!);
-    if (request.control) device.write(this.#network.control, request.control);
-    const backward = purpose === "gradients" || purpose === "step";
-    if (this.#packed.forward !== this.#version || backward && this.#packed.backward !== this.#version) {
+    if (io.targets) device.write(io.targets, targets!);
+    if (io.weights) device.write(io.weights, rows!);
+    if (io.posWeight) device.write(io.posWeight, Float32Array.from(posWeight!));
+    if (request.control) device.write(this.#network.control, request.control(weight));
+    const wanted = {
+      forward: true,
+      backward: purpose === "gradients" || purpose === "step",
+      inputs: io.dx !== null,
+    };
+    const stale = (Object.keys(wanted) as (keyof typeof wanted)[]).filter((part) =>
+      wanted[part] && this.#packed[part] !== this.#version
+    );
+    if (stale.length) {
       await device.run(plan.pack);
-      this.#packed.forward = this.#version;
-      // A step does not pack what only input gradients need.
-      if (purpose === "gradients") this.#packed.backward = this.#version;
+      for (const part of stale) this.#packed[part] = this.#version;
     }
     await device.run(plan.main);
-    if (purpose === "step") this.#version++;
-    return plan;
+    if (update) this.#version++;
+    return { plan, weight };
   }
 
   #load(plan: ModelPlan) {
@@ -472,10 +505,11 @@ class ModelCore implements Model {
   /**
    * Takes possession of the optimizer state, cleared. A trainer made later ends the earlier one's.
    */
-  claim(owner: unknown, loss: LossName): void {
+  claim(owner: unknown, trained: LossOptions): void {
     this.#check();
+    checkLossOptions("create trainer", trained, this.config.outputSize);
     this.#owner = owner;
-    this.#loss = loss;
+    this.#trained = trained;
     // Plans of "step" hold the earlier owner's update.
     for (const key of this.#plans.keys()) if (key.startsWith("step ")) this.#plans.delete(key);
     // deno-lint-ignore require-await -- an operation like others, in its turn
@@ -509,7 +543,11 @@ class ModelCore implements Model {
   ): [number, number] {
     const { inputSize, outputSize, numLayers, hiddenSize } = this.config, { D, directions } = this.#network;
     const { x, shape, lengths, h0 } = sequences;
-    if (!(x instanceof Float32Array)) throw new TypeError(`Cannot run model: x must be a Float32Array, got ${kind(x)}`);
+    const tokens = this.#tokens, width = tokens ? 1 : inputSize;
+    if (!(tokens ? x instanceof Int32Array : x instanceof Float32Array)) {
+      const wanted = tokens ? "an Int32Array of tokens" : "a Float32Array";
+      throw new TypeError(`Cannot run model: x must be ${wanted}, got ${kind(x)}`);
+    }
     if (!Array.isArray(shape) || shape.length !== 3) {
       throw new TypeError(`Cannot run model: shape must be [B, T, I], got ${shape}`);
     }
@@ -519,10 +557,11 @@ class ModelCore implements Model {
         throw new RangeError(`Cannot run model: shape must be whole numbers from 1, got [${shape}]`);
       }
     }
-    if (I !== inputSize) {
-      throw new RangeError(`Cannot run model: shape must end in the inputSize ${inputSize}, got [${shape}]`);
+    if (I !== width) {
+      const wanted = tokens ? "in 1, one token per step" : `in the inputSize ${inputSize}`;
+      throw new RangeError(`Cannot run model: shape must end ${wanted}, got [${shape}]`);
     }
-    length("x", x, B * T * I);
+    length("x", x, B * T * width);
     if (lengths !== undefined) {
       if (!(lengths instanceof Int32Array)) {
         throw new TypeError(`Cannot run model: lengths must be an Int32Array, got ${kind(lengths)}`);
@@ -532,6 +571,7 @@ class ModelCore implements Model {
         if (n < 1 || n > T) throw new RangeError(`Cannot run model: lengths must be from 1 to ${T}, got ${n}`);
       }
     }
+    tokens?.check(x as Int32Array, lengths, [B, T]);
     if (h0 !== undefined) {
       if (!(h0 instanceof Float32Array)) {
         throw new TypeError(`Cannot run model: h0 must be a Float32Array, got ${kind(h0)}`);
@@ -566,6 +606,55 @@ class ModelCore implements Model {
   }
 }
 
+/**
+ * What each row of a batch counts: its own weight times that of its class.
+ *
+ * @returns The sum, and the rows' weights with a mean of 1, in whole groups; none where all count the same.
+ */
+function rowWeights(
+  B: number,
+  weights: Float32Array | undefined,
+  classes: { classWeights: readonly number[]; targets: Targets } | undefined,
+): { weight: number; rows?: Float32Array } {
+  if (weights === undefined && !classes) return { weight: B };
+  if (weights !== undefined) {
+    if (!(weights instanceof Float32Array)) {
+      throw new TypeError(`Cannot run model: weights must be a Float32Array, got ${kind(weights)}`);
+    }
+    length("weights", weights, B);
+  }
+  const rows = new Float32Array(groupsOf(B) * GROUP);
+  let sum = 0;
+  for (let i = 0; i < B; i++) {
+    const own = weights ? weights[i]! : 1, weight = classes ? own * classes.classWeights[classes.targets[i]!]! : own;
+    if (!(own >= 0 && own < Infinity)) {
+      throw new RangeError(`Cannot run model: weights must be numbers from 0, got ${own} at ${i}`);
+    }
+    rows[i] = weight;
+    sum += weight;
+  }
+  // A batch of nothing but weights of 0 has a loss of 0.
+  if (sum > 0) { for (let i = 0; i < B; i++) rows[i]! *= B / sum; }
+  return { weight: sum, rows };
+}
+
+/** Refuses weights that do not belong to the loss, or do not fit the outputs. */
+function checkLossOptions(action: string, { loss, classWeights, posWeight }: LossOptions, outputs: number): void {
+  const check = (name: string, of: LossName, weights: readonly number[] | undefined) => {
+    if (weights === undefined) return;
+    if (loss !== of) throw new TypeError(`Cannot ${action}: ${name} belongs to "${of}", got "${loss}"`);
+    if (weights.length !== outputs) {
+      throw new RangeError(
+        `Cannot ${action}: ${name} must have ${outputs} numbers, one for each output, got ${weights.length}`,
+      );
+    }
+    const bad = weights.find((weight) => !(weight >= 0 && weight < Infinity));
+    if (bad !== undefined) throw new RangeError(`Cannot ${action}: ${name} must be numbers from 0, got ${bad}`);
+  };
+  check("classWeights", "crossEntropy", classWeights);
+  check("posWeight", "bce", posWeight);
+}
+
 /** The names of the losses. */
 export const LOSSES: readonly LossName[] = ["bce", "crossEntropy", "mse"];
 
@@ -582,7 +671,7 @@ export function checkLoss(loss: LossName): void {
 const AUTO_BLOCKS = 4;
 
 /** Plans kept at a time, for the batches of different sizes that come in turn. */
-const MAX_PLANS = 16;
+const MAX_PLANS = 64;
 
 function length(name: string, array: ArrayLike<number>, expected: number): void {
   if (array.length !== expected) {
@@ -615,7 +704,6 @@ function kind(value: unknown): string {
  */
 export async function createModel(config: ModelConfig, options: ModelOptions = {}): Promise<Model> {
   const full = resolveConfig(config), { seed = 0 } = options;
-  if (full.numEmbeddings) throw new TypeError("Cannot create model: numEmbeddings is not built yet");
   seedWords(seed);
   const { device: name, threads, simd } = resolveOptions("create model", DEVICE_OPTIONS, pickDevice(options)) as {
     device: DeviceName;

@@ -57,6 +57,8 @@ export interface GruDirection {
 
 /** A piece of the block of all parameters, with what belongs to it: gradients, moments. */
 export interface ParameterRange {
+  /** Its first element, and how many there are. */
+  readonly start: number;
   readonly n: number;
   readonly values: Tensor;
   readonly slots: readonly Tensor[];
@@ -82,6 +84,8 @@ export class Network {
   readonly directions: number;
   /** H·directions: the width of a GRU output, and of the attention. */
   readonly D: number;
+  /** Elements that the embedding takes of all parameters, at their beginning; 0 without one. */
+  readonly embedded: number;
 
   readonly values: Tensor;
   readonly slots: readonly Tensor[];
@@ -115,6 +119,7 @@ export class Network {
     const { hiddenSize: H, outputSize: O, numLayers } = config;
     this.directions = config.bidirectional ? 2 : 1;
     this.D = H * this.directions;
+    this.embedded = Math.ceil(config.numEmbeddings * config.inputSize / 4) * 4;
 
     const arena = new Arena();
     const block = () => arena.allocate(this.paddedSize);
@@ -124,7 +129,7 @@ export class Network {
     this.slots = Array.from({ length: OPTIMIZER_SLOTS }, block);
     this.gradients = block();
     this.control = arena.allocate(CONTROL_WORDS);
-    this.squares = arena.allocate(Math.ceil(this.paddedSize / RANGE));
+    this.squares = arena.allocate(this.#starts().length);
     this.norm = arena.allocate(1);
 
     const weight = (name: string, { rotate = 0, skip = 0, columns = 0 } = {}): Weight => {
@@ -162,16 +167,28 @@ export class Network {
     return this.#byName.get(name)!;
   }
 
-  /** All parameters in pieces. */
-  ranges(): ParameterRange[] {
-    return Array.from({ length: this.squares.length }, (_, i) => {
-      const start = i * RANGE, n = Math.min(RANGE, this.paddedSize - start);
+  /** Where the pieces of all parameters begin: none holds both an embedding's numbers and others. */
+  #starts(): number[] {
+    const starts: number[] = [];
+    for (let start = 0; start < this.paddedSize;) {
+      starts.push(start);
+      start = start < this.embedded ? Math.min(start + RANGE, this.embedded) : start + RANGE;
+    }
+    return starts;
+  }
+
+  /** All parameters in pieces; `gradients` are theirs. */
+  ranges(gradients: Tensor): ParameterRange[] {
+    const starts = this.#starts();
+    return starts.map((start, i) => {
+      const n = (starts[i + 1] ?? this.paddedSize) - start;
       const piece = (tensor: Tensor) => from(tensor, start, n);
       return {
+        start,
         n,
         values: piece(this.values),
         slots: this.slots.map(piece),
-        gradients: piece(this.gradients),
+        gradients: piece(gradients),
         squares: from(this.squares, i, 1),
         norm: this.norm,
         control: this.control,

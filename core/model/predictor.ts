@@ -65,6 +65,8 @@ class SinglePredictor implements Predictor {
   readonly #head: Columns;
   readonly #headBias: Tensor;
   readonly #none: Tensor;
+  /** Rows of the embedding, where inputs are tokens. */
+  readonly #table: Float32Array | undefined;
   readonly #plans = new Map<number, LengthPlan>();
   #steps = -1;
   #x!: Float32Array;
@@ -76,7 +78,8 @@ class SinglePredictor implements Predictor {
     this.#device = new WasmDevice(1, simd);
     this.#model = model;
     this.#loss = loss;
-    const { hiddenSize: H, numLayers, bidirectional, bias } = model.config;
+    const { hiddenSize: H, numLayers, bidirectional, bias, numEmbeddings: V, inputSize: I } = model.config;
+    this.#table = V ? values.subarray(0, V * I) : undefined;
     const directions = bidirectional ? 2 : 1, D = H * directions, arena = new Arena();
     const byName = new Map(model.parameters.map((p) => [p.name, p]));
     const parameter = (name: string) => byName.get(name)!;
@@ -134,19 +137,36 @@ class SinglePredictor implements Predictor {
   }
 
   predict(x: Float32Array | Int32Array): SinglePrediction {
-    const { inputSize: I } = this.#model.config, T = x.length / I;
+    const T = x.length / this.#width;
     if (T !== this.#steps) this.#load(T, x.length);
-    this.#x.set(x);
+    if (this.#table) this.#embed(x, this.#table);
+    else this.#x.set(x);
     this.#device.run(this.#plans.get(T)!.programs[0]!);
     this.#prediction.probabilities.set(this.#result);
     this.#prediction.attentionWeights.set(this.#weights);
     return this.#prediction;
   }
 
+  /** Numbers, or tokens, per step. */
+  get #width(): number {
+    return this.#table ? 1 : this.#model.config.inputSize;
+  }
+
+  #embed(tokens: Float32Array | Int32Array, table: Float32Array) {
+    const { inputSize: E, numEmbeddings: V } = this.#model.config, x = this.#x;
+    for (let t = 0; t < tokens.length; t++) {
+      const token = tokens[t]!;
+      if (!(Number.isInteger(token) && token >= 0 && token < V)) {
+        throw new RangeError(`Cannot predict: tokens must be from 0 to ${V - 1}, got ${token} in step ${t}`);
+      }
+      for (let e = 0; e < E; e++) x[t * E + e] = table[token * E + e]!;
+    }
+  }
+
   #load(T: number, length: number) {
-    const { inputSize: I, outputSize: O } = this.#model.config;
+    const { outputSize: O } = this.#model.config, width = this.#width;
     if (!Number.isInteger(T) || T < 1) {
-      throw new RangeError(`Cannot predict: x must have a multiple of ${I} numbers, got ${length}`);
+      throw new RangeError(`Cannot predict: x must have a multiple of ${width} numbers, got ${length}`);
     }
     let plan = this.#plans.get(T);
     if (!plan) {

@@ -6,6 +6,7 @@ import { type Block, blockRows, type InputsOutputs } from "./block.ts";
 import { GruLayers } from "./gru.ts";
 import { type DropoutMode, Head, type LossName, lossTerms } from "./head.ts";
 import { GROUP, groupsOf, type Network, type ParameterRange } from "./network.ts";
+import { occurrencesLength, scatterTasks } from "./tokens.ts";
 
 /** What a plan is for. */
 export interface PlanRequest {
@@ -19,12 +20,17 @@ export interface PlanRequest {
   readonly h0: boolean;
   /** For all but "forward" and "predict". */
   readonly loss?: LossName;
+  /** Whether rows count differently, and whether targets of 1 do. Default false. */
+  readonly weighted?: boolean;
+  readonly posWeighted?: boolean;
   /** For "predict": the loss trained with, which says what the logits mean. */
   readonly activation?: LossName;
   /** Default "none". */
   readonly dropout?: DropoutMode;
-  /** For "step": adds the clipping and the optimizer's call for a range, its gradients being summed up. */
+  /** For "step": adds the clipping and the optimizer's call for a range. None: the gradient waits for a later step. */
   readonly update?: (task: TaskBuilder, range: ParameterRange) => void;
+  /** For "step": whether the gradient is averaged with what waits of steps before. Default false. */
+  readonly accumulate?: boolean;
   /** Fewest blocks that are worth several threads. */
   readonly parallelFrom: number;
   /** Whether the batch stays one block. Default false. */
@@ -42,6 +48,9 @@ export interface ModelPlan extends Plan {
   readonly main: Program;
 }
 
+/** Tasks that an embedding's gradient is cut into where threads share it. */
+const SCATTER_TASKS = 16;
+
 /** Lays out the memory and writes the programs for a request. */
 export function makePlan(network: Network, request: PlanRequest): ModelPlan {
   const { B, T, purpose } = request;
@@ -50,14 +59,14 @@ export function makePlan(network: Network, request: PlanRequest): ModelPlan {
   const backward = purpose === "gradients" || purpose === "step";
   const random = request.dropout === "random";
   const headMode = random && config.dropout === 0 ? "none" : request.dropout ?? "none";
-  const states = config.numLayers * directions;
+  const states = config.numLayers * directions, { embedded } = network, scatter = backward && embedded > 0;
   const R = request.wholeBatch ? B : blockRows(network, B, T), blocks = Math.ceil(B / R);
 
   const tensor = (wanted: boolean, length: number): Tensor | null => wanted ? arena.allocate(length) : null;
   const all = purpose === "forward" || purpose === "gradients", predict = purpose === "predict";
   const io: InputsOutputs = {
     B,
-    x: arena.allocate(B * T * config.inputSize),
+    x: arena.allocate(B * T * (embedded ? 1 : config.inputSize)),
     lengths: arena.allocate(B),
     h0: tensor(request.h0, states * B * config.hiddenSize),
     dropoutMask: tensor(headMode === "given", B * D),
@@ -65,6 +74,8 @@ export function makePlan(network: Network, request: PlanRequest): ModelPlan {
       request.loss !== undefined,
       request.loss ? B * lossTerms(request.loss, config.outputSize).width : 0,
     ),
+    weights: tensor(request.weighted ?? false, groupsOf(B) * GROUP),
+    posWeight: tensor(request.posWeighted ?? false, config.outputSize),
     logits: tensor(all, B * config.outputSize),
     probabilities: tensor(predict, B * config.outputSize),
     attentionWeights: tensor(all || predict, B * T),
@@ -72,17 +83,23 @@ export function makePlan(network: Network, request: PlanRequest): ModelPlan {
     output: tensor(all, B * T * D),
     hidden: tensor(all, states * B * config.hiddenSize),
     stats: tensor(request.loss !== undefined, 2 * blocks),
-    dx: tensor(purpose === "gradients", B * T * config.inputSize),
+    dx: tensor(purpose === "gradients" || scatter, B * T * config.inputSize),
     dh0: tensor(purpose === "gradients", states * B * config.hiddenSize),
+    occurrences: tensor(scatter, occurrencesLength(config, B, T)),
+    gradients: tensor(purpose === "gradients", network.paddedSize),
   };
-  const { paddedSize, size, gradients } = network;
-  const parts = backward && blocks > 1 ? arena.allocate(blocks * paddedSize) : gradients;
+  const { paddedSize, size } = network;
+  // This batch's gradient. A step's goes where the update reads it, unless that of other batches stands there.
+  const gradient = io.gradients ?? (request.accumulate ? arena.allocate(paddedSize) : network.gradients);
+  // Each block's own, but for the embedding: its gradient is summed up over all blocks at once.
+  const partSize = paddedSize - embedded, parts = backward && blocks > 1 ? arena.allocate(blocks * partSize) : null;
+  const parallel = blocks >= request.parallelFrom;
 
   const tasks: Task[] = [];
   let scratchLength = 0;
   for (let index = 0; index < blocks; index++) {
     const space = new Arena(0, true), task = new TaskBuilder();
-    const gradient = blocks > 1 ? from(parts, index * paddedSize, paddedSize) : parts;
+    const own = parts ? from(parts, index * partSize - embedded, paddedSize) : gradient;
     const rows = Math.min(R, B - index * R), groups = groupsOf(rows);
     const block: Block = {
       network,
@@ -95,7 +112,7 @@ export function makePlan(network: Network, request: PlanRequest): ModelPlan {
       mask: space.allocate(T * groups * GROUP),
       backward,
       dropLayers: random && config.layerDropout > 0 && config.numLayers > 1,
-      gradient,
+      gradient: own,
     };
     const gru = new GruLayers(block, space);
     const attention = new Attention(block, gru, space);
@@ -107,7 +124,7 @@ export function makePlan(network: Network, request: PlanRequest): ModelPlan {
     if (predict) head.predict(task, request.activation!);
     if (request.loss) head.loss(task, request.loss, index);
     if (backward) {
-      if (paddedSize > size) task.call("clear", { dst: from(gradient, size), n: paddedSize - size });
+      if (paddedSize > size) task.call("clear", { dst: from(own, size), n: paddedSize - size });
       head.backward(task);
       attention.backward(task, head.dContext);
       gru.backward(task);
@@ -116,30 +133,40 @@ export function makePlan(network: Network, request: PlanRequest): ModelPlan {
     scratchLength = Math.max(scratchLength, space.length);
   }
   const main: (readonly Task[])[] = [tasks];
-  const { update } = request;
+  if (scatter) {
+    const clear = new TaskBuilder();
+    clear.call("clear", { dst: from(gradient, 0, embedded), n: embedded });
+    tasks.push(clear.calls);
+    main.push(scatterTasks(config, io, from(gradient, 0, embedded), parallel ? SCATTER_TASKS : 1));
+  }
+  const { update, accumulate = false } = request;
   if (backward) {
-    const ranges = network.ranges(), sum: Task[] = [], apply: Task[] = [];
-    for (const [i, range] of ranges.entries()) {
-      const task = new TaskBuilder(), { gradients: grads, n, squares } = range;
-      const first = from(parts, range.gradients.offset - gradients.offset);
-      if (blocks > 1) task.call("sumBlocks", { grads, blocks: first, n, count: blocks, stride: paddedSize });
-      if (update) {
-        task.call("sumSquares", { sum: squares, grads, n });
-        const next = new TaskBuilder();
-        update(next, range);
-        apply[i] = next.calls;
+    const step = purpose === "step", target = step ? network.gradients : gradient;
+    const ranges = network.ranges(target), sum: Task[] = [], apply: Task[] = [];
+    for (const range of ranges) {
+      const task = new TaskBuilder(), { start, gradients: grads, n, squares, control } = range;
+      const fresh = from(gradient, start, n);
+      if (parts && start >= embedded) {
+        const first = from(parts, start - embedded);
+        task.call("sumBlocks", { grads: fresh, blocks: first, n, count: blocks, stride: partSize });
       }
+      if (accumulate) task.call("averageGradients", { grads, fresh, control, n });
+      if (step) task.call("sumSquares", { sum: squares, grads, n });
       if (task.calls.length) sum.push(task.calls);
+      if (!update) continue;
+      const next = new TaskBuilder();
+      update(next, range);
+      apply.push(next.calls);
     }
     const norm = new TaskBuilder();
     norm.call("gradientNorm", { norm: network.norm, sums: network.squares, n: ranges.length });
     if (sum.length) main.push(sum);
-    if (update) main.push([norm.calls], apply);
+    if (step) main.push([norm.calls]);
+    if (update) main.push(apply);
   }
   const packs = [...network.packForward(), ...backward ? network.packBackward(io.dx !== null) : []];
   const tasksOf = (builders: TaskBuilder[]): Task[] => builders.map(({ calls }) => calls);
   // One task where threads do not share it: each costs a call.
-  const parallel = blocks >= request.parallelFrom;
   const pack = [parallel ? tasksOf(packs) : [tasksOf(packs).flat()]];
   return { io, blocks, pack, main, parallel, arena: arena.length, scratch: scratchLength, programs: [pack, main] };
 }

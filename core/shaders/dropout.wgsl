@@ -38,7 +38,7 @@ fn dropoutMask(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups
     let lane = i % LANES;
     let block = i / LANES % blocks;
     let tg = i / LANES / blocks;
-    let row = a.row0 + tg % a.groups * LANES + lane;
+    let row = a.row0 + loadWhole(a.control + 8u) + tg % a.groups * LANES + lane;
     let words = philox(vec4u((row * a.T + tg / a.groups) * blocks + block, a.stream, step, 0u), key);
     for (var w = 0u; w < min(4u, a.F - 4u * block); w++) {
       arena[a.mask + tg * a.ldm + (4u * block + w) * LANES + lane] = select(0.0, a.keep, words[w] >= threshold);

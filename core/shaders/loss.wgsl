@@ -6,6 +6,14 @@ fn at(x: u32, r: u32, o: u32, O: u32) -> u32 {
   return x + (r / LANES * O + o) * LANES + r % LANES;
 }
 
+/** What a row counts. */
+fn weightOf(weights: u32, r: u32, rows: u32) -> f32 {
+  if (weights == NONE || r >= rows) {
+    return 1.0;
+  }
+  return arena[weights + r];
+}
+
 /** Index of the largest of a row's O numbers, the first of equals. */
 fn argmax(x: u32, r: u32, O: u32) -> u32 {
   var best = 0u;
@@ -33,14 +41,22 @@ fn bceLoss(@builtin(local_invocation_index) i: u32) {
   var loss = 0.0;
   var correct = 0u;
   for (var r = i; r < (a.rows + 7u) / 8u * LANES; r += WIDTH) {
+    let scale = a.scale * weightOf(a.weights, r, a.rows);
     for (var o = 0u; o < a.O; o++) {
       let p = at(0u, r, o, a.O);
       let l = arena[a.logits + p];
       let y = arena[a.targets + p];
       let log = log1p4(exp4(vec4f(-abs(l)))).x;
       let present = r < a.rows;
-      loss += select(0.0, (max(l, 0.0) - l * y + log) * a.scale, present);
-      arena[a.dLogits + p] = select(0.0, (sigmoid4(vec4f(l)).x - y) * a.scale, present);
+      var term = max(l, 0.0) - l * y + log;
+      var d = sigmoid4(vec4f(l)).x - y;
+      if (a.posWeight != NONE) {
+        let q = 1.0 + (arena[a.posWeight + o] - 1.0) * y;
+        term = (1.0 - y) * l + q * (log + max(-l, 0.0));
+        d = 1.0 - y + q * (sigmoid4(vec4f(l)).x - 1.0);
+      }
+      loss += select(0.0, term * scale, present);
+      arena[a.dLogits + p] = select(0.0, d * scale, present);
     }
     if (r < a.rows) {
       if (a.O > 1u) {
@@ -70,6 +86,7 @@ fn crossEntropyLoss(@builtin(local_invocation_index) i: u32) {
   var correct = 0u;
   for (var r = i; r < (a.rows + 7u) / 8u * LANES; r += WIDTH) {
     let present = r < a.rows;
+    let scale = a.scale * weightOf(a.weights, r, a.rows);
     var y = 0u;
     if (present) {
       y = loadWhole(a.targets + r);
@@ -77,10 +94,10 @@ fn crossEntropyLoss(@builtin(local_invocation_index) i: u32) {
     let terms = softmaxTerms(a.logits, r, a.O);
     for (var o = 0u; o < a.O; o++) {
       let p = exp1(arena[at(a.logits, r, o, a.O)] - terms.x) / terms.y;
-      arena[at(a.dLogits, r, o, a.O)] = select(0.0, (p - f32(o == y)) * a.scale, present);
+      arena[at(a.dLogits, r, o, a.O)] = select(0.0, (p - f32(o == y)) * scale, present);
     }
     if (present) {
-      loss += (logFrom1(terms.y) + (terms.x - arena[at(a.logits, r, y, a.O)])) * a.scale;
+      loss += (logFrom1(terms.y) + (terms.x - arena[at(a.logits, r, y, a.O)])) * scale;
       correct += u32(argmax(a.logits, r, a.O) == y);
     }
   }
@@ -92,11 +109,12 @@ fn mseLoss(@builtin(local_invocation_index) i: u32) {
   let a = args_mseLoss;
   var loss = 0.0;
   for (var r = i; r < (a.rows + 7u) / 8u * LANES; r += WIDTH) {
+    let scale = a.scale * weightOf(a.weights, r, a.rows);
     for (var o = 0u; o < a.O; o++) {
       let p = at(0u, r, o, a.O);
       let d = select(0.0, arena[a.logits + p] - arena[a.targets + p], r < a.rows);
-      loss += d * d * a.scale;
-      arena[a.dLogits + p] = 2.0 * a.scale * d;
+      loss += d * d * scale;
+      arena[a.dLogits + p] = 2.0 * scale * d;
     }
   }
   report(i, a.stats, loss, 0u);

@@ -13,6 +13,20 @@ fn sumBlocks(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) 
 }
 
 @compute @workgroup_size(256)
+fn averageGradients(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
+  let a = args_averageGradients;
+  let kept = arena[a.control + 9u];
+  let added = arena[a.control + 10u];
+  for (var i = id.x; i < a.n; i += WIDTH * count.x) {
+    var g = added * arena[a.fresh + i];
+    if (kept != 0.0) {
+      g = fma(kept, arena[a.grads + i], g);
+    }
+    arena[a.grads + i] = g;
+  }
+}
+
+@compute @workgroup_size(256)
 fn sumSquares(@builtin(local_invocation_index) i: u32) {
   let a = args_sumSquares;
   var sum = 0.0;

@@ -9,7 +9,7 @@ import { Turns } from "../device/turns.ts";
 export interface Metrics {
   /** Mean of the batches' losses, as the usual loop in PyTorch prints it. */
   readonly loss: number;
-  /** Mean over all sequences, whatever the batches. */
+  /** Mean over all sequences by their weights, whatever the batches. */
   readonly lossOverSamples: number;
   /** Share of sequences that are right, 0 to 1; 0 for "mse". */
   readonly accuracy: number;
@@ -74,28 +74,31 @@ export async function evaluate(
   dataset: Dataset,
   options: EvaluateOptions & Partial<DetailedOptions> = {},
 ): Promise<Metrics | DetailedMetrics> {
-  if (dataset.weights ?? options.classWeights ?? options.posWeight) {
-    throw new TypeError("Cannot evaluate model: weights are not built yet");
-  }
-  const { loss = model.loss ?? "bce", batchSize } = options;
-  const loader = new DataLoader(dataset, { batchSize }), core = coreOf(model), turns = new Turns();
-  let sum = 0, weighted = 0, correct = 0;
-  const ahead = new Ahead<{ loss: number; correct: number; rows: number }>(model, core.stepsAhead, (stats) => {
+  const core = coreOf(model), trained = options.loss ? undefined : core.trained, { batchSize } = options;
+  const { loss = trained?.loss ?? "bce", classWeights = trained?.classWeights, posWeight = trained?.posWeight } =
+    options;
+  const loader = new DataLoader(dataset, { batchSize }), turns = new Turns();
+  let sum = 0, weighted = 0, weights = 0, correct = 0;
+  const ahead = new Ahead<{ loss: number; correct: number; weight: number }>(model, core.stepsAhead, (stats) => {
     sum += stats.loss;
-    weighted += stats.loss * stats.rows;
+    weighted += stats.loss * stats.weight;
+    weights += stats.weight;
     correct += stats.correct;
   });
   for (const batch of loader) {
-    const fetch = await core.exclusive(async () =>
-      core.stats(await core.run(batch, { purpose: "evaluate", loss, targets: batch.targets }))
-    );
-    await ahead.add(new Later(async () => ({ ...await fetch(), rows: batch.shape[0]! })));
+    const { fetch, weight } = await core.exclusive(async () => {
+      const request = { loss, classWeights, posWeight, targets: batch.targets, weights: batch.weights };
+      const { plan, weight } = await core.run(batch, { purpose: "evaluate", ...request });
+      return { fetch: core.stats(plan), weight };
+    });
+    await ahead.add(new Later(async () => ({ ...await fetch(), weight })));
     await turns.offer();
     options.signal?.throwIfAborted();
   }
   await ahead.drain();
-  const N = dataset.shape[0]!;
-  const metrics = { loss: sum / loader.length, lossOverSamples: weighted / N, accuracy: correct / N };
+  if (weights === 0) throw new RangeError("Cannot evaluate model: the weights of all sequences are 0");
+  const accuracy = correct / dataset.shape[0]!;
+  const metrics = { loss: sum / loader.length, lossOverSamples: weighted / weights, accuracy };
   if (!options.metrics) return metrics;
   const probabilities = await gather(model, loader, loss, options.signal);
   return { ...metrics, metrics: taskMetrics(loss, probabilities, dataset.targets, options), probabilities };

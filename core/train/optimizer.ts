@@ -194,8 +194,17 @@ export function updateCalls(
   };
 }
 
-/** The control tensor for step number `step`, counted from 0: seed, step, and the optimizer's changing numbers. */
-export function controlWords(options: OptimizerOptions, seed: readonly [number, number], step: number): Uint32Array {
+/**
+ * The control tensor for step number `step`, counted from 0: seed, step, and the optimizer's changing numbers.
+ *
+ * @param waiting Rows whose gradient waits for this step, the sum of their weights, and that of the batch added to them.
+ */
+export function controlWords(
+  options: OptimizerOptions,
+  seed: readonly [number, number],
+  step: number,
+  waiting = { rows: 0, weight: 0, added: 1 },
+): Uint32Array {
   const words = new Uint32Array(12), reals = new Float32Array(words.buffer);
   const { learningRate, betas = [0, 0], weightDecay = 0, momentum = 0, dampening = 0 } = options as Required<
     OptimizerOptions
@@ -207,5 +216,9 @@ export function controlWords(options: OptimizerOptions, seed: readonly [number, 
   reals[5] = Math.sqrt(1 - beta2 ** (step + 1));
   reals[6] = 1 - learningRate * weightDecay;
   reals[7] = momentum && step > 0 ? 1 - dampening : 1;
+  const { rows, weight, added } = waiting, sum = weight + added;
+  words[8] = rows;
+  reals[9] = rows && sum ? weight / sum : 0;
+  reals[10] = sum ? added / sum : 1;
   return words;
 }

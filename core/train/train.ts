@@ -375,8 +375,9 @@ export class Training {
   /** What the epoch in hand came to, its batches being done. */
   async #record(): Promise<EpochRecord> {
     const { epoch, lossSum, correct, gradNormSum } = this.#state, { signal } = this.#given;
-    const { loss } = this.trainer.options, { batchSize } = this.options;
-    const test = this.#validation && await evaluate(this.model, this.#validation, { loss, batchSize, signal });
+    const { loss, classWeights, posWeight } = this.trainer.options, { batchSize } = this.options;
+    const test = this.#validation &&
+      await evaluate(this.model, this.#validation, { loss, classWeights, posWeight, batchSize, signal });
     if (test && !Number.isFinite(test.loss)) {
       throw new RangeError(
         `Cannot go on training: the validation loss is ${test.loss} after epoch ${epoch + 1}; ${ADVICE}`,

@@ -58,19 +58,21 @@ export const TRAINER_OPTIONS: { readonly [Name in keyof Required<Omit<TrainerOpt
 export interface StepResult {
   /** The mean loss of the batch, before the step. */
   readonly loss: number;
-  /** The norm of the whole gradient, before clipping. */
+  /** The norm of the whole gradient, of all batches since the last update, before clipping. */
   readonly gradNorm: number;
   /** Rows whose prediction is right; 0 for "mse". */
   readonly correct: number;
 }
 
-/** What an optimizer has learnt: enough to go on. */
+/** What an optimizer has learnt: enough to go on from the last update. */
 export interface TrainerState {
-  /** Steps done. */
+  /** Updates done. */
   readonly step: number;
   /** State by PyTorch's name (`exp_avg`, …), then by parameter. */
   readonly slots: Record<string, StateDict>;
 }
+
+const NOTHING = { rows: 0, weight: 0 };
 
 /** Trains a model, one batch at a time. Made by {@linkcode createTrainer}. */
 export class Trainer {
@@ -82,6 +84,8 @@ export class Trainer {
   readonly #seed: readonly [number, number];
   readonly #update: ReturnType<typeof updateCalls>;
   #step = 0;
+  /** Rows whose gradient waits for an update, and the sum of their weights. */
+  #waiting = NOTHING;
 
   /** Use {@linkcode createTrainer}. */
   constructor(model: Model, options: TrainerOptions = {}) {
@@ -92,10 +96,11 @@ export class Trainer {
     this.options = { ...own, loss: own.loss!, seed: own.seed ?? model.seed, optimizer: resolveOptimizer(optimizer) };
     this.#seed = seedWords(this.options.seed);
     this.#update = updateCalls(this.options.optimizer, this.options);
-    this.#core.claim(this, this.options.loss);
+    const { loss, classWeights, posWeight } = this.options;
+    this.#core.claim(this, { loss, classWeights, posWeight });
   }
 
-  /** Steps done so far. */
+  /** Updates done so far. */
   get steps(): number {
     return this.#step;
   }
@@ -131,21 +136,28 @@ export class Trainer {
     if (!(Number.isFinite(learningRate) && learningRate >= 0)) {
       throw new RangeError(`Cannot train model: learningRate must be a number from 0, got ${learningRate}`);
     }
-    const { classWeights, posWeight } = this.options;
-    if (weights ?? classWeights ?? posWeight) throw new TypeError("Cannot train model: weights are not built yet");
-    if (!update) throw new TypeError("Cannot train model: update: false is not built yet");
+    const { loss, classWeights, posWeight } = this.options;
     return await core.exclusive(async () => {
       this.#check();
-      const plan = await core.run(sequences, {
+      const waiting = this.#waiting;
+      const { plan, weight } = await core.run(sequences, {
         purpose: "step",
-        loss: this.options.loss,
+        loss,
+        classWeights,
+        posWeight,
         targets,
+        weights,
         dropoutMask: options.dropoutMask,
         random: true,
-        update: this.#update,
-        control: controlWords({ ...this.options.optimizer, learningRate }, this.#seed, this.#step),
+        update: update ? this.#update : undefined,
+        accumulate: !update || waiting.rows > 0,
+        control: (weight) => {
+          const optimizer = { ...this.options.optimizer, learningRate };
+          return controlWords(optimizer, this.#seed, this.#step, { ...waiting, added: weight });
+        },
       });
-      this.#step++;
+      if (update) this.#step++;
+      this.#waiting = update ? NOTHING : { rows: waiting.rows + sequences.shape[0]!, weight: waiting.weight + weight };
       return new Later(core.stats(plan));
     });
   }
@@ -192,6 +204,7 @@ export class Trainer {
       this.#core.writeSlot(i, slots[name]!, `optimizer state "${name}"`);
     }
     this.#step = step;
+    this.#waiting = NOTHING;
   }
 }
 

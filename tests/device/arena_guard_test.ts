@@ -8,6 +8,7 @@ import { type Call, KERNELS, type Tensor } from "../../core/device/kernels.ts";
 import { type Simd, WasmDevice } from "../../core/device/wasm.ts";
 import { type ModelConfig, resolveConfig } from "../../core/model/config.ts";
 import { Network } from "../../core/model/network.ts";
+import { Tokens } from "../../core/model/tokens.ts";
 import { makePlan, type ModelPlan, type PlanRequest } from "../../core/model/programs.ts";
 import { Random } from "../../core/random.ts";
 import { controlWords, resolveOptimizer, updateCalls } from "../../core/train/optimizer.ts";
@@ -16,7 +17,7 @@ import { assertIdentical } from "../close.ts";
 
 const OPTIMIZER = resolveOptimizer({ name: "adam", amsgrad: true, weightDecay: 0.1 });
 
-type Request = Omit<PlanRequest, "update" | "parallelFrom">;
+type Request = Omit<PlanRequest, "update" | "parallelFrom"> & { readonly waits?: boolean };
 
 /** A plan on a device of its own, with random parameters and a random batch to run it on. */
 class Bench {
@@ -33,7 +34,7 @@ class Bench {
     const { D, parameters, paddedSize, values } = this.network;
     this.#batch = randomBatch(random, config, { B, T, loss, lengths: true });
     this.#mask = randomMask(random, B * D, 0.3);
-    const update = updateCalls(OPTIMIZER, { clipNorm: 1, clipValue: 0.1 });
+    const update = request.waits ? undefined : updateCalls(OPTIMIZER, { clipNorm: 1, clipValue: 0.1 });
     this.plan = makePlan(this.network, { ...request, update, parallelFrom: Infinity });
     this.device.load(this.plan, 0);
     const state = randomState(random, parameters, 2), block = new Float32Array(paddedSize);
@@ -62,11 +63,17 @@ class Bench {
     const length = this.all.length - persistent;
     device.write({ offset: persistent, length, scratch: false }, new Float32Array(length).fill(value));
     device.write(io.x, sequences.x);
+    if (io.occurrences) {
+      const { x, lengths, shape: [B, T] } = sequences;
+      device.write(io.occurrences, new Tokens(this.network.config).occurrences(x as Int32Array, lengths, [B!, T!]));
+    }
+    if (io.weights) device.write(io.weights, Float32Array.from({ length: io.weights.length }, (_, i) => i % 3));
+    if (io.posWeight) device.write(io.posWeight, Float32Array.from({ length: io.posWeight.length }, (_, i) => 1 + i));
     device.write(io.lengths, sequences.lengths);
     if (io.h0) device.write(io.h0, sequences.h0);
     if (io.dropoutMask) device.write(io.dropoutMask, this.#mask);
     if (io.targets) device.write(io.targets, targets);
-    device.write(control, controlWords(OPTIMIZER, [1, 2], step));
+    device.write(control, controlWords(OPTIMIZER, [1, 2], step, { rows: 3, weight: 2, added: 1 }));
   }
 }
 
@@ -195,6 +202,35 @@ const RUNS: { about: string; config: ModelConfig; request: Request }[] = [
     about: "step, random dropout, three layers",
     config: DEEP,
     request: { B: 2, T: 3, purpose: "step", h0: true, loss: "crossEntropy", dropout: "random" },
+  },
+  {
+    about: "step, tokens and weights, several blocks",
+    config: { ...LARGE, numEmbeddings: 50, paddingIdx: 3 },
+    request: {
+      B: 18,
+      T: 40,
+      purpose: "step",
+      h0: false,
+      loss: "bce",
+      dropout: "random",
+      weighted: true,
+      posWeighted: true,
+    },
+  },
+  {
+    about: "gradients, tokens and weights",
+    config: { ...DEEP, numEmbeddings: 7 },
+    request: { B: 5, T: 3, purpose: "gradients", h0: true, loss: "crossEntropy", weighted: true },
+  },
+  {
+    about: "a step that waits, several blocks",
+    config: LARGE,
+    request: { B: 18, T: 40, purpose: "step", h0: false, loss: "mse", weighted: true, accumulate: true, waits: true },
+  },
+  {
+    about: "a step after others that wait, tokens",
+    config: { ...WIDE, numEmbeddings: 7 },
+    request: { B: 6, T: 5, purpose: "step", h0: false, loss: "bce", accumulate: true },
   },
   {
     about: "step, several blocks",

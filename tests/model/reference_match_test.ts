@@ -14,7 +14,7 @@ import {
 import { Network } from "../../core/model/network.ts";
 import { philox, PURPOSES, Random, seedWords } from "../../core/random.ts";
 import { createTrainer } from "../../core/train/trainer.ts";
-import { randomBatch, randomMask, randomState } from "../batches.ts";
+import { randomBatch, randomMask, randomState, randomWeights } from "../batches.ts";
 import { assertClose, assertIdentical, largest } from "../close.ts";
 import { DEVICES, WEBGPU } from "../devices.ts";
 import { reference } from "../reference.ts";
@@ -57,7 +57,8 @@ function expectations(
     const weights = Object.fromEntries(
       Object.entries(state).map(([name, { shape, data }]) => [name, { shape, data: moved(data) }]),
     );
-    const other = { ...sequences, x: moved(sequences.x), h0: moved(sequences.h0) };
+    const x = config.numEmbeddings ? sequences.x : moved(sequences.x),
+      other = { ...sequences, x, h0: moved(sequences.h0) };
     const results = flatten(reference(config, weights, other, targets, { ...options, rounding }));
     for (const [name, data] of Object.entries(results)) {
       const distance = largest(Float64Array.from(data, (value, i) => value - expected[name]![i]!));
@@ -79,6 +80,8 @@ interface Shape {
   lengths: boolean;
   /** How many times larger the weights are than a new model's. */
   scale: number;
+  /** Whether sequences, classes and positive targets count differently. */
+  weighted?: boolean;
   severalBlocks?: boolean;
 }
 
@@ -149,13 +152,55 @@ const LARGER: Shape[] = [
   { config: { inputSize: 530, hiddenSize: 6, outputSize: 3 }, B: 3, T: 13, loss: "mse", lengths: false, scale: 1 },
 ];
 
-function describe({ config, B, T, loss, lengths, scale }: Shape): string {
-  const { inputSize, hiddenSize, outputSize, numLayers = 1, bidirectional, bias = true } = config;
+/** Tokens, and losses that are weighed: of vocabularies smaller and larger than a batch. */
+function tokenShapes(count: number): Shape[] {
+  return randomShapes(count).map((shape, i) => ({
+    ...shape,
+    weighted: i % 2 === 0,
+    scale: Math.min(shape.scale, 3),
+    config: {
+      ...shape.config,
+      numEmbeddings: [1, 3, 11, 300][i % 4]!,
+      ...i % 3 === 0 && { paddingIdx: i % 4 ? 1 : 0 },
+    },
+  }));
+}
+
+const LARGER_TOKENS: Shape[] = [
+  // Several blocks, and so many numbers of the embedding that they are several ranges.
+  {
+    config: { inputSize: 33, hiddenSize: 33, outputSize: 3, numEmbeddings: 1111, paddingIdx: 0 },
+    B: 37,
+    T: 40,
+    loss: "crossEntropy",
+    lengths: true,
+    scale: 2,
+    weighted: true,
+    severalBlocks: true,
+  },
+  {
+    config: { inputSize: 4, hiddenSize: 29, outputSize: 2, numLayers: 2, bidirectional: true, numEmbeddings: 5 },
+    B: 19,
+    T: 23,
+    loss: "bce",
+    lengths: true,
+    scale: 2,
+    weighted: true,
+    severalBlocks: true,
+  },
+];
+
+const WEIGHTED: Shape[] = [...randomShapes(9), ...LARGER.slice(0, 2)].map((shape) => ({ ...shape, weighted: true }));
+
+function describe({ config, B, T, loss, lengths, scale, weighted }: Shape): string {
+  const { inputSize, hiddenSize, outputSize, numLayers = 1, bidirectional, bias = true, numEmbeddings } = config;
   return [
     `B ${B} T ${T} I ${inputSize} H ${hiddenSize} O ${outputSize} layers ${numLayers}`,
     ...bidirectional ? ["bidirectional"] : [],
     ...bias ? [] : ["no bias"],
     ...lengths ? ["lengths"] : [],
+    ...numEmbeddings ? [`${numEmbeddings} tokens`, ...config.paddingIdx === undefined ? [] : ["padding"]] : [],
+    ...weighted ? ["weighted"] : [],
     ...scale > 1 ? [`weights ×${scale}`] : [],
     loss,
   ].join(", ");
@@ -169,17 +214,18 @@ function assertMatch(all: object[], expected: ReturnType<typeof expectations>) {
   }
 }
 
-for (const shape of [...randomShapes(36), ...LARGER]) {
-  const { config, B, T, loss, scale } = shape;
+for (const shape of [...randomShapes(36), ...LARGER, ...WEIGHTED, ...tokenShapes(16), ...LARGER_TOKENS]) {
+  const { config, B, T, loss, scale, weighted } = shape;
   const gradients = async (options: ModelOptions) => {
     const random = new Random(B + T, "data");
     const D = config.hiddenSize * (config.bidirectional ? 2 : 1), dropoutMask = randomMask(random, B * D, 0.25);
     const state = randomState(random, parameterList(resolveConfig(config)), scale);
     const batch = randomBatch(random, config, shape);
+    const terms = { loss, dropoutMask, ...weighted && randomWeights(random, config, shape) };
     using model = await createModel(config, options);
     await model.loadStateDict(state);
-    const results = await model.gradients(batch.sequences, batch.targets, { loss, dropoutMask });
-    return { results, expected: () => expectations(config, state, batch, { loss, dropoutMask }) };
+    const results = await model.gradients(batch.sequences, batch.targets, terms);
+    return { results, expected: () => expectations(config, state, batch, terms) };
   };
 
   Deno.test(`outputs and gradients match the reference: ${describe(shape)}`, async () => {

@@ -7,7 +7,6 @@ import {
   type Dataset,
   evaluate,
   type LossName,
-  type ModelOptions,
   type StateDict,
   type StepOptions,
   type TrainerOptions,

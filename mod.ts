@@ -127,14 +127,14 @@ export {
   parseCheckpoint,
   saveCheckpoint,
 } from "./core/train/checkpoint.ts";
-export { configFromStateDict } from "./core/exchange/config.ts";
+export { configFromStateDict, type ModelFile } from "./core/exchange/config.ts";
+export { exportOnnx } from "./core/exchange/onnx.ts";
 export { readSafetensors, type Safetensors, writeSafetensors } from "./core/exchange/safetensors.ts";
 export { type PtFile, readPt, writePt } from "./core/exchange/pt.ts";
 export {
   describeModel,
   type LoadedModel,
   loadModel,
-  type ModelFile,
   modelFile,
   type ModelFormat,
   modelFormat,

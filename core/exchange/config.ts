@@ -1,5 +1,18 @@
 import { type ModelConfig, parameterList, resolveConfig } from "../model/config.ts";
+import type { LossName } from "../model/head.ts";
 import type { StateDict } from "../model/model.ts";
+
+/** What a model needs to predict. */
+export interface ModelFile {
+  /** Its options. */
+  readonly config: ModelConfig;
+  /** Its parameters, under PyTorch's names. */
+  readonly parameters: StateDict;
+  /** The loss it was trained with: it says what the logits mean. Default: not known. */
+  readonly loss?: LossName;
+  /** What makes its inputs of raw data, and labels of its outputs: a pipeline as JSON. Default: none. */
+  readonly preprocessing?: unknown;
+}
 
 /** The parameter that every model has; what stands before it stands before all. */
 const FIRST = "gru.weight_ih_l0";

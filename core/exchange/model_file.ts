@@ -6,43 +6,33 @@
 
 import { type ModelConfig, resolveConfig } from "../model/config.ts";
 import type { LossName } from "../model/head.ts";
-import { createModel, LOSSES, type Model, type ModelOptions, type StateDict } from "../model/model.ts";
+import { createModel, LOSSES, type Model, type ModelOptions } from "../model/model.ts";
 import { VERSION } from "../version.ts";
-import { checkStateDict, configFromStateDict, withoutPrefix } from "./config.ts";
+import { checkStateDict, configFromStateDict, type ModelFile, withoutPrefix } from "./config.ts";
 import { quoted } from "./numbers.ts";
+import { exportOnnx } from "./onnx.ts";
 import { readPt, writePt } from "./pt.ts";
 import { readSafetensors, writeSafetensors } from "./safetensors.ts";
 import { isZip } from "./zip.ts";
 
-/** What a model needs to predict. */
-export interface ModelFile {
-  /** Its options. */
-  readonly config: ModelConfig;
-  /** Its parameters, under PyTorch's names. */
-  readonly parameters: StateDict;
-  /** The loss it was trained with: it says what the logits mean. Default: not known. */
-  readonly loss?: LossName;
-  /** What makes its inputs of raw data, and labels of its outputs: a pipeline as JSON. Default: none. */
-  readonly preprocessing?: unknown;
-}
-
-/** Formats of other programs that models are read from. */
-export type ModelFormat = "safetensors" | "pt";
+/** Formats of other programs: models are read from the first two, and written as all. */
+export type ModelFormat = "safetensors" | "pt" | "onnx";
 
 /** The text in a file's metadata that holds what a state dict does not: a JSON object. */
 const KEY = "grutto";
 
 /** The format that a file is in by its first bytes; undefined for any other, a checkpoint in JSON among them. */
-export function modelFormat(bytes: Uint8Array): ModelFormat | undefined {
+export function modelFormat(bytes: Uint8Array): Exclude<ModelFormat, "onnx"> | undefined {
   if (isZip(bytes) || bytes[0] === 0x80) return "pt";
   // Behind the length of the header, whose upper half is 0 in any file there can be, stands the header: an object.
   return bytes[8] === 0x7b && bytes.subarray(4, 8).every((byte) => byte === 0) ? "safetensors" : undefined;
 }
 
-/** The format that a name's ending asks for: `.safetensors`, or `.pt`, `.pth` and `.bin`; undefined for any other. */
+/** The format that a name's ending asks for: `.safetensors`, `.onnx`, or `.pt`, `.pth` and `.bin`; undefined for any other. */
 export function modelFormatOf(name: string): ModelFormat | undefined {
   const ending = name.toLowerCase().match(/\.(\w+)$/)?.[1];
-  return ending === "safetensors" ? "safetensors" : ["pt", "pth", "bin"].includes(ending!) ? "pt" : undefined;
+  if (ending === "safetensors" || ending === "onnx") return ending;
+  return ["pt", "pth", "bin"].includes(ending!) ? "pt" : undefined;
 }
 
 /**
@@ -105,20 +95,17 @@ function parseOwn(text: string): Omit<ModelFile, "parameters"> {
 }
 
 /**
- * A model as a file: what {@linkcode readModel} reads, and PyTorch too.
+ * A model as a file: safetensors and `.pt` for {@linkcode readModel} and PyTorch, ONNX as {@linkcode exportOnnx} says.
  *
  * @throws {TypeError | RangeError} If the parameters are not those of the config.
  */
-export function writeModel(
-  { config, parameters, loss, preprocessing }: ModelFile,
-  format: ModelFormat,
-): Uint8Array<ArrayBuffer> {
+export function writeModel(file: ModelFile, format: ModelFormat): Uint8Array<ArrayBuffer> {
+  if (format === "onnx") return exportOnnx(file);
+  const { config, parameters, loss, preprocessing } = file;
   checkStateDict(parameters, config);
-  const own = { writtenBy: `grutto ${VERSION}`, config, loss, preprocessing };
+  const own = { [KEY]: JSON.stringify({ writtenBy: `grutto ${VERSION}`, config, loss, preprocessing }) };
   // "format" is what other readers of safetensors look for.
-  return format === "pt"
-    ? writePt(parameters, { [KEY]: JSON.stringify(own) })
-    : writeSafetensors(parameters, { format: "pt", [KEY]: JSON.stringify(own) });
+  return format === "pt" ? writePt(parameters, own) : writeSafetensors(parameters, { format: "pt", ...own });
 }
 
 /**

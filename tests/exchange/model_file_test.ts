@@ -93,12 +93,7 @@ Deno.test("formats are told by first bytes and by endings", async () => {
   assert.equal(modelFormat(new TextEncoder().encode('{\n "format": "grutto-checkpoint"}')), undefined);
   assert.equal(modelFormat(new Uint8Array(0)), undefined);
   assert.deepEqual(formats(["a.PT", "b/c.pth", "d.bin"]), ["pt", "pt", "pt"]);
-  assert.deepEqual(formats(["a.safetensors", "a.json", "pt", "a.onnx"]), [
-    "safetensors",
-    undefined,
-    undefined,
-    undefined,
-  ]);
+  assert.deepEqual(formats(["a.safetensors", "a.onnx", "a.json", "pt"]), ["safetensors", "onnx", undefined, undefined]);
 });
 
 Deno.test("readModel says what is missing or odd", async () => {

@@ -1,0 +1,105 @@
+/**
+ * ONNX's words: graphs of operators, put together one by one, in protocol buffers by the field numbers of onnx.proto.
+ *
+ * @module
+ */
+
+import type { Field } from "./protobuf.ts";
+
+/** Types of a tensor's elements, by their numbers. */
+const TYPES = { float32: 1, int32: 6, int64: 7, float64: 11 } as const;
+
+/** Types of a tensor's elements. */
+export type ElementType = keyof typeof TYPES;
+
+/** A tensor's dimensions, those that are not fixed by name. */
+export type Dimensions = readonly (string | number)[];
+
+type Attribute = number | readonly number[] | string | readonly string[] | Graph;
+
+/** A graph in the making. Tensors go by name; those that nobody needs to know get one of their own. */
+export class Graph {
+  readonly #name: string;
+  readonly #fields: Field[] = [];
+  #count = 0;
+
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** Adds an operator with one output or several, and returns the first one's name. "" is an input left out. */
+  op(
+    type: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+    outputs: readonly string[] = [this.#unique(type)],
+  ): string {
+    this.#fields.push([1, [
+      ...inputs.map((name): Field => [1, name]),
+      ...outputs.map((name): Field => [2, name]),
+      [3, this.#unique("node")],
+      [4, type],
+      ...Object.entries(attributes).map(([name, value]): Field => [5, [[1, name], ...attribute(value)]]),
+    ]]);
+    return outputs[0]!;
+  }
+
+  /** Adds numbers, and returns their name; a list is of int64. */
+  constant(
+    data: Float32Array | Float64Array | Int32Array | readonly number[],
+    shape: readonly number[] = [data.length],
+    name: string = this.#unique("constant"),
+  ): string {
+    const numbers = Array.isArray(data) ? BigInt64Array.from(data.map(BigInt)) : data as Float32Array;
+    const type = numbers instanceof BigInt64Array
+      ? TYPES.int64
+      : numbers instanceof Float64Array
+      ? TYPES.float64
+      : numbers instanceof Int32Array
+      ? TYPES.int32
+      : TYPES.float32;
+    const raw = new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+    this.#fields.push([5, [...shape.map((n): Field => [1, n]), [2, type], [8, name], [9, raw]]]);
+    return name;
+  }
+
+  /** Adds an input, and returns its name. */
+  input(name: string, type: ElementType, dimensions: Dimensions, about = ""): string {
+    this.#fields.push([11, valueInfo(name, type, dimensions, about)]);
+    return name;
+  }
+
+  /** Makes the tensor of a name an output. */
+  output(name: string, type: ElementType, dimensions: Dimensions, about = ""): void {
+    this.#fields.push([12, valueInfo(name, type, dimensions, about)]);
+  }
+
+  /** GraphProto. */
+  fields(): readonly Field[] {
+    return [...this.#fields, [2, this.#name]];
+  }
+
+  #unique(what: string): string {
+    return `${this.#name}/${what}${this.#count++}`;
+  }
+}
+
+/** What follows the name in AttributeProto: the value, and the number of its type. */
+function attribute(value: Attribute): Field[] {
+  if (value instanceof Graph) return [[6, value.fields()], [20, 5]];
+  if (typeof value === "number") return [[3, value], [20, 2]];
+  if (typeof value === "string") return [[4, value], [20, 3]];
+  const list = value as readonly (number | string)[], texts = typeof list[0] === "string";
+  return [...list.map((item): Field => [texts ? 9 : 8, item]), [20, texts ? 8 : 7]];
+}
+
+/** ValueInfoProto. */
+function valueInfo(name: string, type: ElementType, dimensions: Dimensions, about: string): Field[] {
+  const shape = dimensions.map((n): Field => [1, [typeof n === "string" ? [2, n] : [1, n]]]);
+  return [[1, name], [2, [[1, [[1, TYPES[type]], [2, shape]]]]], ...about ? [[3, about] as const] : []];
+}
+
+/** The number of a type, for Cast. */
+export function typeNumber(type: ElementType): number {
+  return TYPES[type];
+}

@@ -134,8 +134,15 @@ export class Labels {
     const columnNames = options.names?.length === columns && new Set(options.names).size === columns
       ? options.names
       : Array.from({ length: columns }, (_, i) => columns === 1 ? "target" : String(i));
-    const draft = { task, columns, separator, oneHot: task === "multiclass" && oneHot, scaling: null };
-    const reader = new Labels({ ...draft, names: columnNames }, null);
+    const draft: LabelState = {
+      task,
+      names: columnNames,
+      columns,
+      separator,
+      oneHot: task === "multiclass" && oneHot,
+      scaling: null,
+    };
+    const reader = new Labels(draft, null);
     if (task === "regression") {
       if (width === 0) throw badData(`${records[0]!.place}: the label is missing`);
       const values = records.map((record) => reader.#values(record));
@@ -146,7 +153,7 @@ export class Labels {
         ? Scaling.fit(values, width, (i) => `target ${JSON.stringify(columnNames[i])}`)
         : null;
       return new Labels(
-        { ...draft, names: columnNames, scaling: scaling?.toJSON() ?? null },
+        { ...draft, scaling: scaling?.toJSON() ?? null },
         scaling,
         told(guessed),
       );

@@ -72,6 +72,12 @@ export class Scaling {
     );
   }
 
+  /** As `fit`, from a list of values per channel. */
+  static ofColumns(columns: readonly ArrayLike<number>[], name: (channel: number) => string): Scaling {
+    const parts = columns.map((column, c) => Scaling.fit([column], 1, () => name(c)));
+    return new Scaling(parts.map((part) => part.#mean[0]!), parts.map((part) => part.#scale[0]!));
+  }
+
   /** The value on the common scale. */
   apply(value: number, channel: number): number {
     return (value - this.#mean[channel]!) / this.#scale[channel]!;

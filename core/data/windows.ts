@@ -169,7 +169,6 @@ export class ForecastPipeline {
     const { targetColumns, window, horizon, transform, center, missing, standardize } = full;
     const featureColumns = full.featureColumns ?? targetColumns;
     for (const [name, columns] of Object.entries({ targetColumns, featureColumns })) {
-      if (!columns.length) throw badData(`${name} must name a column`);
       if (new Set(columns).size !== columns.length) {
         throw badData(`${name} names a column twice: ${columns.join(", ")}`);
       }
@@ -197,16 +196,10 @@ export class ForecastPipeline {
       if (empty >= 0) throw badData(`${name(empty)} has no value in rows ${from + 1} to ${to}`);
     }
     const filled = new ForecastPipeline({ ...state, means }, null);
-    filled.#windows(table, [from, to]); // They must hold one.
-    if (!standardize) return filled;
-    const { transformed } = filled.#transformed(table, from, to);
-    const parts = transformed.map((column, c) => Scaling.fit([column], 1, () => name(c)).toJSON());
-    const scaling = Scaling.from(
-      { mean: parts.map(({ mean }) => mean[0]), scale: parts.map(({ scale }) => scale[0]) },
-      "scaling",
-      parts.length,
-    );
-    return new ForecastPipeline({ ...state, means, scaling: scaling.toJSON() }, scaling);
+    const scaling = standardize ? Scaling.ofColumns(filled.#transformed(table, from, to).transformed, name) : null;
+    const pipeline = new ForecastPipeline({ ...state, means, scaling: scaling?.toJSON() ?? null }, scaling);
+    pipeline.#windows(table, [from, to]); // The training rows must hold one.
+    return pipeline;
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { SequenceRecord } from "../../mod.ts";
+import type { SequenceRecord, Table } from "../../mod.ts";
 
 /** A record of numbers: steps as lists of channels, or as numbers where there is one channel. */
 export function series(
@@ -24,4 +24,10 @@ export function text(text: string, label?: string, place = "data.tsv, line 1"): 
 /** What JSON makes of a value. */
 export function throughJson(value: unknown): unknown {
   return JSON.parse(JSON.stringify(value));
+}
+
+/** A table of named columns. */
+export function table(columns: Record<string, readonly number[]>, more: Partial<Table> = {}): Table {
+  const values = Object.values(columns).map((column) => Float64Array.from(column));
+  return { name: "table.csv", columns: Object.keys(columns), values, rows: values[0]!.length, ...more };
 }

@@ -35,7 +35,14 @@ export {
   type Targets,
 } from "./core/model/model.ts";
 export { createPredictor, type Predictor, type SinglePrediction } from "./core/model/predictor.ts";
-export { type Batch, DataLoader, type DataLoaderOptions, type Dataset, randomSplit } from "./core/data/dataset.ts";
+export {
+  type Batch,
+  DataLoader,
+  type DataLoaderOptions,
+  type Dataset,
+  randomSplit,
+  subset,
+} from "./core/data/dataset.ts";
 export {
   type NumberInputs,
   Pipeline,
@@ -93,6 +100,13 @@ export {
   type TrainingState,
   type TrainOptions,
 } from "./core/train/train.ts";
+export {
+  crossValidate,
+  type CrossValidation,
+  type CrossValidationOptions,
+  type CrossValidationRun,
+  type FoldData,
+} from "./core/train/cross_validate.ts";
 export type { EarlyStoppingOptions } from "./core/train/early_stopping.ts";
 export type { ScheduleName, ScheduleOptions } from "./core/train/schedule.ts";
 export {
@@ -116,6 +130,7 @@ export {
   regressionMetrics,
   type Rows,
   summarize,
+  summarizeMetrics,
   type Summary,
   type TaskMetrics,
 } from "./core/train/metrics.ts";

@@ -68,8 +68,23 @@ function measure(action: string, dataset: Dataset): { N: number; T: number; I: n
   return { N, T, I, width: targets.length / N };
 }
 
-/** The sequences with the given numbers, in that order, copied: of each its first `steps` steps. */
-function pick(dataset: Dataset, rows: ArrayLike<number>, steps = dataset.shape[1]!): Dataset {
+/**
+ * Some sequences of a dataset, copied, in the order given.
+ *
+ * @param rows Their numbers, from 0 to N − 1.
+ * @param steps How many steps of each. Default: all T.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { sampleDataset, subset } from "@grutto/grutto";
+ *
+ * const data = sampleDataset({ size: 5 }), { x, shape } = subset(data, [4, 0]);
+ * assert.deepEqual(shape, [2, 10, 5]);
+ * assert.deepEqual(x.subarray(0, 50), data.x.subarray(200));
+ * ```
+ */
+export function subset(dataset: Dataset, rows: ArrayLike<number>, steps = dataset.shape[1]!): Dataset {
   const { x, shape, targets, lengths, weights } = dataset;
   const [N, T, I] = shape as [number, number, number];
   const count = rows.length, width = targets.length / N;
@@ -139,7 +154,7 @@ export function randomSplit(dataset: Dataset, parts: readonly number[], seed = 0
   }
   const order = new Random(seed, "split").permutation(N);
   let start = 0;
-  return counts.map((count) => pick(dataset, order.subarray(start, start += count)));
+  return counts.map((count) => subset(dataset, order.subarray(start, start += count)));
 }
 
 /** Options of {@linkcode DataLoader}. */
@@ -206,7 +221,7 @@ export class DataLoader implements Iterable<Batch> {
       : Uint32Array.from({ length: N }, (_, i) => i);
     for (let start = first * this.batchSize; start < N; start += this.batchSize) {
       const rows = order.subarray(start, start + this.batchSize);
-      yield pick(this.dataset, rows, stepsOf(this.dataset, rows));
+      yield subset(this.dataset, rows, stepsOf(this.dataset, rows));
     }
   }
 

@@ -369,6 +369,28 @@ export function summarize(values: readonly number[]): Summary {
   return { mean, sd: n > 1 ? Math.sqrt(sum(values.map((value) => (value - mean) ** 2)) / (n - 1)) : 0 };
 }
 
+/**
+ * Mean and standard deviation of everything that several evaluations have in common, by name: such as those of several
+ * seeds. Names are those of {@linkcode Metrics} and of the metrics themselves.
+ *
+ * @param runs As {@linkcode evaluate} returns them, with or without metrics.
+ * @throws {RangeError} If there are none.
+ */
+export function summarizeMetrics(
+  runs: readonly { readonly loss: number; readonly accuracy: number; readonly metrics?: TaskMetrics }[],
+): Record<string, Summary> {
+  const numbers = runs.map(({ metrics, ...rest }) =>
+    Object.entries({ ...rest, ...metrics }).filter(([, value]) => typeof value === "number") as [string, number][]
+  );
+  // What has no accuracy has 0.
+  const skip = runs.some(({ metrics }) => metrics?.kind === "regression") ? ["accuracy"] : [];
+  const names = numbers[0]?.map(([name]) => name).filter((name) => !skip.includes(name)) ?? [];
+  const values = (name: string) => numbers.flatMap((run) => run.filter(([other]) => other === name).map(([, v]) => v));
+  const common = names.filter((name) => values(name).length === runs.length);
+  if (!runs.length) throw new RangeError("Cannot summarize: there are no values");
+  return Object.fromEntries(common.map((name) => [name, summarize(values(name))]));
+}
+
 function sum(values: readonly number[]): number {
   return values.reduce((a, b) => a + b, 0);
 }

@@ -1,0 +1,103 @@
+import { type Dataset, subset } from "../data/dataset.ts";
+import type { Fold } from "../data/split.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { createModel, type Model, type ModelOptions } from "../model/model.ts";
+import { type DetailedMetrics, evaluate } from "./evaluate.ts";
+import { summarizeMetrics, type Summary } from "./metrics.ts";
+import { type EpochRecord, Training, type TrainOptions } from "./train.ts";
+
+/** The data of one fold. */
+export interface FoldData {
+  /** Trained on. */
+  readonly train: Dataset;
+  /** Judged by, and nothing else: no choice is made on it. */
+  readonly test: Dataset;
+  /** For early stopping and the like. Default: the training loss is what they go by. */
+  readonly validation?: Dataset;
+}
+
+/** Options of {@linkcode crossValidate}: those of every training, and how often each is done. */
+export interface CrossValidationOptions
+  extends Omit<TrainOptions, "validation" | "state" | "bestParameters" | "trainer" | "seed"> {
+  /** Each fold is trained once with each. Default [0]. */
+  seeds?: readonly number[];
+  /** What the models compute on. */
+  device?: Omit<ModelOptions, "seed">;
+  /** Names of the classes. */
+  labels?: readonly string[];
+  /** Whether a sequence may have any number of labels. */
+  multilabel?: boolean;
+  /** Called after every training; the next one waits for it. */
+  onRun?: (run: CrossValidationRun) => void | Promise<void>;
+}
+
+/** One training of a cross-validation. */
+export interface CrossValidationRun {
+  /** The fold's number, from 0. */
+  readonly fold: number;
+  /** Of the parameters, the order and dropout. */
+  readonly seed: number;
+  /** What the epochs came to. */
+  readonly history: readonly EpochRecord[];
+  /** What the model is worth on the fold's test data. */
+  readonly test: DetailedMetrics;
+}
+
+/** What {@linkcode crossValidate} returns. */
+export interface CrossValidation {
+  /** Every training, fold by fold. */
+  readonly runs: readonly CrossValidationRun[];
+  /** Mean and sample standard deviation over all runs, of every number that all of them have. */
+  readonly summary: Readonly<Record<string, Summary>>;
+}
+
+/**
+ * Trains and tests a model on each fold, with each seed.
+ *
+ * @param config Of the models; or a function that makes one for a seed. The model is disposed afterwards.
+ * @param data What the folds are of; or a function from a fold to its data, for what must be fitted on the training part
+ * alone, such as a scaling.
+ * @param folds Such as {@linkcode kFold} and {@linkcode walkForward} give.
+ * @throws {TypeError | RangeError} If an option is wrong, the data do not fit, or there are no folds.
+ * @throws What `signal` was aborted with.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { crossValidate, kFold, sampleDataset } from "@grutto/grutto";
+ *
+ * const data = sampleDataset({ size: 200 }), config = { inputSize: 5, hiddenSize: 10, outputSize: 2 };
+ * const { runs, summary } = await crossValidate(config, data, kFold(200, 4), { seeds: [0, 1], epochs: 5 });
+ * assert.equal(runs.length, 8);
+ * assert.ok(summary.accuracy!.mean > 0.4 && summary.accuracy!.sd > 0);
+ * ```
+ */
+export async function crossValidate<F extends Fold>(
+  config: ModelConfig | ((seed: number) => Model | Promise<Model>),
+  data: Dataset | ((fold: F) => FoldData | Promise<FoldData>),
+  folds: Iterable<F>,
+  options: CrossValidationOptions = {},
+): Promise<CrossValidation> {
+  const { seeds = [0], device, labels, multilabel, onRun, ...training } = options;
+  const make = typeof config === "function" ? config : (seed: number) => createModel(config, { ...device, seed });
+  const parts = typeof data === "function" ? data : ({ train, test }: Fold): FoldData => ({
+    train: subset(data, train),
+    test: subset(data, test),
+  });
+  const runs: CrossValidationRun[] = [];
+  let number = 0;
+  for (const fold of folds) {
+    const { train, test, validation } = await parts(fold);
+    for (const seed of seeds) {
+      using model = await make(seed);
+      const history = await new Training(model, train, { ...training, validation, seed }).run();
+      const { batchSize, signal } = training, how = { batchSize, signal, labels, multilabel, metrics: true } as const;
+      const run = { fold: number, seed, history, test: await evaluate(model, test, how) };
+      runs.push(run);
+      await onRun?.(run);
+    }
+    number++;
+  }
+  if (!runs.length) throw new RangeError("Cannot cross-validate: there must be a fold and a seed");
+  return { runs, summary: summarizeMetrics(runs.map(({ test }) => test)) };
+}

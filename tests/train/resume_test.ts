@@ -120,10 +120,28 @@ const CASES: Record<string, { options: TrainOptions; data?: Dataset }> = {
   "a schedule by plateaus": {
     options: { ...QUICK, validation: VALIDATION, schedule: { name: "plateau", patience: 0, threshold: 0.2 } },
   },
+  "several batches per update": { options: { ...QUICK, batchSize: 7, accumulate: 4 } },
+  "one update per epoch": { options: { ...QUICK, accumulate: 99, optimizer: { name: "sgd", momentum: 0.9 } } },
+  "lengths, weights, schedule and several batches per update": {
+    options: {
+      ...QUICK,
+      accumulate: 3,
+      loss: "crossEntropy",
+      classWeights: [1, 3],
+      schedule: { name: "cosine", interval: "update", warmupSteps: 3 },
+    },
+    data: {
+      ...DATA,
+      targets: Int32Array.from({ length: 60 }, (_, i) => DATA.targets[2 * i] ? 0 : 1),
+      lengths: LENGTHS,
+      weights: WEIGHTS,
+    },
+  },
   "early stopping and the best weights": {
     options: {
       ...QUICK,
       epochs: 40,
+      accumulate: 2,
       optimizer: { learningRate: 5e-2 },
       validation: VALIDATION,
       earlyStopping: { patience: 3 },
@@ -134,7 +152,8 @@ const CASES: Record<string, { options: TrainOptions; data?: Dataset }> = {
 for (const [name, { options, data = DATA }] of Object.entries(CASES)) {
   Deno.test(`training stopped anywhere, stored as JSON and gone on with gives the same bits: ${name}`, async () => {
     const { stopped: _, ...whole } = await outcome(data, options, []);
-    const random = new Random(3, "split"), batches = whole.history.length * Math.ceil(data.shape[0]! / 8);
+    const random = new Random(3, "split"),
+      batches = whole.history.length * Math.ceil(data.shape[0]! / options.batchSize!);
     for (let run = 0; run < 4; run++) {
       const stops = [...new Set(Array.from({ length: 3 }, () => 1 + random.below(batches)))].sort((a, b) => a - b);
       const { stopped, ...resumed } = await outcome(data, options, stops);
@@ -144,5 +163,3 @@ for (const [name, { options, data = DATA }] of Object.entries(CASES)) {
     if (name.startsWith("early")) assert.ok(whole.early && whole.history.length < 40 && whole.best);
   });
 }
-
-void [LENGTHS, WEIGHTS];

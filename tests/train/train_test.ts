@@ -12,17 +12,19 @@ import {
   parseCheckpoint,
   randomSplit,
   sampleDataset,
+  subset,
   train,
   Training,
   type TrainOptions,
 } from "../../mod.ts";
+import { assertClose } from "../close.ts";
 
 const CONFIG: ModelConfig = { inputSize: 5, hiddenSize: 8, outputSize: 2, dropout: 0.2 };
 const DATA = sampleDataset({ size: 70, steps: 4, seed: 1 });
 const QUICK: TrainOptions = { epochs: 3, batchSize: 16, optimizer: { learningRate: 1e-2 } };
 
 /** Trains a fresh model; everything that came of it, to the bit. */
-async function outcome(options: TrainOptions, { seed = 1, data = DATA, config = CONFIG } = {}) {
+async function outcome(options: TrainOptions, { seed = 1, data = DATA as Dataset, config = CONFIG } = {}) {
   using model = await createModel(config, { seed });
   const training = new Training(model, data, options), history = await training.run();
   return { history, parameters: await model.stateDict(), state: await training.trainer.state() };
@@ -188,6 +190,63 @@ Deno.test("timers have their turn while epochs go by that are shorter than a tur
   } finally {
     clearTimeout(timer);
   }
+});
+
+Deno.test("several batches per update are one large batch, the last update of an epoch what is left", async () => {
+  const config = { ...CONFIG, dropout: 0 }, shuffle = false, rates: number[] = [];
+  const schedule = { name: "constant", warmupSteps: 3 } as const;
+  const small = await outcome({
+    ...QUICK,
+    batchSize: 8,
+    accumulate: 3,
+    shuffle,
+    schedule,
+    onBatch: ({ learningRate }) => rates.push(learningRate),
+  }, { config });
+  const large = await outcome({ ...QUICK, batchSize: 24, shuffle, schedule }, { config });
+  assert.equal(small.state.step, 9); // 70 sequences: batches of 8, …, 8, 6
+  assert.equal(large.state.step, 9);
+  for (const [name, { data }] of Object.entries(large.parameters)) {
+    assertClose(small.parameters[name]!.data, data, 1e-5, name);
+  }
+  for (const [i, { gradNorm, learningRate, trainAccuracy }] of large.history.entries()) {
+    assert.ok(Math.abs(small.history[i]!.gradNorm! - gradNorm!) < 1e-5);
+    assert.deepEqual([small.history[i]!.learningRate, small.history[i]!.trainAccuracy], [learningRate, trainAccuracy]);
+  }
+  assert.deepEqual(rates.slice(0, 10).map((rate) => Math.round(rate * 3e2)), [1, 1, 1, 2, 2, 2, 3, 3, 3, 3]);
+});
+
+Deno.test("an abort stops after the update in hand", async () => {
+  for (const [stopAt, batch, steps] of [[1, 2, 1], [2, 2, 1], [3, 4, 2], [5, 5, 3]] as const) {
+    const abort = new AbortController();
+    let batches = 0;
+    using model = await createModel(CONFIG);
+    const training = new Training(model, DATA, {
+      ...QUICK,
+      accumulate: 2,
+      signal: abort.signal,
+      onBatch: () => ++batches === stopAt && abort.abort("stop"),
+    });
+    await assert.rejects(training.run(), (error) => error === "stop");
+    assert.deepEqual([training.state.batch, training.trainer.steps], [batch, steps]);
+  }
+});
+
+Deno.test("a sequence of weight 2 counts as two equal ones in training and validation", async () => {
+  const N = 24, part = subset(DATA, Array.from({ length: N }, (_, i) => i));
+  const weights = Float32Array.from({ length: N }, (_, i) => i % 3);
+  const twice = subset(part, Array.from({ length: N }, (_, i) => Array<number>(i % 3).fill(i)).flat());
+  const config = { ...CONFIG, dropout: 0 }, options = { ...QUICK, batchSize: 99 };
+  const weighted = { ...part, weights };
+  const one = await outcome({ ...options, validation: weighted }, { config, data: weighted });
+  const two = await outcome({ ...options, validation: twice }, { config, data: twice });
+  for (const [name, { data }] of Object.entries(two.parameters)) {
+    assertClose(one.parameters[name]!.data, data, 1e-5, name);
+  }
+  for (const [i, { trainLoss, testLoss }] of two.history.entries()) {
+    assertClose([one.history[i]!.trainLoss, one.history[i]!.testLoss!], [trainLoss, testLoss!], 1e-5, "losses");
+  }
+  assert.notDeepEqual(one.parameters, (await outcome(options, { config, data: part })).parameters);
 });
 
 /** Trains, stops after `stopAt` batches, goes on from a checkpoint's text in another model. */
@@ -359,6 +418,7 @@ Deno.test("a state that no such training can have is refused", async () => {
     { batch: 0 },
     { correct: 33 },
     { lossSum: NaN },
+    { gradNormSum: Infinity },
     { history: [] },
     { history: [{ ...record, epoch: 2 }] },
   ];
@@ -367,4 +427,9 @@ Deno.test("a state that no such training can have is refused", async () => {
     const message = /state must be one of this training, with 5 batches per epoch/;
     assert.throws(() => new Training(model, DATA, { ...QUICK, state }), { name: "RangeError", message });
   }
+  new Training(model, DATA, { ...QUICK, state: { ...good, batch: 5 }, accumulate: 2 });
+  assert.throws(() => new Training(model, DATA, { ...QUICK, state: { ...good, batch: 3 }, accumulate: 2 }), {
+    name: "RangeError",
+    message: /with 5 batches per epoch and 2 per update, got epoch 1, batch 3/,
+  });
 });

@@ -9,18 +9,37 @@ export function folderOf(path: string): string {
   return end < 0 ? "." : end === 0 ? "/" : path.slice(0, end);
 }
 
+/** The last part of a path. */
+export function nameOf(path: string): string {
+  return path.slice(path.replaceAll("\\", "/").lastIndexOf("/") + 1);
+}
+
 /** Where checkpoints go. */
 export interface Target {
   readonly last: string;
   readonly best: string;
+  /** After so many steps. */
+  step(step: number): string;
+  /** What a file's name says if it is one of these, or one of an earlier run: its number of steps, and that run's number. */
+  match(name: string): { readonly step?: number; readonly run?: number } | undefined;
 }
 
 /** `PATH.json` is the last checkpoint itself; anything else is a folder. */
 export function checkpointTarget(path: string): Target {
-  const folder = path.replace(/(?<=.)\/+$/, "");
-  return path.endsWith(".json")
-    ? { last: path, best: path.replace(/\.json$/, ".best.json") }
-    : { last: `${folder}/last.json`, best: `${folder}/best.json` };
+  const folder = path.replace(/(?<=.)\/+$/, ""), stem = path.replace(/\.json$/, "");
+  const [last, before] = path.endsWith(".json") ? [stem, `${stem}.`] : [`${folder}/last`, `${folder}/`];
+  const [lastName, beforeName] = [nameOf(last), nameOf(before)].map(RegExp.escape);
+  const pattern = new RegExp(`^(?:${lastName}|${beforeName}best|${beforeName}step-(\\d+))(?:\\.(\\d+))?\\.json$`);
+  return {
+    last: `${last}.json`,
+    best: `${before}best.json`,
+    step: (step) => `${before}step-${step}.json`,
+    match(name) {
+      const [found, step, run] = pattern.exec(name) ?? [];
+      const number = (text?: string) => text === undefined ? undefined : Number(text);
+      return found === undefined ? undefined : { step: number(step), run: number(run) };
+    },
+  };
 }
 
 /** The paths that a command line needs to read and to write. */

@@ -1,56 +1,218 @@
-import { saveCheckpoint } from "../train/checkpoint.ts";
+import { formatCheckpoint } from "../train/checkpoint.ts";
+import { FileLock, removeLeftovers, writeDurably } from "../train/durable.ts";
 import type { EpochReport, Training } from "../train/train.ts";
 import { checkpointTarget, folderOf, mayWrite, reason, type Target } from "./files.ts";
-import type { Arguments } from "./options.ts";
+import { type Arguments, UsageError } from "./options.ts";
 import type { StoredJob } from "./read_checkpoint.ts";
 import { remark, type Terminal } from "./terminal.ts";
 
+/** How often the last checkpoint is written at most, where nothing is said: milliseconds. */
+const PAUSE = 1000;
+
+/** When checkpoints are written: every so many epochs or minutes, or after every epoch but with pauses. */
+type Every = { readonly epochs: number } | { readonly minutes: number } | undefined;
+
 /**
- * What a training leaves on disk: its last and best checkpoint, and a line of log per epoch. What cannot be written is
- * said before anything is trained; where writing fails later, that is said once, and training goes on.
+ * What a training leaves on disk: its last and best checkpoint, numbered ones if wanted, and a line of log per epoch. What
+ * cannot be written is said before anything is trained; where writing fails later, that is said once, and training goes on.
+ *
+ * The best checkpoint is written before the last: a training that was killed goes on from the last, and by then the best of
+ * what went before must be there. Other runs' checkpoints are not replaced but numbered: `last.1.json`.
  */
 export class Keeper implements Disposable {
   /** Where checkpoints go; none without --checkpoint or permission. */
   readonly target?: Target;
-  /** The checkpoints that stand there. */
+  /** The checkpoints that stand there, as they should. */
   readonly kept = new Set<string>();
+  /** Epochs that the last checkpoint has behind it, once it is written. */
+  keptEpoch: number | undefined;
   readonly #job: StoredJob;
-  readonly #log?: Log;
+  readonly #preprocessing?: { toJSON(): object };
+  #log?: Log;
   readonly #terminal: Terminal;
-  readonly #failed = new Set<string>();
+  /** What cannot be written at present: whether it is a checkpoint or a log, by its path. */
+  readonly #failed = new Map<string, string>();
+  readonly #every: Every;
+  /** How many numbered checkpoints are kept. */
+  readonly #keep: number;
+  #lock: FileLock | undefined;
+  /** Whether what stands there is this run's, or of the run that it goes on with. */
+  #owns = false;
+  /** What is to be written: the text of the best and of the last checkpoint, with the number of steps. */
+  #best: string | undefined;
+  #last: Waiting | undefined;
+  #written = -Infinity;
+  #timer: ReturnType<typeof setInterval> | undefined;
 
   /** Use {@linkcode Keeper.open}. */
-  constructor(job: StoredJob, terminal: Terminal, target?: Target, log?: Log) {
+  private constructor(
+    args: Arguments,
+    job: StoredJob,
+    terminal: Terminal,
+    target?: Target,
+    preprocessing?: { toJSON(): object },
+  ) {
     this.target = target;
     this.#job = job;
-    this.#log = log;
     this.#terminal = terminal;
+    this.#preprocessing = preprocessing;
+    this.#every = parseEvery(args.checkpointEvery);
+    this.#keep = args.keep ?? 0;
   }
 
-  /** Makes sure that everything can be written. */
-  static async open(args: Arguments, job: StoredJob, terminal: Terminal): Promise<Keeper> {
-    const target = await openTarget(args), keeper = new Keeper(job, terminal, target, await openLog(args));
+  /** Makes sure that everything can be written, and that nobody else writes there. */
+  static async open(
+    args: Arguments,
+    job: StoredJob,
+    terminal: Terminal,
+    preprocessing?: { toJSON(): object },
+  ): Promise<Keeper> {
+    parseEvery(args.checkpointEvery);
+    const opened = await openTarget(args);
+    const keeper = new Keeper(args, job, terminal, opened?.target, preprocessing);
+    keeper.#lock = opened?.lock;
+    try {
+      keeper.#log = await openLog(args);
+    } catch (error) {
+      keeper[Symbol.dispose]();
+      throw error;
+    }
+    if (!opened) return keeper;
+    const { target } = opened;
+    keeper.#owns = args.resume !== undefined && await same(args.resume, target.last);
     // A training that goes on need not find a better epoch.
-    if (target && args.resume !== undefined && await stat(target.best)) keeper.kept.add(target.best);
+    if (keeper.#owns && await stat(target.best)) keeper.kept.add(target.best);
     return keeper;
+  }
+
+  /** Writes the last checkpoint as often as --checkpoint-every says, within epochs too where it says minutes. */
+  watch(training: Training): void {
+    if (!this.target || !this.#every || !("minutes" in this.#every)) return;
+    const save = () => training.atUpdate(async () => void await this.save(this.target!.last, training));
+    this.#timer = setInterval(save, this.#every.minutes * 60_000);
+  }
+
+  /** Whether best and last stand there as they should, if they are wanted. */
+  get complete(): boolean {
+    return !this.target || ![this.target.best, this.target.last].some((path) => this.#failed.has(path));
   }
 
   /** Writes what an epoch came to. */
   async epoch(report: EpochReport, training: Training): Promise<void> {
-    if (this.target) {
-      await this.save(this.target.last, training);
-      if (training.best!.epoch === report.epoch) await this.save(this.target.best, training);
-    }
+    if (this.target) await this.#epoch(report, training, this.target);
     const line = new TextEncoder().encode(`${JSON.stringify({ seed: this.#job.seed, ...report })}\n`);
     if (this.#log) await this.#attempt("log", this.#log.path, () => this.#log!.file.write(line));
   }
 
-  /** Writes a checkpoint. Returns whether it could. */
+  async #epoch({ epoch }: EpochReport, training: Training, { last }: Target): Promise<void> {
+    const every = this.#every, isBest = training.best!.epoch === epoch;
+    const due = training.finished || every === undefined || "epochs" in every && epoch % every.epochs === 0;
+    if (!due && !isBest) return;
+    const text = await this.#format(last, training);
+    if (text === undefined) return;
+    if (isBest) this.#best = text;
+    if (due) this.#last = { text, step: training.trainer.steps, epoch };
+    const pauses = every === undefined && !training.finished && performance.now() - this.#written < PAUSE;
+    if (due && !pauses) await this.flush();
+  }
+
+  /** Writes a checkpoint of the training as it stands. Returns whether it could. */
   async save(path: string, training: Training): Promise<boolean> {
-    const parts = { model: training.model, training, job: { ...this.#job } };
-    const done = await this.#attempt("checkpoint", path, () => saveCheckpoint(path, parts));
+    const text = await this.#format(path, training);
+    if (text === undefined) return false;
+    this.#last = { text, step: training.trainer.steps, epoch: training.state.epoch };
+    await this.flush();
+    return this.kept.has(path);
+  }
+
+  /** Writes what waits to be written. */
+  async flush(): Promise<void> {
+    const { target } = this, best = this.#best, last = this.#last;
+    if (!target || !last) return;
+    this.#written = performance.now();
+    if (best !== undefined && await this.#write(target.best, best)) this.#best = undefined;
+    if (!await this.#write(target.last, last.text)) return;
+    this.#last = undefined;
+    this.keptEpoch = last.epoch;
+    if (this.#keep) await this.#attempt("checkpoint", target.step(last.step), () => this.#number(target, last));
+  }
+
+  async #format(path: string, training: Training): Promise<string | undefined> {
+    const preprocessing = this.#preprocessing?.toJSON() as Record<string, unknown> | undefined;
+    try {
+      return await formatCheckpoint({ model: training.model, training, preprocessing, job: { ...this.#job } });
+    } catch (error) {
+      await this.#fail("checkpoint", path, error);
+    }
+  }
+
+  async #write(path: string, text: string): Promise<boolean> {
+    const done = await this.#attempt("checkpoint", path, async () => {
+      try {
+        await this.#own();
+        await writeDurably(path, text);
+      } catch (error) {
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+        await this.#restoreFolder();
+        await writeDurably(path, text);
+      }
+    });
     if (done) this.kept.add(path);
+    else this.kept.delete(path);
     return done;
+  }
+
+  /** Makes the folder again if somebody has removed it. */
+  async #restoreFolder(): Promise<void> {
+    const folder = folderOf(this.target!.last);
+    await Deno.mkdir(folder);
+    this.#owns = true;
+    this.kept.clear();
+    this.#say(`note: the folder "${folder}" was gone; it was made again`);
+    this.#lock?.[Symbol.dispose]();
+    const lock = await FileLock.take(lockOf(this.target!)).catch(() => undefined);
+    this.#lock = lock instanceof FileLock ? lock : undefined;
+  }
+
+  /** Keeps the checkpoints of another run that stand where this run's are to go: each under the next free number. */
+  async #own(): Promise<void> {
+    if (this.#owns) return;
+    const { last, best } = this.target!, old = [last, best, ...await this.#steps()];
+    const found = (await Promise.all(old.map(stat))).flatMap((info, i) => info ? [old[i]!] : []);
+    if (found.length) {
+      const number = Math.max(...(await this.#others()).map(({ run }) => run ?? 0), 0);
+      const numbered = (path: string, n: number) => path.replace(/json$/, `${n}.json`);
+      const twins = await Promise.all(found.map((path) => same(path, numbered(path, number))));
+      if (!twins.every(Boolean)) {
+        for (const path of found) await writeDurably(numbered(path, number + 1), await Deno.readTextFile(path));
+        const names = found.map((path) => `"${numbered(path, number + 1)}"`);
+        this.#say(`note: the checkpoints of an earlier run are kept as ${names.join(", ")}`);
+      }
+      for (const path of found) if (path !== last) await Deno.remove(path);
+    }
+    this.#owns = true;
+  }
+
+  /** The checkpoints in the folder besides best and last: numbered ones, and those of earlier runs. */
+  async #others(): Promise<{ path: string; step?: number; run?: number }[]> {
+    const { target } = this, folder = folderOf(target!.last), found = [];
+    for await (const { name } of Deno.readDir(folder)) {
+      const match = target!.match(name);
+      if (match?.step !== undefined || match?.run !== undefined) found.push({ path: `${folder}/${name}`, ...match });
+    }
+    return found;
+  }
+
+  /** The numbered checkpoints of this run, the newest first. */
+  async #steps(): Promise<string[]> {
+    const steps = (await this.#others()).flatMap(({ run, step }) => run === undefined ? [step!] : []);
+    return steps.sort((a, b) => b - a).map((step) => this.target!.step(step));
+  }
+
+  /** Writes a numbered checkpoint, and removes the oldest beyond --keep. */
+  async #number(target: Target, { text, step }: Waiting): Promise<void> {
+    await writeDurably(target.step(step), text);
+    for (const path of (await this.#steps()).slice(this.#keep)) await Deno.remove(path);
   }
 
   async #attempt(what: string, path: string, write: () => Promise<unknown>): Promise<boolean> {
@@ -59,18 +221,35 @@ export class Keeper implements Disposable {
       this.#failed.delete(path);
       return true;
     } catch (error) {
-      if (!this.#failed.has(path)) {
-        this.#terminal.clear();
-        remark(`warning: cannot write ${what} "${path}": ${await reason(error, path)}`);
-      }
-      this.#failed.add(path);
+      await this.#fail(what, path, error);
       return false;
     }
   }
 
-  [Symbol.dispose](): void {
-    this.#log?.file.close();
+  /** Says what cannot be written, until it can be again. */
+  async #fail(what: string, path: string, error: unknown): Promise<void> {
+    const isKnown = [...this.#failed.values()].includes(what);
+    if (!isKnown) this.#say(`warning: cannot write ${what} "${path}": ${await reason(error, path)}`);
+    this.#failed.set(path, what);
   }
+
+  #say(text: string): void {
+    this.#terminal.clear();
+    remark(text);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+    this.#log?.file.close();
+    this.#lock?.[Symbol.dispose]();
+  }
+}
+
+/** A checkpoint that is to be written as the last. */
+interface Waiting {
+  readonly text: string;
+  readonly step: number;
+  readonly epoch: number;
 }
 
 interface Log {
@@ -82,23 +261,58 @@ function stat(path: string): Promise<Deno.FileInfo | undefined> {
   return Deno.stat(path).catch(() => undefined);
 }
 
-/** The checkpoint's place, if it is wanted and permitted. */
-async function openTarget(args: Arguments): Promise<Target | undefined> {
+/** Whether two files are there and hold the same. */
+async function same(a: string, b: string): Promise<boolean> {
+  const [one, other] = await Promise.all([a, b].map((path) => Deno.readTextFile(path).catch(() => undefined)));
+  return one !== undefined && one === other;
+}
+
+function lockOf({ last }: Target): string {
+  return `${last}.lock`;
+}
+
+/** When --checkpoint-every wants checkpoints: `10` epochs, `5m` for minutes. */
+function parseEvery(text: string | undefined): Every {
+  if (text === undefined) return undefined;
+  const [, number, unit] = /^(\d+(?:\.\d+)?)(m?)$/.exec(text) ?? [], value = Number(number);
+  if (unit === "m" && value > 0 && value <= 10080) return { minutes: value };
+  if (unit === "" && value >= 1 && Number.isSafeInteger(value)) return { epochs: value };
+  throw new UsageError(`--checkpoint-every must be a number of epochs, or of minutes such as 5m, got "${text}"`);
+}
+
+/** The checkpoint's place, if it is wanted and permitted, and the lock on it. */
+async function openTarget(args: Arguments): Promise<{ target: Target; lock?: FileLock } | undefined> {
   if (args.checkpoint === undefined) return undefined;
   const target = checkpointTarget(args.checkpoint), folder = folderOf(target.last);
   if (!await mayWrite(folder, ["read", "write"], "checkpoints", args)) return undefined;
-  let path = folder;
+  let path = folder, lock: FileLock | string | undefined;
+  const cannot = (why: string) => new Error(`cannot write checkpoint "${target.last}": ${why}`);
   try {
     if (target.last !== args.checkpoint && !await stat(folder)) await Deno.mkdir(folder);
     for (path of [target.best, target.last]) {
       if ((await stat(path))?.isDirectory) throw new Deno.errors.IsADirectory();
     }
-    await Deno.writeTextFile(`${path}.tmp`, "");
-    await Deno.remove(`${path}.tmp`);
+    // It is written, too: so can the checkpoint be.
+    lock = await takeLock(target);
+    if (typeof lock !== "string") {
+      await removeLeftovers(folder, (name) => target.match(name) !== undefined);
+    }
   } catch (error) {
-    throw new Error(`cannot write checkpoint "${target.last}": ${await reason(error, path)}`);
+    throw cannot(await reason(error, path));
   }
-  return target;
+  if (typeof lock === "string") throw cannot(`another run (${lock}) writes there; give this one another --checkpoint`);
+  return { target, lock };
+}
+
+/** The lock, or who holds it; undefined where the file system has no locks. */
+async function takeLock(target: Target): Promise<FileLock | string | undefined> {
+  try {
+    return await FileLock.take(lockOf(target));
+  } catch (error) {
+    if (!["ENOTSUP", "EOPNOTSUPP", "ENOSYS", "ENOLCK"].includes((error as { code?: string }).code ?? "")) throw error;
+    remark(`note: "${target.last}" cannot be locked there: let no other run write to it`);
+    return undefined;
+  }
 }
 
 /** The log, if it is wanted and permitted: a resumed training's goes on. */

@@ -55,6 +55,12 @@ const TRAIN_GROUPS: ReadonlySet<Group> = new Set(["model", "training", "optimize
 /** Flags that are no option of the library: what they take (none: a switch), what they mean, and whose alone they are. */
 const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: Command }> = {
   checkpoint: { takes: "PATH", about: "keep last.json and best.json in this folder, or a file PATH.json" },
+  "checkpoint-every": {
+    takes: "N",
+    about: "write last.json every N epochs, or minutes: 5m (default 1, at most once a second)",
+    of: "train",
+  },
+  keep: { takes: "N", about: "keep step-S.json of the last N times it was written, too (default 0)", of: "train" },
   resume: { takes: "FILE", about: "go on from a checkpoint, to the same bits", of: "train" },
   "log-file": { takes: "FILE", about: "write one JSON line per epoch", of: "train" },
   input: { takes: "FILE", about: 'predict: JSON Lines of {"x": [[…], …]}; - for standard input', of: "predict" },
@@ -97,6 +103,8 @@ export interface Arguments {
   /** The options that were given, by group. */
   readonly given: Readonly<Record<Group, Record<string, unknown>>>;
   readonly checkpoint?: string;
+  readonly checkpointEvery?: string;
+  readonly keep?: number;
   readonly resume?: string;
   readonly logFile?: string;
   readonly input?: string;
@@ -197,6 +205,8 @@ export function parseCommandLine(args: readonly string[]): Arguments {
     operands,
     given,
     checkpoint: text("checkpoint"),
+    checkpointEvery: text("checkpoint-every"),
+    keep: values.has("keep") ? convert("keep", "keep", KEEP, text("keep")!) as number : undefined,
     resume: text("resume"),
     logFile: text("log-file"),
     input: text("input"),
@@ -205,6 +215,8 @@ export function parseCommandLine(args: readonly string[]): Arguments {
     version: values.get("version") === true,
   };
 }
+
+const KEEP: OptionSpec = { type: "integer", least: 0, most: 1e6, about: "numbered checkpoints" };
 
 /** A flag's text as the value of its option, checked by the option's table. */
 function convert(flag: string, name: string, spec: OptionSpec, text: string | boolean): unknown {

@@ -4,6 +4,7 @@ import { loadCheckpoint, type LoadedCheckpoint } from "../train/checkpoint.ts";
 import { modelOptions } from "./device.ts";
 import { allowingCommand } from "./files.ts";
 import { type Arguments, type Job, JOB_OPTIONS } from "./options.ts";
+import { remark } from "./terminal.ts";
 
 /** What a checkpoint of the command line keeps beside model and training. */
 export interface StoredJob {
@@ -26,6 +27,22 @@ export async function readCheckpoint(
   } catch (error) {
     throw readError("checkpoint", path, error, args);
   }
+}
+
+/** How the command line calls what computes, and asks for it. */
+const ARITHMETIC: Record<string, { words: string; flag: string }> = {
+  plain: { words: "plain SIMD", flag: "--simd plain" },
+  relaxed: { words: "relaxed SIMD", flag: "--simd relaxed" },
+  webgpu: { words: "WebGPU", flag: "--gpu" },
+};
+
+/** Says if a training goes on on something else than it was on so far: the bits are others then. */
+export function remarkArithmetic({ arithmetic, model }: LoadedCheckpoint, path: string): void {
+  const before = ARITHMETIC[arithmetic ?? ""], now = ARITHMETIC[model.device.arithmetic]!;
+  if (!before || before === now) return;
+  remark(
+    `note: "${path}" was trained on ${before.words} and goes on on ${now.words}, to other bits; to the same: ${before.flag}`,
+  );
 }
 
 /** What is wrong with a file that cannot be read; other errors as they are. */

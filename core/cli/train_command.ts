@@ -10,7 +10,7 @@ import { fasterDevice, modelOptions } from "./device.ts";
 import { allowingCommand } from "./files.ts";
 import { Keeper } from "./keeper.ts";
 import { type Arguments, flagFor, type Group, type Job, resolveJob, UsageError } from "./options.ts";
-import { readCheckpoint, type StoredJob, storedJob } from "./read_checkpoint.ts";
+import { readCheckpoint, remarkArithmetic, type StoredJob, storedJob } from "./read_checkpoint.ts";
 import { clock, duration, remark, Terminal } from "./terminal.ts";
 
 /** The exit code of a program that was stopped by Ctrl-C. */
@@ -149,6 +149,7 @@ export async function trainCommand(args: Arguments): Promise<number> {
   if (args.operands.length) throw new UsageError(`train takes no "${args.operands[0]}": see --help`);
   const terminal = new Terminal();
   const { job, resumed } = await settle(args, terminal);
+  if (resumed) remarkArithmetic(resumed, args.resume!);
   const { seed } = job.everything, stored: StoredJob = { data: job.data, seed };
   const loss = job.training.loss as LossName, data = jobData(stored);
   using model = resumed?.model ?? await createModel(configOf(job), { seed, ...modelOptions(job.device) });
@@ -173,6 +174,7 @@ export async function trainCommand(args: Arguments): Promise<number> {
         await keeper.epoch(report, training);
       },
     }));
+  keeper.watch(training);
   const { epoch: done, batch } = training.state, first = done + batch / Math.ceil(data.train.shape[0]! / batchSize);
   if (done >= epochs) {
     terminal.line(`nothing to do: "${args.resume}" has all ${done} epochs; to go further: --epochs ${done + 100}`);
@@ -190,13 +192,16 @@ export async function trainCommand(args: Arguments): Promise<number> {
   try {
     await training.run();
     if (!args.quiet) terminal.line(summary(training, keeper, loss, seconds()));
-    return 0;
+    return keeper.complete ? 0 : 1;
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) throw error;
     terminal.clear();
     if (error === abort.signal.reason) return await stop(training, keeper, args);
-    const { epoch } = training.state, last = keeper.target?.last;
-    const kept = last && keeper.kept.has(last) ? `; the checkpoint of epoch ${epoch} is kept in "${last}"` : "";
+    await keeper.flush();
+    const last = keeper.target?.last;
+    const kept = last && keeper.kept.has(last)
+      ? `; the checkpoint of epoch ${keeper.keptEpoch} is kept in "${last}"`
+      : "";
     throw new Error(`${(error as Error).message}${kept}`);
   } finally {
     for (const signal of SIGNALS) Deno.removeSignalListener(signal, interrupt);

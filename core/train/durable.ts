@@ -13,16 +13,9 @@ function beside(path: string | URL, suffix: string): string | URL {
   return url;
 }
 
-/** A path's folder and last name. */
-function split(path: string | URL): { folder: string | URL; name: string } {
-  if (path instanceof URL) {
-    return {
-      folder: new URL(".", path),
-      name: decodeURIComponent(path.pathname.slice(path.pathname.lastIndexOf("/") + 1)),
-    };
-  }
-  const [, folder, name] = /^(.*[\\/])?([^\\/]*)$/s.exec(path)!;
-  return { folder: folder ?? ".", name: name! };
+/** A path's folder. */
+function folderOf(path: string | URL): string | URL {
+  return path instanceof URL ? new URL(".", path) : /^(.*[\\/])?[^\\/]*$/s.exec(path)![1] ?? ".";
 }
 
 /**
@@ -44,7 +37,7 @@ export async function writeDurably(path: string | URL, text: string): Promise<vo
     await Deno.remove(temporary).catch(() => {});
     throw error;
   }
-  await syncFolder(split(path).folder);
+  await syncFolder(folderOf(path));
 }
 
 /** Brings a renaming to the disk, where the system has that. */
@@ -59,15 +52,11 @@ async function syncFolder(folder: string | URL): Promise<void> {
   }
 }
 
-/** Removes what programs that were killed while they wrote to a path have left beside it. */
-export async function removeLeftovers(path: string | URL): Promise<void> {
-  const { folder, name } = split(path);
-  for await (const entry of Deno.readDir(folder)) {
-    if (!entry.isFile || !entry.name.startsWith(`${name}.`)) continue;
-    if (!/^\.([0-9a-f]{8}\.)?tmp$/.test(entry.name.slice(name.length))) continue;
-    await Deno.remove(
-      folder instanceof URL ? new URL(encodeURIComponent(entry.name), folder) : `${folder}/${entry.name}`,
-    );
+/** Removes what programs that were killed while they wrote to files of a folder have left there. */
+export async function removeLeftovers(folder: string, isOurs: (name: string) => boolean): Promise<void> {
+  for await (const { name, isFile } of Deno.readDir(folder)) {
+    const [, target] = /^(.*\.json)(?:\.[0-9a-f]{8})?\.tmp$/s.exec(name) ?? [];
+    if (isFile && target !== undefined && isOurs(target)) await Deno.remove(`${folder}/${name}`);
   }
 }
 

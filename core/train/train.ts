@@ -197,6 +197,7 @@ export class Training {
   readonly #turns = new Turns();
   readonly #given: TrainOptions;
   #state: TrainingState;
+  #asked: (() => void | Promise<void>) | undefined;
   #bestParameters?: StateDict;
 
   /**
@@ -340,6 +341,14 @@ export class Training {
   }
 
   /**
+   * Runs something once when the update in hand is done, if one is to come, while nothing is under way: a checkpoint
+   * written then goes on to the same bits. Training waits for it; of several that were asked for, the last is run.
+   */
+  atUpdate(run: () => void | Promise<void>): void {
+    this.#asked = run;
+  }
+
+  /**
    * Trains to the last epoch, or to where early stopping ends it; with `restoreBest`, the model then has the parameters
    * of the best epoch. To go on later with more epochs, go on from a state (or checkpoint) of `onEpoch`, before that.
    *
@@ -438,6 +447,13 @@ export class Training {
       await ahead.add(await this.trainer.begin(part, part.targets, { weights, ...how }));
       await this.#turns.offer();
       if (signal?.aborted && how.update) break;
+      if (this.#asked && how.update) {
+        await ahead.drain();
+        this.#state = { epoch, batch, lossSum, correct, gradNormSum, history };
+        const asked = this.#asked;
+        this.#asked = undefined;
+        await asked();
+      }
     }
     await ahead.drain();
     this.#state = { epoch, batch, lossSum, correct, gradNormSum, history };

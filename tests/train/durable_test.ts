@@ -68,11 +68,11 @@ Deno.test({
   },
 });
 
-Deno.test("removeLeftovers() removes what was left of writing to that path alone", async () => {
+Deno.test("removeLeftovers() removes what was left of writing to those files alone", async () => {
   await using place = await Place.make();
   const kept = ["a.json", "a.json.1.tmp", "a.json.0123456g.tmp", "b.json.01234567.tmp", "a.json.lock", "xa.json.tmp"];
   for (const name of [...kept, "a.json.01234567.tmp", "a.json.89abcdef.tmp", "a.json.tmp"]) place.write(name, "");
-  await removeLeftovers(`${place.path}/a.json`);
+  await removeLeftovers(place.path, (name) => name === "a.json");
   assert.deepEqual(place.files(), kept.toSorted());
 });
 

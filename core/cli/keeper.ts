@@ -165,7 +165,13 @@ export class Keeper implements Disposable {
   /** Makes the folder again if somebody has removed it. */
   async #restoreFolder(): Promise<void> {
     const folder = folderOf(this.target!.last);
-    await Deno.mkdir(folder);
+    try {
+      await Deno.mkdir(folder);
+    } catch (error) {
+      // Somebody was faster; what is there now, writing will tell.
+      if (error instanceof Deno.errors.AlreadyExists) return;
+      throw error;
+    }
     this.#owns = true;
     this.kept.clear();
     this.#say(`note: the folder "${folder}" was gone; it was made again`);

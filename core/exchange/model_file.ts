@@ -23,9 +23,9 @@ const KEY = "grutto";
 
 /** The format that a file is in by its first bytes; undefined for any other, a checkpoint in JSON among them. */
 export function modelFormat(bytes: Uint8Array): Exclude<ModelFormat, "onnx"> | undefined {
-  if (isZip(bytes) || bytes[0] === 0x80) return "pt";
   // Behind the length of the header, whose upper half is 0 in any file there can be, stands the header: an object.
-  return bytes[8] === 0x7b && bytes.subarray(4, 8).every((byte) => byte === 0) ? "safetensors" : undefined;
+  if (bytes[8] === 0x7b && bytes.subarray(4, 8).every((byte) => byte === 0)) return "safetensors";
+  return isZip(bytes) || bytes[0] === 0x80 ? "pt" : undefined;
 }
 
 /** The format that a name's ending asks for: `.safetensors`, `.onnx`, or `.pt`, `.pth` and `.bin`; undefined for any other. */

@@ -27,6 +27,7 @@ const CONFIGS: Record<string, ModelConfig> = {
   "3 layers": { ...SMALL, numLayers: 3 },
   bidirectional: { ...SMALL, bidirectional: true, numLayers: 2 },
   "no bias": { ...SMALL, bias: false },
+  "embedding": { ...SMALL, numEmbeddings: 7 },
 };
 
 async function parametersOf(config: ModelConfig): Promise<StateDict> {
@@ -52,8 +53,7 @@ for (const file of ["model.pt", "full.pt", "model.safetensors"]) {
 for (const [name, config] of Object.entries(CONFIGS)) {
   Deno.test(`configFromStateDict finds the options of a model: ${name}`, async () => {
     const found = configFromStateDict(await parametersOf(config));
-    const { numLayers = 1, bidirectional = false, bias = true } = config;
-    assert.deepEqual(found, { ...SMALL, numLayers, bidirectional, bias });
+    assert.deepEqual(found, { ...SMALL, numLayers: 1, bidirectional: false, bias: true, ...config });
   });
 
   for (const format of ["safetensors", "pt"] as const) {
@@ -90,6 +90,9 @@ Deno.test("formats are told by first bytes and by endings", async () => {
   const parameters = await parametersOf(SMALL), formats = (names: string[]) => names.map(modelFormatOf);
   assert.equal(modelFormat(writePt(parameters)), "pt");
   assert.equal(modelFormat(writeSafetensors(parameters)), "safetensors");
+  // A header of 0x580 bytes: its length begins as a pickle does.
+  const bytes = writeSafetensors({}, { text: " ".repeat(0x580 - `{"__metadata__":{"text":""}}`.length) });
+  assert.deepEqual([bytes[0], modelFormat(bytes)], [0x80, "safetensors"]);
   assert.equal(modelFormat(new TextEncoder().encode('{\n "format": "grutto-checkpoint"}')), undefined);
   assert.equal(modelFormat(new Uint8Array(0)), undefined);
   assert.deepEqual(formats(["a.PT", "b/c.pth", "d.bin"]), ["pt", "pt", "pt"]);

@@ -1,0 +1,85 @@
+/**
+ * This side of scripts/pytorch_roundtrip.py: reads PyTorch's files in a folder, writes what it read, and predicts.
+ *
+ *     deno run --allow-read=FOLDER --allow-write=FOLDER scripts/pytorch_roundtrip.ts FOLDER .pt .safetensors
+ *
+ * @module
+ */
+
+import {
+  createModel,
+  exportOnnx,
+  loadModel,
+  type Model,
+  modelFile,
+  modelFormatOf,
+  readModel,
+  readPt,
+  readSafetensors,
+  type Sequences,
+  writeModel,
+  writePt,
+  writeSafetensors,
+} from "../mod.ts";
+
+interface Case {
+  config: {
+    inputs: number;
+    hidden: number;
+    outputs: number;
+    layers: number;
+    bidirectional: boolean;
+    bias: boolean;
+    tokens: number;
+  };
+  x: number[];
+  shape: number[];
+}
+
+const [folder, ...endings] = Deno.args as [string, ...string[]];
+const path = (name: string) => `${folder}/${name}`;
+const cases: Record<string, Case> = JSON.parse(Deno.readTextFileSync(path("cases.json")));
+const results: Record<string, { logits: number[]; weights: number[] }> = {};
+
+async function outputsOf(model: Model, sequences: Sequences) {
+  const { logits, attentionWeights } = await model.forward(sequences);
+  return { logits: [...logits.data], weights: [...attentionWeights.data] };
+}
+
+for (const [name, { config, x, shape }] of Object.entries(cases)) {
+  const sequences: Sequences = config.tokens
+    ? { x: Int32Array.from(x), shape: [...shape, 1] }
+    : { x: Float32Array.from(x), shape };
+  for (const ending of endings) {
+    const bytes = Deno.readFileSync(path(name + ending)), file = readModel(bytes, name + ending);
+    for (const target of endings) {
+      Deno.writeFileSync(path(`${name} from ${ending.slice(1)}${target}`), writeModel(file, modelFormatOf(target)!));
+    }
+    const { model } = await loadModel(bytes);
+    results[name + ending] = await outputsOf(model, sequences);
+    Deno.writeFileSync(path(`${name}.onnx`), exportOnnx(await modelFile(model, { loss: "crossEntropy" })));
+    model.dispose();
+  }
+  using made = await createModel({
+    inputSize: config.inputs,
+    hiddenSize: config.hidden,
+    outputSize: config.outputs,
+    numLayers: config.layers,
+    bidirectional: config.bidirectional,
+    bias: config.bias,
+    numEmbeddings: config.tokens,
+  }, { seed: x.length });
+  for (const ending of endings) {
+    Deno.writeFileSync(path(`${name} made here${ending}`), writeModel(await modelFile(made), modelFormatOf(ending)!));
+  }
+  results[`${name} made here`] = await outputsOf(made, sequences);
+}
+for (const ending of endings) {
+  const bytes = Deno.readFileSync(path(`special${ending}`));
+  const { tensors } = ending === ".pt" ? readPt(bytes) : readSafetensors(bytes);
+  for (const target of endings) {
+    const written = target === ".pt" ? writePt(tensors) : writeSafetensors(tensors);
+    Deno.writeFileSync(path(`special from ${ending.slice(1)}${target}`), written);
+  }
+}
+Deno.writeTextFileSync(path("results.json"), JSON.stringify(results));

@@ -55,7 +55,7 @@ Deno.test("readRecords() reads JSON, in an array or line by line", async () => {
   const array = `[${lines.trim().replaceAll("\n", ",\n")}]`;
   for (const [name, text] of [["a.jsonl", lines], ["a.json", lines], ["a.json", array], ["-", array], ["-", lines]]) {
     const records = await read(name!, text!);
-    assert.deepEqual(records.map(short), expected, name);
+    assert.deepEqual(records.map(short), expected, name!);
     assert.deepEqual(records.map(({ place }) => place), [1, 2, 3].map((line) => `${name}, line ${line}`));
     assert.deepEqual(records.map(({ id, weight, missing }) => [id, weight, missing]), [
       ["7", undefined, "line 1, x[1][1]"],

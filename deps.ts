@@ -16,3 +16,6 @@ export const loadValibot = (): Promise<typeof import("npm:valibot@1.5.0")> => im
 /** Parses CSV with quoted cells. Loaded when a file has some. */
 export const loadCsvParse = (): Promise<typeof import("npm:csv-parse@7.0.3/sync")> =>
   import("npm:csv-parse@7.0.3/sync");
+
+/** Packs and unpacks the arrays of .npz files. Loaded when there is one. */
+export const loadFflate = (): Promise<typeof import("npm:fflate@0.8.3/browser")> => import("npm:fflate@0.8.3/browser");

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { readArff } from "./arff.ts";
+import { readNpyRecords, readNpyTable, readNpzRecords } from "./arrays.ts";
 import { malformed, unusable } from "./bad_data.ts";
 import { Blocks } from "./blocks.ts";
 import { readCsv } from "./csv.ts";
@@ -30,7 +32,7 @@ const ENDINGS: Readonly<Record<string, Format>> = {
 const FORMATS: readonly string[] = ["csv", "json", "jsonl", "ts", "arff", "ucr", "npy", "npz", "text"];
 
 /** The type of each option's value, in words; "column" is a name or a number. */
-const OPTIONS: Readonly<Record<keyof ReadOptions, "text" | "column" | "columns" | "yes or no" | "bytes">> = {
+const OPTIONS: Readonly<Record<keyof ReadOptions, "text" | "column" | "columns" | "yes or no" | "bytes" | "input">> = {
   format: "text",
   delimiter: "text",
   header: "yes or no",
@@ -43,11 +45,12 @@ const OPTIONS: Readonly<Record<keyof ReadOptions, "text" | "column" | "columns" 
   textColumn: "column",
   xKey: "text",
   yKey: "text",
+  labelsFrom: "input",
   maxLineBytes: "bytes",
   maxBytes: "bytes",
 };
 
-const MAX_LINE = 2 ** 24;
+const MAX_LINE = 2 ** 24, MAX_BYTES = 2 ** 28;
 
 function checkOptions(name: string, options: ReadOptions): void {
   const isColumn = (value: unknown) => typeof value === "string" || Number.isInteger(value);
@@ -61,6 +64,8 @@ function checkOptions(name: string, options: ReadOptions): void {
       ? typeof value === "boolean"
       : type === "bytes"
       ? Number.isSafeInteger(value) && (value as number) > 0
+      : type === "input"
+      ? typeof value === "object" && value !== null && typeof (value as Input).stream === "function"
       : type === "column"
       ? isColumn(value)
       : Array.isArray(value) && value.every(isColumn);
@@ -91,7 +96,7 @@ function formatOfBytes(head: Uint8Array): Format | undefined {
 }
 
 /** The format that the first line tells: of a table, of the archive, or of text. */
-function formatOfLine(line: string, input: Input, options: ReadOptions): Format {
+function formatOfLine(line: string, input: Input, options: ReadOptions): "csv" | "ucr" | "text" {
   if (input.label !== undefined) return "text";
   const { header, delimiter, sequenceColumn, timeColumn, labelColumns, weightColumn, featureColumns, textColumn } =
     options;
@@ -152,6 +157,9 @@ export async function readRecords(input: Input, options: ReadOptions = {}): Prom
     let source: RecordSource;
     if (format === "json") {
       source = await readJson(new Blocks(name, bytes, "}".charCodeAt(0), limit), limit);
+    } else if (format === "npy" || format === "npz") {
+      const readArrays = format === "npy" ? readNpyRecords : readNpzRecords;
+      source = await readArrays(name, bytes, input, options, options.maxBytes ?? MAX_BYTES);
     } else {
       const lines = new Lines(name, bytes, limit);
       format ??= formatOfLine(await lines.peek() ?? "", input, options);
@@ -171,8 +179,12 @@ export async function readRecords(input: Input, options: ReadOptions = {}): Prom
         case "ucr":
           source = await readArchive(lines);
           break;
+        case "arff":
+          source = await readArff(lines, input, options);
+          break;
         default:
-          throw unusable(name, `format ${format} is not there yet`);
+          format satisfies never;
+          throw new TypeError(format);
       }
     }
     return { ...source, records: guarded(source, input, close) };
@@ -207,7 +219,8 @@ export async function readTable(input: Input, options: ReadOptions = {}): Promis
   try {
     if (!head.length) throw malformed(input.name, "the file is empty");
     const format = options.format ?? formatOf(input.name) ?? formatOfBytes(head) ?? "csv";
-    if (format !== "csv") throw unusable(input.name, `a table of series must be csv, got ${format}`);
+    if (format === "npy") return await readNpyTable(input.name, bytes, options.maxBytes ?? MAX_BYTES);
+    if (format !== "csv") throw unusable(input.name, `a table of series must be csv or npy, got ${format}`);
     return await readCsvTable(lines, options, limit);
   } finally {
     await close();

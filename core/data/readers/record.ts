@@ -81,11 +81,13 @@ export interface ReadOptions {
   textColumn?: string | number;
   /** npz: the array of sequences. Default "x" or "X", or the only one. */
   xKey?: string;
-  /** npz: the array of labels. Default "y" or "Y", if there is one. */
+  /** npz: the array of labels. Default "y" or "Y", if there is one. Lengths of sequences are in "lengths", if there is one. */
   yKey?: string;
+  /** npy: where the labels are, a `.npy` (N) or (N, O). */
+  labelsFrom?: Input;
   /** The longest line in bytes. Default 16 MiB. */
   maxLineBytes?: number;
-  /** npz: the largest file, and the most that its arrays may unpack to, in bytes. Default 256 MiB. */
+  /** npz: the largest file, and the most that its arrays may unpack to, in bytes; npy: the largest row. Default 256 MiB. */
   maxBytes?: number;
 }
 

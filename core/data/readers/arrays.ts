@@ -1,0 +1,272 @@
+/**
+ * Sequences in NumPy's arrays: (N, T) are N sequences of one channel, (N, T, I) of I channels. A `.npz` has them as x, with
+ * y (N), or (N, O), for the labels, and lengths (N) where they vary. A `.npy` has its labels in a file of their own.
+ *
+ * @module
+ */
+
+import { loadFflate } from "../../../deps.ts";
+import { bare, malformed, outOfRange, show, unusable } from "./bad_data.ts";
+import { ByteReader, type NpyArray, type NpyHead, readNpyHead, writeNpy } from "./npy.ts";
+import { checkFinite } from "./numbers.ts";
+import { open } from "./open.ts";
+import type { Input, ReadOptions, RecordSource, SequenceRecord, Table } from "./record.ts";
+import { readZip, unpack, type ZipEntry } from "./zip.ts";
+
+/** Elements of an array, a row after the other. */
+class Rows {
+  readonly head: NpyHead;
+  /** What errors call it. */
+  readonly name: string;
+  /** Elements in a row. */
+  readonly width: number;
+  readonly #bytes: ByteReader;
+
+  private constructor(name: string, head: NpyHead, bytes: ByteReader) {
+    this.name = name;
+    this.head = head;
+    this.width = head.shape.slice(1).reduce((a, b) => a * b, 1);
+    this.#bytes = bytes;
+  }
+
+  static async open(name: string, stream: AsyncIterable<Uint8Array>, limit: number): Promise<Rows> {
+    const bytes = new ByteReader(stream), head = await readNpyHead(name, bytes), rows = new Rows(name, head, bytes);
+    if (!(rows.width * head.size <= limit)) {
+      throw outOfRange(name, `a row of shape [${head.shape}] is larger than ${limit} bytes, the limit (maxBytes)`);
+    }
+    return rows;
+  }
+
+  /** The bytes of the next row. */
+  async next(row: number): Promise<DataView<ArrayBuffer>> {
+    const size = this.width * this.head.size, bytes = await this.#bytes.read(size);
+    if (bytes.length < size) {
+      throw malformed(this.name, `the file ends in row ${row + 1} of ${this.head.shape[0]}`);
+    }
+    return new DataView(bytes.buffer);
+  }
+
+  /** Holds that nothing follows the last row. */
+  async end(): Promise<void> {
+    if ((await this.#bytes.read(1)).length) {
+      throw malformed(this.name, `the file goes on after its ${this.head.shape[0]} rows`);
+    }
+  }
+}
+
+/** What belongs to the sequences. */
+interface Parts {
+  readonly x: Rows;
+  readonly labels?: readonly (readonly string[] | undefined)[];
+  readonly lengths?: readonly number[];
+}
+
+/** Checks the shape of the sequences, and what belongs to them. */
+function checkShape({ x, labels, lengths }: Parts): { count: number; steps: number; channels: number } {
+  const { shape, isText } = x.head, dimensions = shape.length;
+  if (isText ? dimensions !== 1 : dimensions !== 2 && dimensions !== 3) {
+    const wanted = isText ? "(N), texts," : "(N, T) or (N, T, I)";
+    throw unusable(x.name, `shape must be ${wanted}, got [${shape}]`);
+  }
+  const [count, steps, channels] = [shape[0]!, shape[1] ?? 1, shape[2] ?? 1];
+  if (!steps || !channels) throw malformed(x.name, `sequences must have steps and channels, got shape [${shape}]`);
+  for (const [what, list] of [["labels", labels], ["lengths", lengths]] as const) {
+    if (list && list.length !== count) {
+      throw malformed(x.name, `there must be as many ${what} as sequences, ${count}, got ${list.length}`);
+    }
+  }
+  for (const [n, length] of lengths?.entries() ?? []) {
+    if (!Number.isInteger(length) || length < 1 || length > steps) {
+      throw outOfRange(x.name, `lengths[${n}] must be a whole number from 1 to ${steps}, got ${length}`);
+    }
+  }
+  return { count, steps, channels };
+}
+
+async function* records(parts: Parts): AsyncGenerator<SequenceRecord, void> {
+  const { x, labels, lengths } = parts, { count, steps, channels } = checkShape(parts), { name, head } = x;
+  for (let n = 0; n < count; n++) {
+    const view = await x.next(n),
+      about = { ...labels?.[n] && { labels: labels[n] }, place: `${name}, sequence ${n + 1}` };
+    if (head.isText) {
+      yield { text: head.get(view, 0) as string, steps: 0, channels: 0, ...about };
+      continue;
+    }
+    const length = lengths?.[n] ?? steps, size = length * channels;
+    const values = head.isFloat32 ? new Float32Array(view.buffer, 0, size) : new Float32Array(size);
+    let missing: string | undefined;
+    const where = (i: number) => `sequence ${n + 1}, step ${Math.floor(i / channels) + 1}, channel ${i % channels + 1}`;
+    for (let i = 0; i < size; i++) {
+      const value = head.isFloat32 ? values[i]! : Number(head.get(view, i * head.size));
+      if (value !== value) missing ??= where(i);
+      else checkFinite(name, () => where(i), value);
+      values[i] = value;
+    }
+    yield { values, steps: length, channels, ...about, ...missing !== undefined && { missing } };
+  }
+  await x.end();
+}
+
+/** All elements of a small array, as rows of texts. */
+async function texts(rows: Rows, limit: number): Promise<string[][]> {
+  const { head, width, name } = rows, count = head.shape[0]!, found: string[][] = [];
+  if (count * width * head.size > limit) {
+    throw outOfRange(name, `shape [${head.shape}] is larger than ${limit} bytes, the limit (maxBytes)`);
+  }
+  for (let n = 0; n < count; n++) {
+    const view = await rows.next(n);
+    found.push(Array.from({ length: width }, (_, i) => String(head.get(view, i * head.size))));
+  }
+  await rows.end();
+  return found;
+}
+
+/** Labels (N) or (N, O). */
+async function labelsOf(rows: Rows, limit: number): Promise<(string[] | undefined)[]> {
+  const { shape } = rows.head;
+  if ((shape.length !== 1 && shape.length !== 2) || !rows.width) {
+    throw unusable(rows.name, `shape of labels must be (N) or (N, O), got [${shape}]`);
+  }
+  return (await texts(rows, limit)).map((row, n) => {
+    if (!rows.head.isText) {
+      if (row.includes("NaN")) return undefined;
+      for (const label of row) checkFinite(rows.name, () => `label ${n + 1}`, Number(label));
+    }
+    return row.includes("") ? undefined : row;
+  });
+}
+
+/** Lengths (N). */
+async function lengthsOf(rows: Rows, limit: number): Promise<number[]> {
+  const { shape, isText } = rows.head;
+  if (isText || shape.length !== 1) throw unusable(rows.name, `shape must be (N), of numbers, got [${shape}]`);
+  return (await texts(rows, limit)).flat().map(Number);
+}
+
+/** Holds that there are labels, unless they may be absent. */
+function checkLabels(name: string, labels: readonly unknown[] | undefined, input: Input, options: ReadOptions): void {
+  if (options.optionalLabels || input.label !== undefined || options.labelColumns?.length === 0) return;
+  if (!labels) {
+    throw unusable(name, "the file has no labels: they are y of a .npz, or a .npy of their own (labelsFrom)");
+  }
+  const none = labels.indexOf(undefined);
+  if (none >= 0) throw malformed(name, `sequence ${none + 1} has no label`);
+}
+
+/** Reads sequences from a `.npy`. */
+export async function readNpyRecords(
+  name: string,
+  bytes: AsyncIterable<Uint8Array>,
+  input: Input,
+  options: ReadOptions,
+  limit: number,
+): Promise<RecordSource> {
+  let labels: (string[] | undefined)[] | undefined;
+  if (options.labelsFrom) {
+    const { bytes, close } = await open(options.labelsFrom);
+    try {
+      labels = await labelsOf(await Rows.open(options.labelsFrom.name, bytes, limit), limit);
+    } finally {
+      await close();
+    }
+  }
+  const parts = { x: await Rows.open(name, bytes, limit), labels };
+  checkLabels(name, labels, input, options);
+  checkShape(parts);
+  return { format: "npy", records: records(parts) };
+}
+
+/** Reads sequences from a `.npz`. */
+export async function readNpzRecords(
+  name: string,
+  stream: AsyncIterable<Uint8Array>,
+  input: Input,
+  options: ReadOptions,
+  limit: number,
+): Promise<RecordSource> {
+  const bytes = await new ByteReader(stream).read(limit + 1);
+  if (bytes.length > limit) throw outOfRange(name, `the file is larger than ${limit} bytes, the limit (maxBytes)`);
+  const entries = new Map<string, ZipEntry>();
+  for (const entry of readZip(name, bytes)) {
+    const key = entry.name.replace(/\.npy$/, "");
+    if (entries.has(key)) throw malformed(name, `it has two arrays that are called ${bare(key)}`);
+    entries.set(key, entry);
+  }
+  const have = [...entries.keys()].slice(0, 8).map(bare).join(", ") || "nothing";
+  let left = limit;
+  const rows = async (key: string) => {
+    const entry = entries.get(key);
+    if (!entry) throw unusable(name, `there is no array ${bare(key)}: it has ${have}`);
+    const array = await unpack(name, entry, left);
+    left -= array.length;
+    return await Rows.open(`${name}, ${bare(key)}`, pieces(array), limit);
+  };
+  const first = (keys: readonly string[]) => keys.find((key) => entries.has(key));
+  const xKey = options.xKey ?? first(["x", "X"]) ?? (entries.size === 1 ? [...entries.keys()][0]! : undefined);
+  if (xKey === undefined) throw unusable(name, `there is no array x: say which one it is (xKey): it has ${have}`);
+  const yKey = options.yKey ?? first(["y", "Y"]);
+  const labels = yKey === undefined ? undefined : await labelsOf(await rows(yKey), limit);
+  checkLabels(name, labels, input, options);
+  const lengths = entries.has("lengths") ? await lengthsOf(await rows("lengths"), limit) : undefined;
+  const parts = { x: await rows(xKey), labels, lengths };
+  checkShape(parts);
+  return { format: "npz", records: records(parts) };
+}
+
+async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
+  for (let at = 0; at < bytes.length; at += 1 << 18) yield bytes.subarray(at, at + (1 << 18));
+}
+
+/** Reads a table from a `.npy` (rows, columns), or (rows); columns are called "0", "1", …. */
+export async function readNpyTable(name: string, bytes: AsyncIterable<Uint8Array>, limit: number): Promise<Table> {
+  const rows = await Rows.open(name, bytes, limit), { shape, isText, get, size } = rows.head;
+  if (isText || (shape.length !== 1 && shape.length !== 2) || !rows.width) {
+    throw unusable(name, `shape must be (rows) or (rows, columns), of numbers, got [${shape}]`);
+  }
+  const count = shape[0]!, columns = Array.from({ length: rows.width }, (_, i) => String(i));
+  if (!count) throw malformed(name, "there are no rows");
+  if (!(count * rows.width * 8 <= limit)) {
+    throw outOfRange(name, `shape [${shape}] is larger than ${limit} bytes, the limit (maxBytes)`);
+  }
+  const numbers: number[][] = columns.map(() => []), missing: (string | undefined)[] = columns.map(() => undefined);
+  for (let n = 0; n < count; n++) {
+    const view = await rows.next(n);
+    for (let i = 0; i < rows.width; i++) {
+      const value = Number(get(view, i * size));
+      if (value !== value) missing[i] ??= `row ${n + 1}`;
+      else checkFinite(name, () => `row ${n + 1}, column ${i}`, value);
+      numbers[i]!.push(value);
+    }
+  }
+  await rows.end();
+  const values = numbers.map((list) => Float64Array.from(list));
+  return { name, columns, values, rows: count, missing, place: (row) => `${name}, row ${row + 1}` };
+}
+
+/**
+ * Arrays as a `.npz` file, packed.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { readRecords, writeNpz } from "@grutto/grutto";
+ *
+ * const bytes = await writeNpz({
+ *   x: { shape: [1, 2, 2], data: Float32Array.of(1, 2, 3, 4) },
+ *   y: { shape: [1], data: Int32Array.of(7) },
+ * });
+ * const { records } = await readRecords({ name: "data.npz", stream: () => new Blob([bytes]).stream() });
+ * const [record] = await Array.fromAsync(records);
+ * assert.deepEqual([record!.steps, record!.channels, record!.labels], [2, 2, ["7"]]);
+ * ```
+ */
+export async function writeNpz(arrays: Readonly<Record<string, NpyArray>>): Promise<Uint8Array<ArrayBuffer>> {
+  const { zipSync } = await loadFflate();
+  for (const key of Object.keys(arrays)) {
+    if (!/^[^/\\]+$/.test(key)) throw new TypeError(`Cannot write arrays: a name must have no slash, got ${show(key)}`);
+  }
+  // A list of entries, since "__proto__" may be a name: fflate goes over own properties alone.
+  const files = Object.create(null) as Record<string, Uint8Array>;
+  for (const [key, array] of Object.entries(arrays)) files[`${key}.npy`] = writeNpy(array);
+  return zipSync(files, { mtime: new Date(1980, 0, 1) }) as Uint8Array<ArrayBuffer>;
+}

@@ -159,6 +159,9 @@ export {
   readModel,
   writeModel,
 } from "./core/exchange/model_file.ts";
+export { formatConfusion, formatMetrics } from "./core/report/format_metrics.ts";
+export { pickByError, pickExamples, type PickOptions } from "./core/report/pick_examples.ts";
+export { plotHistory, type PlotOptions } from "./core/report/plot_history.ts";
 export { htmlReport } from "./core/report/html_report.ts";
 export { EventWriter } from "./core/report/tensorboard.ts";
 export type {

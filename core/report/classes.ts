@@ -74,8 +74,8 @@ function noteOf(matrix: ConfusionMatrix & { merged: number }): Content {
   );
 }
 
-function matrixOf(matrix: ConfusionMatrix): Content {
-  const { labels, counts } = matrix, size = labels.length;
+function matrixOf(matrix: ConfusionMatrix & { merged: number }): Content {
+  const { labels, counts, merged } = matrix, size = labels.length;
   const kind = roomy(matrix) ? "small" : size > 14 ? "large" : "";
   const upright = labels.some((label) => label.length > (size > 6 ? 4 : 9));
   return (
@@ -108,7 +108,7 @@ function matrixOf(matrix: ConfusionMatrix): Content {
           "tbody",
           {},
           counts.map((row, i) => {
-            const all = sum(row);
+            const all = sum(row), one = !merged || i < size - 1;
             return el(
               "tr",
               {},
@@ -118,7 +118,7 @@ function matrixOf(matrix: ConfusionMatrix): Content {
                 return el(
                   "td",
                   {
-                    class: `${shade(share)}${i === j ? " yes" : ""}`,
+                    class: `${shade(share)}${i === j && one ? " yes" : ""}`,
                     title: count
                       ? `${labels[i]} taken for ${labels[j]}: ${count} of ${all}, ${percent(share)}`
                       : undefined,
@@ -127,7 +127,7 @@ function matrixOf(matrix: ConfusionMatrix): Content {
                   kind === "small" && count > 0 && el("small", {}, percent(share)),
                 );
               }),
-              el("td", {}, all ? percent(row[i]! / all) : "–"),
+              el("td", {}, all && one ? percent(row[i]! / all) : "–"),
             );
           }),
         ),

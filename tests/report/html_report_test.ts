@@ -226,7 +226,7 @@ Deno.test("htmlReport() keeps long data small, and says what it leaves out", () 
     })),
   });
   tags(page);
-  assert.ok(page.length < 6e6, `${page.length} characters`);
+  assert.ok(page.length < 2.5e6, `${page.length} characters`);
   for (
     const words of [
       "Every 10 epochs in numbers",

@@ -21,7 +21,6 @@ export function plain(text: string): string {
 export function widthOf(coloured: string): number {
   // deno-lint-ignore no-control-regex
   const text = coloured.replaceAll(/\x1b\[\d+m/g, "");
-  // deno-lint-ignore no-control-regex
   if (/^[\x20-\x7e]*$/.test(text)) return text.length;
   let width = 0;
   for (const { segment } of GRAPHEMES.segment(text)) width += NONE.test(segment) ? 0 : WIDE.test(segment) ? 2 : 1;

@@ -78,7 +78,7 @@ Deno.test("plotHistory() draws a line that is constant, one epoch, and lines wit
   assert.match(plotHistory(epochs(9, () => ({})), { columns: 40, rows: 9 }), /1 ┤⠤{30,}|1 ┤⠒{30,}|1 ┤⣀{30,}|1 ┤⠉{30,}/);
   const one = plotHistory(epochs(1, () => ({ testLoss: 2 })), { columns: 40, rows: 9 });
   assert.match(one, /●[^]*○|○[^]*●/);
-  assert.match(one, /● training   ○ validation/);
+  assert.ok(one.includes("● training   ○ validation"));
   const gaps = epochs(9, (epoch) => ({ trainLoss: epoch % 2 ? 1 : NaN, testLoss: epoch % 3 ? undefined : Infinity }));
   assert.equal(plotHistory(gaps, { columns: 40, rows: 9 }).match(/●/g)?.length, 5);
   assert.equal(plotHistory([]), "");

@@ -1,9 +1,12 @@
-/** Reads the PyTorch fixtures in tests/testdata/golden and holds results to them. */
+/**
+ * Reads the PyTorch fixtures in tests/testdata/golden and holds results to them. Those for tokens and weights were made by
+ * scripts/fixtures/golden.py.
+ */
 
 import { pathToFileURL } from "node:url";
-import type { NamedArray, Sequences, Targets } from "../core/model/model.ts";
+import type { GradientOptions, NamedArray, Sequences, Targets } from "../core/model/model.ts";
 import type { ModelConfig } from "../core/model/config.ts";
-import type { LossName } from "../core/model/head.ts";
+import type { LossOptions } from "../core/model/head.ts";
 import type { OptimizerName } from "../core/train/optimizer.ts";
 import type { TrainerOptions } from "../core/train/trainer.ts";
 
@@ -32,7 +35,8 @@ export interface Trajectory {
     optimizer: { name: string } & Record<string, unknown>;
     clip_norm?: number;
     clip_value?: number;
-    steps: number[];
+    /** Sequences of each part that a batch is handed over in. Default: one part. */
+    parts?: number[];
   };
   params: StoredTensors;
   batches: StoredTensors[];
@@ -54,6 +58,11 @@ interface StoredConfig {
   loss: "bce" | "ce" | "mse";
   bidirectional: boolean;
   bias: boolean;
+  /** Tokens, or 0. */
+  vocabulary?: number;
+  padding?: number | null;
+  class_weights?: number[] | null;
+  pos_weight?: number[] | null;
 }
 
 const FOLDER = new URL("./testdata/golden/", import.meta.url);
@@ -97,32 +106,77 @@ export function named(tensors: StoredTensors): Record<string, NamedArray> {
 
 const LOSS_NAMES = { bce: "bce", ce: "crossEntropy", mse: "mse" } as const;
 
-export function configOf({ shape: [, , I, H, layers], outputs, bidirectional, bias }: StoredConfig): ModelConfig {
-  return { inputSize: I, hiddenSize: H, outputSize: outputs, numLayers: layers, bidirectional, bias };
+export function configOf(
+  { shape: [, , I, H, layers], outputs, bidirectional, bias, vocabulary, padding }: StoredConfig,
+): ModelConfig {
+  const tokens = { numEmbeddings: vocabulary ?? 0, paddingIdx: padding ?? undefined };
+  return { inputSize: I, hiddenSize: H, outputSize: outputs, numLayers: layers, bidirectional, bias, ...tokens };
+}
+
+/** What weighs a loss. */
+function weightsOf({ class_weights, pos_weight }: StoredConfig): Omit<LossOptions, "loss"> {
+  return { classWeights: class_weights ?? undefined, posWeight: pos_weight ?? undefined };
 }
 
 /** A stored batch as the public face takes it. */
 export function batchOf(
   config: StoredConfig,
   inputs: StoredTensors,
-): { sequences: Sequences; targets: Targets; loss: LossName; dropoutMask?: Float32Array } {
-  const { x, h0, labels, lengths, dropout_mask } = inputs;
+): { sequences: Sequences; targets: Targets } & GradientOptions {
+  const { x, h0, labels, lengths, dropout_mask, weights } = inputs;
   const floats = (t: StoredTensor) => Float32Array.from(numbers(t));
   return {
     sequences: {
-      x: floats(x!),
+      x: config.vocabulary ? Int32Array.from(numbers(x!)) : floats(x!),
       shape: x!.shape,
       h0: floats(h0!),
       ...lengths && { lengths: Int32Array.from(numbers(lengths)) },
     },
     targets: config.loss === "ce" ? Int32Array.from(numbers(labels!)) : floats(labels!),
     loss: LOSS_NAMES[config.loss],
+    ...weightsOf(config),
+    ...weights && { weights: floats(weights) },
     ...dropout_mask && { dropoutMask: floats(dropout_mask) },
   };
 }
 
+/** A batch in parts of so many sequences each. */
+export function partsOf(
+  { shape: [B, , , , layers], bidirectional }: StoredConfig,
+  { sequences, targets, weights, ...rest }: ReturnType<typeof batchOf>,
+  counts: number[] = [B],
+): ReturnType<typeof batchOf>[] {
+  let first = 0;
+  return counts.map((count) => {
+    // Rows `first` to `first + count` of each of so many blocks.
+    const cut = <A extends Float32Array | Int32Array>(array: A, blocks = 1): A => {
+      const width = array.length / B / blocks, rows = array.slice(0, blocks * count * width);
+      for (let block = 0; block < blocks; block++) {
+        const start = (block * B + first) * width;
+        rows.set(array.subarray(start, start + count * width), block * count * width);
+      }
+      return rows as A;
+    };
+    const { x, shape, lengths, h0 } = sequences;
+    const part = {
+      sequences: {
+        x: cut(x),
+        shape: [count, ...shape.slice(1)],
+        lengths: lengths && cut(lengths),
+        h0: cut(h0!, layers * (bidirectional ? 2 : 1)),
+      },
+      targets: cut(targets),
+      weights: weights && cut(weights),
+      ...rest,
+    };
+    first += count;
+    return part;
+  });
+}
+
 /** The trainer of a trajectory. Whatever it does not know is an error, so that no setting is passed over. */
-export function trainerOptionsOf({ loss, optimizer, clip_norm, clip_value }: Trajectory["config"]): TrainerOptions {
+export function trainerOptionsOf(config: Trajectory["config"]): TrainerOptions {
+  const { loss, optimizer, clip_norm, clip_value } = config;
   const { name, lr, weight_decay, ...rest } = optimizer;
   const own = { learningRate: lr, weightDecay: weight_decay, ...rest };
   const given = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
@@ -131,6 +185,7 @@ export function trainerOptionsOf({ loss, optimizer, clip_norm, clip_value }: Tra
     optimizer: { name: name.toLowerCase() as OptimizerName, ...given },
     clipNorm: clip_norm,
     clipValue: clip_value,
+    ...weightsOf(config),
   };
 }
 

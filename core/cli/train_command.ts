@@ -166,6 +166,7 @@ export async function trainCommand(args: Arguments): Promise<number> {
       validation: targetsFor(loss, data.test),
       signal: abort.signal,
       state: resumed?.training?.state,
+      bestParameters: resumed?.training?.bestParameters,
       onBatch(progress) {
         if (!args.quiet) terminal.progress(() => progressLine(progress, { first, epochs, seconds: seconds() }));
       },

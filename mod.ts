@@ -44,7 +44,6 @@ export {
   subset,
 } from "./core/data/dataset.ts";
 export {
-  type NumberInputs,
   Pipeline,
   type PipelineOptions,
   type PipelineState,
@@ -52,6 +51,7 @@ export {
   type PreparedSequences,
   type TokenInputs,
 } from "./core/data/pipeline.ts";
+export type { NumberInputs } from "./core/data/numbers.ts";
 export type { Decoded, LabelState, LabelTask, Task } from "./core/data/labels.ts";
 export type { MissingPolicy, ScalingState } from "./core/data/scaling.ts";
 export type { Normalization, TokenUnit, VocabularyState } from "./core/data/vocabulary.ts";

@@ -14,11 +14,14 @@ import {
   everyNth,
   type ForecastOptions,
   ForecastPipeline,
+  type Input,
   Pipeline,
   type PipelineOptions,
+  type ReadOptions,
+  readRecords,
+  readTable,
   type RowRange,
   type SequenceRecord,
-  type Table,
 } from "../mod.ts";
 
 /** Inputs and targets as arrays without padding. */
@@ -33,42 +36,12 @@ type Prepared = { readonly train: Part; readonly test: Part; readonly vocab: num
 const [data, python] = Deno.args;
 if (!data || !python) throw new TypeError("Give the folder of the data, and a Python with numpy and torch");
 
-const lines = (path: string) =>
-  Deno.readTextFileSync(`${data}/${path}`).split("\n").map((line) => line.replace(/\r$/, ""));
-
-function record(columns: readonly (readonly string[])[], label: string, place: string): SequenceRecord {
-  const steps = columns[0]!.length, channels = columns.length, values = new Float32Array(steps * channels);
-  for (let t = 0; t < steps; t++) columns.forEach((column, c) => values[t * channels + c] = Number(column[t]));
-  return { values, steps, channels, labels: [label], place };
+function input(path: string, label?: string): Input {
+  return { name: path, label, stream: async () => (await Deno.open(`${data}/${path}`)).readable };
 }
 
-/** A file of the UCR and UEA archive. */
-function archive(path: string): SequenceRecord[] {
-  const all = lines(path);
-  if (!path.endsWith(".ts")) {
-    return all.filter((line) => line.trim()).map((line, i) => {
-      const [label, ...values] = line.trim().split(/\s+/);
-      return record([values], String(Math.trunc(Number(label))), `${path}, line ${i + 1}`);
-    });
-  }
-  const start = all.findIndex((line) => line.trim().toLowerCase() === "@data") + 1;
-  return all.slice(start).filter((line) => line.trim()).map((line, i) => {
-    const parts = line.trim().split(":"), label = parts.pop()!;
-    return record(parts.map((part) => part.split(",")), label, `${path}, line ${start + i + 1}`);
-  });
-}
-
-function text(line: string, label: string, place: string): SequenceRecord {
-  return { text: line, steps: 0, channels: 0, labels: [label], place };
-}
-
-function table(name: string): Table {
-  const [head, ...rows] = lines(`forecast/${name}.csv`).filter((line) => line).map((line) =>
-    line.split(",").map((cell) => cell.replace(/^"(.*)"$/, "$1"))
-  );
-  const columns = head!.slice(1);
-  const values = columns.map((_, c) => Float64Array.from(rows, (row) => Number(row[c + 1])));
-  return { name, columns, values, rows: rows.length };
+async function records(path: string, label?: string, options?: ReadOptions): Promise<SequenceRecord[]> {
+  return await Array.fromAsync((await readRecords(input(path, label), options)).records);
 }
 
 /** What a pipeline fitted on one part makes of both. */
@@ -82,51 +55,41 @@ function prepare(train: SequenceRecord[], test: SequenceRecord[], options: Pipel
   return { train: part(train), test: part(test), vocab: pipeline.numEmbeddings };
 }
 
-function split(records: SequenceRecord[], groups?: string[]): [SequenceRecord[], SequenceRecord[]] {
-  const { train, test } = everyNth(records.length, 5, groups);
-  return [Array.from(train, (i) => records[i]!), Array.from(test, (i) => records[i]!)];
+/** Items 0, 5, 10, … of each file to test on. */
+function split(files: SequenceRecord[][]): [SequenceRecord[], SequenceRecord[]] {
+  const all = files.flat(), { train, test } = everyNth(all.length, 5, files.flatMap((file, i) => file.map(() => i)));
+  return [Array.from(train, (i) => all[i]!), Array.from(test, (i) => all[i]!)];
 }
 
-function forecast(name: string, options: ForecastOptions, train: RowRange, test: RowRange): Prepared {
-  const series = table(name), pipeline = ForecastPipeline.fit(series, options, train);
+async function forecast(name: string, options: ForecastOptions, train: RowRange, test: RowRange): Promise<Prepared> {
+  const table = await readTable(input(`forecast/${name}.csv`)), pipeline = ForecastPipeline.fit(table, options, train);
   const part = (rows: RowRange): Part => {
-    const { x, shape: [N, T], targets: y } = pipeline.dataset(series, rows);
+    const { x, shape: [N, T], targets: y } = pipeline.dataset(table, rows);
     return { x, lengths: new Int32Array(N).fill(T), y };
   };
   return { train: part(train), test: part(test), vocab: 0 };
 }
 
-const ucr = (name: string, ending: string, options: PipelineOptions = {}) => () =>
-  prepare(
-    archive(`classification/${name}/${name}_TRAIN.${ending}`),
-    archive(`classification/${name}/${name}_TEST.${ending}`),
-    options,
-  );
+const archive = (name: string, ending: string, options?: PipelineOptions) => async () => {
+  const path = `classification/${name}/${name}`;
+  return prepare(await records(`${path}_TRAIN.${ending}`), await records(`${path}_TEST.${ending}`), options);
+};
 
-const TASKS: Record<string, () => Prepared> = {
-  ItalyPowerDemand: ucr("ItalyPowerDemand", "ts"),
-  ArrowHead: ucr("ArrowHead", "ts", { patch: 5 }),
-  BasicMotions: ucr("BasicMotions", "ts"),
-  JapaneseVowels: ucr("JapaneseVowels", "ts"),
-  SyntheticControl: ucr("SyntheticControl", "txt"),
-  names() {
-    const files = [...Deno.readDirSync(`${data}/text/names`)].map(({ name }) => name).filter((name) =>
-      name.endsWith(".txt")
-    ).sort();
-    const records = files.flatMap((file) =>
-      lines(`text/names/${file}`).filter((line) => line.trim()).map((line) => text(line, file.slice(0, -4), file))
-    );
-    const [train, test] = split(records, records.map(({ place }) => place));
+const TASKS: Record<string, () => Promise<Prepared>> = {
+  ItalyPowerDemand: archive("ItalyPowerDemand", "ts"),
+  ArrowHead: archive("ArrowHead", "ts", { patch: 5 }),
+  BasicMotions: archive("BasicMotions", "ts"),
+  JapaneseVowels: archive("JapaneseVowels", "ts"),
+  SyntheticControl: archive("SyntheticControl", "txt"),
+  async names() {
+    const names = [...Deno.readDirSync(`${data}/text/names`)].map(({ name }) => name).sort();
+    const files = await Promise.all(names.map((name) => records(`text/names/${name}`, name, { format: "text" })));
+    const [train, test] = split(files);
     return prepare(train, test, { tokens: "characters", normalize: "ascii", maxLength: 20 });
   },
-  sentiment() {
-    const records = ["amazon_cells", "imdb", "yelp"].flatMap((name) =>
-      lines(`text/sentiment/${name}_labelled.txt`).filter((line) => line.includes("\t")).map((line) => {
-        const tab = line.lastIndexOf("\t");
-        return text(line.slice(0, tab), line.slice(tab + 1), name);
-      })
-    );
-    const [train, test] = split(records, records.map(({ place }) => place));
+  async sentiment() {
+    const names = ["amazon_cells", "imdb", "yelp"].map((name) => `text/sentiment/${name}_labelled.txt`);
+    const [train, test] = split(await Promise.all(names.map((name) => records(name, undefined, { format: "text" }))));
     return prepare(train, test, { tokens: "words", normalize: "ascii", minCount: 2, maxLength: 40 });
   },
   airline: () =>
@@ -151,7 +114,7 @@ if (!success) throw new Error(new TextDecoder().decode(stderr));
 
 let failed = false;
 for (const [name, prepareTask] of Object.entries(TASKS)) {
-  const ours = prepareTask(), { vocab } = JSON.parse(Deno.readTextFileSync(`${folder}/${name}.json`));
+  const ours = await prepareTask(), { vocab } = JSON.parse(Deno.readTextFileSync(`${folder}/${name}.json`));
   const exact = vocab > 0, wrong: string[] = ours.vocab === vocab ? [] : [`vocabulary ${ours.vocab}, theirs ${vocab}`];
   let largest = 0;
   for (const part of ["train", "test"] as const) {

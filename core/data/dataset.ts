@@ -2,6 +2,7 @@
 
 import { resolveOptions } from "../options.ts";
 import { Random } from "../random.ts";
+import { partCounts } from "./split.ts";
 
 /** N labelled sequences of T steps with I numbers, or one token, each. */
 export interface Dataset {
@@ -137,21 +138,7 @@ function stepsOf({ shape, lengths }: Dataset, rows: Uint32Array): number {
  * ```
  */
 export function randomSplit(dataset: Dataset, parts: readonly number[], seed = 0): Dataset[] {
-  const { N } = measure("split dataset", dataset);
-  const sum = parts.reduce((a, b) => a + b, 0);
-  const wrong = () =>
-    new RangeError(
-      `Cannot split dataset: parts must be shares that add up to 1, or counts that add up to ${N}, got [${parts}]`,
-    );
-  if (parts.some((p) => !(p > 0))) throw wrong();
-  let counts = [...parts];
-  if (Math.abs(sum - 1) < 1e-9 && N > 1) {
-    counts = parts.map((share) => Math.floor(N * share + 1e-9));
-    for (let left = N - counts.reduce((a, b) => a + b, 0), i = 0; left > 0; left--, i++) counts[i % counts.length]!++;
-  } else if (sum !== N || parts.some((p) => !Number.isInteger(p))) throw wrong();
-  if (counts.some((count) => count < 1)) {
-    throw new RangeError(`Cannot split dataset: ${N} sequences are too few for parts [${parts}]`);
-  }
+  const { N } = measure("split dataset", dataset), counts = partCounts(N, parts);
   const order = new Random(seed, "split").permutation(N);
   let start = 0;
   return counts.map((count) => subset(dataset, order.subarray(start, start += count)));

@@ -3,17 +3,10 @@
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { badData, checkSize } from "./errors.ts";
 import { type Decoded, LABEL_TASKS, Labels, type LabelState, type LabelTask } from "./labels.ts";
+import { missingPlace, type NumberInputs, Numbers } from "./numbers.ts";
 import type { SequenceRecord } from "./readers/record.ts";
-import {
-  channelMeans,
-  fillMissing,
-  MISSING_POLICIES,
-  type MissingPolicy,
-  Scaling,
-  type ScalingState,
-  storedMeans,
-} from "./scaling.ts";
-import { distinctTexts, fields, nullable, oneOf, whole } from "./state.ts";
+import { MISSING_POLICIES, type MissingPolicy } from "./scaling.ts";
+import { fields, oneOf, whole } from "./state.ts";
 import {
   type Normalization,
   NORMALIZATIONS,
@@ -77,26 +70,6 @@ export const PIPELINE_OPTIONS: {
 
 /** Width of the embedding of tokens, unless one is chosen. */
 const EMBEDDING_SIZE = 32;
-
-/** What is done to sequences of numbers, as JSON: missing values, then patches, then scale. */
-export interface NumberInputs {
-  /** Always "numbers". */
-  readonly kind: "numbers";
-  /** Numbers per step, before patching. */
-  readonly channels: number;
-  /** Names of the channels; null where nobody knows them. */
-  readonly names: readonly string[] | null;
-  /** What is done about missing values. */
-  readonly missing: MissingPolicy;
-  /** What stands in for missing values of each channel; null where nothing does. */
-  readonly means: readonly number[] | null;
-  /** Consecutive steps that become one. */
-  readonly patch: number;
-  /** Steps, after patching, that are taken of a sequence; null: all. */
-  readonly maxLength: number | null;
-  /** Of the channels after patching. */
-  readonly scaling: ScalingState | null;
-}
 
 /** What is done to text, as JSON. */
 export interface TokenInputs {
@@ -204,8 +177,9 @@ export class Pipeline {
         maxLength,
       });
     } else {
-      inputs = Numbers.fit(records, full, channelNames);
-      kept = records.filter((_, i) => inputs instanceof Numbers && inputs.keeps(records[i]!));
+      const numbers = Numbers.fit(records, full, channelNames);
+      kept = records.filter((record) => numbers.keeps(record));
+      inputs = numbers;
       if (!kept.length) throw badData(`every record has missing values, the first at ${missingPlace(records[0]!)}`);
     }
     const { task, labelSeparator: separator, oneHot, standardize } = full;
@@ -288,6 +262,11 @@ export class Pipeline {
     return this.#inputs instanceof Vocabulary ? this.#inputs.split(text) : [];
   }
 
+  /** Whether a record stays in: with missing: "drop", one that lacks a value does not. */
+  keeps(record: SequenceRecord): boolean {
+    return this.#inputs instanceof Vocabulary || this.#inputs.keeps(record);
+  }
+
   /**
    * Records as labelled sequences.
    *
@@ -314,7 +293,7 @@ export class Pipeline {
       return pack(tokens, 1, (size) => new Int32Array(size), Uint32Array.from(records.keys()));
     }
     const inputs = this.#inputs;
-    const rows = Uint32Array.from(records.keys()).filter((row) => inputs.keeps(records[row]!));
+    const rows = Uint32Array.from(records.keys()).filter((row) => this.keeps(records[row]!));
     if (!rows.length) throw badData(`every record has missing values, the first at ${missingPlace(records[0]!)}`);
     return pack(
       Array.from(rows, (row) => inputs.encode(records[row]!)),
@@ -338,150 +317,6 @@ export class Pipeline {
 type FullOptions =
   & Required<Pick<PipelineOptions, "standardize" | "missing" | "patch" | "minCount" | "oneHot">>
   & Omit<PipelineOptions, "labelNames" | "channelNames">;
-
-/** What is done to sequences of numbers. */
-class Numbers {
-  readonly #state: NumberInputs;
-  readonly #scaling: Scaling | null;
-
-  private constructor(state: NumberInputs, scaling: Scaling | null) {
-    this.#state = state;
-    this.#scaling = scaling;
-  }
-
-  static fit(
-    records: readonly SequenceRecord[],
-    { missing, patch, maxLength, standardize }: FullOptions,
-    channelNames: readonly string[] = [],
-  ): Numbers {
-    const { channels } = records[0]!, fits = new Set(channelNames).size === channels;
-    const state: NumberInputs = {
-      kind: "numbers",
-      channels,
-      names: fits && channelNames.length === channels ? [...channelNames] : null,
-      missing,
-      means: null,
-      patch,
-      maxLength: maxLength ?? null,
-      scaling: null,
-    };
-    const draft = new Numbers(state, null);
-    const kept = records.filter((record) => draft.keeps(record));
-    const name = (channel: number) => draft.channel(channel);
-    let means: number[] | null = null;
-    if (missing === "mean" || missing === "last") {
-      means = [...channelMeans(kept.map((record) => record.values!), channels)];
-      const empty = means.findIndex((mean) => !Number.isFinite(mean));
-      if (empty >= 0) throw badData(`${name(empty)} has no value`);
-    }
-    const filler = new Numbers({ ...state, means }, null);
-    if (!standardize || !kept.length) return filler;
-    const scaling = Scaling.fit(
-      kept.map((record) => filler.encode(record)),
-      channels * patch,
-      (channel) => name(channel % channels),
-    );
-    return new Numbers({ ...state, means, scaling: scaling.toJSON() }, scaling);
-  }
-
-  static from(json: unknown, place: string): Numbers {
-    const state = fields(json, place, [
-      "kind",
-      "channels",
-      "names",
-      "missing",
-      "means",
-      "patch",
-      "maxLength",
-      "scaling",
-    ]);
-    const channels = whole(state.channels, `${place}.channels`, 1, 2 ** 24);
-    const patch = whole(state.patch, `${place}.patch`, 1, 65536);
-    const missing = oneOf(state.missing, `${place}.missing`, MISSING_POLICIES);
-    const scaling = nullable(state.scaling, (value) => Scaling.from(value, `${place}.scaling`, channels * patch));
-    return new Numbers({
-      kind: "numbers",
-      channels,
-      names: nullable(state.names, (value) => {
-        const names = distinctTexts(value, `${place}.names`, channels);
-        if (names.length === channels) return names;
-        throw new TypeError(`Cannot load preprocessing: ${place}.names must be ${channels}, got ${names.length}`);
-      }),
-      missing,
-      means: storedMeans(state.means, `${place}.means`, missing, channels),
-      patch,
-      maxLength: nullable(state.maxLength, (value) => whole(value, `${place}.maxLength`, 1)),
-      scaling: scaling?.toJSON() ?? null,
-    }, scaling);
-  }
-
-  toJSON(): NumberInputs {
-    return this.#state;
-  }
-
-  /** Numbers per step. */
-  get width(): number {
-    return this.#state.channels * this.#state.patch;
-  }
-
-  get names(): readonly string[] | undefined {
-    return this.#state.names ?? undefined;
-  }
-
-  /** A channel, for errors. */
-  channel(number: number): string {
-    const name = this.#state.names?.[number];
-    return name === undefined ? `channel ${number + 1}` : `channel ${JSON.stringify(name)}`;
-  }
-
-  /** Whether missing values leave the record in. */
-  keeps(record: SequenceRecord): boolean {
-    return this.#state.missing !== "drop" || !record.values?.some(Number.isNaN);
-  }
-
-  /** The steps of a record as the model takes them. */
-  encode(record: SequenceRecord): Float32Array {
-    const { channels, missing, means, patch, maxLength } = this.#state, { width } = this, scaling = this.#scaling;
-    const { values, steps, place } = record;
-    if (!values) throw badData(`${place}: there must be numbers, got text`);
-    if (record.channels !== channels) {
-      throw badData(`${place}: there must be ${channels} channel${channels === 1 ? "" : "s"}, got ${record.channels}`);
-    }
-    if (values.length !== steps * channels) {
-      throw badData(
-        `${place}: ${steps} steps of ${channels} numbers must be ${steps * channels}, got ${values.length}`,
-      );
-    }
-    if (steps === 0) throw badData(`${place}: the sequence has no steps`);
-    if (steps < patch) throw badData(`${place}: the sequence has ${steps} steps, fewer than a patch of ${patch}`);
-    const taken = Math.min(Math.floor(steps / patch), maxLength ?? Infinity) * width;
-    const own = values.slice(0, taken);
-    if (missing !== "error" && missing !== "drop") fillMissing(own, missing, means ?? new Float64Array(channels));
-    for (let i = 0, c = 0; i < taken; i++, c = c + 1 === width ? 0 : c + 1) {
-      const value = own[i]!;
-      if (Number.isNaN(value)) {
-        throw badData(
-          `a value is missing at ${missingPlace(record)}: choose missing "drop", "zero", "mean" or "last" to go on`,
-        );
-      }
-      own[i] = scaling ? scaling.apply(value, c) : value;
-      if (!Number.isFinite(own[i])) {
-        const where = `step ${Math.floor(i / channels) + 1}, ${this.channel(i % channels)}`;
-        throw badData(`${place}: ${where} is too large, got ${value}`);
-      }
-    }
-    return own;
-  }
-}
-
-/** Where the first missing value of a record stands. */
-function missingPlace(record: SequenceRecord): string {
-  if (record.missing !== undefined) return `${record.place} (${record.missing})`;
-  const at = record.values?.findIndex(Number.isNaN) ?? -1;
-  return at < 0
-    ? record.place
-    : `${record.place}, step ${Math.floor(at / record.channels) + 1}, channel ${at % record.channels + 1}`;
-}
 
 function textOf({ text, place }: SequenceRecord): string {
   if (text === undefined) throw badData(`${place}: there must be text, got numbers`);

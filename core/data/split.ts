@@ -14,7 +14,7 @@ export interface Fold {
 export type Classes = ArrayLike<string | number>;
 
 function wrong(what: string): RangeError {
-  return new RangeError(`Cannot split data: ${what}`);
+  return new RangeError(`Cannot split dataset: ${what}`);
 }
 
 function checkCount(n: number): void {
@@ -27,7 +27,7 @@ function checkCount(n: number): void {
  *
  * @param parts Shares that add up to 1, or counts that add up to n.
  */
-function partCounts(n: number, parts: readonly number[]): number[] {
+export function partCounts(n: number, parts: readonly number[]): number[] {
   checkCount(n);
   const sum = parts.reduce((a, b) => a + b, 0), exact = sum === n && parts.every(Number.isInteger);
   const shares = Math.abs(sum - 1) < 1e-9 && n > 1;

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { type NumberInputs, Pipeline, type PipelineState } from "../data/pipeline.ts";
+import type { NumberInputs } from "../data/numbers.ts";
+import { Pipeline, type PipelineState } from "../data/pipeline.ts";
 import type { ScalingState } from "../data/scaling.ts";
 import { type FullConfig, layerSuffix, resolveConfig } from "../model/config.ts";
 import type { NamedArray, StateDict } from "../model/model.ts";

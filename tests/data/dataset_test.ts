@@ -78,7 +78,7 @@ Deno.test("wrong parts of a split are refused with what they were", () => {
   wrong([10, 0], /got \[10,0\]/);
   wrong([NaN, 1], /got \[NaN,1\]/);
   wrong([], /got \[\]/);
-  wrong([0.8, 0.2], /4 sequences are too few for parts \[0\.8,0\.2\]/, 4);
+  wrong([0.8, 0.2], /4 items are too few for parts \[0\.8,0\.2\]/, 4);
   assert.throws(() => randomSplit(numbered(9), [4, 5], -1), { name: "RangeError", message: /seed.*-1/ });
 });
 

@@ -60,6 +60,7 @@ Deno.test("missing values: an error that says where, or what was asked for", () 
   const dropped = Pipeline.fit(more, { missing: "drop", standardize: false }).dataset(more);
   assert.deepEqual([[...dropped.rows], [...dropped.x]], [[1, 2], [4, 3, 6, 3, 1, 1, 0, 0]]);
   assert.deepEqual([...dropped.targets], [1, 0]);
+  assert.deepEqual(more.map((record) => Pipeline.fit(more, { missing: "drop" }).keeps(record)), [false, true, true]);
   // Means are the training part's: what a later record lacks is filled with them.
   assert.deepEqual([...fit("mean").sequences([series([[NaN, NaN]])]).x], [4, 3]);
 });

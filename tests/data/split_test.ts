@@ -106,7 +106,7 @@ Deno.test("parts in time follow one another", () => {
 });
 
 Deno.test("what cannot be split is refused", () => {
-  assert.throws(() => stratifiedSplit([], [1]), /^RangeError: Cannot split data: there must be items, got 0/);
+  assert.throws(() => stratifiedSplit([], [1]), /^RangeError: Cannot split dataset: there must be items, got 0/);
   assert.throws(() => stratifiedSplit(["a"], [0.5, 0.6]), /shares must be above 0 and add up to 1, got \[0.5,0.6\]/);
   assert.throws(() => stratifiedSplit(["a"], [0.5, 0.5]), /1 items are too few for shares/);
   assert.throws(() => randomIndices(3, [1, 1]), /parts must be shares that add up to 1, or counts that add up to 3/);

@@ -54,8 +54,12 @@ async function run(folder: string, flags: string, delay?: number): Promise<numbe
   }).spawn();
   let killed = false;
   const timer = delay === undefined ? undefined : setTimeout(() => {
-    killed = true;
-    child.kill("SIGKILL");
+    try {
+      child.kill("SIGKILL");
+      killed = true;
+    } catch {
+      // It has come to its end in this instant.
+    }
   }, delay);
   const [{ code, signal }, error] = await Promise.all([child.status, new Response(child.stderr).text()]);
   clearTimeout(timer);

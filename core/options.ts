@@ -27,6 +27,8 @@ export interface OptionSpec {
   readonly about: string;
   /** Its flag, where that is not the name in kebab-case. */
   readonly flag?: string;
+  /** What the help page calls its value: "FILE". */
+  readonly takes?: string;
 }
 
 /** What a value must be, in words: "a whole number from 1 to 64". */

@@ -25,7 +25,16 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 async function run(args: Arguments): Promise<number> {
-  if (args.command === "train") return await (await import("./train_command.ts")).trainCommand(args);
-  const commands = await import("./model_commands.ts");
-  return await (args.command === "evaluate" ? commands.evaluateCommand(args) : commands.predictCommand(args));
+  switch (args.command) {
+    case "train":
+      return await (await import("./train_command.ts")).trainCommand(args);
+    case "evaluate":
+      return await (await import("./evaluate_command.ts")).evaluateCommand(args);
+    case "predict":
+      return await (await import("./predict_command.ts")).predictCommand(args);
+    case "convert":
+      return await (await import("./convert_command.ts")).convertCommand(args);
+    case "info":
+      return await (await import("./convert_command.ts")).infoCommand(args);
+  }
 }

@@ -7,8 +7,11 @@ import { type FullConfig, MODEL_OPTIONS } from "../model/config.ts";
 import { DEVICE_OPTIONS, type DeviceName } from "../model/model.ts";
 import { expected, type OptionSpec, resolveOptions } from "../options.ts";
 import { OPTIMIZER_OPTIONS, type OptimizerOptions, resolveOptimizer } from "../train/optimizer.ts";
+import { EARLY_STOPPING_OPTIONS, type EarlyStoppingOptions } from "../train/early_stopping.ts";
+import { SCHEDULE_OPTIONS, type ScheduleOptions } from "../train/schedule.ts";
 import { TRAIN_OPTIONS } from "../train/train.ts";
 import { TRAINER_OPTIONS } from "../train/trainer.ts";
+import { DATA_OPTIONS, type DataJob } from "./data_options.ts";
 
 /** A command line that cannot be understood: exit code 2. */
 export class UsageError extends Error {}
@@ -16,14 +19,18 @@ export class UsageError extends Error {}
 // What the data say of a model is no flag.
 const { inputSize: _i, outputSize: _o, numEmbeddings: _n, paddingIdx: _p, ...model } = MODEL_OPTIONS;
 const { seed, ...sample } = SAMPLE_OPTIONS;
-const { seed: _seed, ...trainer } = TRAINER_OPTIONS;
+// Weights are flags of data of one's own.
+const { seed: _s, classWeights: _c, posWeight: _w, ...trainer } = TRAINER_OPTIONS;
 
 /** The options of a job, by the object they belong to. */
 export const JOB_OPTIONS = {
+  ...DATA_OPTIONS,
   // Fewer cannot be split into 80 % and 20 %.
   data: { ...sample, size: { ...sample.size, least: 5 } },
   model: { ...model, hiddenSize: { ...model.hiddenSize, default: 10 }, dropout: { ...model.dropout, default: 0.5 } },
   training: { ...TRAIN_OPTIONS, ...trainer },
+  earlyStopping: EARLY_STOPPING_OPTIONS,
+  schedule: SCHEDULE_OPTIONS,
   optimizer: OPTIMIZER_OPTIONS,
   everything: { seed },
   device: {
@@ -38,9 +45,16 @@ export const JOB_OPTIONS = {
 
 /** Their titles on the help page. */
 const TITLES: Record<Group, string> = {
-  data: "Data",
+  files: "Your own data",
+  columns: "Their columns",
+  preparation: "Their preparation",
+  division: "Their division",
+  forecast: "Forecasts",
+  data: "Data of the seed job",
   model: "Model",
   training: "Training",
+  earlyStopping: "Early stopping",
+  schedule: "Learning rate",
   optimizer: "Optimizer",
   everything: "Everything random",
   device: "Device",
@@ -50,20 +64,39 @@ const TITLES: Record<Group, string> = {
 export type Group = keyof typeof JOB_OPTIONS;
 
 /** The groups that a checkpoint holds: nobody else than "train" takes them. */
-const TRAIN_GROUPS: ReadonlySet<Group> = new Set(["model", "training", "optimizer"]);
+const TRAIN_GROUPS: ReadonlySet<Group> = new Set([
+  "preparation",
+  "division",
+  "forecast",
+  "model",
+  "training",
+  "earlyStopping",
+  "schedule",
+  "optimizer",
+]);
 
 /** Flags that are no option of the library: what they take (none: a switch), what they mean, and whose alone they are. */
-const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: Command }> = {
+const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: Command[] }> = {
   checkpoint: { takes: "PATH", about: "keep last.json and best.json in this folder, or a file PATH.json" },
   "checkpoint-every": {
     takes: "N",
     about: "write last.json every N epochs, or minutes: 5m (default 1, at most once a second)",
-    of: "train",
+    of: ["train"],
   },
-  keep: { takes: "N", about: "keep step-S.json of the last N times it was written, too (default 0)", of: "train" },
-  resume: { takes: "FILE", about: "go on from a checkpoint, to the same bits", of: "train" },
-  "log-file": { takes: "FILE", about: "write one JSON line per epoch", of: "train" },
-  input: { takes: "FILE", about: 'predict: JSON Lines of {"x": [[…], …]}; - for standard input', of: "predict" },
+  keep: { takes: "N", about: "keep step-S.json of the last N times it was written, too (default 0)", of: ["train"] },
+  resume: { takes: "FILE", about: "go on from a checkpoint, to the same bits", of: ["train"] },
+  "log-file": { takes: "FILE", about: "write one JSON line per epoch", of: ["train"] },
+  report: {
+    takes: "FILE",
+    about: "write a page with curves, confusion matrix and attention",
+    of: ["train"],
+  },
+  tensorboard: { takes: "DIR", about: "write an event file for TensorBoard", of: ["train"] },
+  plot: { about: "draw the curves in the terminal at the end", of: ["train"] },
+  seeds: { takes: "N", about: "train N times, with seeds that follow one another: mean and deviation", of: ["train"] },
+  input: { takes: "FILE", about: "predict: sequences in the data's format; - for standard input", of: ["predict"] },
+  output: { takes: "FORMAT", about: "predict: jsonl (default) or csv", of: ["predict"] },
+  attention: { about: "predict: with the weight of every step", of: ["predict"] },
   quiet: { about: "print the last line only" },
   help: { about: "print this" },
   version: { about: "print the version" },
@@ -76,9 +109,11 @@ const SHORT_FLAGS: Record<string, { group: Group; name: string; value: string; a
 
 /** What can be done. */
 const COMMANDS = {
-  train: "train the seed job (the default)",
-  evaluate: "loss and accuracy of a checkpoint: evaluate CHECKPOINT",
-  predict: "what a checkpoint says of sequences, as JSON Lines: predict CHECKPOINT",
+  train: "train on files, or on the seed job's data (the default): train [FILE …]",
+  evaluate: "scores of a checkpoint: evaluate CHECKPOINT [FILE …]",
+  predict: "what a checkpoint says of sequences: predict CHECKPOINT --input FILE",
+  convert: "to .safetensors, .pt, .onnx or .json, and back: convert FROM TO",
+  info: "what a model file holds: info FILE",
 };
 
 /** One of the commands. */
@@ -87,8 +122,12 @@ export type Command = keyof typeof COMMANDS;
 /** The options of a job, all filled in. */
 export interface Job {
   readonly data: Required<Omit<SampleOptions, "seed">>;
+  /** Training on files; absent where the data are made. */
+  readonly own?: DataJob;
   readonly model: Omit<FullConfig, "inputSize" | "outputSize" | "numEmbeddings" | "paddingIdx">;
   readonly training: Record<string, unknown>;
+  readonly earlyStopping?: EarlyStoppingOptions;
+  readonly schedule?: ScheduleOptions;
   readonly optimizer: OptimizerOptions;
   readonly everything: { readonly seed: number };
   /** What it runs on: not stored, for the result is the same. */
@@ -107,7 +146,14 @@ export interface Arguments {
   readonly keep?: number;
   readonly resume?: string;
   readonly logFile?: string;
+  readonly report?: string;
+  readonly tensorboard?: string;
+  readonly plot: boolean;
+  /** How many trainings, with seeds that follow one another. */
+  readonly seeds: number;
   readonly input?: string;
+  readonly output: "jsonl" | "csv";
+  readonly attention: boolean;
   readonly quiet: boolean;
   readonly help: boolean;
   readonly version: boolean;
@@ -128,6 +174,9 @@ const FLAGS: { group: Group; name: string; spec: OptionSpec; flag: string }[] = 
       flag: flagOf(name, spec),
     })),
 );
+
+/** The flags of lists. */
+const LISTS = new Set(FLAGS.filter(({ spec }) => spec.type === "texts").map(({ flag }) => flag));
 
 /** The flag of an option of a job. */
 export function flagFor(group: Group, name: string): string {
@@ -161,20 +210,18 @@ export function parseCommandLine(args: readonly string[]): Arguments {
     // What looks like the next flag is a value only where it was tied to this one: --checkpoint=--odd
     const missing = !token.value || token.value.startsWith("--") && !token.inlineValue;
     if (type === "string" && missing) throw new UsageError(`--${name} needs a value: see --help`);
-    values.set(name, type === "boolean" ? !negative : token.value!);
+    // A list goes on where its flag stands again.
+    const before = LISTS.has(name) ? values.get(name) : undefined;
+    values.set(name, type === "boolean" ? !negative : before ? `${before},${token.value}` : token.value!);
   }
   const [command = "train", ...operands] = positionals;
   if (!Object.hasOwn(COMMANDS, command)) {
     throw new UsageError(`unknown command "${command}": it must be one of ${Object.keys(COMMANDS).join(", ")}`);
   }
-  const given: Record<Group, Record<string, unknown>> = {
-    data: {},
-    model: {},
-    training: {},
-    optimizer: {},
-    everything: {},
-    device: {},
-  };
+  const given = Object.fromEntries(Object.keys(JOB_OPTIONS).map((group) => [group, {}])) as Record<
+    Group,
+    Record<string, unknown>
+  >;
   for (const { group, name, spec, flag } of FLAGS) {
     const text = values.get(flag);
     if (text === undefined) continue;
@@ -196,8 +243,10 @@ export function parseCommandLine(args: readonly string[]): Arguments {
   if (device === "auto" && command !== "train") {
     throw new UsageError(`--device auto belongs to train, not to ${command}`);
   }
-  for (const [flag, { of = command }] of Object.entries(EXTRA_FLAGS)) {
-    if (values.has(flag) && of !== command) throw new UsageError(`--${flag} belongs to ${of}, not to ${command}`);
+  for (const [flag, { of }] of Object.entries(EXTRA_FLAGS)) {
+    if (values.has(flag) && of && !of.includes(command as Command)) {
+      throw new UsageError(`--${flag} belongs to ${of.join(" and ")}, not to ${command}`);
+    }
   }
   const text = (flag: string) => values.get(flag) as string | undefined;
   return {
@@ -209,7 +258,13 @@ export function parseCommandLine(args: readonly string[]): Arguments {
     keep: values.has("keep") ? convert("keep", "keep", KEEP, text("keep")!) as number : undefined,
     resume: text("resume"),
     logFile: text("log-file"),
+    report: text("report"),
+    tensorboard: text("tensorboard"),
+    plot: values.get("plot") === true,
+    seeds: convert("seeds", "seeds", SEEDS, text("seeds") ?? "1") as number,
     input: text("input"),
+    output: convert("output", "output", OUTPUT, text("output") ?? "jsonl") as "jsonl" | "csv",
+    attention: values.get("attention") === true,
     quiet: values.get("quiet") === true,
     help: values.get("help") === true,
     version: values.get("version") === true,
@@ -217,6 +272,8 @@ export function parseCommandLine(args: readonly string[]): Arguments {
 }
 
 const KEEP: OptionSpec = { type: "integer", least: 0, most: 1e6, about: "numbered checkpoints" };
+const SEEDS: OptionSpec = { type: "integer", least: 1, most: 10000, about: "trainings" };
+const OUTPUT: OptionSpec = { type: "choice", choices: ["jsonl", "csv"], about: "form of predictions" };
 
 /** A flag's text as the value of its option, checked by the option's table. */
 function convert(flag: string, name: string, spec: OptionSpec, text: string | boolean): unknown {
@@ -241,10 +298,41 @@ function convert(flag: string, name: string, spec: OptionSpec, text: string | bo
  * @throws {UsageError} If options do not go together.
  */
 export function resolveJob(given: Arguments["given"]): Job {
-  const groups = Object.entries(JOB_OPTIONS).filter(([group]) => group !== "optimizer")
-    .map(([group, specs]) => [group, resolveOptions("train", specs, given[group as Group])]);
-  return { ...Object.fromEntries(groups), optimizer: optimizerOf(given.optimizer) };
+  const isOwn = given.files.data !== undefined;
+  const foreign = Object.entries(given).find(([group, values]) =>
+    (group === "data" ? isOwn : group in DATA_OPTIONS && !isOwn) && Object.keys(values).length
+  );
+  if (foreign) {
+    const flag = flagFor(foreign[0] as Group, Object.keys(foreign[1])[0]!);
+    throw new UsageError(
+      isOwn ? `--${flag} is for the seed job's data, not for --data` : `--${flag} needs --data FILE`,
+    );
+  }
+  const resolve = (group: Group, defaults: object = {}) =>
+    resolveOptions("train", JOB_OPTIONS[group], { ...defaults, ...given[group] });
+  const own = isOwn
+    ? Object.fromEntries(Object.keys(DATA_OPTIONS).map((group) => [group, resolve(group as Group)]))
+    : undefined;
+  return {
+    data: resolve("data"),
+    ...own && { own },
+    model: resolve("model", isOwn ? OWN_MODEL : {}),
+    training: isOwn && given.training.loss === undefined ? withoutLoss(resolve("training")) : resolve("training"),
+    ...Object.keys(given.earlyStopping).length && { earlyStopping: given.earlyStopping },
+    ...Object.keys(given.schedule).length && { schedule: given.schedule },
+    optimizer: optimizerOf(given.optimizer),
+    everything: resolve("everything"),
+    device: resolve("device"),
+  } as unknown as Job;
 }
+
+/** The task says which loss it is, unless the command line does. */
+function withoutLoss({ loss: _, ...training }: Record<string, unknown>): Record<string, unknown> {
+  return training;
+}
+
+/** What a model for data of one's own is where nothing is said. */
+const OWN_MODEL = { hiddenSize: 32, dropout: 0.2 };
 
 function optimizerOf(given: OptimizerOptions): OptimizerOptions {
   try {
@@ -277,9 +365,9 @@ function distance(a: string, b: string): number {
 
 /** The help page. */
 export function helpText(): string {
-  const line = (left: string, about: string) => `  ${left.padEnd(24)} ${about}`;
+  const line = (left: string, about: string) => `  ${left.padEnd(24)}  ${about}`;
   const value = (spec: OptionSpec) =>
-    ({
+    spec.takes ? ` ${spec.takes}` : ({
       boolean: "",
       choice: " NAME",
       integer: " N",

@@ -1,14 +1,19 @@
 import { resolveOptions } from "../options.ts";
 import { seedWords } from "../random.ts";
+import { loadModel, modelFormatOf } from "../exchange/model_file.ts";
+import { createTrainer } from "../train/trainer.ts";
 import { loadCheckpoint, type LoadedCheckpoint } from "../train/checkpoint.ts";
 import { modelOptions } from "./device.ts";
 import { allowingCommand } from "./files.ts";
-import { type Arguments, type Job, JOB_OPTIONS } from "./options.ts";
 import { remark } from "./terminal.ts";
+import { DATA_OPTIONS, type DataJob } from "./data_options.ts";
+import { type Arguments, type Job, JOB_OPTIONS, UsageError } from "./options.ts";
 
 /** What a checkpoint of the command line keeps beside model and training. */
 export interface StoredJob {
   readonly data: Job["data"];
+  /** How data of one's own are read. */
+  readonly own?: Job["own"];
   readonly seed: number;
 }
 
@@ -62,13 +67,60 @@ export function readError(what: string, path: string, error: unknown, args: Argu
 }
 
 /** The data that a checkpoint's model was trained on, if it was trained by this command. */
-export function storedJob({ model, job }: LoadedCheckpoint): StoredJob | undefined {
-  const { data, seed } = (job ?? {}) as Partial<StoredJob>, { inputSize, outputSize } = model.config;
-  if (data?.features !== inputSize || outputSize !== 2) return undefined;
+export function storedJob({ model, job, preprocessing }: LoadedCheckpoint): StoredJob | undefined {
+  const { data, own, seed } = (job ?? {}) as Partial<StoredJob>, { inputSize, outputSize } = model.config;
   try {
     seedWords(seed!);
-    return { data: resolveOptions("read job", JOB_OPTIONS.data, data) as unknown as Job["data"], seed: seed! };
+    const made = resolveOptions("read job", JOB_OPTIONS.data, data!) as unknown as Job["data"];
+    if (!preprocessing) {
+      return data?.features === inputSize && outputSize === 2 ? { data: made, seed: seed! } : undefined;
+    }
+    const groups = Object.entries(DATA_OPTIONS).map(([group, table]) =>
+      [group, resolveOptions("read job", table, own![group as keyof DataJob])] as const
+    );
+    return { data: made, own: Object.fromEntries(groups) as unknown as DataJob, seed: seed! };
   } catch {
     return undefined;
   }
+}
+
+/** How a checkpoint's data are read: as it says, but for what the command line says. */
+export function dataJob(loaded: LoadedCheckpoint, { given }: Arguments): DataJob {
+  const { format: _, ...files } = storedJob(loaded)?.own?.files ?? { data: ["-"] }, own = storedJob(loaded)?.own;
+  return Object.fromEntries(
+    Object.entries(DATA_OPTIONS).map(([group, table]) => {
+      const before = group === "files" ? files : own?.[group as keyof DataJob];
+      return [group, resolveOptions("read data", table, { ...before, ...given[group as keyof DataJob] })];
+    }),
+  ) as unknown as DataJob;
+}
+
+/** The checkpoint of `evaluate` and `predict`, an operand or --checkpoint, and the operands behind it. */
+export async function openCheckpoint(args: Arguments): Promise<{ loaded: LoadedCheckpoint; rest: readonly string[] }> {
+  const { command, operands, checkpoint } = args,
+    [path, ...rest] = checkpoint === undefined ? operands : [checkpoint, ...operands];
+  if (path === undefined) {
+    throw new UsageError(`${command} needs a checkpoint, such as: ${command} checkpoints/best.json`);
+  }
+  return { loaded: modelFormatOf(path) ? await readForeign(path, args) : await readCheckpoint(path, args), rest };
+}
+
+/** A model in a file of another program, as if it were a checkpoint of it. */
+async function readForeign(path: string, args: Arguments): Promise<LoadedCheckpoint> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await Deno.readFile(path);
+  } catch (error) {
+    throw readError("model", path, error, args);
+  }
+  const { model, loss, preprocessing } = await loadModel(bytes, { ...modelOptions(args.given.device), name: path });
+  const trainer = loss ? createTrainer(model, { loss }) : null;
+  return {
+    model,
+    trainer,
+    training: null,
+    arithmetic: null,
+    preprocessing: (preprocessing ?? null) as LoadedCheckpoint["preprocessing"],
+    job: null,
+  };
 }

@@ -24,7 +24,7 @@ export class Terminal {
     const now = performance.now();
     if (!this.#live || now - this.#last < 100) return;
     this.#last = now;
-    const columns = width(), shown = text().slice(0, columns - 1);
+    const shown = text().slice(0, columns() - 1);
     write(`\r${shown}\x1b[K`);
     this.#shown = shown.length;
   }
@@ -36,7 +36,8 @@ export class Terminal {
   }
 }
 
-function width(): number {
+/** Columns of the terminal; 80 where there is none. */
+export function columns(): number {
   try {
     return Deno.consoleSize().columns || 80;
   } catch {

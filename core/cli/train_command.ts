@@ -1,96 +1,39 @@
-import { DataLoader, type Dataset, randomSplit } from "../data/dataset.ts";
-import { sampleDataset } from "../data/sample.ts";
-import type { ModelConfig } from "../model/config.ts";
-import type { LossName } from "../model/head.ts";
-import { createModel, type Model } from "../model/model.ts";
+/** `train`: one training, or several of different seeds or parts of the data. */
+
+import { DataLoader } from "../data/dataset.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint.ts";
-import { type BatchProgress, type EpochReport, TRAIN_OPTIONS, Training, type TrainOptions } from "../train/train.ts";
-import { createTrainer, TRAINER_OPTIONS, type TrainerOptions } from "../train/trainer.ts";
-import { fasterDevice, modelOptions } from "./device.ts";
-import { allowingCommand } from "./files.ts";
-import { Keeper } from "./keeper.ts";
+import { fasterDevice } from "./device.ts";
+import { type JobData, sampleData } from "./job_data.ts";
 import { type Arguments, flagFor, type Group, type Job, resolveJob, UsageError } from "./options.ts";
-import { readCheckpoint, remarkArithmetic, type StoredJob, storedJob } from "./read_checkpoint.ts";
-import { clock, duration, remark, Terminal } from "./terminal.ts";
+import { readCheckpoint, type StoredJob, storedJob } from "./read_checkpoint.ts";
+import { configOf, type Run, runTraining, trainerOptions } from "./run_training.ts";
+import { meanAndDeviation, type Scores } from "./scores.ts";
+import { Terminal } from "./terminal.ts";
 
-/** The exit code of a program that was stopped by Ctrl-C. */
-const INTERRUPTED = 130;
-
-/** The seed job's data: 80 % for training, 20 % for testing. */
-export function jobData({ data, seed }: StoredJob): { train: Dataset; test: Dataset } {
-  const [train, test] = randomSplit(sampleDataset({ ...data, seed }), [0.8, 0.2], seed);
-  return { train: train!, test: test! };
-}
-
-/** Data for the loss: "crossEntropy" wants class numbers in place of one-hot rows. */
-export function targetsFor(loss: LossName, dataset: Dataset): Dataset {
-  if (loss !== "crossEntropy") return dataset;
-  const { targets, shape } = dataset;
-  return { ...dataset, targets: Int32Array.from({ length: shape[0]! }, (_, i) => targets[2 * i] ? 0 : 1) };
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(2)} %`;
-}
-
-/** Loss and accuracy; for "mse", which has none, the loss. */
-export function scores(name: LossName, loss: number, accuracy: number): string {
-  return `loss ${loss.toFixed(4)}${name === "mse" ? "" : `  accuracy ${percent(accuracy).padStart(8)}`}`;
-}
-
-function epochLine(report: EpochReport, epochs: number, loss: LossName): string {
-  const number = String(report.epoch).padStart(String(epochs).length);
-  const train = scores(loss, report.trainLoss, report.trainAccuracy);
-  const test = scores(loss, report.testLoss!, report.testAccuracy!);
-  return `epoch ${number}/${epochs}   train ${train}   test ${test}   ${duration(report.seconds)}`;
-}
-
-/** The live line; the time left goes by the time that was spent since `first`, in epochs. */
-function progressLine(
-  { epoch, batch, batches }: BatchProgress,
-  { first, epochs, seconds }: { first: number; epochs: number; seconds: number },
-): string {
-  const done = epoch - 1 + batch / batches, left = seconds / (done - first) * (epochs - done);
-  const bar = "#".repeat(Math.round(20 * batch / batches)).padEnd(20, "-");
-  return `epoch ${epoch}/${epochs}  [${bar}] ${batch}/${batches}  ${clock(left)} left`;
-}
-
-/** What a run uses, in the order it is stored. */
-function describe(job: Job, model: Model): string[] {
-  const { inputSize: _i, outputSize: _o, numEmbeddings: _n, paddingIdx: _p, ...config } = model.config;
-  const words = (values: object) =>
-    Object.entries(values).filter(([, value]) => value !== undefined)
-      .map(([name, value]) => `${name} ${Array.isArray(value) ? value.join(",") : value}`).join(", ");
-  const numbers = model.parameters.reduce((sum, { length }) => sum + length, 0);
-  return [
-    `device     ${model.device.description}`,
-    `data       ${words(job.data)}, seed ${job.everything.seed}`,
-    `model      ${words(config)}: ${numbers} parameters`,
-    `training   ${words(job.training)}`,
-    `optimizer  ${words(job.optimizer)}`,
-  ];
-}
-
-/** The job of a checkpoint that training goes on from; only the number of epochs may be another. */
+/** The job of a checkpoint that training goes on from; only the number of epochs, and where the files are, may be others. */
 function resumedJob(loaded: LoadedCheckpoint, { given, resume }: Arguments): Job {
   const { model, trainer, training } = loaded, stored = storedJob(loaded);
   if (!trainer || !training || !stored) {
     throw new Error(`cannot resume from "${resume}": it holds no training of this command`);
   }
-  const { inputSize: _i, outputSize: _o, numEmbeddings: _n, paddingIdx: _p, ...config } = model.config;
-  const { optimizer, seed: _s, ...options } = trainer.options;
+  const { inputSize: _i, outputSize: _o, ...config } = model.config;
+  const { optimizer, seed: _s, ...options } = trainer.options, { schedule, earlyStopping, ...rest } = training.options;
   const kept: Job = {
     data: stored.data,
+    own: stored.own,
     model: config,
-    training: { ...training.options, ...options },
+    training: { ...rest, ...options },
+    schedule,
+    earlyStopping,
     optimizer,
     everything: { seed: stored.seed },
     device: given.device,
   };
   for (const [group, values] of Object.entries(given)) {
     for (const [name, value] of Object.entries(values)) {
-      const before = (kept as unknown as Record<string, Record<string, unknown>>)[group]![name];
-      if (name === "epochs" || String(before) === String(value)) continue;
+      const from = { ...kept, ...kept.own } as unknown as Record<string, Record<string, unknown> | undefined>;
+      const before = from[group]?.[name];
+      if (group === "files" || name === "epochs" || String(before) === String(value)) continue;
       throw new UsageError(
         `--${flagFor(group as Group, name)} cannot be changed on --resume: "${resume}" has ${
           before ?? "none"
@@ -98,135 +41,75 @@ function resumedJob(loaded: LoadedCheckpoint, { given, resume }: Arguments): Job
       );
     }
   }
-  return { ...kept, training: { ...kept.training, ...given.training } };
+  const own = kept.own && { ...kept.own, files: { ...kept.own.files, ...given.files } };
+  return { ...kept, own, training: { ...kept.training, ...given.training } };
 }
 
-/** Runs what only a file can make fail, and names the file. */
-function resumable<T>(file: string | undefined, run: () => T): T {
-  try {
-    return run();
-  } catch (error) {
-    if (file === undefined) throw error;
-    throw new Error(`cannot resume from "${file}": ${(error as Error).message.replace(/^Cannot train: /, "")}`);
-  }
-}
-
-function configOf({ data, model }: Job): ModelConfig {
-  return { inputSize: data.features, outputSize: 2, ...model };
-}
-
-function trainerOptions({ training, optimizer, everything: { seed } }: Job): TrainerOptions {
-  return { ...named(training, TRAINER_OPTIONS), optimizer, seed };
-}
-
-/** The options that a table has. */
-function named(values: Record<string, unknown>, table: object): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(values).filter(([name]) => Object.hasOwn(table, name)));
-}
-
-/** The job of a command line, and the checkpoint it goes on from; `--device auto` is settled by measuring. */
-async function settle(args: Arguments, terminal: Terminal): Promise<{ job: Job; resumed?: LoadedCheckpoint }> {
+/** The trainings that a command line asks for, one after the other: for each seed, each division of the data. */
+async function* runsOf(args: Arguments, terminal: Terminal): AsyncGenerator<Run> {
   const auto = args.given.device.device === "auto";
   const read = async (device: Job["device"]) =>
     args.resume === undefined ? undefined : await readCheckpoint(args.resume, args, device);
   // What a checkpoint asks for is in it: it is read on the CPU first, and again where the GPU is faster.
-  const first = await read(auto ? { ...args.given.device, device: "wasm" } : args.given.device);
-  const job = first ? resumedJob(first, args) : resolveJob(args.given);
-  if (!auto) return { job, resumed: first };
-  const { batchSize, loss } = job.training as Required<TrainOptions>;
-  const [batch] = new DataLoader(targetsFor(loss, jobData({ data: job.data, seed: job.everything.seed }).train), {
-    batchSize,
-  });
-  const say = (line: string) => args.quiet || terminal.line(line);
-  const device = await fasterDevice(job.device, configOf(job), trainerOptions(job), batch!, say);
-  if (!first || device.device === "wasm") return { job: { ...job, device }, resumed: first };
-  first.model.dispose();
-  return { job: { ...job, device }, resumed: await read(device) };
-}
-
-/** Runs the job: trains, prints every epoch, keeps checkpoints and a log. Returns the exit code. */
-export async function trainCommand(args: Arguments): Promise<number> {
-  if (args.operands.length) throw new UsageError(`train takes no "${args.operands[0]}": see --help`);
-  const terminal = new Terminal();
-  const { job, resumed } = await settle(args, terminal);
-  if (resumed) remarkArithmetic(resumed, args.resume!);
-  const { seed } = job.everything, stored: StoredJob = { data: job.data, seed };
-  const loss = job.training.loss as LossName, data = jobData(stored);
-  using model = resumed?.model ?? await createModel(configOf(job), { seed, ...modelOptions(job.device) });
-  const { epochs, batchSize } = job.training as Required<TrainOptions>;
-  const trainer = resumed?.trainer ?? createTrainer(model, trainerOptions(job));
-
-  const abort = new AbortController();
-  using keeper = await Keeper.open(args, stored, terminal);
-  const start = performance.now(), seconds = () => (performance.now() - start) / 1000;
-  const training = resumable(args.resume, () =>
-    new Training(model, targetsFor(loss, data.train), {
-      ...named(job.training, TRAIN_OPTIONS),
-      trainer,
-      validation: targetsFor(loss, data.test),
-      signal: abort.signal,
-      state: resumed?.training?.state,
-      bestParameters: resumed?.training?.bestParameters,
-      onBatch(progress) {
-        if (!args.quiet) terminal.progress(() => progressLine(progress, { first, epochs, seconds: seconds() }));
-      },
-      async onEpoch(report) {
-        if (!args.quiet || report.epoch === epochs) terminal.line(epochLine(report, epochs, loss));
-        await keeper.epoch(report, training);
-      },
-    }));
-  keeper.watch(training);
-  const { epoch: done, batch } = training.state, first = done + batch / Math.ceil(data.train.shape[0]! / batchSize);
-  if (done >= epochs) {
-    terminal.line(`nothing to do: "${args.resume}" has all ${done} epochs; to go further: --epochs ${done + 100}`);
-    return 0;
-  }
-  if (!args.quiet) {
-    for (const text of describe({ ...job, optimizer: trainer.options.optimizer }, model)) terminal.line(text);
-  }
-
-  const interrupt = () => {
-    if (abort.signal.aborted) Deno.exit(INTERRUPTED);
-    abort.abort("interrupted");
-  };
-  for (const signal of SIGNALS) Deno.addSignalListener(signal, interrupt);
-  try {
-    await training.run();
-    if (!args.quiet) terminal.line(summary(training, keeper, loss, seconds()));
-    return keeper.complete ? 0 : 1;
-  } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe) throw error;
-    terminal.clear();
-    if (error === abort.signal.reason) return await stop(training, keeper, args);
-    await keeper.flush();
-    const last = keeper.target?.last;
-    const kept = last && keeper.kept.has(last)
-      ? `; the checkpoint of epoch ${keeper.keptEpoch} is kept in "${last}"`
-      : "";
-    throw new Error(`${(error as Error).message}${kept}`);
-  } finally {
-    for (const signal of SIGNALS) Deno.removeSignalListener(signal, interrupt);
+  let resumed = await read(auto ? { ...args.given.device, device: "wasm" } : args.given.device);
+  const first = resumed ? resumedJob(resumed, args) : resolveJob(args.given);
+  let device = first.device;
+  for (let i = 0; i < args.seeds; i++) {
+    const seed = first.everything.seed + i;
+    for await (const { name, data } of dataOf({ ...first, everything: { seed } }, args, resumed)) {
+      let job: Job = { ...first, device, everything: { seed } };
+      if (device.device === "auto") {
+        const [batch] = new DataLoader(data.train, { batchSize: job.training.batchSize as number });
+        const say = (line: string) => args.quiet || terminal.line(line);
+        device = await fasterDevice(device, configOf(job, data), trainerOptions(job, data), batch!, say);
+        job = { ...job, device };
+        if (resumed && device.device !== "wasm") {
+          resumed.model.dispose();
+          resumed = await read(device);
+        }
+      }
+      const names = [...args.seeds > 1 ? [`seed ${seed}`] : [], ...name ? [name] : []];
+      const stored: StoredJob = { data: job.data, ...job.own && { own: job.own }, seed };
+      yield { args, job, data, stored, resumed, name: names.join(", ") || undefined };
+    }
   }
 }
 
-const SIGNALS = (Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"]) as Deno.Signal[];
-
-/** After Ctrl-C: keeps what there is, and says how to go on. Returns the exit code. */
-async function stop(training: Training, keeper: Keeper, args: Arguments): Promise<number> {
-  const { epoch, batch } = training.state, last = keeper.target?.last;
-  const place = `stopped after epoch ${epoch}${batch ? ` and ${batch} batches of the next` : ""}`;
-  if (last && await keeper.save(last, training)) {
-    const resume = args.resume === last ? [] : ["--resume", last];
-    remark(`${place}; to go on: ${allowingCommand({ ...args, resume: last }, [...Deno.args, ...resume])}`);
-  } else remark(`${place}; it is not saved${last ? "" : ": --checkpoint DIR keeps what --resume goes on from"}`);
-  return INTERRUPTED;
+async function* dataOf(
+  job: Job,
+  args: Arguments,
+  resumed?: LoadedCheckpoint,
+): AsyncGenerator<{ name?: string; data: JobData }> {
+  if (!job.own) yield { data: sampleData(job) };
+  else yield* (await import("./own_data.ts")).ownData(job, args, resumed?.preprocessing ?? undefined);
 }
 
-/** The last line: what came out, and where it is. */
-function summary({ best }: Training, { target, kept }: Keeper, loss: LossName, seconds: number): string {
-  const { epoch, testLoss, testAccuracy } = best!;
-  const accuracy = loss === "mse" ? "" : `, accuracy ${percent(testAccuracy!)}`;
-  const files = target ? [target.best, target.last].filter((path) => kept.has(path)) : [];
-  const where = files.length ? `; kept in ${files.join(" and ")}` : "";
-  return `done in ${duration(seconds)}: best epoch ${epoch}, test loss ${testLoss!.toFixed(4)}${accuracy}${where}`;
+/** Runs the job. Returns the exit code. */
+export async function trainCommand(given: Arguments): Promise<number> {
+  const args = withOperands(given), terminal = new Terminal();
+  const several = args.seeds > 1 || args.given.division.folds !== undefined ||
+    args.given.division.walkForward !== undefined;
+  for (const flag of ["resume", "checkpoint", "report", "tensorboard", "plot"] as const) {
+    if (several && args[flag]) throw new UsageError(`--${flag} is for one training, not for several seeds or folds`);
+  }
+  const all: Scores[] = [];
+  for await (const run of runsOf(args, terminal)) {
+    if (!several) return (await runTraining(run, terminal)).code;
+    const { code, scores } = await runTraining(
+      { ...run, args: { ...args, quiet: args.quiet || all.length > 0 } },
+      terminal,
+    );
+    if (code) return code;
+    terminal.line(`${run.name!.padEnd(20)}  ${scores ? scores.line : "nothing was held back to score it on"}`);
+    if (scores) all.push(scores);
+  }
+  for (const text of meanAndDeviation(all)) terminal.line(text);
+  return 0;
+}
+
+/** Words behind the command are files to train on. */
+function withOperands(args: Arguments): Arguments {
+  if (!args.operands.length) return args;
+  const { files } = args.given, data = [...files.data as string[] ?? [], ...args.operands];
+  return { ...args, operands: [], given: { ...args.given, files: { ...files, data } } };
 }

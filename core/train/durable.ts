@@ -24,9 +24,10 @@ function folderOf(path: string | URL): string | URL {
  *
  * @throws What the file system says; nothing is left beside the path then.
  */
-export async function writeDurably(path: string | URL, text: string): Promise<void> {
+export async function writeDurably(path: string | URL, content: string | Uint8Array): Promise<void> {
   // A name of its own: of two programs that write to one path, each puts a whole file there.
-  const temporary = beside(path, `.${crypto.randomUUID().slice(0, 8)}.tmp`), bytes = new TextEncoder().encode(text);
+  const temporary = beside(path, `.${crypto.randomUUID().slice(0, 8)}.tmp`);
+  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   try {
     using file = await Deno.open(temporary, { write: true, createNew: true });
     for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   flagFor,
+  flagOf,
   type Group,
   helpText,
   JOB_OPTIONS,
@@ -8,6 +9,7 @@ import {
   resolveJob,
   UsageError,
 } from "../../core/cli/options.ts";
+import type { OptionSpec } from "../../core/options.ts";
 
 /** The message of the usage error that a command line is refused with. */
 function refusal(...args: string[]): string {
@@ -82,8 +84,11 @@ Deno.test("what cannot be understood is refused in words", () => {
   assert.equal(refusal("--no-epochs"), "unknown flag --no-epochs (did you mean --epochs?): see --help");
   assert.equal(refusal("--constructor", "1"), "unknown flag --constructor: see --help");
   assert.equal(refusal("--__proto__", "1"), "unknown flag --__proto__: see --help");
-  assert.equal(refusal("dance"), 'unknown command "dance": it must be one of train, evaluate, predict');
-  assert.equal(refusal("toString"), 'unknown command "toString": it must be one of train, evaluate, predict');
+  assert.equal(refusal("dance"), 'unknown command "dance": it must be one of train, evaluate, predict, convert, info');
+  assert.equal(
+    refusal("toString"),
+    'unknown command "toString": it must be one of train, evaluate, predict, convert, info',
+  );
   assert.equal(refusal("--epochs"), "--epochs needs a value: see --help");
   assert.equal(refusal("--epochs="), "--epochs needs a value: see --help");
   assert.equal(refusal("--epochs", "--lr", "3"), "--epochs needs a value: see --help");
@@ -143,13 +148,26 @@ Deno.test("the help page lists every command and flag, each in one line of 120 c
 });
 
 Deno.test("every flag that the help page lists is understood", () => {
-  const values: Record<string, string> = { N: "7", X: "0.5", "X,X": "0.5,0.5", "X,…": "1,2,3", PATH: "p", FILE: "f" };
+  const values: Record<string, string> = {
+    N: "7",
+    X: "0.5",
+    "X,X": "0.5,0.5",
+    "X,…": "1,2,3",
+    PATH: "p",
+    FILE: "f",
+    DIR: "d",
+    TEXT: "t",
+    FORMAT: "csv",
+    "FILE,…": "f,g",
+    "NAME,…": "a,b",
+    "FROM:TO": "1:2",
+  };
   let count = 0;
   for (const [, flag, takes] of helpText().matchAll(/^ {2}--([\w-]+)(?: (\S+))? {2,}/gm)) {
-    const value = takes === "NAME"
-      ? { optimizer: "sgd", loss: "mse", simd: "plain", device: "wasm", monitor: "accuracy" }[flag!]!
-      : values[takes!];
-    const command = flag === "input" ? "predict" : "train";
+    const choices = Object.values(JOB_OPTIONS).flatMap((table) => Object.entries(table as Record<string, OptionSpec>))
+      .find(([name, spec]) => flagOf(name, spec) === flag)?.[1].choices;
+    const value = takes === "NAME" ? choices?.[0] ?? "name" : values[takes!];
+    const command = ["input", "output", "attention"].includes(flag!) ? "predict" : "train";
     parseCommandLine([command, `--${flag}${takes ? `=${value}` : ""}`]);
     count++;
   }

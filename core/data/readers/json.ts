@@ -23,7 +23,10 @@ export async function readJsonLines(lines: Lines): Promise<RecordSource> {
 
 async function* lineRecords(lines: Lines): AsyncGenerator<SequenceRecord, void> {
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
-    if (line.trim() !== "") yield recordOf(lines.name, lines.number, parse(lines.name, lines.number, line));
+    if (line.trim() === "") continue;
+    const json = parse(lines.name, lines.number, line);
+    // A line may be the list of steps by itself.
+    yield recordOf(lines.name, lines.number, Array.isArray(json) ? { x: json } : json);
   }
 }
 

@@ -1,0 +1,97 @@
+/** `evaluate CHECKPOINT [FILE …]`: scores on the data that it was trained and tested on, or on other data. */
+
+import { restorePreprocessing } from "../data/preprocessing.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { sampleDataset } from "../data/sample.ts";
+import type { LoadedCheckpoint } from "../train/checkpoint.ts";
+import { evaluate } from "../train/evaluate.ts";
+import { sampleData, targetsFor } from "./job_data.ts";
+import { type Arguments, type Job, resolveJob, UsageError } from "./options.ts";
+import { dataJob, openCheckpoint, type StoredJob, storedJob } from "./read_checkpoint.ts";
+import { lossAndAccuracy } from "./run_training.ts";
+import { scoresOf } from "./scores.ts";
+import { Terminal } from "./terminal.ts";
+
+/** Runs the command. Returns the exit code. */
+export async function evaluateCommand(args: Arguments): Promise<number> {
+  const { loaded, rest } = await openCheckpoint(args);
+  using _model = loaded.model;
+  if (loaded.preprocessing) await evaluateOwn(loaded, rest, args);
+  else {
+    if (rest.length) throw new UsageError(`evaluate takes one checkpoint, got also "${rest[0]}"`);
+    await evaluateSample(loaded, args);
+  }
+  return 0;
+}
+
+async function evaluateOwn(loaded: LoadedCheckpoint, paths: readonly string[], args: Arguments): Promise<void> {
+  const { model, preprocessing, training } = loaded, stored = storedJob(loaded), terminal = new Terminal();
+  const own = dataJob(loaded, args);
+  const { forecastDataOf, ownData, recordDataOf } = await import("./own_data.ts");
+  const batchSize = training?.options.batchSize ?? 32;
+  const given = paths.length ? paths : args.given.files.data as string[] | undefined;
+  if (given) {
+    const pipeline = restorePreprocessing(preprocessing);
+    const data = pipeline.task === "forecast"
+      ? await forecastDataOf(pipeline, given, own, args)
+      : await recordDataOf(pipeline, given, own, args);
+    const scores = await scoresOf(model, data.test!, data.metrics, { loss: pipeline.loss, batchSize });
+    for (const line of scores.lines(!args.quiet)) {
+      terminal.line(line);
+    }
+    return;
+  }
+  if (!stored?.own) throw new Error("cannot evaluate: the file names no data; name some to evaluate on");
+  const job = { own, everything: { seed: stored.seed } } as Job;
+  for await (const { data } of ownData(job, args, preprocessing!)) {
+    const { loss } = data;
+    if (!args.quiet) {
+      const metrics = await evaluate(model, data.train, { loss, batchSize });
+      terminal.line(
+        `train of ${data.train.shape[0]} sequences: ${lossAndAccuracy(loss, metrics.loss, metrics.accuracy)}`,
+      );
+    }
+    const { test, metrics } = data.own!;
+    if (!test) throw new Error("cannot evaluate: nothing was held back for testing; name files to evaluate on");
+    const scores = await scoresOf(model, test, metrics, { loss, batchSize });
+    for (const line of scores.lines(!args.quiet)) terminal.line(line);
+  }
+}
+
+async function evaluateSample(loaded: LoadedCheckpoint, args: Arguments): Promise<void> {
+  const { model } = loaded, terminal = new Terminal();
+  const batchSize = loaded.training?.options.batchSize, loss = model.loss ?? "bce";
+  const { train, test } = sampleOf(loaded, args);
+  for (const [name, dataset] of Object.entries({ ...train && !args.quiet && { train }, test })) {
+    const metrics = await evaluate(model, targetsFor(loss, dataset), { loss, batchSize });
+    terminal.line(
+      `${name.padEnd(5)}  ${lossAndAccuracy(loss, metrics.loss, metrics.accuracy)}  of ${dataset.shape[0]} sequences`,
+    );
+  }
+}
+
+/** The made data that a checkpoint was trained and tested on; new data where the command line describes some. */
+export function sampleOf(loaded: LoadedCheckpoint, { given, command }: Arguments): { train?: Dataset; test: Dataset } {
+  const stored: StoredJob | undefined = storedJob(loaded), { inputSize, outputSize } = loaded.model.config;
+  if (outputSize !== 2) {
+    throw new Error(
+      `cannot ${command}: the data of this command have 2 classes, the checkpoint's model has ${outputSize}`,
+    );
+  }
+  if (Object.keys(given.data).length || Object.keys(given.everything).length) {
+    const { data, everything: { seed } } = resolveJob({ ...given, data: { features: inputSize, ...given.data } });
+    if (data.features !== inputSize) {
+      throw new UsageError(`--features must be ${inputSize}, as in the checkpoint, got ${data.features}`);
+    }
+    return { test: sampleDataset({ ...data, seed }) };
+  }
+  if (!stored) {
+    throw new Error(`cannot ${command}: the checkpoint names no data; give some with --size, --steps and --seed`);
+  }
+  const { train, watched } = sampleData({
+    data: stored.data,
+    everything: { seed: stored.seed },
+    training: { loss: "bce" },
+  });
+  return { train, test: watched! };
+}

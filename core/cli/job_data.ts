@@ -1,0 +1,70 @@
+import { type Dataset, randomSplit } from "../data/dataset.ts";
+import { sampleDataset } from "../data/sample.ts";
+import type { Preprocessing } from "../data/preprocessing.ts";
+import type { ModelConfig } from "../model/config.ts";
+import type { LossName } from "../model/head.ts";
+import type { Model, NamedArray } from "../model/model.ts";
+import type { RunReport } from "../report/run_report.ts";
+import type { TaskMetrics } from "../train/metrics.ts";
+import type { TrainerOptions } from "../train/trainer.ts";
+import type { Job } from "./options.ts";
+
+/** What one training is made on. */
+export interface JobData {
+  readonly train: Dataset;
+  /** Looked at after every epoch. */
+  readonly watched?: Dataset;
+  /** What that is called. */
+  readonly watchedName: "test" | "validation";
+  readonly config: Pick<ModelConfig, "inputSize" | "outputSize" | "numEmbeddings" | "paddingIdx">;
+  readonly loss: LossName;
+  readonly weights: Pick<TrainerOptions, "classWeights" | "posWeight">;
+  /** For the first lines: what the data are. */
+  readonly description: readonly string[];
+  /** Of data of one's own: where they come from, for scores and pictures. */
+  readonly own?: OwnData;
+}
+
+/** What came of the files, for checkpoints, scores and pictures. */
+export interface OwnData {
+  readonly preprocessing: Preprocessing;
+  /** Scored at the end; absent where nothing is held back. */
+  readonly test?: Dataset;
+  /** What the model's outputs for the test data (N, O) are worth, in the data's units. */
+  metrics(outputs: NamedArray): TaskMetrics;
+  /** What there is to see of them. */
+  pictures(model: Model, outputs?: NamedArray): Promise<Partial<RunReport>>;
+}
+
+/** The seed job's data: 80 % for training, 20 % for testing. */
+export function sampleData(
+  { data, everything: { seed }, training }: Pick<Job, "data" | "everything" | "training">,
+): JobData {
+  const loss = training.loss as LossName;
+  const [train, test] = randomSplit(sampleDataset({ ...data, seed }), [0.8, 0.2], seed);
+  return {
+    train: targetsFor(loss, train!),
+    watched: targetsFor(loss, test!),
+    watchedName: "test",
+    config: { inputSize: data.features, outputSize: 2 },
+    loss,
+    weights: {},
+    description: [`${words(data)}, seed ${seed}`],
+  };
+}
+
+/** The sample's data for a loss: "crossEntropy" wants class numbers in place of one-hot rows. */
+export function targetsFor(loss: LossName, dataset: Dataset): Dataset {
+  if (loss !== "crossEntropy") return dataset;
+  const { targets, shape } = dataset;
+  return { ...dataset, targets: Int32Array.from({ length: shape[0]! }, (_, i) => targets[2 * i] ? 0 : 1) };
+}
+
+/** Options in a line: "size 1000, steps 10". */
+export function words(values: object): string {
+  return Object.entries(values).filter(([, value]) => value !== undefined)
+    .map(([name, value]) => {
+      const nested = typeof value === "object" && !Array.isArray(value);
+      return nested ? `${name} (${words(value)})` : `${name} ${Array.isArray(value) ? value.join(",") : value}`;
+    }).join(", ");
+}

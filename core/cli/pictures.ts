@@ -1,0 +1,143 @@
+/** What a training leaves to look at: TensorBoard's events, curves in the terminal, a page. */
+
+import { htmlReport } from "../report/html_report.ts";
+import { plotHistory } from "../report/plot_history.ts";
+import type { RunReport } from "../report/run_report.ts";
+import { EventWriter } from "../report/tensorboard.ts";
+import type { Model } from "../model/model.ts";
+import type { EpochReport, Training } from "../train/train.ts";
+import { folderOf, mayWrite, reason } from "./files.ts";
+import { type JobData, words } from "./job_data.ts";
+import type { Arguments, Job } from "./options.ts";
+import type { Scores } from "./scores.ts";
+import { columns, remark, type Terminal } from "./terminal.ts";
+
+/** A training at its end. */
+export interface Finished {
+  readonly job: Job;
+  readonly data: JobData;
+  readonly training: Training;
+  readonly scores?: Scores;
+  readonly model: Model;
+}
+
+/** The pictures that a command line asks for. What cannot be written is said before anything is trained. */
+export class Pictures implements Disposable {
+  readonly #args: Arguments;
+  readonly #terminal: Terminal;
+  readonly #report?: string;
+  readonly #events?: { readonly path: string; readonly file: Deno.FsFile; writer?: EventWriter };
+  #failed = false;
+
+  private constructor(
+    args: Arguments,
+    terminal: Terminal,
+    report?: string,
+    events?: { path: string; file: Deno.FsFile },
+  ) {
+    this.#args = args;
+    this.#terminal = terminal;
+    this.#report = report;
+    this.#events = events;
+  }
+
+  /** Makes sure that everything can be written. */
+  static async open(args: Arguments, terminal: Terminal): Promise<Pictures> {
+    return new Pictures(args, terminal, await openReport(args), await openEvents(args));
+  }
+
+  /** Writes what an epoch came to. */
+  async epoch(report: EpochReport, hasAccuracy: boolean): Promise<void> {
+    const events = this.#events;
+    if (!events || this.#failed) return;
+    const now = Date.now() / 1000;
+    try {
+      if (!events.writer) {
+        events.writer = new EventWriter({ accuracy: hasAccuracy });
+        const resumed = this.#args.resume === undefined ? undefined : report.epoch;
+        await writeAll(events.file, events.writer.header(now, resumed));
+      }
+      await writeAll(events.file, events.writer.epoch(report, now));
+    } catch (error) {
+      this.#failed = true;
+      this.#terminal.clear();
+      remark(`warning: cannot write events "${events.path}": ${await reason(error, events.path)}`);
+    }
+  }
+
+  /** Draws what is drawn at the end. */
+  async finish({ job, data, training, scores, model }: Finished): Promise<void> {
+    const { history } = training.state;
+    if (this.#args.plot) {
+      const color = Deno.stdout.isTerminal() && !Deno.noColor;
+      for (const line of plotHistory(history, { columns: columns(), color }).split("\n")) {
+        this.#terminal.line(line);
+      }
+    }
+    if (this.#report === undefined) return;
+    const report: RunReport = {
+      title: job.own ? job.own.files.data.join(", ") : "The seed job",
+      subtitle: data.description[0],
+      settings: settings(job, data, training, model),
+      history,
+      bestEpoch: training.best?.epoch,
+      metrics: scores?.metrics,
+      ...await data.own?.pictures(model, scores?.outputs),
+    };
+    try {
+      await Deno.writeTextFile(this.#report, htmlReport(report));
+      if (!this.#args.quiet) this.#terminal.line(`report in ${this.#report}`);
+    } catch (error) {
+      throw new Error(`cannot write report "${this.#report}": ${await reason(error, this.#report)}`);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#events?.file.close();
+  }
+}
+
+async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
+}
+
+/** Names and values for the page's table. */
+function settings(job: Job, { config, loss }: JobData, training: Training, model: Model): [string, string][] {
+  const { batchSize, epochs } = training.options;
+  return [
+    ["device", model.device.description],
+    ["model", words({ ...config, ...job.model })],
+    ["parameters", String(model.parameters.reduce((sum, { length }) => sum + length, 0))],
+    ["loss", loss],
+    ["optimizer", words(training.trainer.options.optimizer)],
+    ["epochs", String(epochs)],
+    ["batch size", String(batchSize)],
+    ["seed", String(job.everything.seed)],
+  ];
+}
+
+/** The page's place, if it is wanted and permitted. */
+async function openReport({ report, ...args }: Arguments): Promise<string | undefined> {
+  if (report === undefined || !await mayWrite(report, ["write"], `the report "${report}"`, { report, ...args })) {
+    return undefined;
+  }
+  try {
+    (await Deno.open(report, { create: true, write: true })).close();
+  } catch (error) {
+    throw new Error(`cannot write report "${report}": ${await reason(error, report)}`);
+  }
+  return report;
+}
+
+/** TensorBoard's file, if it is wanted and permitted. */
+async function openEvents(args: Arguments): Promise<{ path: string; file: Deno.FsFile } | undefined> {
+  const { tensorboard: folder } = args;
+  if (folder === undefined || !await mayWrite(folder, ["write"], `TensorBoard's events`, args)) return undefined;
+  const path = `${folder.replace(/(?<=.)\/+$/, "")}/${EventWriter.fileName(Date.now() / 1000, `grutto.${Deno.pid}`)}`;
+  try {
+    await Deno.mkdir(folder, { recursive: true });
+    return { path, file: await Deno.open(path, { create: true, write: true, truncate: true }) };
+  } catch (error) {
+    throw new Error(`cannot write events "${path}": ${await reason(error, folderOf(path))}`);
+  }
+}

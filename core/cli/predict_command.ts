@@ -1,0 +1,264 @@
+/** `predict CHECKPOINT --input FILE`: what a model says of sequences, as they come. */
+
+import type { Decoded } from "../data/labels.ts";
+import type { Pipeline } from "../data/pipeline.ts";
+import { restorePreprocessing } from "../data/preprocessing.ts";
+import { readRecords } from "../data/readers/read.ts";
+import type { SequenceRecord } from "../data/readers/record.ts";
+import type { ForecastPipeline } from "../data/windows.ts";
+import type { Model, Sequences } from "../model/model.ts";
+import type { LoadedCheckpoint } from "../train/checkpoint.ts";
+import { predict } from "../train/evaluate.ts";
+import { sampleOf } from "./evaluate_command.ts";
+import { inputsOf, STDIN } from "./inputs.ts";
+import { type Arguments, UsageError } from "./options.ts";
+import { dataJob, openCheckpoint } from "./read_checkpoint.ts";
+import { Terminal } from "./terminal.ts";
+
+/** Sequences that are predicted at a time: as many are in memory. */
+const CHUNK = 256;
+
+/** Milliseconds without another sequence, after which those that have come are predicted. */
+const PAUSE = 50;
+
+/** Runs the command. Returns the exit code. */
+export async function predictCommand(args: Arguments): Promise<number> {
+  const { loaded, rest } = await openCheckpoint(args);
+  using model = loaded.model;
+  const paths = [...args.input === undefined ? [] : [args.input], ...args.given.files.data as string[] ?? [], ...rest];
+  const writer = new PredictionWriter(args);
+  if (loaded.preprocessing) {
+    if (!paths.length) throw new UsageError("predict needs --input FILE, or - for standard input");
+    const pipeline = restorePreprocessing(loaded.preprocessing);
+    if (pipeline.task === "forecast") await forecast(loaded, pipeline, paths, args, writer);
+    else await predictRecords(loaded, pipeline, paths, args, writer);
+  } else if (paths.length) {
+    const { data, everything } = args.given;
+    if (Object.keys({ ...data, ...everything }).length) {
+      throw new UsageError("predict takes --input, or --size, --steps and --seed of data to make: not both");
+    }
+    await predictArrays(model, paths, args, writer);
+  } else await predictBatch(model, sampleOf(loaded, args).test, [], writer);
+  return 0;
+}
+
+/** Records of files as the checkpoint's preprocessing takes them. */
+async function predictRecords(
+  loaded: LoadedCheckpoint,
+  pipeline: Pipeline,
+  paths: readonly string[],
+  args: Arguments,
+  writer: PredictionWriter,
+): Promise<void> {
+  const { model } = loaded, { readOptions } = await import("./own_data.ts");
+  const options = { ...readOptions(dataJob(loaded, args)), optionalLabels: true };
+  const show = async (records: SequenceRecord[]) => {
+    if (!records.length) return;
+    const sequences = pipeline.sequences(records), { loss } = pipeline;
+    const { probabilities, attentionWeights } = await predict(model, sequences, { loss });
+    const O = pipeline.outputSize, [N, T] = sequences.shape;
+    for (let i = 0; i < N; i++) {
+      const record = records[sequences.rows[i]!]!, steps = sequences.lengths?.[i] ?? T;
+      const row = probabilities.data.subarray(i * O, (i + 1) * O);
+      const decoded = pipeline.decode(row),
+        known = pipeline.task === "regression" ? undefined : classesOf(pipeline, row);
+      writer.write({
+        id: record.id ?? record.place,
+        decoded,
+        known,
+        names: pipeline.labels,
+        weights: attentionWeights.data.subarray(i * T, i * T + steps),
+      });
+    }
+  };
+  for (const input of await inputsOf(paths, pipeline.numEmbeddings > 0, args)) {
+    const { records } = await readRecords(input, {
+      ...options,
+      ...input.name === STDIN && !options.format && { format: "jsonl" },
+    });
+    for await (const chunk of chunks(records)) await show(chunk);
+  }
+}
+
+/**
+ * Items in chunks: full ones, or what has come when nothing more does for a moment, so that a slow pipe is answered. What
+ * comes before an error comes.
+ */
+async function* chunks<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {
+  const iterator = items[Symbol.asyncIterator]();
+  // An error is an item until those before it have been handed on.
+  const advance = () => iterator.next().catch((error: unknown) => ({ error }));
+  try {
+    let chunk: T[] = [], next = advance();
+    for (;;) {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const pause = new Promise<"pause">((resolve) => timer = setTimeout(() => resolve("pause"), PAUSE));
+      const come = chunk.length ? await Promise.race([next, pause]) : await next;
+      clearTimeout(timer);
+      const ended = come !== "pause" && ("error" in come || come.done);
+      if (come !== "pause" && !("error" in come) && !come.done) {
+        chunk.push(come.value);
+        next = advance();
+        if (chunk.length < CHUNK) continue;
+      }
+      if (chunk.length) yield chunk;
+      chunk = [];
+      if (ended && "error" in come) throw come.error;
+      if (ended) return;
+    }
+  } finally {
+    await iterator.return?.();
+  }
+}
+
+/** The probability of every class by name; of a single output, of both classes. */
+function classesOf({ labels }: Pipeline, row: Float32Array): [string, number][] {
+  const all = row.length === 1 && labels.length === 2 ? [1 - row[0]!, row[0]!] : row;
+  return labels.map((label, i) => [label, all[i]!]);
+}
+
+/** The rows that follow a table's last. */
+async function forecast(
+  { model, ...loaded }: LoadedCheckpoint,
+  pipeline: ForecastPipeline,
+  paths: readonly string[],
+  args: Arguments,
+  writer: PredictionWriter,
+): Promise<void> {
+  const { loadTable } = await import("./own_data.ts");
+  const table = await loadTable(paths, dataJob({ model, ...loaded }, args), args);
+  const inputs = pipeline.inputs(table),
+    { probabilities, attentionWeights } = await predict(model, inputs, { loss: pipeline.loss });
+  const values = pipeline.decode(probabilities.data, inputs), { targetColumns } = pipeline.toJSON();
+  for (let h = 0; h < pipeline.horizon; h++) {
+    const row = [...values.subarray(h * targetColumns.length, (h + 1) * targetColumns.length)];
+    const weights = h === 0 ? attentionWeights.data : undefined;
+    writer.write({ id: `${table.name} +${h + 1}`, decoded: { values: row }, names: targetColumns, weights });
+  }
+}
+
+/** Sequences as the model takes them, for a checkpoint without preprocessing. */
+async function predictArrays(
+  model: Model,
+  paths: readonly string[],
+  args: Arguments,
+  writer: PredictionWriter,
+): Promise<void> {
+  const { inputSize: I } = model.config, format = args.given.files.format as "jsonl" | undefined;
+  for (const input of await inputsOf(paths, false, args)) {
+    const { records } = await readRecords(input, { format: format ?? "jsonl", optionalLabels: true });
+    for await (const chunk of chunks(records)) {
+      for (const { values, steps, channels, place, missing } of chunk) {
+        if (channels !== I) {
+          throw new Error(`cannot read ${place}: a step must be a list of ${I} numbers, got ${channels}`);
+        }
+        if (missing) throw new Error(`cannot read ${place}: a value is missing at ${missing}`);
+        await predictBatch(model, { x: values!, shape: [1, steps, I] }, [place], writer);
+      }
+    }
+  }
+}
+
+/** A batch, every sequence with its attention weights. */
+async function predictBatch(
+  model: Model,
+  sequences: Sequences,
+  ids: readonly string[],
+  writer: PredictionWriter,
+): Promise<void> {
+  const { probabilities, attentionWeights } = await predict(model, sequences);
+  const [B, T] = sequences.shape as [number, number], O = model.config.outputSize;
+  for (let i = 0; i < B; i++) {
+    const values = probabilities.data.subarray(i * O, (i + 1) * O);
+    const weights = attentionWeights.data.subarray(i * T, (i + 1) * T);
+    writer.plain(ids[i] ?? String(i), model.loss === "mse" ? undefined : classOf(values), values, weights);
+  }
+}
+
+/** The most likely class; of a single output, whether it is above 0.5. */
+function classOf(values: Float32Array): number {
+  return values.length === 1 ? Number(values[0]! > 0.5) : values.indexOf(Math.max(...values));
+}
+
+/** What is said of one sequence. */
+interface Said {
+  readonly id: string;
+  readonly decoded: Decoded;
+  /** Probabilities by name, where there are some. */
+  readonly known?: readonly (readonly [string, number])[];
+  /** Of classes or values. */
+  readonly names: readonly string[];
+  readonly weights?: Float32Array;
+}
+
+/** Writes predictions as JSON Lines or CSV. */
+class PredictionWriter {
+  readonly #terminal = new Terminal();
+  readonly #csv: boolean;
+  readonly #attention: boolean;
+  #header = false;
+
+  constructor({ output, attention }: Arguments) {
+    this.#csv = output === "csv";
+    this.#attention = attention;
+  }
+
+  write({ id, decoded: { label, labels, values }, known, names, weights }: Said): void {
+    const attention = this.#attention && weights ? { attention: digits(weights) } : {};
+    if (!this.#csv) {
+      this.#terminal.line(JSON.stringify({
+        id,
+        ...label !== undefined && { label },
+        ...labels && { labels },
+        ...values && { values: byName(names.map((name, i) => [name, digit(values[i]!)])) },
+        ...known && { probabilities: byName(known.map(([name, p]) => [name, digit(p)])) },
+        ...attention,
+      }));
+      return;
+    }
+    const fields: [string, string | number][] = [["id", id]];
+    if (label !== undefined) fields.push(["label", label]);
+    if (labels) fields.push(["labels", labels.join("|")]);
+    if (values) names.forEach((name, i) => fields.push([name, digit(values[i]!)]));
+    for (const [name, p] of known ?? []) fields.push([`probability ${name}`, digit(p)]);
+    if (this.#attention) fields.push(["attention", digits(weights ?? []).join(" ")]);
+    this.#row(fields);
+  }
+
+  /** Of a model without names: class numbers. */
+  plain(id: string, number: number | undefined, values: Float32Array, weights: Float32Array): void {
+    if (!this.#csv) {
+      const what = number === undefined ? { values: digits(values) } : { class: number, probabilities: digits(values) };
+      return this.#terminal.line(JSON.stringify({ ...what, attentionWeights: digits(weights) }));
+    }
+    const fields: [string, string | number][] = [
+      ["id", id],
+      ...number === undefined ? [] : [["class", number]] as [string, number][],
+    ];
+    values.forEach((value, i) => fields.push([`${number === undefined ? "value" : "probability"} ${i}`, digit(value)]));
+    if (this.#attention) fields.push(["attention", digits(weights).join(" ")]);
+    this.#row(fields);
+  }
+
+  #row(fields: readonly (readonly [string, string | number])[]): void {
+    const quote = (cell: string | number) =>
+      /[",\r\n]/.test(String(cell)) ? `"${String(cell).replaceAll('"', '""')}"` : String(cell);
+    if (!this.#header) this.#terminal.line(fields.map(([name]) => quote(name)).join(","));
+    this.#header = true;
+    this.#terminal.line(fields.map(([, cell]) => quote(cell)).join(","));
+  }
+}
+
+/** An object that may have any name for a key. */
+function byName<T>(entries: readonly (readonly [string, T])[]): Record<string, T> {
+  return Object.fromEntries(entries);
+}
+
+/** Six digits, which is what 32 bits hold. */
+function digit(value: number): number {
+  return Number(value.toPrecision(6));
+}
+
+function digits(values: ArrayLike<number>): number[] {
+  return Array.from(values, digit);
+}

@@ -1,0 +1,118 @@
+/** What a trained model is worth on data it was not trained on, in the words of its task. */
+
+import type { Dataset } from "../data/dataset.ts";
+import type { LossName } from "../model/head.ts";
+import type { Model, NamedArray } from "../model/model.ts";
+import { formatConfusion, formatMetrics } from "../report/format_metrics.ts";
+import { evaluate } from "../train/evaluate.ts";
+import { summarize, type TaskMetrics } from "../train/metrics.ts";
+import type { JobData } from "./job_data.ts";
+import { columns } from "./terminal.ts";
+
+/** Scores, and the outputs they come from. */
+export interface Scores {
+  /** The numbers that several trainings are compared by. */
+  readonly values: Readonly<Record<string, number>>;
+  /** The same in one line. */
+  readonly line: string;
+  readonly metrics: TaskMetrics;
+  /** Probabilities, or values (N, O). */
+  readonly outputs: NamedArray;
+  /** All there is to say, line by line. */
+  lines(full: boolean): string[];
+}
+
+/** The scores on the data that were held back; undefined where none were, and for the seed job, whose last line has them. */
+export async function finalScores(model: Model, data: JobData, batchSize: number): Promise<Scores | undefined> {
+  const { own, loss } = data;
+  if (!own?.test) return undefined;
+  return await scoresOf(model, own.test, own.metrics, { loss, batchSize });
+}
+
+/** The scores on a dataset. */
+export async function scoresOf(
+  model: Model,
+  dataset: Dataset,
+  toMetrics: (outputs: NamedArray) => TaskMetrics,
+  options: { loss: LossName; batchSize: number },
+): Promise<Scores> {
+  const { lossOverSamples: loss, probabilities: outputs } = await evaluate(model, dataset, {
+    ...options,
+    metrics: true,
+  });
+  const metrics = toMetrics(outputs), count = dataset.shape[0]!;
+  const values = { loss, ...mainNumbers(metrics) }, line = inWords(values);
+  return {
+    values,
+    line,
+    metrics,
+    outputs,
+    lines: (full) => [`test of ${count} sequences: ${line}`, ...full ? details(metrics) : []],
+  };
+}
+
+/** The scores by which models of a task are compared. */
+function mainNumbers(metrics: TaskMetrics): Record<string, number> {
+  switch (metrics.kind) {
+    case "classification": {
+      const { accuracy, balancedAccuracy, macroF1, rocAuc } = metrics;
+      return { accuracy, balancedAccuracy, macroF1, ...rocAuc !== undefined && { rocAuc } };
+    }
+    case "multilabel": {
+      const { subsetAccuracy, labelAccuracy, macroF1, microF1 } = metrics;
+      return { subsetAccuracy, labelAccuracy, macroF1, microF1 };
+    }
+    case "regression": {
+      const { mse, rmse, mae, r2 } = metrics;
+      return { mse, rmse, mae, r2 };
+    }
+  }
+}
+
+/** Names of scores as the terminal shows them, and which are shares. */
+const NAMES: Record<string, string> = {
+  loss: "loss",
+  accuracy: "accuracy",
+  balancedAccuracy: "balanced accuracy",
+  macroF1: "macro F1",
+  microF1: "micro F1",
+  rocAuc: "ROC AUC",
+  subsetAccuracy: "all labels right",
+  labelAccuracy: "labels right",
+  mse: "MSE",
+  rmse: "RMSE",
+  mae: "MAE",
+  r2: "R²",
+};
+
+const SHARES = /accuracy$/i;
+
+/** A score as it is shown. */
+function shown(name: string, value: number): string {
+  return SHARES.test(name) ? `${(100 * value).toFixed(2)} %` : value.toPrecision(4);
+}
+
+function inWords(values: Readonly<Record<string, number>>): string {
+  return Object.entries(values).map(([name, value]) => `${NAMES[name]} ${shown(name, value)}`).join(", ");
+}
+
+/** What the line does not say: each class, what is taken for what, and the baseline. */
+function details(metrics: TaskMetrics): string[] {
+  const table = ["", ...formatMetrics(metrics, { columns: columns() }).split("\n")];
+  if (metrics.kind === "regression") return metrics.persistence ? table : [];
+  if (metrics.kind === "multilabel") return table;
+  const matrix = { labels: metrics.perClass.map(({ label }) => label), counts: metrics.confusion };
+  return [...table, "", ...formatConfusion(matrix, { columns: columns() }).split("\n")];
+}
+
+/** Mean and standard deviation of every score over several trainings. */
+export function meanAndDeviation(all: readonly Scores[]): string[] {
+  if (!all.length) return [];
+  return Object.keys(all[0]!.values).map((name) => {
+    const { mean, sd } = summarize(all.map(({ values }) => values[name]!));
+    const spread = SHARES.test(name)
+      ? `${(100 * mean).toFixed(2)} ± ${(100 * sd).toFixed(2)} %`
+      : `${mean.toPrecision(4)} ± ${sd.toPrecision(2)}`;
+    return `${"mean of " + all.length}  ${NAMES[name]!.padEnd(18)} ${spread}`;
+  });
+}

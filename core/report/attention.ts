@@ -146,7 +146,7 @@ function plot(
   const ticks = linearAxis([1, T], [center(0), center(T - 1)], 7, true).ticks;
   const first = ticks[0]?.value === 1
     ? ticks
-    : [{ value: 1, text: "1" }, ...ticks.filter(({ value }) => value > T / 12 + 1)];
+    : [{ value: 1, text: "1" }, ...ticks.filter(({ value }) => center(value - 1) > center(0) + 24)];
   const parts = Array.from({ length: shown }, (_, i) => {
     const column = values.map((step) => step[i]), range = extent(column) ?? [0, 1], y = top + i * row;
     const axis = linearAxis(range[0] === range[1] ? range : padded(range, 0.04), [y + row - 4, y + 4], 2);
@@ -215,7 +215,7 @@ function plot(
       (i) => {
         const from = i * columns.steps + 1, to = Math.min(T, from + columns.steps - 1);
         const read = Array.from(
-          { length: Math.min(shown, columns.steps > 1 ? 0 : 3) },
+          { length: columns.steps > 1 || shown > 3 ? 0 : shown },
           (_, c) => `${name(c)} ${short(values[i]![c]!)}`,
         );
         return [

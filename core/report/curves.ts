@@ -120,7 +120,7 @@ function figureOf({ name, train, validation, log }: Curve, x: readonly number[],
       "figcaption",
       { class: "head" },
       el("h3", {}, title, log && ", logarithmic"),
-      el("span", { class: "sub badge" }, last !== undefined && `last ${format(last)}`),
+      el("span", { class: "sub badge" }, last !== undefined && `ends at ${format(last)}`),
     ),
     lineChart({
       description,

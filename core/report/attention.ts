@@ -7,6 +7,9 @@ import type { AttentionExample, RunReport } from "./run_report.ts";
 import { extent, linearAxis, padded, percent, short, thin } from "./scale.ts";
 import { shade } from "./style.ts";
 
+/** Most characters of a token. */
+const NAME = 60;
+
 /** Most sequences, channels of one, columns of its strip, and tokens. */
 const SEQUENCES = 24, CHANNELS = 12, COLUMNS = 160, TOKENS = 400;
 
@@ -28,7 +31,7 @@ export function columnsOf(weights: readonly number[], most: number): Columns {
 
 /** The weight of the strongest shade: the greatest there is, but twice the equal share at least, lest noise looks like a choice. */
 export function strongest(weights: readonly number[]): number {
-  return Math.max(2 / weights.length, ...weights.map((weight) => Number.isFinite(weight) ? weight : 0));
+  return Math.max(2 / weights.length, extent(weights)?.[1] ?? 0);
 }
 
 /** The section of a page. */
@@ -117,7 +120,7 @@ function text(tokens: readonly string[], weights: readonly number[], separator: 
         el(
           "span",
           { class: shade(weights[t]! / top), title: percent(weights[t]!) },
-          letters && token === " " ? "␣" : token,
+          letters && token === " " ? "␣" : cut(token, NAME),
         ),
       ]),
     ),

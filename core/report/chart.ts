@@ -90,7 +90,7 @@ export function lineChart(chart: Chart): Markup {
     chart.rings?.map(({ x, y, style }) =>
       el("circle", { class: `ring ${style}`, cx: xAxis.at(x), cy: yAxis.at(y), r: 4.5 })
     ),
-    legend(lines),
+    lines.length > 1 && legend(lines),
     stops(x.map((value) => xAxis.at(value)), TOP, HEIGHT - BOTTOM, (i) => {
       const known = lines.filter(({ values, readTo = Infinity }) => i < readTo && Number.isFinite(values[i]));
       const place = chart.xText?.(i) ?? `${chart.xName} ${short(x[i]!)}`;

@@ -75,7 +75,7 @@ function noteOf(matrix: ConfusionMatrix & { merged: number }): Content {
 }
 
 function matrixOf(matrix: ConfusionMatrix & { merged: number }): Content {
-  const { labels, counts, merged } = matrix, size = labels.length;
+  const { counts, merged } = matrix, labels = matrix.labels.map((label) => cut(label, 60)), size = labels.length;
   const kind = roomy(matrix) ? "small" : size > 14 ? "large" : "";
   const upright = labels.some((label) => label.length > (size > 6 ? 4 : 9));
   return (
@@ -127,7 +127,7 @@ function matrixOf(matrix: ConfusionMatrix & { merged: number }): Content {
                   kind === "small" && count > 0 && el("small", {}, percent(share)),
                 );
               }),
-              el("td", {}, all && one ? percent(row[i]! / all) : "–"),
+              el("td", { class: "share" }, all && one ? percent(row[i]! / all) : "–"),
             );
           }),
         ),

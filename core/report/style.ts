@@ -78,7 +78,6 @@ svg text{fill:var(--quiet);white-space:pre}
 svg .name{fill:var(--text)}
 .g{stroke:var(--grid)}
 .m{stroke:var(--grey);stroke-dasharray:2 3}
-.halo{stroke:var(--card);stroke-width:4px;paint-order:stroke;stroke-linejoin:round}
 .l{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}
 .a{stroke:var(--blue)}.b{stroke:var(--red);stroke-dasharray:6 4}.c{stroke:var(--grey)}.d{stroke:var(--green)}
 .dot,.ring{stroke-dasharray:none}
@@ -110,9 +109,11 @@ td{text-align:right}
 .bar{fill:var(--blue)}.rail{fill:var(--grid)}
 .matrix{border-collapse:separate;border-spacing:2px}
 .matrix td{min-width:34px;height:34px;padding:2px 4px;text-align:center;border-radius:3px;line-height:1.15}
+.matrix thead td{height:auto}
 .matrix td small{display:block;font-size:11px}
 .matrix .yes{outline:2px solid var(--text);outline-offset:-2px}
-.matrix.small td{min-width:58px;height:46px;font-size:16px}
+.matrix.small tbody td{min-width:58px;height:46px;font-size:16px}
+.matrix tbody td.share{font-size:13px;padding-left:6px}
 .matrix.large{font-size:12px;border-spacing:1px}
 .matrix.large td{min-width:25px;height:25px;padding:1px}
 .matrix tbody th,.matrix thead th{color:var(--quiet);font-size:13px;max-width:16ch;overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
@@ -135,8 +136,8 @@ details{margin-top:14px}
 summary{cursor:pointer;color:var(--quiet);font-size:14px}
 footer{font-size:13px;padding-top:28px;padding-bottom:40px}
 @media(max-width:520px){main,header,footer{padding-left:14px;padding-right:14px}header{padding-top:22px}h1{font-size:23px}.tiles{grid-template-columns:1fr 1fr}.tiles dd{font-size:22px}svg.chart{font-size:15px}.list svg{display:none}.list th,.list td{padding:4px 5px}figure{padding:12px}}
-@media print{body{background:#fff;font-size:11px;print-color-adjust:exact;-webkit-print-color-adjust:exact}main,header,footer{max-width:none;padding:0}h2{break-after:avoid}.grid{grid-template-columns:1fr 1fr}.tiles div,figure,.card{border-color:#ccc}.scroll{overflow:visible}details:not([open]){display:none}}
+@media print{body{background:#fff;font-size:11px;print-color-adjust:exact;-webkit-print-color-adjust:exact}main,header,footer{max-width:none;padding:0}h2,.note{break-after:avoid}.grid{grid-template-columns:1fr 1fr}.tiles div,figure,.card{border-color:#ccc}.scroll{overflow:visible}details:not([open]){display:none}}
 `;
 
 /** What lets a browser take this style sheet and no other; a test holds the two together. */
-export const STYLE_HASH = "sha256-5H7Bu/iKFC36LB852p6kJWREGcbw0JBDbJVLS5spZrs=";
+export const STYLE_HASH = "sha256-i0usM5rYHhMERCrgj2b+ebmSsnyzxF5fmPemesDsPb0=";

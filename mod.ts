@@ -159,6 +159,7 @@ export {
   readModel,
   writeModel,
 } from "./core/exchange/model_file.ts";
+export { describeForecasts, type DescribeOptions, describePredictions } from "./core/report/describe.ts";
 export { formatConfusion, formatMetrics } from "./core/report/format_metrics.ts";
 export { pickByError, pickExamples, type PickOptions } from "./core/report/pick_examples.ts";
 export { plotHistory, type PlotOptions } from "./core/report/plot_history.ts";

@@ -20,7 +20,9 @@ const mae = (truth: readonly number[], predicted: readonly number[]) =>
 /** The section of a page. */
 export function forecastsSection({ forecasts = [], metrics }: RunReport): Content {
   if (!forecasts.length) return undefined;
-  const perStep = metrics?.kind === "regression" ? metrics.perOutput ?? [] : [];
+  const outputs = metrics?.kind === "regression" ? metrics.perOutput ?? [] : [];
+  // With several targets, outputs are no steps.
+  const perStep = forecasts[0]!.truth.length === outputs.length ? outputs : [];
   return [
     el("h2", {}, "Forecasts"),
     el(

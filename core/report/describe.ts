@@ -1,0 +1,233 @@
+/** From a model's predictions for data whose truth is known to what a report shows of them. */
+
+import type { Pipeline, PreparedDataset } from "../data/pipeline.ts";
+import type { SequenceRecord, Table } from "../data/readers/record.ts";
+import type { ForecastDataset, ForecastPipeline } from "../data/windows.ts";
+import type { Prediction } from "../train/evaluate.ts";
+import { classificationMetrics, regressionMetrics } from "../train/metrics.ts";
+import { pickByError, pickExamples } from "./pick_examples.ts";
+import type { AttentionExample, ForecastExample, RunReport } from "./run_report.ts";
+import { short } from "./scale.ts";
+
+/** How much {@linkcode describePredictions} and {@linkcode describeForecasts} show. */
+export interface DescribeOptions {
+  /** Sequences, or forecasts. Default 8. */
+  examples?: number;
+}
+
+/** Most forecasts one step ahead that one picture shows in a row, and least values before. */
+const IN_A_ROW = 240, BEFORE = 48;
+
+/** One row of a table of numbers. */
+const rowOf = ({ data, shape }: Prediction["probabilities"], i: number) =>
+  data.subarray(i * shape[1]!, (i + 1) * shape[1]!);
+
+/**
+ * Scores of a model on labelled records, and some of them with what it attends to: right ones and wrong ones of all classes,
+ * or from the best to the worst predicted.
+ *
+ * Where several steps were made one (`patch`), each shows its part of their weight.
+ *
+ * @param records What `data` was made of.
+ * @param data What `pipeline.dataset(records)` gave.
+ * @param prediction What `predict(model, data)` gave.
+ * @returns Parts of a {@linkcode RunReport}.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, describePredictions, htmlReport, Pipeline, predict, train } from "@grutto/grutto";
+ *
+ * const records = ["great film", "good book", "bad film", "awful book"].map((text, i) => ({
+ *   text, steps: 0, channels: 0, labels: [i < 2 ? "positive" : "negative"], place: `reviews.txt, line ${i + 1}`,
+ * }));
+ * const pipeline = Pipeline.fit(records), data = pipeline.dataset(records);
+ * const { inputSize, outputSize, numEmbeddings, paddingIdx, loss } = pipeline;
+ * using model = await createModel({ inputSize, hiddenSize: 4, outputSize, numEmbeddings, paddingIdx });
+ * const history = await train(model, data, { epochs: 2, loss });
+ * const described = describePredictions(pipeline, records, data, await predict(model, data));
+ * assert.match(htmlReport({ title: "Reviews", history, ...described }), /reviews\.txt, line 3/);
+ * ```
+ */
+export function describePredictions(
+  pipeline: Pipeline,
+  records: readonly SequenceRecord[],
+  data: PreparedDataset,
+  prediction: Prediction,
+  { examples = 8 }: DescribeOptions = {},
+): Pick<RunReport, "metrics" | "regressions" | "attention"> {
+  const { task, labels, loss } = pipeline, { probabilities } = prediction, { targets, rows } = data, N = data.shape[0];
+  const said = Array.from({ length: N }, (_, i) => pipeline.decode(rowOf(probabilities, i)));
+  const true_ = Array.from({ length: N }, (_, i) => {
+    if (loss === "crossEntropy") return { label: labels[targets[i]!] };
+    return pipeline.decode(targets.subarray(i * pipeline.outputSize, (i + 1) * pipeline.outputSize));
+  });
+  const words = ({ label, labels, values }: typeof said[number]) =>
+    label ?? (labels ? labels.join(", ") || "none" : values!.map(short).join(", "));
+  const example = (i: number): AttentionExample => {
+    const record = records[rows[i]!]!, { probabilities } = said[i]!;
+    return {
+      title: record.id ?? record.place,
+      prediction: words(said[i]!),
+      truth: words(true_[i]!),
+      ...probabilities && { probabilities: labels.map((label, k) => [label, probabilities[k]!] as const) },
+      ...task === "multilabel" && { right: words(said[i]!) === words(true_[i]!) },
+      ...steps(pipeline, record, rowOf(prediction.attentionWeights, i).subarray(0, data.lengths?.[i] ?? data.shape[1])),
+    };
+  };
+  if (task === "regression") {
+    const table = (decoded: typeof said) => ({
+      shape: [N, labels.length],
+      data: Float64Array.from(decoded.flatMap(({ values }) => values!)),
+    });
+    const column = (decoded: typeof said, k: number) => decoded.map(({ values }) => values![k]!);
+    const errors = said.map(({ values }, i) => {
+      const [own, other] = [rowOf(probabilities, i), targets.subarray(i * labels.length)];
+      return values!.reduce((sum, _, k) => sum + Math.abs(own[k]! - other[k]!), 0);
+    });
+    return {
+      metrics: regressionMetrics(table(said), table(true_)),
+      regressions: labels.map((name, k) => ({ name, truth: column(true_, k), predicted: column(said, k) })),
+      attention: pickByError(errors, examples).map(example),
+    };
+  }
+  const confidence = said.map(({ probabilities }) => Math.max(...probabilities!));
+  return {
+    metrics: classificationMetrics(probabilities, targets, { labels, multilabel: task === "multilabel" }),
+    attention: pickExamples(true_.map(words), said.map(words), { count: examples, confidence }).map(example),
+  };
+}
+
+/** The steps of a record as people know them, with the weight of each. */
+function steps(
+  pipeline: Pipeline,
+  record: SequenceRecord,
+  weights: Float32Array,
+): Pick<AttentionExample, "weights" | "values" | "channels" | "tokens" | "separator"> {
+  const { values, channels, text } = record;
+  if (text !== undefined) {
+    const tokens = pipeline.tokens(text), { inputs } = pipeline.toJSON();
+    const characters = inputs.kind === "tokens" && inputs.vocabulary.unit === "characters";
+    return {
+      weights: [...weights],
+      tokens: tokens.length ? tokens : ["(no known token)"],
+      separator: characters ? "" : " ",
+    };
+  }
+  const patch = pipeline.inputSize / channels;
+  return {
+    weights: Array.from({ length: weights.length * patch }, (_, t) => weights[Math.floor(t / patch)]! / patch),
+    values: Array.from(
+      { length: weights.length * patch },
+      (_, t) => [...values!.subarray(t * channels, (t + 1) * channels)],
+    ),
+    channels: pipeline.channelNames,
+  };
+}
+
+/**
+ * Scores of a model's forecasts beside those of the last value repeated, some forecasts with what came before and after, and
+ * what the model attends to in them. One step ahead, forecasts stand in a row; else some do by themselves, from the best to
+ * the worst.
+ *
+ * @param table What `data` was made of.
+ * @param data What `pipeline.dataset(table, rows)` gave.
+ * @param prediction What `predict(model, data)` gave.
+ * @returns Parts of a {@linkcode RunReport}.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, describeForecasts, ForecastPipeline, htmlReport, predict, train } from "@grutto/grutto";
+ *
+ * const values = [Float64Array.from({ length: 60 }, (_, t) => Math.sin(t / 3))];
+ * const table = { name: "waves.csv", columns: ["height"], values, rows: 60 };
+ * const pipeline = ForecastPipeline.fit(table, { targetColumns: ["height"], window: 8, horizon: 4 }, [0, 40]);
+ * const { inputSize, outputSize } = pipeline, data = pipeline.dataset(table, [40, 60]);
+ * using model = await createModel({ inputSize, hiddenSize: 4, outputSize });
+ * const history = await train(model, pipeline.dataset(table, [0, 40]), { epochs: 2, loss: "mse" });
+ * const described = describeForecasts(pipeline, table, data, await predict(model, data));
+ * assert.match(htmlReport({ title: "Waves", history, ...described }), /height from row 4/);
+ * ```
+ */
+export function describeForecasts(
+  pipeline: ForecastPipeline,
+  table: Table,
+  data: ForecastDataset,
+  prediction: Prediction,
+  { examples = 8 }: DescribeOptions = {},
+): Pick<RunReport, "metrics" | "forecasts" | "attention"> {
+  const { horizon, window, outputSize: O, channelNames } = pipeline, { rows, truth } = data, N = rows.length;
+  const names = pipeline.toJSON().targetColumns, targets = names.length, shape = [N, O];
+  const predicted = new Float64Array(N * O);
+  for (let n = 0; n < N; n++) {
+    predicted.set(pipeline.decode(rowOf(prediction.probabilities, n), data, n), n * O);
+  }
+  const errors = Array.from({ length: N }, (_, n) => {
+    let sum = 0;
+    for (let i = n * O; i < (n + 1) * O; i++) sum += Math.abs(predicted[i]! - truth[i]!);
+    return sum;
+  });
+  const columnOf = (name: string) => table.values[table.columns.indexOf(name)]!;
+  const dates = table.texts?.values().next().value;
+  const place = (row: number) => dates?.[row] ?? `row ${row + 1}`;
+  /** What is forecast of a target from some row on, and what came. */
+  const forecast = (target: number, row: number, name: string, at: readonly number[]): ForecastExample => {
+    const first = Math.max(0, row - Math.max(BEFORE, window, at.length));
+    return {
+      name,
+      context: [...columnOf(names[target]!).subarray(first, row)],
+      truth: at.map((i) => truth[i]!),
+      predicted: at.map((i) => predicted[i]!),
+      ...dates && { times: dates.slice(first, row + at.length) },
+    };
+  };
+  const chosen = pickByError(errors, examples);
+  /** Of one target of one window, or with horizon 1 of the windows from one on. */
+  const places = (n: number, target: number, count: number) =>
+    Array.from({ length: count }, (_, h) => n * O + h * targets + target);
+  const last = inARow(rows);
+  const forecasts = horizon === 1
+    ? names.map((name, target) =>
+      forecast(
+        target,
+        rows[last]!,
+        `${name}, one step ahead from ${place(rows[last]!)}`,
+        places(last, target, N - last),
+      )
+    )
+    : chosen.flatMap((n) =>
+      names.map((name, target) =>
+        forecast(target, rows[n]!, `${name} from ${place(rows[n]!)}`, places(n, target, horizon))
+      )
+    );
+  const range = (values: Float64Array, n: number) =>
+    names.map((name, target) => {
+      const first = short(values[n * O + target]!), end = short(values[(n + 1) * O - targets + target]!);
+      return `${targets > 1 ? `${name} ` : ""}${horizon > 1 ? `${first} … ${end}` : first}`;
+    }).join(", ");
+  return {
+    metrics: regressionMetrics({ shape, data: predicted }, { shape, data: truth }, {
+      baseline: { shape, data: pipeline.persistence(data) },
+    }),
+    forecasts,
+    attention: chosen.map((n) => {
+      const columns = channelNames.map(columnOf), row = rows[n]!;
+      return {
+        title: `Forecast from ${place(row)}`,
+        prediction: range(predicted, n),
+        truth: range(truth, n),
+        weights: [...rowOf(prediction.attentionWeights, n)],
+        values: Array.from({ length: window }, (_, t) => columns.map((column) => column[row - window + t]!)),
+        channels: channelNames,
+      };
+    }),
+  };
+}
+
+/** The first of the windows at the end that follow one another row by row, of so many at most. */
+function inARow(rows: Int32Array): number {
+  let first = rows.length - 1;
+  while (first > 0 && rows.length - first < IN_A_ROW && rows[first - 1] === rows[first]! - 1) first--;
+  return first;
+}

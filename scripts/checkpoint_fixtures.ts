@@ -24,8 +24,11 @@ export function fixtureData(): Dataset {
   return { x, shape, targets, lengths };
 }
 
-/** The data as a loss wants them. */
-export function fixtureTargets(loss: TrainOptions["loss"], data: Dataset): Dataset {
+/** The data as a model and a loss want them. */
+export function fixtureTargets(loss: TrainOptions["loss"], { numEmbeddings }: ModelConfig): Dataset {
+  const own = fixtureData(), [N, T, I] = own.shape as [number, number, number];
+  const tokens = (_: unknown, i: number) => Math.floor((own.x[i * I]! + 1) / 2 * numEmbeddings!);
+  const data = numEmbeddings ? { ...own, x: Int32Array.from({ length: N * T }, tokens), shape: [N, T, 1] } : own;
   if (loss !== "crossEntropy") return data;
   return { ...data, targets: Int32Array.from({ length: data.shape[0]! }, (_, i) => data.targets[2 * i] ? 0 : 1) };
 }
@@ -44,8 +47,27 @@ const CASES: Record<string, { config: ModelConfig; options: TrainOptions; stopAt
     options: { shuffle: false, optimizer: { name: "sgd", learningRate: 0.05, momentum: 0.9, nesterov: true } },
     stopAt: 9,
   },
+  best: {
+    config: LARGE,
+    options: {
+      accumulate: 2,
+      restoreBest: true,
+      earlyStopping: { patience: 2 },
+      schedule: { name: "plateau", patience: 0, warmupSteps: 3 },
+      optimizer: { learningRate: 0.05 },
+    },
+    stopAt: 16,
+  },
+  tokens: {
+    config: { ...SMALL, numEmbeddings: 9, paddingIdx: 0 },
+    options: { loss: "crossEntropy", classWeights: [1, 2], schedule: { name: "step", stepSize: 2 } },
+    stopAt: 10,
+  },
   rmsprop: { config: LARGE, options: { optimizer: { name: "rmsprop", alpha: 0.9 } }, stopAt: 20 },
 };
+
+/** What stands for a pipeline. */
+const PREPROCESSING = { kind: "fixture", mean: [0.1, -0.2], words: { "": 0, __proto__2: 1, "é": 2 } };
 
 /** Base64 of the little-endian bytes. */
 function base64(data: Float32Array): string {
@@ -56,10 +78,10 @@ function base64(data: Float32Array): string {
 export async function outcome(text: string): Promise<unknown> {
   const { model, trainer, training } = await parseCheckpoint(text, "fixture", { simd: "plain" });
   using _model = model;
-  const data = fixtureTargets(trainer!.options.loss, fixtureData());
+  const data = fixtureTargets(trainer!.options.loss, model.config);
   const { probabilities, attentionWeights } = await predict(model, data);
-  const { options, state } = training!;
-  const history = await train(model, data, { ...options, state, trainer: trainer!, validation: data });
+  const { options, state, bestParameters } = training!;
+  const history = await train(model, data, { ...options, state, bestParameters, trainer: trainer!, validation: data });
   const parameters = Object.entries(await model.stateDict()).map(([name, { data }]) => [name, base64(data)]);
   return {
     probabilities: base64(probabilities.data),
@@ -77,7 +99,7 @@ export async function outcome(text: string): Promise<unknown> {
 
 async function stopped({ config, options, stopAt }: (typeof CASES)[string]): Promise<string> {
   using model = await createModel(config, { seed: 3, simd: "plain" });
-  const abort = new AbortController(), data = fixtureTargets(options.loss, fixtureData());
+  const abort = new AbortController(), data = fixtureTargets(options.loss, config);
   let batches = 0;
   const training = new Training(model, data, {
     ...SCHEDULE,
@@ -89,7 +111,7 @@ async function stopped({ config, options, stopAt }: (typeof CASES)[string]): Pro
   await training.run().catch((error) => {
     if (error !== "stop") throw error;
   });
-  return await formatCheckpoint({ model, training, job: { kind: "fixture" } });
+  return await formatCheckpoint({ model, training, job: { kind: "fixture" }, preprocessing: PREPROCESSING });
 }
 
 if (import.meta.main) {

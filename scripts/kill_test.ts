@@ -93,7 +93,8 @@ export async function killTrainings(times: number, job = JOB, seed = 1, say = (_
   const folder = await Deno.makeTempDir({ prefix: "grutto-kill-" }), random = new Random(seed, "data");
   const report: Report = { kills: 0, within: 0, early: 0, finished: 0, leftovers: 0 };
   try {
-    const start = performance.now();
+    // A checkpoint does not say on what to go on.
+    const device = job.match(/ --(gpu|(threads|simd|device) \w+)/g)?.join("") ?? "", start = performance.now();
     await run(folder, `${job} --checkpoint whole`);
     const whole = performance.now() - start, files = ["last.json", "best.json"];
     const expected = await Promise.all(files.map((name) => Deno.readTextFile(`${folder}/whole/${name}`)));
@@ -102,7 +103,7 @@ export async function killTrainings(times: number, job = JOB, seed = 1, say = (_
       for (;;) {
         const at = await check(`${path}/last.json`);
         await check(`${path}/best.json`);
-        const every = EVERY[random.below(EVERY.length)], resume = at ? `--resume ${here}/last.json` : job;
+        const every = EVERY[random.below(EVERY.length)], resume = at ? `--resume ${here}/last.json${device}` : job;
         const delay = report.kills < times ? random.uniform() * whole * 1.2 : undefined;
         if (await run(folder, `${resume} --checkpoint ${here} ${every}`.trim(), delay) !== undefined) break;
         report.kills++;

@@ -1,0 +1,51 @@
+/**
+ * Reads mutated checkpoints: each must be refused in words of ours, or taken for what it says, in less than a second and
+ * in bounded memory.
+ *
+ *     deno run --allow-read --allow-write=finds scripts/fuzz/checkpoints.ts --runs 25000 --seed 1
+ *
+ * What was found goes to the folder `finds`.
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import fc from "npm:fast-check@4.10.2";
+import { type Mutated, mutated, read } from "../../tests/train/mutated.ts";
+
+const { values } = parseArgs({
+  options: { runs: { type: "string", default: "25000" }, seed: { type: "string", default: "1" } },
+});
+const folder = new URL("../../tests/testdata/checkpoints/", import.meta.url), bases: string[] = [];
+for (const version of Deno.readDirSync(folder)) {
+  if (!/^v\d+$/.test(version.name)) continue;
+  const here = new URL(`${version.name}/`, folder);
+  for (const { name } of Deno.readDirSync(here)) {
+    if (!name.includes("expected")) bases.push(Deno.readTextFileSync(new URL(name, here)));
+  }
+}
+
+const counts = { runs: 0, taken: 0, slowest: 0, highest: 0 };
+async function attempt(one: Mutated) {
+  const start = performance.now();
+  counts.taken += Number(await read(one));
+  const spent = performance.now() - start, { rss } = Deno.memoryUsage();
+  counts.runs++;
+  counts.slowest = Math.max(counts.slowest, spent);
+  counts.highest = Math.max(counts.highest, rss);
+  if (spent > 1000) throw new Error(`it took ${spent} ms`);
+  if (rss > 512e6) throw new Error(`memory stands at ${rss} bytes`);
+}
+
+const result = await fc.check(fc.asyncProperty(mutated(bases), attempt), {
+  numRuns: Number(values.runs),
+  seed: Number(values.seed),
+});
+console.log(`${bases.length} checkpoints:`, counts);
+if (result.failed) {
+  const [{ text }] = result.counterexample as [Mutated];
+  Deno.mkdirSync("finds", { recursive: true });
+  Deno.writeTextFileSync(`finds/checkpoint-${values.seed}.json`, text);
+  console.error(fc.defaultReportMessage(result));
+  Deno.exit(1);
+}

@@ -242,30 +242,7 @@ class ModelCore implements Model {
     targets: Targets,
     options: GradientOptions,
   ): Promise<Gradients> {
-    return this.exclusive(() => this.#gradients(sequences, targets, options));
-  }
-
-  async #gradients(
-    sequences: Sequences,
-    targets: Targets,
-    options: GradientOptions,
-  ): Promise<Gradients> {
-    const { loss, dropoutMask, weights, classWeights, posWeight } = options;
-    if (loss === undefined) {
-      throw new TypeError(`Cannot run model: loss must be one of ${LOSSES.join(", ")}, got ${loss}`);
-    }
-    const terms = { loss, targets, weights, classWeights, posWeight };
-    const { plan } = await this.run(sequences, { purpose: "gradients", ...terms, dropoutMask });
-    const { config: { numLayers, hiddenSize: H, inputSize: I }, directions } = this.#network;
-    const [B, T] = sequences.shape as [number, number];
-    const [{ loss: value }, outputs, block, x, h0] = await Promise.all([
-      this.stats(plan)(),
-      this.#outputs(plan, sequences),
-      this.#device.read(plan.io.gradients!),
-      this.#array(plan.io.dx!, [B, T, I]),
-      this.#array(plan.io.dh0!, [numLayers * directions, B, H]),
-    ]);
-    return { loss: value, outputs, parameters: this.#named(block), inputs: { x, h0 } };
+    return this.exclusive(() => this.replay(sequences, targets, options));
   }
 
   /**
@@ -470,6 +447,35 @@ class ModelCore implements Model {
     await device.run(plan.main);
     if (update) this.#version++;
     return { plan, weight };
+  }
+
+  /**
+   * What a step computes, and takes no step. To be called within `exclusive`.
+   *
+   * @param dropout Random dropout under control words, as in a step. Default: none.
+   */
+  async replay(
+    sequences: Sequences,
+    targets: Targets,
+    options: GradientOptions,
+    dropout: { random?: boolean; control?: (weight: number) => Uint32Array } = {},
+  ): Promise<Gradients> {
+    const { loss, dropoutMask, weights, classWeights, posWeight } = options;
+    if (loss === undefined) {
+      throw new TypeError(`Cannot run model: loss must be one of ${LOSSES.join(", ")}, got ${loss}`);
+    }
+    const terms = { loss, targets, weights, classWeights, posWeight };
+    const { plan } = await this.run(sequences, { purpose: "gradients", ...terms, dropoutMask, ...dropout });
+    const { config: { numLayers, hiddenSize: H, inputSize: I }, directions } = this.#network;
+    const [B, T] = sequences.shape as [number, number];
+    const [{ loss: value }, outputs, block, x, h0] = await Promise.all([
+      this.stats(plan)(),
+      this.#outputs(plan, sequences),
+      this.#device.read(plan.io.gradients!),
+      this.#array(plan.io.dx!, [B, T, I]),
+      this.#array(plan.io.dh0!, [numLayers * directions, B, H]),
+    ]);
+    return { loss: value, outputs, parameters: this.#named(block), inputs: { x, h0 } };
   }
 
   #load(plan: ModelPlan) {

@@ -4,6 +4,7 @@ import { Turns } from "../device/turns.ts";
 import { coreOf, type Model, type StateDict } from "../model/model.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { Ahead } from "./ahead.ts";
+import { AnomalyDetector, evaluationAnomaly } from "./anomaly.ts";
 import { type EarlyStoppingOptions, outOfPatience, resolveEarlyStopping } from "./early_stopping.ts";
 import { evaluate } from "./evaluate.ts";
 import { learningRates, resolveSchedule, type ScheduleOptions } from "./schedule.ts";
@@ -39,8 +40,8 @@ export interface TrainOptions extends TrainerOptions {
   /** Trains one epoch of one batch, and validates on one: whether everything works. Default false. */
   fastDevRun?: boolean;
   /**
-   * Looks at every parameter after every update, and where a number is not finite, names the tensor that was first. Takes
-   * time and, on a GPU, waits for every step. Default false.
+   * Looks at every parameter after every update, and where a loss, a gradient or a parameter is not finite, says which
+   * tensor was first, and where in it. Changes no result, but takes time; a GPU waits for every step. Default false.
    */
   detectAnomaly?: boolean;
   /** Called after every epoch; training waits for it. */
@@ -248,7 +249,6 @@ export class Training {
     if (this.options.monitor === "accuracy" && this.trainer.options.loss === "mse") {
       throw new TypeError(`Cannot train: monitor must be "loss" where the loss is "mse", got "accuracy"`);
     }
-    if (detectAnomaly) throw new TypeError("Cannot train: detectAnomaly is not built yet");
     const { seed } = this.trainer.options, { batchSize: size, shuffle: reorder } = this.options;
     const tried = (data: Dataset) =>
       fastDevRun ? new DataLoader(data, { batchSize: size }).batches(0).next().value! : data;
@@ -388,8 +388,11 @@ export class Training {
     const test = this.#validation &&
       await evaluate(this.model, this.#validation, { loss, classWeights, posWeight, batchSize, signal });
     if (test && !Number.isFinite(test.loss)) {
+      const why = this.options.detectAnomaly
+        ? await evaluationAnomaly(this.model, this.#validation!, batchSize)
+        : ADVICE;
       throw new RangeError(
-        `Cannot go on training: the validation loss is ${test.loss} after epoch ${epoch + 1}; ${ADVICE}`,
+        `Cannot go on training: the validation loss is ${test.loss} after epoch ${epoch + 1}; ${why}`,
       );
     }
     return {
@@ -441,10 +444,14 @@ export class Training {
       if (update && gradNormSum !== undefined) gradNormSum += gradNorm;
       onBatch?.({ epoch: epoch + 1, batch, batches, loss, learningRate });
     });
+    const detector = this.options.detectAnomaly ? await AnomalyDetector.of(this.trainer) : undefined;
     let begun = first;
     for (const part of this.#loader.batches(epoch, first)) {
       const how = updateOf(++begun), { weights } = part;
-      await ahead.add(await this.trainer.begin(part, part.targets, { weights, ...how }));
+      const step = await this.trainer.begin(part, part.targets, { weights, ...how });
+      const anomaly = await detector?.check(part, await step.result, how.update);
+      if (anomaly) throw new RangeError(`Cannot go on training: in epoch ${epoch + 1}, batch ${begun}, ${anomaly}`);
+      await ahead.add(step);
       await this.#turns.offer();
       if (signal?.aborted && how.update) break;
       if (this.#asked && how.update) {
@@ -461,7 +468,7 @@ export class Training {
   }
 }
 
-const ADVICE = "try a smaller learning rate or clipping, and look for such values in the data";
+const ADVICE = "try a smaller learning rate or clipping; detectAnomaly (--detect-anomaly) names where it comes from";
 
 /**
  * Trains a model over epochs.

@@ -1,5 +1,13 @@
 import type { LossName } from "../model/head.ts";
-import { coreOf, LOSSES, type Model, type Sequences, type StateDict, type Targets } from "../model/model.ts";
+import {
+  coreOf,
+  type Gradients,
+  LOSSES,
+  type Model,
+  type Sequences,
+  type StateDict,
+  type Targets,
+} from "../model/model.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { seedWords } from "../random.ts";
 import { Later } from "./ahead.ts";
@@ -160,6 +168,24 @@ export class Trainer {
       this.#waiting = update ? NOTHING : { rows: waiting.rows + sequences.shape[0]!, weight: waiting.weight + weight };
       return new Later(core.stats(plan));
     });
+  }
+
+  /**
+   * What an earlier step computed from a batch, dropout included, with the parameters there are now; it takes no step.
+   *
+   * @param options `step`: the updates done before it; `rows`: of the batches before it that count in the same update.
+   * @throws {TypeError | RangeError} If the batch does not fit the model.
+   */
+  async replay(
+    sequences: Sequences,
+    targets: Targets,
+    options: { weights?: Float32Array; step: number; rows?: number },
+  ): Promise<Gradients> {
+    const { loss, classWeights, posWeight, optimizer } = this.options, { weights, step, rows = 0 } = options;
+    const control = (added: number) => controlWords(optimizer, this.#seed, step, { rows, weight: 0, added });
+    return await this.#core.exclusive(() =>
+      this.#core.replay(sequences, targets, { loss, classWeights, posWeight, weights }, { random: true, control })
+    );
   }
 
   #check() {

@@ -1,0 +1,129 @@
+/**
+ * Ten tasks on real data beside PyTorch: the command line of each, five seeds, and whether the means agree.
+ *
+ *     deno task reference FOLDER [NAME …]
+ *
+ * FOLDER holds classification/, text/, forecast/, and reference/reference-results.json, which says what PyTorch came to.
+ * Equal work: the same preprocessing, hyper-parameters and number of updates. Two means agree if they differ by less than
+ * 3·√(sd₁²/5 + sd₂²/5). Every command is one that the README shows; what it prints is what is compared.
+ *
+ * @module
+ */
+
+import { summarize } from "../core/train/metrics.ts";
+
+const SEEDS = 5;
+
+/** A task: its flags, with FOLDER for the data's folder, and the scores that are compared. */
+interface Task {
+  readonly flags: string;
+  /** Names in PyTorch's results, and how ours come from the numbers that a seed's line says. */
+  readonly scores: Readonly<Record<string, (printed: Readonly<Record<string, number>>) => number>>;
+}
+
+const archive = (name: string, ending: string, flags: string): Task => ({
+  flags: `--data FOLDER/classification/${name}/${name}_TRAIN.${ending} ` +
+    `--test-data FOLDER/classification/${name}/${name}_TEST.${ending} --hidden-size 32 --dropout 0.2 ${flags}`,
+  scores: CLASSES,
+});
+
+const CLASSES: Task["scores"] = {
+  accuracy: (printed) => printed["accuracy"]! / 100,
+  macro_f1: (printed) => printed["macro F1"]!,
+};
+
+const ERRORS: Task["scores"] = { rmse: (printed) => printed["RMSE"]!, mae: (printed) => printed["MAE"]! };
+
+/** The reference scores ETTh1 on the scale of the model, where the loss is the mean squared error. */
+const SCALED: Task["scores"] = {
+  rmse: (printed) => Math.sqrt(printed["loss"]!),
+  mae: (printed) => printed["MAE"]! * Math.sqrt(printed["loss"]!) / printed["RMSE"]!,
+};
+
+const TASKS: Readonly<Record<string, Task>> = {
+  ItalyPowerDemand: archive("ItalyPowerDemand", "ts", "--batch-size 16 --epochs 150 --lr 0.002"),
+  ArrowHead: archive("ArrowHead", "ts", "--patch 5 --batch-size 12 --epochs 400 --lr 0.003"),
+  BasicMotions: archive("BasicMotions", "ts", "--batch-size 10 --epochs 100 --lr 0.002"),
+  JapaneseVowels: archive("JapaneseVowels", "ts", "--batch-size 32 --epochs 40 --lr 0.002"),
+  SyntheticControl: archive("SyntheticControl", "txt", "--batch-size 32 --epochs 60 --lr 0.002"),
+  names: {
+    flags: "--data FOLDER/text/names --tokens characters --normalize ascii --max-length 20 --test-every 5 " +
+      "--hidden-size 64 --dropout 0.2 --batch-size 64 --epochs 6 --lr 0.002",
+    scores: CLASSES,
+  },
+  sentiment: {
+    flags: "--data FOLDER/text/sentiment/amazon_cells_labelled.txt,FOLDER/text/sentiment/imdb_labelled.txt," +
+      "FOLDER/text/sentiment/yelp_labelled.txt --tokens words --normalize ascii --min-count 2 --max-length 40 " +
+      "--test-every 5 --hidden-size 32 --dropout 0.5 --batch-size 32 --epochs 8 --lr 0.002",
+    scores: CLASSES,
+  },
+  airline: {
+    flags: "--data FOLDER/forecast/airline-passengers.csv --target-column Passengers --window 12 " +
+      "--transform logDifference --test-rows 96: --hidden-size 16 --dropout 0 --batch-size 16 --epochs 150 --lr 0.003",
+    scores: ERRORS,
+  },
+  "daily-min-temperatures": {
+    flags: "--data FOLDER/forecast/daily-min-temperatures.csv --target-column Temp --window 14 --test-rows 2920: " +
+      "--hidden-size 16 --dropout 0 --batch-size 32 --epochs 10 --lr 0.002",
+    scores: ERRORS,
+  },
+  ETTh1: {
+    flags: "--data FOLDER/forecast/ETTh1.csv --target-column OT --window 48 --horizon 24 --center " +
+      "--train-rows 0:8640 --test-rows 11520:14400 --hidden-size 32 --dropout 0.1 --batch-size 64 --epochs 4 --lr 0.002",
+    scores: SCALED,
+  },
+};
+
+/** What PyTorch came to. */
+interface Reference {
+  readonly runs: readonly Record<string, number>[];
+}
+
+/** Runs a task's command; what each seed's line says, and the seconds per seed. */
+async function run(flags: string, folder: string): Promise<{ seeds: Record<string, number>[]; seconds: number }> {
+  const words = flags.split(" ").map((word) => word.replaceAll("FOLDER", folder));
+  const start = performance.now();
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", `--allow-read=${folder}`, "mod.ts", "train", ...words, "--seeds", String(SEEDS), "--quiet"],
+    env: { NO_COLOR: "1" },
+  }).output();
+  if (code) throw new Error(new TextDecoder().decode(stderr));
+  const lines = new TextDecoder().decode(stdout).split("\n").filter((line) => line.startsWith("seed "));
+  if (lines.length !== SEEDS) throw new Error(`${lines.length} seeds in place of ${SEEDS}`);
+  const seeds = lines.map((line) =>
+    Object.fromEntries(
+      line.replace(/^seed \d+\s+/, "").split(", ").map((score) => {
+        const [, name, value] = score.match(/^(.*) (-?[\d.e+-]+)( %)?$/)!;
+        return [name!, Number(value)];
+      }),
+    )
+  );
+  return { seeds, seconds: (performance.now() - start) / 1000 / SEEDS };
+}
+
+if (import.meta.main) {
+  const [folder, ...names] = Deno.args;
+  if (folder === undefined) {
+    console.error("usage: deno task reference FOLDER [NAME …]");
+    Deno.exit(2);
+  }
+  const reference = JSON.parse(await Deno.readTextFile(`${folder}/reference/reference-results.json`));
+  let agree = true;
+  console.log("task                    score     PyTorch            Grutto             difference  allowed  s a run");
+  for (const [name, { flags, scores }] of Object.entries(TASKS)) {
+    if (names.length && !names.includes(name)) continue;
+    const { seeds, seconds } = await run(flags, folder);
+    for (const [score, from] of Object.entries(scores)) {
+      const theirs = summarize((reference[name] as Reference).runs.map((one) => one[score]!));
+      const ours = summarize(seeds.map(from)), difference = Math.abs(ours.mean - theirs.mean);
+      const allowed = 3 * Math.sqrt(theirs.sd ** 2 / SEEDS + ours.sd ** 2 / SEEDS), fits = difference < allowed;
+      agree &&= fits;
+      const shown = ({ mean, sd }: { mean: number; sd: number }) => `${mean.toFixed(4)} ± ${sd.toFixed(4)}`.padEnd(18);
+      console.log(
+        `${name.padEnd(22)}  ${score.padEnd(8)}  ${shown(theirs)} ${shown(ours)} ${difference.toFixed(4).padStart(10)}` +
+          `  ${allowed.toFixed(4).padStart(7)}  ${seconds.toFixed(1).padStart(7)}  ${fits ? "agrees" : "DIFFERS"}`,
+      );
+    }
+  }
+  if (!agree) Deno.exit(1);
+}

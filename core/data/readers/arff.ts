@@ -237,14 +237,18 @@ function series(file: string, at: string, cells: readonly string[], column: (i: 
 }
 
 function dimensions(file: string, at: string, text: string, steps: number): Numbers {
-  const rows = text.replace(/\n$/, "").split("\n"), channels = rows.length, values = new Float32Array(steps * channels);
+  const rows = text.replace(/\n$/, "").split("\n"), channels = rows.length;
+  const cellsOf = (c: number) => {
+    const cells = rows[c]!.split(",");
+    if (cells.length === steps) return cells;
+    throw malformed(file, `${at}, dimension ${c + 1} must have ${steps} values, got ${cells.length}`);
+  };
+  // A text holds no more values than characters and one: where it would, some dimension is too short.
+  if (steps * channels > text.length + 1) rows.forEach((_, c) => cellsOf(c));
+  const values = new Float32Array(steps * channels);
   let missing: string | undefined;
-  for (const [c, row] of rows.entries()) {
-    const cells = row.split(",");
-    if (cells.length !== steps) {
-      throw malformed(file, `${at}, dimension ${c + 1} must have ${steps} values, got ${cells.length}`);
-    }
-    const one = series(file, at, cells, (t) => `dimension ${c + 1}, value ${t + 1}`);
+  for (let c = 0; c < channels; c++) {
+    const one = series(file, at, cellsOf(c), (t) => `dimension ${c + 1}, value ${t + 1}`);
     missing ??= one.missing;
     for (let t = 0; t < steps; t++) values[t * channels + c] = one.values![t]!;
   }

@@ -9,7 +9,12 @@ const SHOWN = 40;
 
 /** A file's text in an error: quoted, shortened, on one line. */
 export function show(text: string): string {
-  return JSON.stringify(text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text);
+  const short = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
+  // JSON lets some line ends and controls stand.
+  return JSON.stringify(short).replaceAll(
+    /[\u007f-\u009f\u2028\u2029]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 /** A name in an error: bare where it is plain. */

@@ -4,13 +4,18 @@
  * @module
  */
 
-import { bare, malformed, unusable } from "./bad_data.ts";
+import { bare, malformed, outOfRange, unusable } from "./bad_data.ts";
+
+const MAX_COLUMNS = 1e6;
 
 /** Names by which a column is taken for the label's. */
 const LABEL_NAMES = /^(label|class|y|target)$/i;
 
 /** The names in a head, once they are found to be names. */
 export function checkNames(file: string, line: number, names: readonly string[]): string[] {
+  if (names.length > MAX_COLUMNS) {
+    throw outOfRange(file, `line ${line} must have at most ${MAX_COLUMNS} columns, got ${names.length}`);
+  }
   const seen = new Map<string, number>();
   return names.map((cell, i) => {
     const name = cell.trim(), before = seen.get(name);

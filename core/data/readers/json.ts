@@ -15,6 +15,9 @@ import type { RecordSource, SequenceRecord } from "./record.ts";
 /** Deeper than any record goes. */
 const DEPTH = 16;
 
+/** Characters from which a line is looked over before it is parsed: lists in lists take a hundred times its room. */
+const LONG = 1 << 16;
+
 /** Reads JSON Lines. */
 export async function readJsonLines(lines: Lines): Promise<RecordSource> {
   if (await lines.peek() === undefined) throw malformed(lines.name, "the file is empty");
@@ -24,9 +27,24 @@ export async function readJsonLines(lines: Lines): Promise<RecordSource> {
 async function* lineRecords(lines: Lines): AsyncGenerator<SequenceRecord, void> {
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
     if (line.trim() === "") continue;
+    if (line.length > LONG) checkDepth(lines.name, lines.number, line);
     const json = parse(lines.name, lines.number, line);
     // A line may be the list of steps by itself.
     yield recordOf(lines.name, lines.number, Array.isArray(json) ? { x: json } : json);
+  }
+}
+
+function checkDepth(name: string, number: number, line: string): void {
+  let depth = 0, inString = false;
+  for (let i = 0; i < line.length; i++) {
+    const c = line.charCodeAt(i);
+    if (inString) {
+      if (c === 92) i++;
+      else if (c === 34) inString = false;
+    } else if (c === 34) inString = true;
+    else if (c === 123 || c === 91) {
+      if (++depth > DEPTH) throw malformed(name, `line ${number} nests deeper than a record does`);
+    } else if (c === 125 || c === 93) depth--;
   }
 }
 

@@ -92,18 +92,19 @@ export class Rows {
     if (isOpen) throw malformed(this.name, `line ${opened} has a quotation mark without its second`);
     const { parse } = await loadCsvParse();
     try {
-      // Every row is followed by a line end, so that csv-parse has counted its last line.
-      const rows = parse(`${batch.join("\n")}\n`, {
+      const rows = parse(batch.join("\n"), {
         delimiter: this.#delimiter,
-        info: true,
         relaxColumnCount: true,
         skipEmptyLines: true,
         recordDelimiter: "\n",
-      }) as unknown as { info: { lines: number }; record: string[] }[];
-      this.#parsed = rows.map(({ info, record }) => ({
-        cells: record,
-        line: first + info.lines - 1 - lineEnds(record),
-      }));
+      });
+      let at = 0;
+      this.#parsed = rows.map((cells) => {
+        while (batch[at] === "") at++;
+        const line = first + at;
+        at += 1 + lineEnds(cells);
+        return { cells, line };
+      });
     } catch (error) {
       const at = (error as { lines?: number }).lines;
       throw malformed(
@@ -116,5 +117,9 @@ export class Rows {
 }
 
 function lineEnds(cells: readonly string[]): number {
-  return cells.reduce((count, cell) => count + cell.split("\n").length - 1, 0);
+  let count = 0;
+  for (const cell of cells) {
+    for (let at = cell.indexOf("\n"); at >= 0; at = cell.indexOf("\n", at + 1)) count++;
+  }
+  return count;
 }

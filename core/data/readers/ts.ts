@@ -80,12 +80,6 @@ async function readHead(lines: Lines): Promise<Head> {
   throw malformed(lines.name, isEmpty ? "the file is empty" : "there is no @data line");
 }
 
-/** The values of one dimension as text, and their time stamps, if any. */
-interface Dimension {
-  readonly cells: readonly string[];
-  readonly times?: readonly string[];
-}
-
 /** Reads sequences from `.ts` text. */
 export async function readTs(lines: Lines, input: Input, options: ReadOptions): Promise<RecordSource> {
   const head = await readHead(lines);
@@ -101,30 +95,35 @@ async function* records(lines: Lines, head: Head, needsLabels: boolean): AsyncGe
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
     const text = line.trim(), at = `line ${lines.number}`;
     if (text === "" || text[0] === "#" || text[0] === "%") continue;
-    const parts = head.hasTimeStamps ? stamped(name, at, text, head.hasLabels) : plain(text, head.hasLabels);
-    const { dimensions, label } = parts;
-    if (head.hasLabels && !dimensions.length) throw malformed(name, `${at} must end with a colon and a label`);
-    if (head.univariate && dimensions.length > 1) {
-      throw malformed(name, `${at} must have one dimension, as @univariate says, got ${dimensions.length}`);
+    const { count, cellsOf, timesOf, label } = head.hasTimeStamps
+      ? stamped(name, at, text, head.hasLabels)
+      : plain(text, head.hasLabels);
+    if (head.hasLabels && !count) throw malformed(name, `${at} must end with a colon and a label`);
+    if (head.univariate && count > 1) {
+      throw malformed(name, `${at} must have one dimension, as @univariate says, got ${count}`);
     }
-    channels ??= dimensions.length;
-    if (dimensions.length !== channels) {
-      throw malformed(name, `${at} must have ${channels} dimensions, got ${dimensions.length}`);
-    }
-    const length = dimensions[0]!.cells.length, values = new Float32Array(length * channels);
+    channels ??= count;
+    if (count !== channels) throw malformed(name, `${at} must have ${channels} dimensions, got ${count}`);
+    const length = cellsOf(0).length, times = timesOf?.(0);
     if (head.equalLength) {
       steps ??= length;
       if (length !== steps) {
         throw malformed(name, `${at} must have ${steps} values, as @equalLength says, got ${length}`);
       }
     }
+    const checkLength = (c: number, cells: readonly string[]) => {
+      if (cells.length === length) return;
+      throw malformed(name, `${at}, dimension ${c + 1} must have ${length} values as the first, got ${cells.length}`);
+    };
+    // A line holds no more values than characters: where it would, some dimension is shorter than the first.
+    if (length * channels > text.length) { for (let c = 0; c < channels; c++) checkLength(c, cellsOf(c)); }
+    const values = new Float32Array(length * channels);
     let missing: string | undefined;
-    for (const [c, { cells, times }] of dimensions.entries()) {
+    for (let c = 0; c < channels; c++) {
+      const cells = cellsOf(c), stamps = timesOf?.(c);
       const where = (t: number) =>
         channels === 1 ? `${at}, value ${t + 1}` : `${at}, dimension ${c + 1}, value ${t + 1}`;
-      if (cells.length !== length) {
-        throw malformed(name, `${at}, dimension ${c + 1} must have ${length} values as the first, got ${cells.length}`);
-      }
+      checkLength(c, cells);
       clock.reset();
       for (let t = 0; t < length; t++) {
         const cell = cells[t]!, value = numberIn(cell);
@@ -134,35 +133,36 @@ async function* records(lines: Lines, head: Head, needsLabels: boolean): AsyncGe
           missing ??= where(t);
         }
         values[t * channels + c] = value;
-        if (!times) continue;
-        clock.check(times[t]!, where(t));
-        if (times[t] !== dimensions[0]!.times![t]) {
-          throw malformed(name, `${where(t)} must have the time stamp of dimension 1, got ${show(times[t]!)}`);
+        if (!stamps) continue;
+        clock.check(stamps[t]!, where(t));
+        if (stamps[t] !== times![t]) {
+          throw malformed(name, `${where(t)} must have the time stamp of dimension 1, got ${show(stamps[t]!)}`);
         }
       }
     }
-    const place = `${name}, ${at}`;
-    if (label === undefined || isNoLabel(label)) {
-      if (label !== undefined && needsLabels) throw malformed(name, `${at} ends without a label`);
-      yield { values, steps: length, channels, place, missing };
-      continue;
+    if (label !== undefined && isNoLabel(label) && needsLabels) throw malformed(name, `${at} ends without a label`);
+    const labels = label === undefined || isNoLabel(label) ? undefined : [label];
+    if (labels && head.classes && !head.classes.has(label!)) {
+      throw malformed(name, `${at}: @classLabel does not name class ${show(label!)}`);
     }
-    if (head.classes && !head.classes.has(label)) {
-      throw malformed(name, `${at}: @classLabel does not name class ${show(label)}`);
-    }
-    yield { values, steps: length, channels, labels: [label], place, missing };
+    yield { values, steps: length, channels, ...labels && { labels }, place: `${name}, ${at}`, missing };
   }
 }
 
 /** A line's dimensions and its label. */
 interface Parts {
-  readonly dimensions: readonly Dimension[];
+  /** Dimensions. */
+  readonly count: number;
+  /** The values of one, as text. */
+  readonly cellsOf: (dimension: number) => readonly string[];
+  /** Its time stamps, if there are any. */
+  readonly timesOf?: (dimension: number) => readonly string[];
   readonly label?: string;
 }
 
 function plain(text: string, hasLabels: boolean): Parts {
   const parts = text.split(":"), label = hasLabels ? parts.pop()!.trim() : undefined;
-  return { dimensions: parts.map((part) => ({ cells: part.split(",") })), label };
+  return { count: parts.length, cellsOf: (c) => parts[c]!.split(","), label };
 }
 
 /** As {@linkcode plain}, where values are `(time,value)`: times hold colons. */
@@ -195,5 +195,10 @@ function stamped(name: string, at: string, text: string, hasLabels: boolean): Pa
   if (hasLabels ? !isNew || !dimensions.length : rest !== "" || !dimensions.length) {
     throw malformed(name, `${at}, character ${position + 1} must begin a (time,value), got ${show(rest)}`);
   }
-  return { dimensions, label: hasLabels ? rest : undefined };
+  return {
+    count: dimensions.length,
+    cellsOf: (c) => dimensions[c]!.cells,
+    timesOf: (c) => dimensions[c]!.times,
+    label: hasLabels ? rest : undefined,
+  };
 }

@@ -195,6 +195,12 @@ export class DataLoader implements Iterable<Batch> {
     this.#seed = seed;
   }
 
+  /** Sequences and steps of the largest batch. */
+  get largest(): readonly [B: number, T: number] {
+    const N = this.dataset.shape[0]!, all = Uint32Array.from({ length: N }, (_, i) => i);
+    return [Math.min(this.batchSize, N), stepsOf(this.dataset, all)];
+  }
+
   /** Batches in a pass. */
   get length(): number {
     return Math.ceil(this.dataset.shape[0]! / this.batchSize);

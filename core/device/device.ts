@@ -24,6 +24,14 @@ export interface Plan {
 /** What computed: with the same the bits are the same, if need be ("relaxed", "webgpu") on the same kind of processor. */
 export type Arithmetic = "plain" | "relaxed" | "webgpu";
 
+/** How much a device can hold. */
+export interface Room {
+  /** Elements of the arena and the scratch space of one task together. */
+  readonly elements: number;
+  /** Whose limit that is, in words: "WebAssembly has". */
+  readonly of: string;
+}
+
 /**
  * A device knows kernels and memory, and no model.
  *
@@ -37,6 +45,8 @@ export interface Device {
   readonly description: string;
   /** What the bits of its results depend on: SIMD without or with fused multiply-add, or the GPU. */
   readonly arithmetic: Arithmetic;
+  /** How much it can hold: a plan that needs more is refused. */
+  readonly room: Room;
   /** Whether it is best given a batch as one task, being parallel by itself. */
   readonly wholeBatch: boolean;
   /** Most steps worth having under way at a time: more than 1 where results take their time to arrive. */

@@ -1,5 +1,5 @@
 import { instantiateSync } from "../../deps.ts";
-import type { Arithmetic, Device, Plan, Program } from "./device.ts";
+import type { Arithmetic, Device, Plan, Program, Room } from "./device.ts";
 import { KERNELS, orderedArguments, type Tensor } from "./kernels.ts";
 import { CONTROL_BYTES, NoThreads, type ScratchSpace, ThreadPool } from "./threads.ts";
 import { Turns } from "./turns.ts";
@@ -8,6 +8,8 @@ import { PLAIN, RELAXED } from "./wasm_module.ts";
 const PAGE = 65536;
 /** The largest memory of 32-bit WASM, in pages. */
 const MAX_PAGES = 65536;
+/** Bytes of it that are left for the module's own data and for programs. */
+const PROGRAMS = 2 ** 24;
 
 /** The exports of the module besides the kernels. */
 interface Exports extends Record<string, unknown> {
@@ -69,6 +71,7 @@ function decode(base64: string): Uint8Array<ArrayBuffer> {
 /** Kernels in WebAssembly with 128-bit SIMD, on the CPU. */
 export class WasmDevice implements Device {
   readonly name = "wasm";
+  readonly room: Room = { elements: (MAX_PAGES * PAGE - PROGRAMS) / 4, of: "WebAssembly has" };
   readonly wholeBatch = false;
   readonly stepsAhead = 1;
   readonly #module: WebAssembly.Module;
@@ -116,7 +119,7 @@ export class WasmDevice implements Device {
 
   #instantiate(pages: number) {
     // Fixed size: views would be lost when memory grows, so a larger plan gets a new memory (see load).
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+    const memory = allocate(pages);
     this.#exports = instantiateSync<Exports>(this.#module, { env: { memory } }).exports as Exports;
     this.#pool?.dispose();
     this.#pool = undefined;
@@ -146,16 +149,13 @@ export class WasmDevice implements Device {
     const pages = Math.ceil((programs + records) / PAGE);
     if (pages > MAX_PAGES) {
       throw new RangeError(
-        `Cannot place the model in memory: it needs ${mebibytes(programs + records)} MiB (arena ${
-          mebibytes(4 * plan.arena)
-        }, scratch ${
-          mebibytes(size)
-        }), 32-bit WebAssembly has 4096: take a smaller batch, fewer steps or a smaller hidden size`,
+        `Cannot place the model in memory: it needs ${mebibytes(programs + records)} MiB, WebAssembly has 4096`,
       );
     }
     if (pages > this.#pages) {
+      // A new memory ends the threads, and copies what is kept: the next larger batch shall find room.
       const old = this.#bytes.subarray(this.#base, this.#base + 4 * keep);
-      this.#instantiate(pages);
+      this.#instantiate(this.#pages > 1 ? Math.min(MAX_PAGES, Math.ceil(HEADROOM * pages)) : pages);
       this.#bytes.set(old, this.#base);
     }
     this.#scratch = { first, size, threads };
@@ -319,6 +319,21 @@ export class WasmDevice implements Device {
  * cores at first, which may double the time of a short program.
  */
 const HELPS_BELOW = 30;
+
+/** What a memory that must grow has to spare, untouched until it is needed. */
+const HEADROOM = 1.25;
+
+function allocate(pages: number): WebAssembly.Memory {
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (error) {
+    throw new RangeError(
+      `Cannot place the model in memory: the system does not give ${mebibytes(pages * PAGE)} MiB: ${
+        (error as Error).message
+      }`,
+    );
+  }
+}
 
 function align(address: number): number {
   return Math.ceil(address / 64) * 64;

@@ -1,4 +1,4 @@
-import type { Device, Plan, Program } from "./device.ts";
+import type { Device, Plan, Program, Room } from "./device.ts";
 import { type Call, orderedArguments, type Tensor } from "./kernels.ts";
 import { shaderOf, shaderTexts } from "./shaders.ts";
 
@@ -40,6 +40,7 @@ export class WebGpuDevice implements Device {
   readonly name = "webgpu";
   readonly arithmetic = "webgpu";
   readonly description: string;
+  readonly room: Room;
   readonly wholeBatch = true;
   readonly stepsAhead = 256;
   readonly #device: GPUDevice;
@@ -67,6 +68,9 @@ export class WebGpuDevice implements Device {
   /** Use {@linkcode WebGpuDevice.open}. */
   constructor(device: GPUDevice, description: string) {
     this.#device = device;
+    const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
+    const most = Math.min(maxBufferSize, maxStorageBufferBindingSize);
+    this.room = { elements: Math.floor(most / 4) - 16, of: "the adapter allows in one buffer" };
     this.description = description;
     const visibility = GPUShaderStage.COMPUTE;
     this.#bindings = device.createBindGroupLayout({
@@ -120,17 +124,7 @@ export class WebGpuDevice implements Device {
     if (plan === this.#plan) return;
     let encoded = this.#encoded.get(plan);
     if (!encoded) this.#encoded.set(plan, encoded = encode(plan));
-    const { maxBufferSize, maxStorageBufferBindingSize } = this.#device.limits;
-    const size = 4 * (align(plan.arena) + plan.scratch), limit = Math.min(maxBufferSize, maxStorageBufferBindingSize);
-    if (size > limit) {
-      throw new RangeError(
-        `Cannot place the model in the GPU's memory: it needs ${mebibytes(size)} MiB (arena ${
-          mebibytes(4 * plan.arena)
-        }, scratch ${mebibytes(4 * plan.scratch)}) in one buffer, of which the adapter allows ${
-          Math.floor(limit / 2 ** 20)
-        }: take a smaller batch, fewer steps or a smaller hidden size`,
-      );
-    }
+    const size = 4 * (align(plan.arena) + plan.scratch);
     const { STORAGE, UNIFORM, COPY_SRC, COPY_DST } = GPUBufferUsage;
     const old = this.#arena, oldArgs = this.#args;
     if (!old || old.size < size) {
@@ -314,8 +308,4 @@ function encode(plan: Plan): Encoded {
 /** Scratch begins at a multiple of 16 elements, as tensors do. */
 function align(elements: number): number {
   return Math.ceil(elements / 16) * 16;
-}
-
-function mebibytes(bytes: number): number {
-  return Math.ceil(bytes / 2 ** 20);
 }

@@ -7,6 +7,7 @@ import { MAX_THREADS } from "../device/threads.ts";
 import { SIMD, type Simd, WasmDevice } from "../device/wasm.ts";
 import { type FullConfig, type ModelConfig, type Parameter, resolveConfig } from "./config.ts";
 import { type DropoutMode, type LossName, type LossOptions, lossTerms } from "./head.ts";
+import { checkMemory } from "./memory.ts";
 import { GROUP, groupsOf, Network } from "./network.ts";
 import { makePlan, type ModelPlan, type PlanRequest } from "./programs.ts";
 import { Tokens } from "./tokens.ts";
@@ -196,6 +197,7 @@ class ModelCore implements Model {
     this.#parallelFrom = parallelFrom;
     this.#network = new Network(config);
     this.#device = device;
+    checkMemory(this.#network, undefined, device.room);
     this.#tokens = config.numEmbeddings ? new Tokens(config) : undefined;
     const random = new Random(this.seed, "init");
     this.#reserve();
@@ -401,21 +403,8 @@ class ModelCore implements Model {
     let plan = this.#plans.get(key);
     if (!plan) {
       if (this.#plans.size >= MAX_PLANS) this.#plans.delete(this.#plans.keys().next().value!);
-      plan = makePlan(this.#network, {
-        B,
-        T,
-        purpose,
-        h0,
-        loss,
-        weighted,
-        posWeighted,
-        activation,
-        dropout,
-        update,
-        accumulate,
-        parallelFrom: this.#parallelFrom,
-        wholeBatch: this.#device.wholeBatch,
-      });
+      const of = { h0, loss, weighted, posWeighted, activation, dropout, update, accumulate };
+      plan = makePlan(this.#network, this.#fitting({ B, T, purpose, ...of }));
       this.#plans.set(key, plan);
     }
     this.#load(plan);
@@ -476,6 +465,32 @@ class ModelCore implements Model {
       this.#array(plan.io.dh0!, [numLayers * directions, B, H]),
     ]);
     return { loss: value, outputs, parameters: this.#named(block), inputs: { x, h0 } };
+  }
+
+  /** A request for this device, refused if it does not fit. */
+  #fitting(request: Omit<PlanRequest, "parallelFrom" | "wholeBatch">): PlanRequest {
+    const full = { ...request, parallelFrom: this.#parallelFrom, wholeBatch: this.#device.wholeBatch };
+    checkMemory(this.#network, full, this.#device.room);
+    return full;
+  }
+
+  /**
+   * Refuses batches of B sequences of T steps that would not fit, before anything is computed.
+   *
+   * @throws {RangeError} With what takes how much.
+   */
+  checkFits(
+    [B, T]: readonly [B: number, T: number],
+    request: Pick<PlanRequest, "purpose" | "loss" | "accumulate">,
+  ): void {
+    this.#fitting({
+      ...request,
+      B,
+      T,
+      h0: false,
+      weighted: true,
+      dropout: request.purpose === "step" ? "random" : "none",
+    });
   }
 
   #load(plan: ModelPlan) {

@@ -51,15 +51,33 @@ export interface ModelPlan extends Plan {
 /** Tasks that an embedding's gradient is cut into where threads share it. */
 const SCATTER_TASKS = 16;
 
-/** Lays out the memory and writes the programs for a request. */
-export function makePlan(network: Network, request: PlanRequest): ModelPlan {
+/** Where everything of a request goes. */
+export interface Layout {
+  readonly network: Network;
+  readonly request: PlanRequest;
+  readonly io: InputsOutputs;
+  /** Elements of the arena. */
+  readonly arena: number;
+  /** Sequences of a block, and how many blocks there are. */
+  readonly R: number;
+  readonly blocks: number;
+  readonly backward: boolean;
+  readonly headMode: DropoutMode;
+  /** This batch's gradient. */
+  readonly gradient: Tensor;
+  /** The gradients of the blocks, each of partSize elements: all but the embedding's. */
+  readonly parts: Tensor | null;
+  readonly partSize: number;
+}
+
+/** Lays out the memory for a request. */
+export function layOut(network: Network, request: PlanRequest): Layout {
   const { B, T, purpose } = request;
-  const { config, D, directions } = network;
+  const { config, D, directions, embedded, paddedSize } = network;
   const arena = new Arena(network.persistent);
   const backward = purpose === "gradients" || purpose === "step";
-  const random = request.dropout === "random";
-  const headMode = random && config.dropout === 0 ? "none" : request.dropout ?? "none";
-  const states = config.numLayers * directions, { embedded } = network, scatter = backward && embedded > 0;
+  const headMode = request.dropout === "random" && config.dropout === 0 ? "none" : request.dropout ?? "none";
+  const states = config.numLayers * directions, scatter = backward && embedded > 0;
   const R = request.wholeBatch ? B : blockRows(network, B, T), blocks = Math.ceil(B / R);
 
   const tensor = (wanted: boolean, length: number): Tensor | null => wanted ? arena.allocate(length) : null;
@@ -88,60 +106,77 @@ export function makePlan(network: Network, request: PlanRequest): ModelPlan {
     occurrences: tensor(scatter, occurrencesLength(config, B, T)),
     gradients: tensor(purpose === "gradients", network.paddedSize),
   };
-  const { paddedSize, size } = network;
-  // This batch's gradient. A step's goes where the update reads it, unless that of other batches stands there.
+  // A step's gradient goes where the update reads it, unless that of other batches stands there.
   const gradient = io.gradients ?? (request.accumulate ? arena.allocate(paddedSize) : network.gradients);
-  // Each block's own, but for the embedding: its gradient is summed up over all blocks at once.
   const partSize = paddedSize - embedded, parts = backward && blocks > 1 ? arena.allocate(blocks * partSize) : null;
-  const parallel = blocks >= request.parallelFrom;
+  return { network, request, io, arena: arena.length, R, blocks, backward, headMode, gradient, parts, partSize };
+}
 
-  const tasks: Task[] = [];
-  let scratchLength = 0;
-  for (let index = 0; index < blocks; index++) {
-    const space = new Arena(0, true), task = new TaskBuilder();
-    const own = parts ? from(parts, index * partSize - embedded, paddedSize) : gradient;
-    const rows = Math.min(R, B - index * R), groups = groupsOf(rows);
-    const block: Block = {
-      network,
-      io,
-      row0: index * R,
-      rows,
-      groups,
-      T,
-      lengths: from(io.lengths, index * R),
-      mask: space.allocate(T * groups * GROUP),
-      backward,
-      dropLayers: random && config.layerDropout > 0 && config.numLayers > 1,
-      gradient: own,
-    };
-    const gru = new GruLayers(block, space);
-    const attention = new Attention(block, gru, space);
-    const head = new Head(block, attention, headMode, space);
-    task.call("activeLanes", { mask: block.mask, lengths: block.lengths, T, rows });
-    gru.forward(task);
-    attention.forward(task);
-    head.forward(task);
-    if (predict) head.predict(task, request.activation!);
-    if (request.loss) head.loss(task, request.loss, index);
-    if (backward) {
-      if (paddedSize > size) task.call("clear", { dst: from(own, size), n: paddedSize - size });
-      head.backward(task);
-      attention.backward(task, head.dContext);
-      gru.backward(task);
-    }
-    tasks.push(task.calls);
-    scratchLength = Math.max(scratchLength, space.length);
-  }
-  const main: (readonly Task[])[] = [tasks];
-  if (scatter) {
-    const clear = new TaskBuilder();
-    clear.call("clear", { dst: from(gradient, 0, embedded), n: embedded });
-    tasks.push(clear.calls);
-    main.push(scatterTasks(config, io, from(gradient, 0, embedded), parallel ? SCATTER_TASKS : 1));
-  }
-  const { update, accumulate = false } = request;
+/** The layers over block number `index`, and the scratch space they take. */
+export function layersOf(layout: Layout, index: number): {
+  readonly block: Block;
+  readonly gru: GruLayers;
+  readonly attention: Attention;
+  readonly head: Head;
+  readonly scratch: number;
+} {
+  const { network, request: { B, T, dropout }, io, R, backward, headMode, gradient, parts, partSize } = layout;
+  const { config, paddedSize, embedded } = network;
+  const space = new Arena(0, true), rows = Math.min(R, B - index * R), groups = groupsOf(rows);
+  const block: Block = {
+    network,
+    io,
+    row0: index * R,
+    rows,
+    groups,
+    T,
+    lengths: from(io.lengths, index * R),
+    mask: space.allocate(T * groups * GROUP),
+    backward,
+    dropLayers: dropout === "random" && config.layerDropout > 0 && config.numLayers > 1,
+    gradient: parts ? from(parts, index * partSize - embedded, paddedSize) : gradient,
+  };
+  const gru = new GruLayers(block, space);
+  const attention = new Attention(block, gru, space);
+  const head = new Head(block, attention, headMode, space);
+  return { block, gru, attention, head, scratch: space.length };
+}
+
+/** The forward, loss and backward pass of one block. */
+function blockTask(layout: Layout, index: number): { calls: Task; scratch: number } {
+  const { network: { paddedSize, size }, request: { activation, loss, T }, backward } = layout;
+  const { block: { mask, lengths, rows, gradient }, gru, attention, head, scratch } = layersOf(layout, index);
+  const task = new TaskBuilder();
+  task.call("activeLanes", { mask, lengths, T, rows });
+  gru.forward(task);
+  attention.forward(task);
+  head.forward(task);
+  if (activation) head.predict(task, activation);
+  if (loss) head.loss(task, loss, index);
   if (backward) {
-    const step = purpose === "step", target = step ? network.gradients : gradient;
+    if (paddedSize > size) task.call("clear", { dst: from(gradient, size), n: paddedSize - size });
+    head.backward(task);
+    attention.backward(task, head.dContext);
+    gru.backward(task);
+  }
+  return { calls: task.calls, scratch };
+}
+
+/** Writes the programs for a request. */
+export function makePlan(network: Network, request: PlanRequest): ModelPlan {
+  const layout = layOut(network, request), { io, blocks, arena, backward, gradient, parts, partSize } = layout;
+  const { config, embedded } = network, { update, accumulate = false } = request;
+  const parallel = blocks >= request.parallelFrom;
+  const each = Array.from({ length: blocks }, (_, index) => blockTask(layout, index));
+  const tasks = each.map(({ calls }) => calls), main: (readonly Task[])[] = [tasks];
+  if (io.occurrences) {
+    const clear = new TaskBuilder(), dTable = from(gradient, 0, embedded);
+    clear.call("clear", { dst: dTable, n: embedded });
+    tasks.push(clear.calls);
+    main.push(scatterTasks(config, io, dTable, parallel ? SCATTER_TASKS : 1));
+  }
+  if (backward) {
+    const step = request.purpose === "step", target = step ? network.gradients : gradient;
     const ranges = network.ranges(target), sum: Task[] = [], apply: Task[] = [];
     for (const range of ranges) {
       const task = new TaskBuilder(), { start, gradients: grads, n, squares, control } = range;
@@ -168,5 +203,6 @@ export function makePlan(network: Network, request: PlanRequest): ModelPlan {
   const tasksOf = (builders: TaskBuilder[]): Task[] => builders.map(({ calls }) => calls);
   // One task where threads do not share it: each costs a call.
   const pack = [parallel ? tasksOf(packs) : [tasksOf(packs).flat()]];
-  return { io, blocks, pack, main, parallel, arena: arena.length, scratch: scratchLength, programs: [pack, main] };
+  // The first block has most rows.
+  return { io, blocks, pack, main, parallel, arena, scratch: each[0]!.scratch, programs: [pack, main] };
 }

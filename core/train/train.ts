@@ -359,6 +359,7 @@ export class Training {
   async run(): Promise<readonly EpochRecord[]> {
     const { onEpoch, signal } = this.#given;
     await this.#checkData();
+    this.#checkMemory();
     while (!this.finished) {
       signal?.throwIfAborted();
       const start = performance.now();
@@ -379,6 +380,14 @@ export class Training {
     const { epoch, history } = this.#state;
     if (this.#bestParameters && this.best!.epoch < epoch) await this.model.loadStateDict(this.#bestParameters);
     return history;
+  }
+
+  /** That the largest batches fit: or training would end where one of them comes. */
+  #checkMemory(): void {
+    const core = coreOf(this.model), { loss } = this.trainer.options, { accumulate, batchSize } = this.options;
+    core.checkFits(this.#loader.largest, { purpose: "step", loss, accumulate: accumulate > 1 });
+    if (!this.#validation) return;
+    core.checkFits(new DataLoader(this.#validation, { batchSize }).largest, { purpose: "evaluate", loss });
   }
 
   /** What the epoch in hand came to, its batches being done. */

@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { createModel, createTrainer, type Dataset, train } from "../../mod.ts";
+import { resolveConfig } from "../../core/model/config.ts";
+import { checkMemory } from "../../core/model/memory.ts";
+import { Network } from "../../core/model/network.ts";
+import { makePlan, type PlanRequest } from "../../core/model/programs.ts";
+
+const CONFIG = { inputSize: 3, hiddenSize: 29, outputSize: 2, numLayers: 2, numEmbeddings: 500 };
+const MIB = 2 ** 18;
+
+function requestOf(B: number, T: number, wholeBatch = false): PlanRequest {
+  return { B, T, purpose: "step", h0: false, loss: "bce", dropout: "random", parallelFrom: 2, wholeBatch };
+}
+
+/** What is refused in a room of so many elements, in words. */
+function refusal(network: Network, request: PlanRequest | undefined, elements: number): string | undefined {
+  try {
+    checkMemory(network, request, { elements, of: "this has" });
+  } catch (error) {
+    assert.ok(error instanceof RangeError);
+    return error.message;
+  }
+}
+
+Deno.test("what a plan needs fits into just as much, and into no less", () => {
+  const network = new Network(resolveConfig(CONFIG));
+  for (const wholeBatch of [false, true]) {
+    for (const [B, T] of [[1, 1], [37, 40], [8, 3]] as const) {
+      const request = requestOf(B, T, wholeBatch), { arena, scratch } = makePlan(network, request);
+      assert.equal(refusal(network, request, arena + scratch), undefined);
+      assert.match(refusal(network, request, arena + scratch - 1)!, /^Cannot place the model in memory: it needs /);
+    }
+  }
+  assert.equal(refusal(network, undefined, network.persistent), undefined);
+  assert.match(refusal(network, undefined, network.persistent - 1)!, /take a smaller hidden size or vocabulary$/);
+});
+
+Deno.test("a refusal says what takes how much, which adds up, and a batch that fits", () => {
+  const network = new Network(resolveConfig({ ...CONFIG, hiddenSize: 200 })), request = requestOf(100, 300);
+  const { arena, scratch } = makePlan(network, request), room = Math.floor(0.8 * (arena + scratch));
+  const message = refusal(network, request, room)!;
+  const [, total, limit] = message.match(/it needs (\d+) MiB of the (\d+) that this has: /)!.map(Number);
+  assert.deepEqual([total, limit], [Math.ceil((arena + scratch) / MIB), Math.floor(room / MIB)]);
+  const list = message.slice(message.indexOf("this has: ") + 10, message.indexOf(";"));
+  const parts = list.split(", ").map((part) => [part.replace(/ \d+$/, ""), Number(part.match(/\d+$/)![0])] as const);
+  assert.deepEqual(parts.map(([name]) => name), [
+    "parameters",
+    "gradients",
+    "optimizer state",
+    "packed weights",
+    "inputs and results",
+    "gradients of 13 blocks of 8 sequences",
+    "activations of 8 sequences over 300 steps",
+  ]);
+  const sum = parts.reduce((sum, [, n]) => sum + n, 0);
+  assert.ok(sum >= total! && sum < total! + parts.length, `${sum} of ${total}: each is rounded up`);
+  const B = Number(message.match(/; a batch of (\d+) would fit$/)![1]);
+  assert.ok(B > 1 && B < 100, `${B}`);
+  assert.equal(refusal(network, { ...request, B }, room), undefined);
+  // Where not even one sequence fits, fewer steps may.
+  const long = requestOf(4, 100_000), one = makePlan(network, requestOf(1, 50_000));
+  const T = Number(
+    refusal(network, long, one.arena + one.scratch)!.match(/; one sequence of (\d+) steps would fit$/)![1],
+  );
+  assert.equal(T, 50_000);
+});
+
+Deno.test("a model or a batch larger than WebAssembly's memory is refused, and what fits goes on", async () => {
+  await assert.rejects(createModel({ inputSize: 5, hiddenSize: 12000, outputSize: 2 }), {
+    name: "RangeError",
+    message: /it needs \d+ MiB of the 4080 that WebAssembly has: parameters \d+, gradients \d+, optimizer state \d+/,
+  });
+  await assert.rejects(createModel({ inputSize: 512, hiddenSize: 5, outputSize: 2, numEmbeddings: 1e7 }), {
+    name: "RangeError",
+    message: /take a smaller hidden size or vocabulary$/,
+  });
+  const B = 16, T = 40_000;
+  using model = await createModel({ inputSize: 1, hiddenSize: 512, outputSize: 2, bidirectional: true });
+  const trainer = createTrainer(model), targets = new Float32Array(2 * B);
+  await assert.rejects(trainer.step({ x: new Float32Array(B * T), shape: [B, T, 1] }, targets), {
+    name: "RangeError",
+    message:
+      /activations of 16 sequences over 40000 steps \d+; a batch of 8 would fit|one sequence of \d+ steps would fit/,
+  });
+  assert.equal(trainer.steps, 0);
+  await trainer.step({ x: new Float32Array(B), shape: [B, 1, 1] }, targets);
+});
+
+Deno.test("training whose longest batch would not fit is refused before the first step", async () => {
+  const N = 24, T = 60_000, lengths = new Int32Array(N).fill(2);
+  lengths[N - 1] = T;
+  const data: Dataset = { x: new Float32Array(N * T), shape: [N, T, 1], lengths, targets: new Float32Array(2 * N) };
+  using model = await createModel({ inputSize: 1, hiddenSize: 512, outputSize: 2 });
+  const before = await model.stateDict();
+  let steps = 0;
+  await assert.rejects(train(model, data, { batchSize: 8, shuffle: false, onBatch: () => void steps++ }), {
+    name: "RangeError",
+    message: /over 60000 steps/,
+  });
+  assert.equal(steps, 0);
+  assert.deepEqual(await model.stateDict(), before);
+});

@@ -23,6 +23,8 @@ export interface OptionSpec {
   readonly below?: number;
   /** The values of a "choice". */
   readonly choices?: readonly string[];
+  /** Words that a number may be instead. */
+  readonly words?: readonly string[];
   /** What it means, in one line. */
   readonly about: string;
   /** Its flag, where that is not the name in kebab-case. */
@@ -46,8 +48,10 @@ export function expected(spec: OptionSpec): string {
       return "some text";
     case "texts":
       return "words, each of some text";
-    default:
-      return `a ${spec.type === "integer" ? "whole number" : "number"} ${range(spec)}`;
+    default: {
+      const words = spec.words?.map((word) => `"${word}" or `).join("") ?? "";
+      return `${words}a ${spec.type === "integer" ? "whole number" : "number"} ${range(spec)}`;
+    }
   }
 }
 
@@ -57,7 +61,8 @@ function range({ least = -Infinity, most, above, below }: OptionSpec): string {
 }
 
 /** Whether a value is of the type that an option wants. */
-function hasType({ type }: OptionSpec, value: unknown): boolean {
+function hasType({ type, words }: OptionSpec, value: unknown): boolean {
+  if (words && typeof value === "string") return true;
   switch (type) {
     case "boolean":
       return typeof value === "boolean";
@@ -79,6 +84,7 @@ function hasType({ type }: OptionSpec, value: unknown): boolean {
 function fits(spec: OptionSpec, value: unknown): boolean {
   if (spec.type === "choice") return spec.choices!.includes(value as string);
   if (spec.type === "boolean") return true;
+  if (spec.words && typeof value === "string") return spec.words.includes(value);
   if (spec.type === "text") return value !== "";
   if (spec.type === "texts") return (value as string[]).length > 0 && !(value as string[]).includes("");
   const { least = -Infinity, most = Infinity, above, below = Infinity } = spec;

@@ -8,7 +8,7 @@ import type { GradientOptions, NamedArray, Sequences, Targets } from "../core/mo
 import type { ModelConfig } from "../core/model/config.ts";
 import type { LossOptions } from "../core/model/head.ts";
 import type { OptimizerName } from "../core/train/optimizer.ts";
-import type { TrainerOptions } from "../core/train/trainer.ts";
+import type { Trainer, TrainerOptions } from "../core/train/trainer.ts";
 
 /** A tensor as the fixtures write it. */
 export interface StoredTensor {
@@ -141,7 +141,7 @@ export function batchOf(
 }
 
 /** A batch in parts of so many sequences each. */
-export function partsOf(
+function partsOf(
   { shape: [B, , , , layers], bidirectional }: StoredConfig,
   { sequences, targets, weights, ...rest }: ReturnType<typeof batchOf>,
   counts: number[] = [B],
@@ -172,6 +172,27 @@ export function partsOf(
     first += count;
     return part;
   });
+}
+
+/** One step of a trajectory; the loss of a batch in parts is their mean by weight. */
+export async function stepOf(
+  trainer: Trainer,
+  config: Trajectory["config"],
+  batch: StoredTensors,
+): Promise<{ loss: number; gradNorm: number }> {
+  const parts = partsOf(config, batchOf(config, batch), config.parts);
+  let loss = 0, weight = 0, gradNorm = 0;
+  for (const [i, { sequences, targets, dropoutMask, weights }] of parts.entries()) {
+    const result = await trainer.step(sequences, targets, { dropoutMask, weights, update: i === parts.length - 1 });
+    let own = 0;
+    for (let row = 0; row < sequences.shape[0]!; row++) {
+      own += (weights?.[row] ?? 1) * (config.class_weights?.[targets[row]!] ?? 1);
+    }
+    loss += result.loss * own;
+    weight += own;
+    gradNorm = result.gradNorm;
+  }
+  return { loss: loss / weight, gradNorm };
 }
 
 /** The trainer of a trajectory. Whatever it does not know is an error, so that no setting is passed over. */

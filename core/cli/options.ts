@@ -131,7 +131,7 @@ export interface Job {
   readonly optimizer: OptimizerOptions;
   readonly everything: { readonly seed: number };
   /** What it runs on: not stored, for the result is the same. */
-  readonly device: { readonly device?: "auto" | DeviceName; readonly threads?: number; readonly simd?: Simd };
+  readonly device: { readonly device?: "auto" | DeviceName; readonly threads?: number | "auto"; readonly simd?: Simd };
 }
 
 /** A command line, understood. */
@@ -279,6 +279,8 @@ const OUTPUT: OptionSpec = { type: "choice", choices: ["jsonl", "csv"], about: "
 function convert(flag: string, name: string, spec: OptionSpec, text: string | boolean): unknown {
   const number = (part: string) => part.trim() === "" ? NaN : Number(part);
   const value = typeof text === "boolean" || spec.type === "choice" || spec.type === "text"
+    ? text
+    : spec.words?.includes(text)
     ? text
     : spec.type === "texts"
     ? text.split(",").map((word) => word.trim())

@@ -67,6 +67,7 @@ export async function runTraining(
   const trainer = resumed?.trainer ?? createTrainer(model, trainerOptions(job, data));
   if (resumed) remarkArithmetic(resumed, args.resume!);
   const abort = new AbortController();
+  let told = false;
   using keeper = await Keeper.open(args, stored, terminal, data.own?.preprocessing);
   using pictures = await Pictures.open(args, terminal);
   const start = performance.now(), seconds = () => (performance.now() - start) / 1000;
@@ -81,6 +82,9 @@ export async function runTraining(
       state: resumed?.training?.state,
       bestParameters: resumed?.training?.bestParameters,
       onBatch(progress) {
+        const { withoutThreads } = model.device;
+        if (withoutThreads && !told) remark(`note: on one thread, for ${withoutThreads}`);
+        told ||= withoutThreads !== undefined;
         if (!args.quiet) terminal.progress(() => progressLine(progress, { first, epochs, seconds: seconds() }));
       },
       async onEpoch(report) {

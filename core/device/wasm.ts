@@ -79,7 +79,7 @@ export class WasmDevice implements Device {
   readonly #simd: Simd;
   #wide: boolean;
   #threads: number;
-  #note = "";
+  #withoutThreads: string | undefined;
   #memory!: WebAssembly.Memory;
   #exports!: Exports;
   #bytes!: Uint8Array;
@@ -110,7 +110,11 @@ export class WasmDevice implements Device {
   get description(): string {
     const threads = this.#threads === 1 ? "1 thread" : `up to ${this.#threads} threads`;
     const simd = this.#wide ? "relaxed SIMD in wide tiles" : this.#relaxed ? "relaxed SIMD" : "plain SIMD";
-    return `WebAssembly, ${simd}, ${threads}${this.#note}`;
+    return `WebAssembly, ${simd}, ${threads}${this.#withoutThreads ? `: ${this.#withoutThreads}` : ""}`;
+  }
+
+  get withoutThreads(): string | undefined {
+    return this.#withoutThreads;
   }
 
   get arithmetic(): Arithmetic {
@@ -275,7 +279,7 @@ export class WasmDevice implements Device {
       if (!(error instanceof NoThreads)) throw error;
       this.#threads = 1;
       this.#scratch = { ...this.#scratch, threads: 1 };
-      this.#note = `: ${error.message}`;
+      this.#withoutThreads = error.message;
       this.#runHere(stages);
     }
   }

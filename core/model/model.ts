@@ -96,20 +96,14 @@ export const DEVICE_OPTIONS: { readonly [Name in "device" | "threads" | "simd"]:
   device: { type: "choice", default: "wasm", choices: ["wasm", "webgpu"], about: "where to compute" },
   threads: {
     type: "integer",
-    optional: true,
+    default: "auto",
+    words: ["auto"],
     least: 1,
     most: MAX_THREADS,
-    about: "threads (default: all cores where it is worth it)",
+    about: "threads; auto: all cores where it is worth it",
   },
   simd: { type: "choice", default: "auto", choices: SIMD, about: "instructions" },
 };
-
-/** The device's part of a model's options; "auto" is what `threads` is when it is not given. */
-function pickDevice(
-  { device, threads, simd }: ModelOptions,
-): { device?: DeviceName; threads?: number; simd?: Simd } {
-  return { device, threads: threads === "auto" ? undefined : threads, simd };
-}
 
 /** What is to be learnt: numbers (B, O), or class numbers (B). */
 export type Targets = Float32Array | Int32Array;
@@ -124,9 +118,14 @@ export interface Model extends Disposable {
   readonly parameters: readonly Parameter[];
   /**
    * What the model computes on, by name and in words; and what the bits of its results depend on: "plain" SIMD, which is the
-   * same on every machine, "relaxed" SIMD or "webgpu".
+   * same on every machine, "relaxed" SIMD or "webgpu"; and why it computes on one thread where several were wanted.
    */
-  readonly device: { readonly name: string; readonly description: string; readonly arithmetic: string };
+  readonly device: {
+    readonly name: string;
+    readonly description: string;
+    readonly arithmetic: string;
+    readonly withoutThreads?: string;
+  };
   /** The loss of the trainer made last for this model, if any: it says what the logits mean. */
   readonly loss: LossName | undefined;
   /**
@@ -228,8 +227,8 @@ class ModelCore implements Model {
   }
 
   get device(): Model["device"] {
-    const { name, description, arithmetic } = this.#device;
-    return { name, description, arithmetic };
+    const { name, description, arithmetic, withoutThreads } = this.#device;
+    return { name, description, arithmetic, ...withoutThreads && { withoutThreads } };
   }
 
   forward(sequences: Sequences): Promise<Outputs> {
@@ -726,15 +725,14 @@ function kind(value: unknown): string {
 export async function createModel(config: ModelConfig, options: ModelOptions = {}): Promise<Model> {
   const full = resolveConfig(config), { seed = 0 } = options;
   seedWords(seed);
-  const { device: name, threads, simd } = resolveOptions("create model", DEVICE_OPTIONS, pickDevice(options)) as {
-    device: DeviceName;
-    threads?: number;
-    simd: Simd;
-  };
+  const { seed: _, ...own } = options;
+  const { device: name, threads, simd } = resolveOptions("create model", DEVICE_OPTIONS, own) as Required<
+    Pick<ModelOptions, "device" | "threads" | "simd">
+  >;
   const cores = Math.min(globalThis.navigator?.hardwareConcurrency ?? 1, MAX_THREADS);
-  const device = name === "wasm" ? new WasmDevice(threads ?? cores, simd) : await openWebGpu();
+  const device = name === "wasm" ? new WasmDevice(threads === "auto" ? cores : threads, simd) : await openWebGpu();
   try {
-    return new ModelCore(full, seed, device, simd, threads === undefined ? AUTO_BLOCKS : 2);
+    return new ModelCore(full, seed, device, simd, threads === "auto" ? AUTO_BLOCKS : 2);
   } catch (error) {
     device.dispose();
     throw error;

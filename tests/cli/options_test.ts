@@ -185,6 +185,9 @@ Deno.test("--gpu is --device webgpu, and contradicts another device and what onl
   assert.equal(refusal("--gpu", "--device", "wasm"), "--gpu and --device wasm contradict each other");
   assert.equal(refusal("--gpu", "--threads", "2"), "--threads belongs to --device wasm");
   assert.equal(refusal("--gpu", "--simd", "plain"), "--simd belongs to --device wasm");
+  assert.deepEqual(parseCommandLine(["--threads", "auto"]).given.device, { threads: "auto" });
+  assert.equal(job("--threads", "3").device.threads, 3);
+  assert.match(refusal("--threads", "many"), /--threads must be "auto" or a whole number from 1 to 32, got "many"/);
   assert.match(refusal("--device", "cuda"), /--device must be one of auto, wasm, webgpu, got "cuda"/);
   assert.equal(refusal("evaluate", "--device", "auto"), "--device auto belongs to train, not to evaluate");
 });

@@ -16,6 +16,7 @@ import {
   named,
   numbers,
   share,
+  stepOf,
   trainerOptionsOf,
   type Trajectory,
 } from "../golden.ts";
@@ -102,8 +103,7 @@ for (const threads of [1, 4]) {
         await model.loadStateDict(named(params));
         const trainer = createTrainer(model, trainerOptionsOf(config));
         for (const [k, expected] of float64.losses.entries()) {
-          const { sequences, targets, dropoutMask } = batchOf(config, batches[k % batches.length]!);
-          const { loss } = await trainer.step(sequences, targets, { dropoutMask });
+          const { loss } = await stepOf(trainer, config, batches[k % batches.length]!);
           compare([loss], [expected], 2e-6, `${name}, loss of step ${k}`);
           const after = float64.steps[k + 1];
           if (!after) continue;

@@ -53,7 +53,9 @@ for (const { name, read } of fixtures<Case>("cases-")) {
     const { logits, attentionWeights, hidden } = await model.forward(sequences);
     const [B, T] = sequences.shape as [number, number];
     const outputs = await run(exportOnnx(await modelFile(model, { loss }), { h0: true }), {
-      x: { data: sequences.x as Float32Array, shape: sequences.shape },
+      ...config.vocabulary
+        ? { tokens: { data: sequences.x, shape: [B, T] } }
+        : { x: { data: sequences.x, shape: sequences.shape } },
       lengths: lengthsOf(B, T, sequences.lengths),
       h0: { data: sequences.h0!, shape: hidden.shape },
     });

@@ -120,7 +120,9 @@ if (import.meta.main) {
       agree &&= fits;
       const shown = ({ mean, sd }: { mean: number; sd: number }) => `${mean.toFixed(4)} ± ${sd.toFixed(4)}`.padEnd(18);
       console.log(
-        `${name.padEnd(22)}  ${score.padEnd(8)}  ${shown(theirs)} ${shown(ours)} ${difference.toFixed(4).padStart(10)}` +
+        `${name.padEnd(22)}  ${score.padEnd(8)}  ${shown(theirs)} ${shown(ours)} ${
+          difference.toFixed(4).padStart(10)
+        }` +
           `  ${allowed.toFixed(4).padStart(7)}  ${seconds.toFixed(1).padStart(7)}  ${fits ? "agrees" : "DIFFERS"}`,
       );
     }

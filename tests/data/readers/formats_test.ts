@@ -65,6 +65,10 @@ Deno.test("readRecords() reads JSON, in an array or line by line", async () => {
   }
 });
 
+Deno.test("readRecords() takes a line of JSON Lines that is a list for its steps", async () => {
+  assert.deepEqual((await read("a.jsonl", "[1, null]\n[[2, 3]]\n")).map(short), [[[1, NaN]], [[2, 3]]]);
+});
+
 Deno.test("readRecords() refuses JSON that is wrong, naming line and element", async () => {
   const cases: [text: string, message: string | RegExp][] = [
     ["[]", "the file is empty"],
@@ -89,7 +93,7 @@ Deno.test("readRecords() refuses JSON that is wrong, naming line and element", a
   ];
   for (const [text, message] of cases) await assertFails("a.json", text, message, { maxLineBytes: 1000 });
   await assertFails("a.jsonl", '{"x": [1]}\n{"x": [1}\n', 'line 2 is not JSON, got "{\\"x\\": [1}"');
-  await assertFails("a.jsonl", "[1]\n", "line 1 must be an object with x, got a list");
+  await assertFails("a.jsonl", "1\n", "line 1 must be an object with x, got 1");
 });
 
 Deno.test("readRecords() takes __proto__ in JSON for a plain name", async () => {

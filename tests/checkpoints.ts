@@ -7,6 +7,6 @@ import { createHash } from "node:crypto";
 export function signed(json: any): string {
   if (typeof json !== "object" || json === null || !Object.hasOwn(json, "checksum")) return JSON.stringify(json);
   const { checksum: _, ...content } = json;
-  const hash = createHash("sha256").update(JSON.stringify(content, null, 2)).digest("hex");
+  const hash = createHash("sha256").update(JSON.stringify(content)).digest("hex");
   return `${JSON.stringify({ ...content, checksum: `sha256:${hash}` }, null, 2)}\n`;
 }

@@ -166,22 +166,18 @@ export async function formatCheckpoint(
     preprocessing: preprocessing ?? null,
     job: job ?? null,
   };
-  const content = canonical(checkpoint, (name, value) => {
-    if (typeof value !== "number" || Number.isFinite(value)) return value;
-    throw new RangeError(`Cannot save checkpoint: ${name} is ${value}`);
+  return await inPlace("save checkpoint", async () => {
+    const checksum = await digest(canonical(checkpoint));
+    return `${JSON.stringify({ ...checkpoint, checksum }, null, 2)}\n`;
   });
-  return `${content.slice(0, -2)},\n  "checksum": "${await digest(content)}"\n}\n`;
 }
 
-/** The text that the checksum is of: the file's own, but for the checksum. */
-function canonical(content: unknown, replacer?: (name: string, value: unknown) => unknown): string {
-  try {
-    return JSON.stringify(content, replacer, 2);
-  } catch (error) {
-    // Of the engine's own words, "Invalid string length".
-    if (!(error instanceof RangeError) || error.message.startsWith("Cannot")) throw error;
-    throw new RangeError(`Cannot save checkpoint: its text is too long or too deep: ${error.message}`);
-  }
+/** The text that the checksum is of: all but the checksum, without a blank. */
+function canonical(content: object): string {
+  return JSON.stringify(content, (name, value) => {
+    if (typeof value !== "number" || Number.isFinite(value)) return value;
+    throw new RangeError(`Cannot write: ${name} is ${value}`);
+  });
 }
 
 /** SHA-256 of a text. */
@@ -260,6 +256,10 @@ async function inPlace<T>(place: string, run: () => T | Promise<T>): Promise<T> 
   try {
     return await run();
   } catch (error) {
+    // The engine's own, of strings and of its stack.
+    if (error instanceof RangeError && !error.message.startsWith("Cannot")) {
+      throw new RangeError(`Cannot ${place}: it is too long or too deep: ${error.message}`);
+    }
     if (error instanceof Error) {
       // Of the words that go, a name stays: of 'Cannot load optimizer state "exp_avg": …'
       error.message = error.message.replace(
@@ -323,7 +323,7 @@ async function check(json: unknown, action: string): Promise<StoredCheckpoint> {
   const later = { version: FORMAT_VERSION, arithmetic: null, bestParameters: null, data: null, preprocessing: null };
   if (version === 1) return await checkStructure({ ...json as object, ...later }, action);
   const { checksum, ...content } = json as { checksum?: unknown };
-  const found = await inPlace(action, async () => await digest(canonical(content)));
+  const found = await inPlace(action, () => digest(canonical(content)));
   if (checksum !== found) {
     throw new RangeError(
       `Cannot ${action}: it was altered or damaged: its checksum is ${show(checksum)}, its content's ${show(found)}`,
@@ -332,8 +332,9 @@ async function check(json: unknown, action: string): Promise<StoredCheckpoint> {
   return await checkStructure(content, action);
 }
 
-/** A value of a file as JSON, cut to what fits a line. */
+/** A value of a file, as far as it fits a line. */
 function show(value: unknown): string {
+  if (typeof value === "object" && value) return Array.isArray(value) ? "a list" : "an object";
   const text = String(JSON.stringify(value));
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }

@@ -438,6 +438,17 @@ Deno.test("a parameter that was altered is refused, naming both checksums", asyn
   (await parseCheckpoint(JSON.stringify(JSON.parse(TEXT)))).model.dispose();
 });
 
+Deno.test("a checkpoint of lists in lists in lists takes no time and no memory", async () => {
+  const deep = (n: number) => `${"[".repeat(n)}${"]".repeat(n)}`, before = Deno.memoryUsage().rss;
+  for (const n of [5000, 200_000]) {
+    for (const name of ["format", "job", "checksum"]) {
+      const text = `{"format":"grutto-checkpoint","version":2,"${name}":${deep(n)}}`;
+      await assert.rejects(parseCheckpoint(text), /^(Range|Type)Error: Cannot load checkpoint "checkpoint": /);
+    }
+  }
+  assert.ok(Deno.memoryUsage().rss - before < 64e6);
+});
+
 Deno.test("a config that asks for more than the file holds gets no memory", async () => {
   const json = JSON.parse(TEXT);
   json.config = { ...json.config, hiddenSize: 8192, numLayers: 8 };

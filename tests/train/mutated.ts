@@ -126,9 +126,9 @@ function damaged(base: string): fc.Arbitrary<Mutated> {
 /** Deep, long and repeated where no checkpoint is. */
 const strange: fc.Arbitrary<Mutated> = fc.oneof(
   fc.nat({ max: 200_000 }).map((n) => "[".repeat(n)),
-  fc.nat({ max: 20_000 }).map((n) =>
-    `{"format":"grutto-checkpoint","version":2,"job":${"[".repeat(n)}${"]".repeat(n)},"checksum":""}`
-  ),
+  fc.tuple(fc.nat({ max: 200_000 }), fc.constantFrom("format", "version", "config", "job", "checksum")).map((
+    [n, name],
+  ) => `{"format":"grutto-checkpoint","version":2,"${name}":${"[".repeat(n)}${"]".repeat(n)}}`),
   fc.nat({ max: 20_000 }).map((n) => `{"format":"grutto-checkpoint","version":1,"parameters":{"a":${"[".repeat(n)}`),
   fc.string({ unit: "binary", maxLength: 200 }),
 ).map((text) => ({ base: "", text, signed: false }));

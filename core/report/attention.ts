@@ -35,7 +35,7 @@ export function strongest(weights: readonly number[]): number {
 }
 
 /** The section of a page. */
-export function attentionSection({ attention = [], metrics }: RunReport): Content {
+export function attentionSection({ attention = [], attentionNote, metrics }: RunReport): Content {
   if (!attention.length) return undefined;
   const shown = attention.slice(0, SEQUENCES);
   return [
@@ -46,6 +46,7 @@ export function attentionSection({ attention = [], metrics }: RunReport): Conten
       "The shade is a step’s share of the attention: ",
       scaleOf("none", "most"),
       ". The strongest shade is the greatest weight of its own sequence, but no less than twice an equal share.",
+      attentionNote && ` ${attentionNote}`,
       shown.length < attention.length && ` The first ${SEQUENCES} of ${attention.length} sequences are shown.`,
     ),
     el("div", { class: "grid" }, shown.map((example) => card(example, metrics?.kind === "classification"))),
@@ -96,6 +97,7 @@ function bars(probabilities: NonNullable<AttentionExample["probabilities"]>): Co
     {
       viewBox: `0 0 ${WIDTH} ${largest.length * height + 6}`,
       role: "img",
+      class: "chart",
       "aria-label": `Probabilities: ${largest.map(([label, p]) => `${label} ${percent(p)}`).join(", ")}`,
     },
     largest.map(([label, p], i) => [
@@ -204,7 +206,7 @@ function plot(
       { class: "strip" },
       el("rect", { class: "h0", x: left, y: bottom + gap, width, height: strip }),
       columns.weights.map((weight, i) => {
-        const x = left + i * cell, to = Math.min(left + width, x + cell), kind = shade(weight / strong);
+        const x = left + i * cell, to = Math.min(left + width, x + cell + 0.5), kind = shade(weight / strong);
         return kind !== "h0" && el("rect", { class: kind, x, y: bottom + gap, width: to - x, height: strip });
       }),
     ),

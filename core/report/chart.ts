@@ -60,7 +60,7 @@ export function lineChart(chart: Chart): Markup {
     ? { ...linearAxis(xRange, across, 5, true), ticks: [] }
     : linearAxis(xRange, across, 7, true);
   const named = chart.namedTicks
-    ? spread(x.length, Math.min(4, x.length)).map((i) => ({ value: x[i]!, text: chart.xText!(i) }))
+    ? spread(x.length, roomFor(x.map((_, i) => chart.xText!(i)))).map((i) => ({ value: x[i]!, text: chart.xText!(i) }))
     : xAxis.ticks;
   const yAxis = chart.log
     ? logAxis([yRange[0] * 0.9, yRange[1] * 1.1], up, 5)
@@ -97,6 +97,12 @@ export function lineChart(chart: Chart): Markup {
       return [place, ...known.map(({ name, style, values }) => [style, `${name} ${format(values[i]!)}`] as const)];
     }),
   );
+}
+
+/** How many names stand beside each other below the axis: two at least, five at most. */
+function roomFor(names: readonly string[]): number {
+  const longest = names.reduce((most, name) => Math.max(most, name.length), 1);
+  return Math.max(2, Math.min(5, Math.floor((WIDTH - LEFT - RIGHT) / (7 * longest + 20))));
 }
 
 function mark(x: number, text: string): Content {
@@ -138,7 +144,7 @@ function legend(lines: readonly Line[]): Content {
     { class: "legend" },
     lines.map(({ name, style }) => {
       const start = at;
-      at += 38 + 6.6 * name.length;
+      at += 46 + 6.8 * name.length;
       return [
         el("path", { class: `l ${style}`, d: `M${start} 14h22` }),
         el("text", { x: start + 28, y: 18 }, name),

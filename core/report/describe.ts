@@ -18,6 +18,8 @@ export interface DescribeOptions {
 /** Most forecasts one step ahead that one picture shows in a row, and least values before. */
 const IN_A_ROW = 240, BEFORE = 48;
 
+const BY_ERROR = "From the best predicted of the test data to the worst, evenly spread over all.";
+
 /** One row of a table of numbers. */
 const rowOf = ({ data, shape }: Prediction["probabilities"], i: number) =>
   data.subarray(i * shape[1]!, (i + 1) * shape[1]!);
@@ -55,7 +57,7 @@ export function describePredictions(
   data: PreparedDataset,
   prediction: Prediction,
   { examples = 8 }: DescribeOptions = {},
-): Pick<RunReport, "metrics" | "regressions" | "attention"> {
+): Pick<RunReport, "metrics" | "regressions" | "attention" | "attentionNote"> {
   const { task, labels, loss } = pipeline, { probabilities } = prediction, { targets, rows } = data, N = data.shape[0];
   const said = Array.from({ length: N }, (_, i) => pipeline.decode(rowOf(probabilities, i)));
   const true_ = Array.from({ length: N }, (_, i) => {
@@ -89,12 +91,14 @@ export function describePredictions(
       metrics: regressionMetrics(table(said), table(true_)),
       regressions: labels.map((name, k) => ({ name, truth: column(true_, k), predicted: column(said, k) })),
       attention: pickByError(errors, examples).map(example),
+      attentionNote: BY_ERROR,
     };
   }
   const confidence = said.map(({ probabilities }) => Math.max(...probabilities!));
   return {
     metrics: classificationMetrics(probabilities, targets, { labels, multilabel: task === "multilabel" }),
     attention: pickExamples(true_.map(words), said.map(words), { count: examples, confidence }).map(example),
+    attentionNote: "Classes take turns: the first that are right, then the errors that the model is surest of.",
   };
 }
 
@@ -156,7 +160,7 @@ export function describeForecasts(
   data: ForecastDataset,
   prediction: Prediction,
   { examples = 8 }: DescribeOptions = {},
-): Pick<RunReport, "metrics" | "forecasts" | "attention"> {
+): Pick<RunReport, "metrics" | "forecasts" | "forecastsNote" | "attention" | "attentionNote"> {
   const { horizon, window, outputSize: O, channelNames } = pipeline, { rows, truth } = data, N = rows.length;
   const names = pipeline.toJSON().targetColumns, targets = names.length, shape = [N, O];
   const predicted = new Float64Array(N * O);
@@ -211,6 +215,8 @@ export function describeForecasts(
       baseline: { shape, data: pipeline.persistence(data) },
     }),
     forecasts,
+    forecastsNote: horizon === 1 ? undefined : BY_ERROR,
+    attentionNote: BY_ERROR,
     attention: chosen.map((n) => {
       const columns = channelNames.map(columnOf), row = rows[n]!;
       return {

@@ -18,7 +18,7 @@ const mae = (truth: readonly number[], predicted: readonly number[]) =>
   truth.reduce((sum, value, i) => sum + Math.abs(value - predicted[i]!), 0) / truth.length;
 
 /** The section of a page. */
-export function forecastsSection({ forecasts = [], metrics }: RunReport): Content {
+export function forecastsSection({ forecasts = [], forecastsNote, metrics }: RunReport): Content {
   if (!forecasts.length) return undefined;
   const outputs = metrics?.kind === "regression" ? metrics.perOutput ?? [] : [];
   // With several targets, outputs are no steps.
@@ -29,6 +29,7 @@ export function forecastsSection({ forecasts = [], metrics }: RunReport): Conten
       "p",
       { class: "note" },
       "What was forecast beside what came, after the values that came before.",
+      forecastsNote && ` ${forecastsNote}`,
       forecasts.length > PICTURES && ` The first ${PICTURES} of ${forecasts.length} are shown.`,
     ),
     el(

@@ -23,10 +23,14 @@ export interface RunReport {
   readonly confusion?: ConfusionMatrix;
   /** Forecasts against truth. */
   readonly forecasts?: readonly ForecastExample[];
+  /** How they were chosen, in a sentence. */
+  readonly forecastsNote?: string;
   /** Predicted values against true ones, one for each target of a regression. */
   readonly regressions?: readonly RegressionExample[];
   /** Sequences with what the model attends to. */
   readonly attention?: readonly AttentionExample[];
+  /** How they were chosen, in a sentence. */
+  readonly attentionNote?: string;
 }
 
 /** Which classes are taken for which. */

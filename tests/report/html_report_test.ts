@@ -207,7 +207,7 @@ Deno.test("htmlReport() shows no accuracy where there are no classes, and the ra
 });
 
 Deno.test("htmlReport() keeps long data small, and says what it leaves out", () => {
-  const T = 20_000, series = Array.from({ length: T }, (_, t) => Math.sin(t / 7) + (t === 12_345 ? 50 : 0));
+  const T = 5_000, series = Array.from({ length: T }, (_, t) => Math.sin(t / 7) + (t === 1_234 ? 50 : 0));
   const page = htmlReport({
     title: "Long",
     history: Array.from({ length: 5000 }, (_, i) => ({ epoch: i + 1, trainLoss: 1 / (i + 1), trainAccuracy: 0.5 })),
@@ -233,12 +233,23 @@ Deno.test("htmlReport() keeps long data small, and says what it leaves out", () 
       "The 271 classes with the fewest sequences are put together",
       "The first 200 of 300 classes",
       "The first 24 of 40 are shown",
-      "1,000 of 20,000 sequences are shown",
+      "1,000 of 5,000 sequences are shown",
       "The first 24 of 40 sequences are shown",
-      "the first 12 of 20 channels; 125 steps a column, weights summed",
-      "The first 400 of 20,000 tokens, with 2.0% of the attention",
+      "the first 12 of 20 channels; 32 steps a column, weights summed",
+      "The first 400 of 5,000 tokens, with 8.0% of the attention",
     ]
   ) assert.ok(page.includes(words), words);
+});
+
+Deno.test("htmlReport() names as many steps as there is room for", () => {
+  const named = (name: string) => {
+    const times = Array.from({ length: 20 }, (_, i) => `${name}${i}`);
+    const forecasts = [{ name: "f", truth: [...times.keys()], predicted: [...times.keys()], times }];
+    return [...htmlReport({ title: "", history: [], forecasts }).matchAll(new RegExp(`>(${name}\\d+)</text>`, "g"))]
+      .map(([, text]) => text);
+  };
+  assert.deepEqual(named("d"), ["d0", "d5", "d10", "d14", "d19"]);
+  assert.deepEqual(named("2017-12-02 14:00:00 UTC "), ["2017-12-02 14:00:00 UTC 0", "2017-12-02 14:00:00 UTC 19"]);
 });
 
 Deno.test("htmlReport() refuses lengths that do not fit", () => {

@@ -18,7 +18,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   model: ["device"],
   data: [],
   train: ["device", "model", "data"],
-  report: ["data", "train"],
+  report: ["model", "data", "train"],
   exchange: ["model", "data"],
   cli: ["device", "model", "data", "train", "report", "exchange"],
 };

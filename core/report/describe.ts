@@ -2,16 +2,21 @@
 
 import type { Pipeline, PreparedDataset } from "../data/pipeline.ts";
 import type { SequenceRecord, Table } from "../data/readers/record.ts";
-import type { ForecastDataset, ForecastPipeline } from "../data/windows.ts";
-import type { Prediction } from "../train/evaluate.ts";
+import type { ForecastDataset, ForecastPipeline, RowRange } from "../data/windows.ts";
+import type { Model, NamedArray } from "../model/model.ts";
+import { evaluate, predict } from "../train/evaluate.ts";
 import { classificationMetrics, regressionMetrics } from "../train/metrics.ts";
 import { pickByError, pickExamples } from "./pick_examples.ts";
 import type { AttentionExample, ForecastExample, RunReport } from "./run_report.ts";
 import { short } from "./scale.ts";
 
-/** How much {@linkcode describePredictions} and {@linkcode describeForecasts} show. */
-export interface DescribeOptions {
-  /** Sequences, or forecasts. Default 8. */
+/** What {@linkcode describePredictions} and {@linkcode describeForecasts} go by. */
+export interface DescribeOptions<Data> {
+  /** What the pipeline made of it all. Default: it makes it. */
+  data?: Data;
+  /** The model's probabilities or values (N, O). Default: it is evaluated. */
+  probabilities?: NamedArray;
+  /** How many sequences or forecasts are shown. Default 8. */
   examples?: number;
 }
 
@@ -21,8 +26,7 @@ const IN_A_ROW = 240, BEFORE = 48;
 const BY_ERROR = "From the best predicted of the test data to the worst, evenly spread over all.";
 
 /** One row of a table of numbers. */
-const rowOf = ({ data, shape }: Prediction["probabilities"], i: number) =>
-  data.subarray(i * shape[1]!, (i + 1) * shape[1]!);
+const rowOf = ({ data, shape }: NamedArray, i: number) => data.subarray(i * shape[1]!, (i + 1) * shape[1]!);
 
 /**
  * Scores of a model on labelled records, and some of them with what it attends to: right ones and wrong ones of all classes,
@@ -30,35 +34,34 @@ const rowOf = ({ data, shape }: Prediction["probabilities"], i: number) =>
  *
  * Where several steps were made one (`patch`), each shows its part of their weight.
  *
- * @param records What `data` was made of.
- * @param data What `pipeline.dataset(records)` gave.
- * @param prediction What `predict(model, data)` gave.
+ * @param records What the model was not trained on.
  * @returns Parts of a {@linkcode RunReport}.
  *
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { createModel, describePredictions, htmlReport, Pipeline, predict, train } from "@grutto/grutto";
+ * import { createModel, describePredictions, htmlReport, Pipeline, train } from "@grutto/grutto";
  *
  * const records = ["great film", "good book", "bad film", "awful book"].map((text, i) => ({
  *   text, steps: 0, channels: 0, labels: [i < 2 ? "positive" : "negative"], place: `reviews.txt, line ${i + 1}`,
  * }));
- * const pipeline = Pipeline.fit(records), data = pipeline.dataset(records);
+ * const pipeline = Pipeline.fit(records);
  * const { inputSize, outputSize, numEmbeddings, paddingIdx, loss } = pipeline;
  * using model = await createModel({ inputSize, hiddenSize: 4, outputSize, numEmbeddings, paddingIdx });
- * const history = await train(model, data, { epochs: 2, loss });
- * const described = describePredictions(pipeline, records, data, await predict(model, data));
+ * const history = await train(model, pipeline.dataset(records), { epochs: 2, loss });
+ * const described = await describePredictions(model, pipeline, records);
  * assert.match(htmlReport({ title: "Reviews", history, ...described }), /reviews\.txt, line 3/);
  * ```
  */
-export function describePredictions(
+export async function describePredictions(
+  model: Model,
   pipeline: Pipeline,
   records: readonly SequenceRecord[],
-  data: PreparedDataset,
-  prediction: Prediction,
-  { examples = 8 }: DescribeOptions = {},
-): Pick<RunReport, "metrics" | "regressions" | "attention" | "attentionNote"> {
-  const { task, labels, loss } = pipeline, { probabilities } = prediction, { targets, rows } = data, N = data.shape[0];
+  options: DescribeOptions<PreparedDataset> = {},
+): Promise<Pick<RunReport, "metrics" | "regressions" | "attention" | "attentionNote">> {
+  const { task, labels, loss } = pipeline, { data = pipeline.dataset(records), examples = 8 } = options;
+  const { targets, rows } = data, N = data.shape[0];
+  const probabilities = options.probabilities ?? (await evaluate(model, data, { loss, metrics: true })).probabilities;
   const said = Array.from({ length: N }, (_, i) => pipeline.decode(rowOf(probabilities, i)));
   const true_ = Array.from({ length: N }, (_, i) => {
     if (loss === "crossEntropy") return { label: labels[targets[i]!] };
@@ -66,15 +69,24 @@ export function describePredictions(
   });
   const words = ({ label, labels, values }: typeof said[number]) =>
     label ?? (labels ? labels.join(", ") || "none" : values!.map(short).join(", "));
-  const example = (i: number): AttentionExample => {
-    const record = records[rows[i]!]!, { probabilities } = said[i]!;
+  const show = async (chosen: readonly number[]): Promise<AttentionExample[]> => {
+    if (!chosen.length) return [];
+    const shown = chosen.map((i) => records[rows[i]!]!), sequences = pipeline.sequences(shown);
+    const { attentionWeights } = await predict(model, sequences, { loss });
+    return chosen.map((i, k) => {
+      const weights = rowOf(attentionWeights, k).subarray(0, sequences.lengths?.[k]);
+      return example(i, shown[k]!, weights);
+    });
+  };
+  const example = (i: number, record: SequenceRecord, weights: Float32Array): AttentionExample => {
+    const { probabilities } = said[i]!;
     return {
       title: record.id ?? record.place,
       prediction: words(said[i]!),
       truth: words(true_[i]!),
       ...probabilities && { probabilities: labels.map((label, k) => [label, probabilities[k]!] as const) },
       ...task === "multilabel" && { right: words(said[i]!) === words(true_[i]!) },
-      ...steps(pipeline, record, rowOf(prediction.attentionWeights, i).subarray(0, data.lengths?.[i] ?? data.shape[1])),
+      ...steps(pipeline, record, weights),
     };
   };
   if (task === "regression") {
@@ -90,14 +102,14 @@ export function describePredictions(
     return {
       metrics: regressionMetrics(table(said), table(true_)),
       regressions: labels.map((name, k) => ({ name, truth: column(true_, k), predicted: column(said, k) })),
-      attention: pickByError(errors, examples).map(example),
+      attention: await show(pickByError(errors, examples)),
       attentionNote: BY_ERROR,
     };
   }
   const confidence = said.map(({ probabilities }) => Math.max(...probabilities!));
   return {
     metrics: classificationMetrics(probabilities, targets, { labels, multilabel: task === "multilabel" }),
-    attention: pickExamples(true_.map(words), said.map(words), { count: examples, confidence }).map(example),
+    attention: await show(pickExamples(true_.map(words), said.map(words), { count: examples, confidence })),
     attentionNote: "Classes take turns: the first that are right, then the errors that the model is surest of.",
   };
 }
@@ -134,38 +146,41 @@ function steps(
  * what the model attends to in them. One step ahead, forecasts stand in a row; else some do by themselves, from the best to
  * the worst.
  *
- * @param table What `data` was made of.
- * @param data What `pipeline.dataset(table, rows)` gave.
- * @param prediction What `predict(model, data)` gave.
+ * @param table What is forecast.
+ * @param part The part of it that the model was not trained on.
  * @returns Parts of a {@linkcode RunReport}.
  *
  * @example
  * ```ts
  * import assert from "node:assert/strict";
- * import { createModel, describeForecasts, ForecastPipeline, htmlReport, predict, train } from "@grutto/grutto";
+ * import { createModel, describeForecasts, ForecastPipeline, htmlReport, train } from "@grutto/grutto";
  *
  * const values = [Float64Array.from({ length: 60 }, (_, t) => Math.sin(t / 3))];
  * const table = { name: "waves.csv", columns: ["height"], values, rows: 60 };
  * const pipeline = ForecastPipeline.fit(table, { targetColumns: ["height"], window: 8, horizon: 4 }, [0, 40]);
- * const { inputSize, outputSize } = pipeline, data = pipeline.dataset(table, [40, 60]);
+ * const { inputSize, outputSize } = pipeline;
  * using model = await createModel({ inputSize, hiddenSize: 4, outputSize });
  * const history = await train(model, pipeline.dataset(table, [0, 40]), { epochs: 2, loss: "mse" });
- * const described = describeForecasts(pipeline, table, data, await predict(model, data));
+ * const described = await describeForecasts(model, pipeline, table, [40, 60]);
  * assert.match(htmlReport({ title: "Waves", history, ...described }), /height from row 4/);
  * ```
  */
-export function describeForecasts(
+export async function describeForecasts(
+  model: Model,
   pipeline: ForecastPipeline,
   table: Table,
-  data: ForecastDataset,
-  prediction: Prediction,
-  { examples = 8 }: DescribeOptions = {},
-): Pick<RunReport, "metrics" | "forecasts" | "forecastsNote" | "attention" | "attentionNote"> {
-  const { horizon, window, outputSize: O, channelNames } = pipeline, { rows, truth } = data, N = rows.length;
+  part: RowRange,
+  options: DescribeOptions<ForecastDataset> = {},
+): Promise<Pick<RunReport, "metrics" | "forecasts" | "forecastsNote" | "attention" | "attentionNote">> {
+  const { horizon, window, inputSize, outputSize: O, channelNames } = pipeline;
+  const { data = pipeline.dataset(table, part), examples = 8 } = options, { rows, truth, x } = data, N = rows.length;
+  const outputs = options.probabilities ??
+    (await evaluate(model, { x, shape: data.shape, targets: data.targets }, { loss: "mse", metrics: true }))
+      .probabilities;
   const names = pipeline.toJSON().targetColumns, targets = names.length, shape = [N, O];
   const predicted = new Float64Array(N * O);
   for (let n = 0; n < N; n++) {
-    predicted.set(pipeline.decode(rowOf(prediction.probabilities, n), data, n), n * O);
+    predicted.set(pipeline.decode(rowOf(outputs, n), data, n), n * O);
   }
   const errors = Array.from({ length: N }, (_, n) => {
     let sum = 0;
@@ -186,7 +201,12 @@ export function describeForecasts(
       ...dates && { times: dates.slice(first, row + at.length) },
     };
   };
-  const chosen = pickByError(errors, examples);
+  const chosen = pickByError(errors, examples), size = window * inputSize;
+  const inputs = new Float32Array(chosen.length * size);
+  chosen.forEach((n, k) => inputs.set(x.subarray(n * size, (n + 1) * size), k * size));
+  const shown = chosen.length
+    ? await predict(model, { x: inputs, shape: [chosen.length, window, inputSize] }, { loss: "mse" })
+    : undefined;
   /** Of one target of one window, or with horizon 1 of the windows from one on. */
   const places = (n: number, target: number, count: number) =>
     Array.from({ length: count }, (_, h) => n * O + h * targets + target);
@@ -217,13 +237,13 @@ export function describeForecasts(
     forecasts,
     forecastsNote: horizon === 1 ? undefined : BY_ERROR,
     attentionNote: BY_ERROR,
-    attention: chosen.map((n) => {
+    attention: chosen.map((n, k) => {
       const columns = channelNames.map(columnOf), row = rows[n]!;
       return {
         title: `Forecast from ${place(row)}`,
         prediction: range(predicted, n),
         truth: range(truth, n),
-        weights: [...rowOf(prediction.attentionWeights, n)],
+        weights: [...rowOf(shown!.attentionWeights, k)],
         values: Array.from({ length: window }, (_, t) => columns.map((column) => column[row - window + t]!)),
         channels: channelNames,
       };

@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import {
+  createModel,
   describeForecasts,
   describePredictions,
   ForecastPipeline,
   htmlReport,
+  type Model,
   Pipeline,
+  predict,
   type SequenceRecord,
 } from "../../mod.ts";
 
@@ -21,7 +24,14 @@ const table = (columns: number, rows: readonly number[][]) => ({
   data: Float32Array.from(rows.flat()),
 });
 
-Deno.test("describePredictions() shows classes, with the raw values and their share of a patch's weight", () => {
+/** A model that a pipeline's sequences fit. */
+function modelOf(pipeline: Pipeline | ForecastPipeline): Promise<Model> {
+  const { inputSize, outputSize, numEmbeddings } = pipeline;
+  const paddingIdx = pipeline instanceof Pipeline ? pipeline.paddingIdx : undefined;
+  return createModel({ inputSize, hiddenSize: 3, outputSize, numEmbeddings, paddingIdx }, { seed: 1 });
+}
+
+Deno.test("describePredictions() shows classes, with the raw values and their share of a patch's weight", async () => {
   const records = [
     record([1, 10, 2, 20, 3, 30, 4, 40, 5, 50], 2, ["up"], 1),
     record([5, 50, 4, 40], 2, ["down"], 2),
@@ -29,10 +39,10 @@ Deno.test("describePredictions() shows classes, with the raw values and their sh
   ];
   const pipeline = Pipeline.fit(records, { patch: 2, channelNames: ["a", "b"] }), data = pipeline.dataset(records);
   assert.deepEqual(data.shape, [3, 2, 4]);
-  const { metrics, attention } = describePredictions(pipeline, records, data, {
-    probabilities: table(2, [[0.25, 0.75], [0.5, 0.5], [0.125, 0.875]]),
-    attentionWeights: table(2, [[0.75, 0.25], [1, 0], [1, 0]]),
-  });
+  using model = await modelOf(pipeline);
+  const probabilities = table(2, [[0.25, 0.75], [0.5, 0.5], [0.125, 0.875]]);
+  const { metrics, attention } = await describePredictions(model, pipeline, records, { data, probabilities });
+  const [first, second] = (await predict(model, pipeline.sequences([records[0]!]))).attentionWeights.data;
   assert.ok(metrics?.kind === "classification");
   assert.deepEqual(metrics.confusion, [[1, 1], [0, 1]]);
   assert.deepEqual(attention, [
@@ -41,7 +51,7 @@ Deno.test("describePredictions() shows classes, with the raw values and their sh
       prediction: "up",
       truth: "up",
       probabilities: [["down", 0.25], ["up", 0.75]],
-      weights: [0.375, 0.375, 0.125, 0.125],
+      weights: [first! / 2, first! / 2, second! / 2, second! / 2],
       // The fifth step has no place in a patch: the model never saw it.
       values: [[1, 10], [2, 20], [3, 30], [4, 40]],
       channels: ["a", "b"],
@@ -67,16 +77,14 @@ Deno.test("describePredictions() shows classes, with the raw values and their sh
   ]);
 });
 
-Deno.test("describePredictions() shows the tokens that a model saw", () => {
+Deno.test("describePredictions() shows the tokens that a model saw", async () => {
   const text = (text: string, label: string) => ({ text, steps: 0, channels: 0, labels: [label], place: text });
   const records = [text("so good", "yes"), text("bad", "no"), text("!", "no")];
-  const prediction = {
-    probabilities: table(1, [[0.9], [0.2], [0.3]]),
-    attentionWeights: table(2, [[0.5, 0.5], [1, 0], [1, 0]]),
-  };
+  const probabilities = table(1, [[0.9], [0.2], [0.3]]);
   for (const [tokens, first] of [["words", ["so", "good"]], ["characters", ["s", "o"]]] as const) {
     const pipeline = Pipeline.fit(records, { task: "binary", tokens, maxLength: 2, normalize: "ascii" });
-    const { attention } = describePredictions(pipeline, records, pipeline.dataset(records), prediction);
+    using model = await modelOf(pipeline);
+    const { attention } = await describePredictions(model, pipeline, records, { probabilities });
     assert.deepEqual(Object.fromEntries(attention!.map(({ title, prediction }) => [title, prediction])), {
       "so good": "yes",
       "bad": "no",
@@ -89,13 +97,12 @@ Deno.test("describePredictions() shows the tokens that a model saw", () => {
   }
 });
 
-Deno.test("describePredictions() shows several labels, and numbers in the data's units", () => {
+Deno.test("describePredictions() shows several labels, and numbers in the data's units", async () => {
   const several = [record([1], 1, ["a|b"], 1), record([2], 1, [""], 2), record([3], 1, ["b"], 3)];
   const labels = Pipeline.fit(several, { task: "multilabel", labelSeparator: "|" });
-  const weights = table(1, [[1], [1], [1]]);
-  const { metrics, attention } = describePredictions(labels, several, labels.dataset(several), {
+  using tagger = await modelOf(labels);
+  const { metrics, attention } = await describePredictions(tagger, labels, several, {
     probabilities: table(2, [[0.9, 0.8], [0.1, 0.1], [0.9, 0.9]]),
-    attentionWeights: weights,
   });
   assert.equal(metrics!.kind, "multilabel");
   assert.deepEqual(attention!.map(({ prediction, truth, right }) => [prediction, truth, right]), [
@@ -108,7 +115,8 @@ Deno.test("describePredictions() shows several labels, and numbers in the data's
   const pipeline = Pipeline.fit(numbers, { task: "regression", labelNames: ["age"] }), data = pipeline.dataset(numbers);
   const probabilities = { shape: [3, 1], data: Float32Array.from(data.targets) };
   probabilities.data[0]! += 1;
-  const described = describePredictions(pipeline, numbers, data, { probabilities, attentionWeights: weights });
+  using model = await modelOf(pipeline);
+  const described = await describePredictions(model, pipeline, numbers, { data, probabilities });
   assert.ok(described.metrics?.kind === "regression");
   // One of three is off by a standard deviation, √(200/3).
   assert.ok(Math.abs(described.metrics.mse - 200 / 9) < 1e-4, `${described.metrics.mse}`);
@@ -117,18 +125,18 @@ Deno.test("describePredictions() shows several labels, and numbers in the data's
   assert.equal(described.attention!.at(-1)!.title, "data.csv, line 1");
 });
 
-Deno.test("describeForecasts() sets forecasts one step ahead in a row, after what came before", () => {
+Deno.test("describeForecasts() sets forecasts one step ahead in a row, after what came before", async () => {
   const values = Float64Array.from({ length: 20 }, (_, t) => t * t);
   const dates = Array.from({ length: 20 }, (_, t) => `day ${t}`);
   const data = { name: "t.csv", columns: ["y"], values: [values], rows: 20, texts: new Map([["date", dates]]) };
   const pipeline = ForecastPipeline.fit(data, { targetColumns: ["y"], window: 3, standardize: false }, [0, 15]);
   const windows = pipeline.dataset(data, [15, 20]);
-  const weights = table(3, Array.from({ length: 5 }, (_, n) => [0, n / 4, 1 - n / 4]));
   // Off by as much as the window's number.
   const probabilities = table(1, [225, 257, 291, 327, 365].map((value) => [value]));
-  const described = describeForecasts(pipeline, data, windows, { probabilities, attentionWeights: weights }, {
-    examples: 2,
-  });
+  using model = await modelOf(pipeline);
+  const described = await describeForecasts(model, pipeline, data, [15, 20], { probabilities, examples: 2 });
+  const { x } = windows, both = Float32Array.of(...x.subarray(0, 3), ...x.subarray(12));
+  const weights = [...(await predict(model, { x: both, shape: [2, 3, 1] })).attentionWeights.data];
   assert.ok(described.metrics?.kind === "regression");
   assert.equal(described.metrics.mae, (0 + 1 + 2 + 3 + 4) / 5);
   assert.equal(described.metrics.persistence!.mae, (29 + 31 + 33 + 35 + 37) / 5);
@@ -144,7 +152,7 @@ Deno.test("describeForecasts() sets forecasts one step ahead in a row, after wha
       title: "Forecast from day 15",
       prediction: "225",
       truth: "225",
-      weights: [0, 0, 1],
+      weights: weights.slice(0, 3),
       values: [[144], [169], [196]],
       channels: ["y"],
     },
@@ -152,23 +160,22 @@ Deno.test("describeForecasts() sets forecasts one step ahead in a row, after wha
       title: "Forecast from day 19",
       prediction: "365",
       truth: "361",
-      weights: [0, 1, 0],
+      weights: weights.slice(3),
       values: [[256], [289], [324]],
       channels: ["y"],
     },
   ]);
 });
 
-Deno.test("describeForecasts() shows several steps and targets each by itself", () => {
+Deno.test("describeForecasts() shows several steps and targets each by itself", async () => {
   const up = Float64Array.from({ length: 12 }, (_, t) => t), down = up.map((value) => -value);
   const data = { name: "t.csv", columns: ["up", "down"], values: [up, down], rows: 12 };
   const options = { targetColumns: ["up", "down"], window: 2, horizon: 3, standardize: false };
-  const pipeline = ForecastPipeline.fit(data, options, [0, 8]), windows = pipeline.dataset(data, [8, 12]);
-  const prediction = {
+  const pipeline = ForecastPipeline.fit(data, options, [0, 8]);
+  using model = await modelOf(pipeline);
+  const { forecasts, attention, metrics } = await describeForecasts(model, pipeline, data, [8, 12], {
     probabilities: table(6, [[8, -8, 9, -9, 10, -10], [9, -9, 10, -10, 11, -12]]),
-    attentionWeights: table(2, [[0.5, 0.5], [0.25, 0.75]]),
-  };
-  const { forecasts, attention, metrics } = describeForecasts(pipeline, data, windows, prediction);
+  });
   assert.deepEqual(forecasts!.map(({ name, truth, predicted, times }) => [name, truth, predicted, times]), [
     ["up from row 9", [8, 9, 10], [8, 9, 10], undefined],
     ["down from row 9", [-8, -9, -10], [-8, -9, -10], undefined],
@@ -180,9 +187,8 @@ Deno.test("describeForecasts() shows several steps and targets each by itself", 
   // Six outputs are no six steps.
   assert.doesNotMatch(htmlReport({ title: "", history: [], metrics, forecasts }), /Error by step/);
   const one = ForecastPipeline.fit(data, { ...options, targetColumns: ["up"] }, [0, 8]);
-  const described = describeForecasts(one, data, one.dataset(data, [8, 12]), {
-    probabilities: table(3, [[8, 9, 10], [9, 10, 11]]),
-    attentionWeights: prediction.attentionWeights,
-  });
+  using other = await modelOf(one);
+  const described = await describeForecasts(other, one, data, [8, 12]);
+  assert.equal(described.forecasts!.length, 2);
   assert.match(htmlReport({ title: "", history: [], ...described }), /Error by step/);
 });

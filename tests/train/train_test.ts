@@ -259,10 +259,11 @@ async function interrupted(options: TrainOptions, stopAt: number, config: ModelC
   await assert.rejects(training.run(), (error) => error === "stop");
   const loaded = await parseCheckpoint(await formatCheckpoint({ model, training }));
   using copy = loaded.model;
-  const { options: rest, state } = loaded.training!;
+  const { options: rest, state, bestParameters } = loaded.training!;
   const history = await train(copy, DATA, {
     ...rest,
     state,
+    bestParameters,
     trainer: loaded.trainer!,
     validation: options.validation,
   });
@@ -272,6 +273,24 @@ async function interrupted(options: TrainOptions, stopAt: number, config: ModelC
 Deno.test("training that was stopped anywhere goes on to the same bits: parameters, moments, history", async () => {
   const options: TrainOptions = { ...QUICK, validation: DATA, clipNorm: 1 }, whole = await outcome(options);
   for (const stopAt of [1, 4, 5, 6, 10, 14]) {
+    assert.deepEqual(await interrupted(options, stopAt, CONFIG), whole, `after ${stopAt} batches`);
+  }
+});
+
+Deno.test("a checkpoint keeps schedule, early stopping, accumulation and the best parameters", async () => {
+  const options: TrainOptions = {
+    ...QUICK,
+    epochs: 30,
+    accumulate: 2,
+    optimizer: { learningRate: 5e-2 },
+    validation: sampleDataset({ size: 30, steps: 4, seed: 9 }),
+    schedule: { name: "plateau", patience: 0, warmupSteps: 4 },
+    earlyStopping: { patience: 5, minDelta: 1e-3 },
+    monitor: "accuracy",
+  };
+  const whole = await outcome(options), epochs = whole.history.length;
+  assert.ok(epochs > 5 && epochs < 30 && new Set(whole.history.map(({ learningRate }) => learningRate)).size > 2);
+  for (const stopAt of [2, 5, 17, 5 * epochs - 1, 5 * epochs]) {
     assert.deepEqual(await interrupted(options, stopAt, CONFIG), whole, `after ${stopAt} batches`);
   }
 });

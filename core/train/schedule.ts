@@ -40,7 +40,7 @@ const NAMES: readonly ScheduleName[] = ["constant", "step", "cosine", "plateau"]
 
 /** The options of all schedules: types, ranges, and defaults where they are the same for all. */
 export const SCHEDULE_OPTIONS: { readonly [Name in keyof Required<ScheduleOptions>]: OptionSpec } = {
-  name: { type: "choice", default: "constant", choices: NAMES, about: "of the learning rate", flag: "schedule" },
+  name: { type: "choice", default: "constant", choices: NAMES, about: "how it changes", flag: "schedule" },
   interval: {
     type: "choice",
     optional: true,

@@ -96,7 +96,11 @@ export const TRAIN_OPTIONS: {
     choices: ["loss", "accuracy"],
     about: "what makes an epoch the best (default loss)",
   },
-  restoreBest: { type: "boolean", optional: true, about: "end with the parameters of the best epoch" },
+  restoreBest: {
+    type: "boolean",
+    optional: true,
+    about: "end with the best epoch's parameters (default with early stopping)",
+  },
   fastDevRun: { type: "boolean", optional: true, about: "one batch of everything: does it work?" },
   detectAnomaly: { type: "boolean", optional: true, about: "name the first tensor that is not finite" },
 };

@@ -277,6 +277,26 @@ Deno.test("training that was stopped anywhere goes on to the same bits: paramete
   }
 });
 
+Deno.test("an abort in the middle of validation leaves a state to go on from", async () => {
+  const validation = sampleDataset({ size: 50, steps: 4, seed: 9 }), options = { ...QUICK, validation };
+  const whole = await outcome(options);
+  using model = await createModel(CONFIG, { seed: 1 });
+  let checks = 0;
+  // Looked at before the epoch and after its batches; then after each of the four batches of the validation.
+  const signal = {
+    aborted: false,
+    throwIfAborted() {
+      if (++checks === 4) throw "stop";
+    },
+  } as unknown as AbortSignal;
+  const first = new Training(model, DATA, { ...options, signal });
+  await assert.rejects(first.run(), (error) => error === "stop");
+  const { state, trainer } = first;
+  assert.deepEqual([state.epoch, state.batch, state.history.length], [0, 5, 0]);
+  const history = await train(model, DATA, { ...first.options, validation, state, trainer });
+  assert.deepEqual({ history, parameters: await model.stateDict(), state: await trainer.state() }, whole);
+});
+
 Deno.test("a checkpoint keeps schedule, early stopping, accumulation and the best parameters", async () => {
   const options: TrainOptions = {
     ...QUICK,

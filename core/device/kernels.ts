@@ -231,6 +231,20 @@ export interface Call {
   readonly arguments: { readonly [name: string]: Tensor | number | null };
 }
 
+/**
+ * Parts that linearBackwardWeight cuts the groups into on a GPU, so that small weights keep it busy too. `scratch` has
+ * room for their products.
+ */
+export function weightSlices(
+  { M, N, groups }: { readonly M: number; readonly N: number; readonly groups: number },
+): number {
+  const tiles = Math.ceil(M / 64) * Math.ceil(N / 64);
+  return Math.min(Math.ceil(BUSY / tiles), Math.ceil(groups / 16));
+}
+
+/** Workgroups that keep a large GPU busy: two for each of its processors. */
+const BUSY = 264;
+
 /** A kernel's arguments in the order of its call, each with its kind. */
 export function orderedArguments(kernel: KernelName): { name: string; kind: "tensor" | "dim" | "scalar" }[] {
   const { out, acc, in: inputs, dims, scalars }: Signature = KERNELS[kernel];

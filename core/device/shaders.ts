@@ -14,7 +14,7 @@ import gru from "../shaders/gru.wgsl" with { type: "text" };
 import linear from "../shaders/linear.wgsl" with { type: "text" };
 import loss from "../shaders/loss.wgsl" with { type: "text" };
 import optimizer from "../shaders/optimizer.wgsl" with { type: "text" };
-import { type KernelArguments, type KernelName, KERNELS, orderedArguments } from "./kernels.ts";
+import { type KernelArguments, type KernelName, orderedArguments, weightSlices } from "./kernels.ts";
 
 /** The kernels that a GPU has: all but those for one sequence by itself and those for tests. */
 export type GpuKernelName = Exclude<
@@ -29,12 +29,24 @@ export type GpuKernelName = Exclude<
   | "activation"
 >;
 
+/** What an adapter allows a workgroup. */
+export interface WorkgroupLimits {
+  /** Invocations. */
+  readonly maxComputeInvocationsPerWorkgroup: number;
+  /** Bytes of memory. */
+  readonly maxComputeWorkgroupStorageSize: number;
+}
+
 /** A kernel on the GPU. */
 interface Shader<K extends KernelName> {
   /** Entry points, run one after the other, each with the workgroups it takes: the kernel's name where there is one. */
   readonly passes: { readonly [entry: string]: (args: KernelArguments<K>) => number };
+  /** How often entry points are run where it is more than once: `repetition` counts from 0 then. */
+  readonly times?: { readonly [entry: string]: (args: KernelArguments<K>) => number };
+  /** Whether calls that do not depend on one another are run at once: `id.y` says which call's arguments to take. */
+  readonly many?: boolean;
   /** Values of the shader's overridable constants. */
-  readonly constants?: (args: KernelArguments<K>) => Record<string, number>;
+  readonly constants?: (args: KernelArguments<K>, limits: WorkgroupLimits) => Record<string, number>;
   /** Numbers that it wants besides its arguments: what is to be the same bits on every device is computed here. */
   readonly extra?: { readonly [name: string]: (args: KernelArguments<K>) => number };
 }
@@ -52,9 +64,29 @@ function tiles({ M, groups }: { readonly M: number; readonly groups: number }): 
   return Math.ceil(M / 64) * Math.ceil(groups / 8);
 }
 
-/** Invocations for the units of a GRU: whole subgroups, as many as a workgroup may have. */
-function units({ H }: { readonly H: number }): Record<string, number> {
-  return { UNITS: Math.min(WIDTH, Math.ceil(H / 32) * 32) };
+/** Most units of a GRU for which a workgroup goes through all steps; more take a dispatch for each step. */
+const MOST_UNITS = 256;
+
+/** Workgroups of half a group each that go through all steps, and those for the tiles of one step: 8 units, 4 groups. */
+function whole({ H, groups }: { readonly H: number; readonly groups: number }): number {
+  return H <= MOST_UNITS ? 2 * groups : 0;
+}
+function stepwise({ H, groups }: { readonly H: number; readonly groups: number }): number {
+  return H <= MOST_UNITS ? 0 : Math.ceil(H / 8) * Math.ceil(groups / 4);
+}
+
+/**
+ * Invocations for the units of a GRU: whole subgroups. The sum over the units before is cut into slices of 16 units or
+ * more, as many as a workgroup has invocations and memory for: see core/shaders/gru.wgsl.
+ */
+function units({ H }: { readonly H: number }, limits: WorkgroupLimits): Record<string, number> {
+  const most = Math.min(limits.maxComputeInvocationsPerWorkgroup, 1024),
+    vectors = limits.maxComputeWorkgroupStorageSize / 16;
+  const UNITS = Math.min(MOST_UNITS, Math.ceil(H / 32) * 32);
+  const enough = (slices: number) => slices * UNITS <= most && slices * 16 <= H && (3 * slices - 2) * UNITS <= vectors;
+  let SLICES = 1;
+  while (enough(SLICES + 1)) SLICES++;
+  return { UNITS, SLICES };
 }
 
 function lanes(rows: number): number {
@@ -74,8 +106,8 @@ const FILES: readonly { readonly source: string; readonly kernels: Partial<Shade
       sequencesOut: { passes: { sequencesOut: ({ T, rows, F }) => each(T * rows * F) } },
       activeLanes: { passes: { activeLanes: ({ T, rows }) => each(T * lanes(rows)) } },
       copyGroups: { passes: { copyGroups: ({ groups, F }) => each(groups * F * 8) } },
-      copyVector: { passes: { copyVector: ({ n }) => each(n) } },
-      clear: { passes: { clear: ({ n }) => each(n) } },
+      copyVector: { passes: { copyVector: ({ n }) => each(n) }, many: true },
+      clear: { passes: { clear: ({ n }) => each(n) }, many: true },
     },
   },
   {
@@ -90,21 +122,35 @@ const FILES: readonly { readonly source: string; readonly kernels: Partial<Shade
   {
     source: linear,
     kernels: {
-      packForward: { passes: { packForward: ({ M, K }) => each(M * K) } },
-      packBackward: { passes: { packBackward: ({ M, K }) => each(M * K) } },
+      packForward: { passes: { packForward: ({ M, K }) => each(M * K) }, many: true },
+      packBackward: { passes: { packBackward: ({ M, K }) => each(M * K) }, many: true },
       linearForward: { passes: { linearForward: tiles } },
       linearBackwardInput: { passes: { linearBackwardInput: tiles } },
       turnInput: { passes: { turnInput: ({ F, groups }) => each(F * groups * 8) } },
-      linearBackwardWeight: { passes: { linearBackwardWeight: ({ M, N }) => Math.ceil(M / 64) * Math.ceil(N / 64) } },
-      linearBackwardBias: { passes: { linearBackwardBias: ({ M }) => each(M * 8) } },
+      linearBackwardWeight: {
+        passes: {
+          linearBackwardWeight: (args) => Math.ceil(args.M / 64) * Math.ceil(args.N / 64) * weightSlices(args),
+          linearBackwardWeightSum: (args) => weightSlices(args) > 1 ? each(args.M * args.N) : 0,
+        },
+        extra: { slices: weightSlices },
+      },
+      linearBackwardBias: { passes: { linearBackwardBias: ({ M }) => Math.ceil(M / 4) }, many: true },
     },
   },
   {
     source: gru,
     kernels: {
-      gruPackBias: { passes: { gruPackBias: ({ H }) => each(H) } },
-      gruForward: { passes: { gruForward: ({ groups }) => 2 * groups }, constants: units },
-      gruBackward: { passes: { gruBackward: ({ groups }) => 2 * groups }, constants: units },
+      gruPackBias: { passes: { gruPackBias: ({ H }) => each(H) }, many: true },
+      gruForward: {
+        passes: { gruForward: whole, gruForwardStep: stepwise },
+        times: { gruForwardStep: ({ T }) => T },
+        constants: units,
+      },
+      gruBackward: {
+        passes: { gruBackward: whole, gruBackwardStep: stepwise },
+        times: { gruBackwardStep: ({ T }) => T + 1 },
+        constants: units,
+      },
     },
   },
   {
@@ -121,7 +167,7 @@ const FILES: readonly { readonly source: string; readonly kernels: Partial<Shade
         passes: {
           attentionBackwardWeights: ({ T, groups }) => T * groups,
           attentionBackwardSoftmax: ({ groups }) => groups,
-          attentionBackwardV: ({ A }) => each(A * 8),
+          attentionBackwardV: ({ A }) => Math.ceil(A / 4),
           attentionBackwardHidden: ({ groups, A }) => each(groups * A * 8),
         },
       },
@@ -151,15 +197,15 @@ const FILES: readonly { readonly source: string; readonly kernels: Partial<Shade
   {
     source: optimizer,
     kernels: {
-      sumBlocks: { passes: { sumBlocks: ({ n }) => each(n) } },
-      averageGradients: { passes: { averageGradients: ({ n }) => each(n) } },
-      sumSquares: { passes: { sumSquares: () => 1 } },
+      sumBlocks: { passes: { sumBlocks: ({ n }) => each(n) }, many: true },
+      averageGradients: { passes: { averageGradients: ({ n }) => each(n) }, many: true },
+      sumSquares: { passes: { sumSquares: () => 1 }, many: true },
       gradientNorm: { passes: { gradientNorm: () => 1 } },
-      clipNorm: { passes: { clipNorm: ({ n }) => each(n) } },
-      clipValue: { passes: { clipValue: ({ n }) => each(n) } },
-      adam: { passes: { adam: ({ n }) => each(n) } },
-      sgd: { passes: { sgd: ({ n }) => each(n) } },
-      rmsprop: { passes: { rmsprop: ({ n }) => each(n) } },
+      clipNorm: { passes: { clipNorm: ({ n }) => each(n) }, many: true },
+      clipValue: { passes: { clipValue: ({ n }) => each(n) }, many: true },
+      adam: { passes: { adam: ({ n }) => each(n) }, many: true },
+      sgd: { passes: { sgd: ({ n }) => each(n) }, many: true },
+      rmsprop: { passes: { rmsprop: ({ n }) => each(n) }, many: true },
     },
   },
 ];
@@ -185,14 +231,27 @@ export function shaderOf(kernel: KernelName): FoundShader {
 
 const TYPES = { tensor: "u32", dim: "u32", scalar: "f32" };
 
+/** Calls that are run at once, at most. */
+export const MOST_CALLS = 64;
+
 /** A kernel's arguments as WGSL: what core/device/webgpu.ts writes, number by number. */
 function declaration(kernel: KernelName): string {
+  const { extra = {}, many } = shaderOf(kernel);
   const fields = [
-    ...orderedArguments(kernel).map(({ name, kind }) => `  ${name}: ${TYPES[kind]},`),
-    ...Object.keys(shaderOf(kernel).extra ?? {}).map((name) => `  ${name}: f32,`),
+    ...orderedArguments(kernel).map(({ name, kind }) => `${name}: ${TYPES[kind]}`),
+    ...Object.keys(extra).map((name) => `${name}: f32`),
   ];
-  return `struct Args_${kernel} {\n${fields.join("\n")}\n}\n` +
-    `@group(0) @binding(1) var<uniform> args_${kernel}: Args_${kernel};\n`;
+  // In arrays, each begins at a multiple of 16 bytes.
+  while (fields.length % 4) fields.push(`unused${fields.length}: u32`);
+  const type = `Args_${kernel}`;
+  return `struct ${type} {\n  ${fields.join(",\n  ")},\n}\n` +
+    `@group(0) @binding(1) var<uniform> args_${kernel}: ${many ? `array<${type}, ${MOST_CALLS}>` : type};\n`;
+}
+
+/** Numbers that a kernel's arguments take. */
+export function argumentWords(kernel: KernelName): number {
+  const words = orderedArguments(kernel).length + Object.keys(shaderOf(kernel).extra ?? {}).length;
+  return Math.ceil(words / 4) * 4;
 }
 
 /** The text of each file, ready to compile. */
@@ -202,9 +261,7 @@ export function shaderTexts(): string[] {
   );
 }
 
-/** Most numbers that any kernel is called with. */
-export const MOST_ARGUMENTS: number = Math.max(
-  ...(Object.keys(KERNELS) as KernelName[]).map((name) =>
-    orderedArguments(name).length + Object.keys(BY_NAME.get(name)?.extra ?? {}).length
-  ),
+/** Bytes of arguments that a shader may look at from where a call's begin. */
+export const ARGUMENT_BYTES: number = Math.max(
+  ...[...BY_NAME].map(([name, { many }]) => 4 * argumentWords(name as KernelName) * (many ? MOST_CALLS : 1)),
 );

@@ -1,15 +1,15 @@
 import type { Device, Plan, Program, Room } from "./device.ts";
-import { type Call, orderedArguments, type Tensor } from "./kernels.ts";
-import { shaderOf, shaderTexts } from "./shaders.ts";
+import { type Call, KERNELS, orderedArguments, type Signature, type Tensor } from "./kernels.ts";
+import { ARGUMENT_BYTES, argumentWords, MOST_CALLS, shaderOf, shaderTexts, type WorkgroupLimits } from "./shaders.ts";
 
-/** Bytes from one call's arguments to the next: the alignment of uniform offsets that every adapter allows. */
-const CALL_BYTES = 256;
+/** Alignment of the arguments, as uniform offsets have it on every adapter. */
+const ALIGNMENT = 256;
 /** Most workgroups along one dimension of a dispatch. Kernels go on in strides where they want more. */
 const MAX_WORKGROUPS = 65535;
 /** What stands for a tensor that is null. */
 const NONE = 0xffffffff;
 
-/** One pass of a shader: which, with whose arguments, and how many workgroups. */
+/** One pass of a shader: which, with whose arguments, how many workgroups for each of how many calls, and how often. */
 interface Dispatch {
   readonly file: number;
   readonly entry: string;
@@ -17,6 +17,8 @@ interface Dispatch {
   /** Byte offset of the arguments. */
   readonly args: number;
   readonly workgroups: number;
+  readonly calls: number;
+  readonly times: number;
 }
 
 /** A plan as the GPU runs it. */
@@ -24,6 +26,8 @@ interface Encoded {
   /** Arguments of all calls. */
   readonly words: Uint32Array<ArrayBuffer>;
   readonly programs: ReadonlyMap<Program, readonly Dispatch[]>;
+  /** Most times that a pass is run. */
+  readonly times: number;
 }
 
 /** Copies of tensors, one after the other in a buffer that is mapped once for all of them. */
@@ -54,6 +58,8 @@ export class WebGpuDevice implements Device {
   #programs: Encoded["programs"] = new Map();
   #arena: GPUBuffer | undefined;
   #args: GPUBuffer | undefined;
+  /** The numbers from 0 on, for passes that are run several times. */
+  #numbers: GPUBuffer | undefined;
   #group: GPUBindGroup | undefined;
   /** What was asked for and not submitted yet: a training step is one command buffer. */
   #commands: GPUCommandEncoder | undefined;
@@ -77,6 +83,7 @@ export class WebGpuDevice implements Device {
       entries: [
         { binding: 0, visibility, buffer: { type: "storage" } },
         { binding: 1, visibility, buffer: { type: "uniform", hasDynamicOffset: true } },
+        { binding: 2, visibility, buffer: { type: "uniform", hasDynamicOffset: true } },
       ],
     });
     this.#layout = device.createPipelineLayout({ bindGroupLayouts: [this.#bindings] });
@@ -106,6 +113,10 @@ export class WebGpuDevice implements Device {
       requiredLimits: {
         maxBufferSize: limits.maxBufferSize,
         maxStorageBufferBindingSize: limits.maxStorageBufferBindingSize,
+        // For the GRU: see core/device/shaders.ts.
+        maxComputeInvocationsPerWorkgroup: limits.maxComputeInvocationsPerWorkgroup,
+        maxComputeWorkgroupSizeX: limits.maxComputeWorkgroupSizeX,
+        maxComputeWorkgroupStorageSize: limits.maxComputeWorkgroupStorageSize,
       },
     });
     return new WebGpuDevice(device, describe(info));
@@ -123,7 +134,7 @@ export class WebGpuDevice implements Device {
     this.#check();
     if (plan === this.#plan) return;
     let encoded = this.#encoded.get(plan);
-    if (!encoded) this.#encoded.set(plan, encoded = encode(plan));
+    if (!encoded) this.#encoded.set(plan, encoded = encode(plan, this.#device.limits));
     const size = 4 * (align(plan.arena) + plan.scratch);
     const { STORAGE, UNIFORM, COPY_SRC, COPY_DST } = GPUBufferUsage;
     const old = this.#arena, oldArgs = this.#args;
@@ -135,18 +146,25 @@ export class WebGpuDevice implements Device {
     }
     // What was run wants the arguments that stand there now.
     this.#submit();
-    const { words, programs } = encoded;
+    const { words, programs, times } = encoded, oldNumbers = this.#numbers;
     if (words.length && (!oldArgs || oldArgs.size < words.byteLength)) {
       this.#args = this.#device.createBuffer({ size: words.byteLength, usage: UNIFORM | COPY_DST });
       oldArgs?.destroy();
     }
     if (words.length) this.#device.queue.writeBuffer(this.#args!, 0, words);
-    if (this.#args && (old !== this.#arena || oldArgs !== this.#args)) {
+    if (!oldNumbers || oldNumbers.size < times * ALIGNMENT) {
+      this.#numbers = this.#device.createBuffer({ size: times * ALIGNMENT, usage: UNIFORM | COPY_DST });
+      const numbers = Uint32Array.from({ length: times * ALIGNMENT / 4 }, (_, i) => i * 4 / ALIGNMENT);
+      this.#device.queue.writeBuffer(this.#numbers, 0, numbers);
+      oldNumbers?.destroy();
+    }
+    if (this.#args && (old !== this.#arena || oldArgs !== this.#args || oldNumbers !== this.#numbers)) {
       this.#group = this.#device.createBindGroup({
         layout: this.#bindings,
         entries: [
           { binding: 0, resource: { buffer: this.#arena! } },
-          { binding: 1, resource: { buffer: this.#args, size: CALL_BYTES } },
+          { binding: 1, resource: { buffer: this.#args, size: ARGUMENT_BYTES } },
+          { binding: 2, resource: { buffer: this.#numbers!, size: 4 } },
         ],
       });
     }
@@ -169,9 +187,12 @@ export class WebGpuDevice implements Device {
     if (!dispatches) throw new TypeError("Cannot run a program that is not part of the loaded plan");
     const pass = this.#encoder().beginComputePass();
     for (const dispatch of dispatches) {
+      const { args, workgroups, calls, times } = dispatch;
       pass.setPipeline(this.#pipeline(dispatch));
-      pass.setBindGroup(0, this.#group!, [dispatch.args]);
-      pass.dispatchWorkgroups(Math.min(dispatch.workgroups, MAX_WORKGROUPS));
+      for (let i = 0; i < times; i++) {
+        pass.setBindGroup(0, this.#group!, [args, i * ALIGNMENT]);
+        pass.dispatchWorkgroups(Math.min(workgroups, MAX_WORKGROUPS), calls);
+      }
     }
     pass.end();
   }
@@ -253,7 +274,9 @@ export class WebGpuDevice implements Device {
 
   dispose(): void {
     this.#disposed = true;
-    for (const buffer of [this.#arena, this.#args, this.#kept?.buffer, ...this.#staging]) buffer?.destroy();
+    for (const buffer of [this.#arena, this.#args, this.#numbers, this.#kept?.buffer, ...this.#staging]) {
+      buffer?.destroy();
+    }
     this.#device.destroy();
   }
 }
@@ -269,40 +292,90 @@ function describe(info: GPUAdapterInfo): string {
 }
 
 /** Every call's arguments, and the dispatches of each program. Scratch tensors stand behind the arena. */
-function encode(plan: Plan): Encoded {
+function encode(plan: Plan, limits: WorkgroupLimits): Encoded {
   const scratch = align(plan.arena), programs = new Map<Program, Dispatch[]>();
-  const calls: Call[] = [];
+  const blocks: { readonly start: number; readonly calls: readonly Call[] }[] = [];
+  let end = 0;
   for (const program of plan.programs) {
     const dispatches: Dispatch[] = [];
-    for (const call of program.flat(2)) {
-      const shader = shaderOf(call.kernel),
-        { file, passes } = shader,
-        args = calls.push(call) * CALL_BYTES - CALL_BYTES;
-      for (const [entry, count] of Object.entries(passes)) {
-        const given = call.arguments as Parameters<typeof count>[0], workgroups = count(given);
-        if (workgroups) dispatches.push({ file, entry, args, workgroups, constants: shader.constants?.(given) });
+    for (const calls of together(program)) {
+      const { kernel } = calls[0]!, shader = shaderOf(kernel), args = end;
+      blocks.push({ start: args / 4, calls });
+      end = Math.ceil((end + 4 * argumentWords(kernel) * calls.length) / ALIGNMENT) * ALIGNMENT;
+      for (const [entry, count] of Object.entries(shader.passes)) {
+        type Given = Parameters<typeof count>[0];
+        const [given] = calls.map((call) => call.arguments as Given), { file, times = {}, constants } = shader;
+        const workgroups = Math.max(...calls.map((call) => count(call.arguments as Given)));
+        if (!workgroups) continue;
+        dispatches.push({
+          file,
+          entry,
+          args,
+          workgroups,
+          calls: calls.length,
+          times: times[entry]?.(given!) ?? 1,
+          constants: constants?.(given!, limits),
+        });
       }
     }
     programs.set(program, dispatches);
   }
-  const words = new Uint32Array(calls.length * CALL_BYTES / 4), reals = new Float32Array(words.buffer);
-  calls.forEach(({ kernel, arguments: args }, i) => {
-    let place = i * CALL_BYTES / 4;
-    for (const { name, kind } of orderedArguments(kernel)) {
-      const value = args[name] ?? null;
-      if (kind === "tensor") {
-        const tensor = value as Tensor | null;
-        words[place++] = tensor ? tensor.offset + (tensor.scratch ? scratch : 0) : NONE;
-      } else if (typeof value !== "number" || Number.isNaN(value)) {
-        throw new TypeError(`Cannot call kernel "${kernel}": ${name} is ${value}`);
-      } else if (kind === "dim") words[place++] = value;
-      else reals[place++] = value;
+  // A shader may look beyond the last arguments.
+  const words = new Uint32Array(blocks.length && (end + ARGUMENT_BYTES) / 4), reals = new Float32Array(words.buffer);
+  for (const { start, calls } of blocks) {
+    calls.forEach(({ kernel, arguments: args }, i) => {
+      let place = start + i * argumentWords(kernel);
+      for (const { name, kind } of orderedArguments(kernel)) {
+        const value = args[name] ?? null;
+        if (kind === "tensor") {
+          const tensor = value as Tensor | null;
+          words[place++] = tensor ? tensor.offset + (tensor.scratch ? scratch : 0) : NONE;
+        } else if (typeof value !== "number" || Number.isNaN(value)) {
+          throw new TypeError(`Cannot call kernel "${kernel}": ${name} is ${value}`);
+        } else if (kind === "dim") words[place++] = value;
+        else reals[place++] = value;
+      }
+      for (const derive of Object.values(shaderOf(kernel).extra ?? {})) {
+        reals[place++] = derive(args as Parameters<typeof derive>[0]);
+      }
+    });
+  }
+  const times = [...programs.values()].flat().map((dispatch) => dispatch.times);
+  return { words, programs, times: Math.max(1, ...times) };
+}
+
+/**
+ * The calls of a program in an order in which they may run, those that run at once being together: neighbours of the same
+ * kernel, none of which touches what another changes.
+ */
+function together(program: Program): Call[][] {
+  const sets: Call[][] = [];
+  for (const stage of program) {
+    // Tasks do not depend on one another: the first calls of all, the second calls of all, and so on.
+    const longest = Math.max(0, ...stage.map((task) => task.length));
+    for (let i = 0; i < longest; i++) {
+      for (const call of stage.flatMap((task) => task[i] ?? [])) {
+        const last = sets.at(-1);
+        const joins = last && last[0]!.kernel === call.kernel && shaderOf(call.kernel).many &&
+          last.length < MOST_CALLS &&
+          last.every((other) => !touches(call, other) && !touches(other, call));
+        if (joins) last.push(call);
+        else sets.push([call]);
+      }
     }
-    for (const derive of Object.values(shaderOf(kernel).extra ?? {})) {
-      reals[place++] = derive(args as Parameters<typeof derive>[0]);
-    }
-  });
-  return { words, programs };
+  }
+  return sets;
+}
+
+/** Whether a call changes what another reads or changes. */
+function touches(call: Call, other: Call): boolean {
+  const { out, acc, in: inputs }: Signature = KERNELS[call.kernel];
+  const tensors = ({ arguments: args }: Call, names: readonly string[]) =>
+    names.map((name) => args[name.replace("?", "")] as Tensor | null).filter((tensor) => tensor !== null);
+  const all = tensors(other, [...out, ...acc, ...inputs]);
+  return tensors(call, [...out, ...acc]).some((a) =>
+    all.some((b) => a.scratch === b.scratch && a.offset < b.offset + b.length && b.offset < a.offset + a.length)
+  );
 }
 
 /** Scratch begins at a multiple of 16 elements, as tensors do. */

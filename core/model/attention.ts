@@ -44,7 +44,7 @@ export class Attention {
     this.#dScores = tensor(T * groups * GROUP, backward);
     this.#dv = tensor(4 * D, backward);
     this.#turned = tensor(turnedSize(D, T * groups), backward);
-    this.#scratch = tensor(gradientScratch(encoder), backward);
+    this.#scratch = tensor(gradientScratch(block, encoder, T * groups), backward);
   }
 
   forward(task: TaskBuilder): void {

@@ -1,6 +1,6 @@
 import { from } from "../device/arena.ts";
 import type { TaskBuilder } from "../device/device.ts";
-import type { Tensor } from "../device/kernels.ts";
+import { type Tensor, weightSlices } from "../device/kernels.ts";
 import { GROUP, type Network, type Weight } from "./network.ts";
 
 /** The tensors of a plan that the outside reads or writes, batch first and dense. Those that are null are not wanted. */
@@ -62,6 +62,8 @@ export interface Block {
   readonly lengths: Tensor;
   /** The lanes that are active at each step, (T, groups, 8). */
   readonly mask: Tensor;
+  /** Whether these are all rows, for a device that is parallel by itself. */
+  readonly wholeBatch: boolean;
   /** Whether gradients are wanted. */
   readonly backward: boolean;
   /** Whether random dropout between layers is on. */
@@ -80,9 +82,9 @@ export function weightGradient(
   task.call("linearBackwardWeight", { dw: from(gradient, offset), M, N: K, lddw: ldw, rotate, ...args });
 }
 
-/** Elements of scratch that weightGradient needs: the product with both sides rounded up. */
-export function gradientScratch({ M, K }: Weight): number {
-  return (M + 7) * Math.ceil(K / 8) * 8;
+/** Elements of scratch that weightGradient needs: the product with both sides rounded up, on a GPU several of them. */
+export function gradientScratch({ wholeBatch }: Block, { M, K }: Weight, groups: number): number {
+  return (M + 7) * Math.ceil(K / 8) * 8 * (wholeBatch ? weightSlices({ M, N: K, groups }) : 1);
 }
 
 /** Elements of `groups` groups of F features turned round. */

@@ -54,7 +54,9 @@ export class GruLayers {
     const widest = numLayers > 1 ? Math.max(I, D) : Math.max(I, H);
     this.#turned = scratch.allocate(backward ? turnedSize(widest, T * groups) : 0);
     const weights = gru.flat().flatMap(({ input, hidden }) => [input, hidden]);
-    this.#scratch = scratch.allocate(backward ? Math.max(...weights.map(gradientScratch)) : 0);
+    this.#scratch = scratch.allocate(
+      backward ? Math.max(...weights.map((w) => gradientScratch(block, w, T * groups))) : 0,
+    );
   }
 
   /** Slot `slot` of states, from the features of a direction on. */

@@ -54,7 +54,7 @@ export class Head {
     this.#dLogits = scratch.allocate(io.targets ? outputs : 0);
     this.dContext = scratch.allocate(backward ? contexts : 0);
     this.#turned = scratch.allocate(backward ? turnedSize(D, groups) : 0);
-    this.#scratch = scratch.allocate(backward ? gradientScratch(head) : 0);
+    this.#scratch = scratch.allocate(backward ? gradientScratch(block, head, groups) : 0);
   }
 
   forward(task: TaskBuilder): void {

@@ -120,7 +120,8 @@ export function layersOf(layout: Layout, index: number): {
   readonly head: Head;
   readonly scratch: number;
 } {
-  const { network, request: { B, T, dropout }, io, R, backward, headMode, gradient, parts, partSize } = layout;
+  const { network, request, io, R, backward, headMode, gradient, parts, partSize } = layout;
+  const { B, T, dropout, wholeBatch = false } = request;
   const { config, paddedSize, embedded } = network;
   const space = new Arena(0, true), rows = Math.min(R, B - index * R), groups = groupsOf(rows);
   const block: Block = {
@@ -132,6 +133,7 @@ export function layersOf(layout: Layout, index: number): {
     T,
     lengths: from(io.lengths, index * R),
     mask: space.allocate(T * groups * GROUP),
+    wholeBatch,
     backward,
     dropLayers: dropout === "random" && config.layerDropout > 0 && config.numLayers > 1,
     gradient: parts ? from(parts, index * partSize - embedded, paddedSize) : gradient,

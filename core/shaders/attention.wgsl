@@ -124,24 +124,21 @@ fn attentionBackwardSoftmax(@builtin(workgroup_id) id: vec3u, @builtin(local_inv
   }
 }
 
-/** A workgroup for every 32 features: dv, while hidden still is what v was multiplied with. */
+/** A workgroup for every 4 features: dv, while hidden still is what v was multiplied with. */
 @compute @workgroup_size(256)
 fn attentionBackwardV(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) i: u32) {
   let a = args_attentionBackward;
-  let e = id.x * WIDTH + i;
+  let e = id.x * 4u + i % 4u;
+  let lane = i / 4u % LANES;
   var sum = 0.0;
-  if (e < a.A * LANES) {
-    for (var tg = 0u; tg < a.T * a.groups; tg++) {
-      sum = fma(arena[a.dScores + tg * LANES + i % LANES], arena[a.hidden + tg * a.lda + e], sum);
+  if (e < a.A) {
+    for (var tg = i / 32u; tg < a.T * a.groups; tg += 8u) {
+      sum = fma(arena[a.dScores + tg * LANES + lane], arena[a.hidden + tg * a.lda + e * LANES + lane], sum);
     }
   }
-  parts[i] = sum;
-  workgroupBarrier();
-  if (e < a.A * LANES && i % LANES == 0u) {
-    for (var lane = 1u; lane < LANES; lane++) {
-      sum += parts[i + lane];
-    }
-    arena[a.dv + e / LANES] = sum;
+  sum = sumOver(i, 4u, sum);
+  if (i < 4u && e < a.A) {
+    arena[a.dv + e] = sum;
   }
 }
 

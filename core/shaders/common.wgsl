@@ -8,6 +8,9 @@
 /** All memory: parameters, activations, scratch. Whole numbers stand in it as their bits. */
 @group(0) @binding(0) var<storage, read_write> arena: array<f32>;
 
+/** Which run of several of a shader this is. */
+@group(0) @binding(2) var<uniform> repetition: u32;
+
 /** The offset of a tensor that is null. */
 const NONE = 0xffffffffu;
 

@@ -95,7 +95,7 @@ fn copyGroups(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
 
 @compute @workgroup_size(256)
 fn copyVector(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
-  let a = args_copyVector;
+  let a = args_copyVector[id.y];
   for (var i = id.x; i < a.n; i += WIDTH * count.x) {
     arena[a.dst + i] = arena[a.src + i];
   }
@@ -103,7 +103,7 @@ fn copyVector(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
 
 @compute @workgroup_size(256)
 fn clear(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
-  let a = args_clear;
+  let a = args_clear[id.y];
   for (var i = id.x; i < a.n; i += WIDTH * count.x) {
     arena[a.dst + i] = 0.0;
   }

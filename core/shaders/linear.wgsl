@@ -16,7 +16,7 @@ var<workgroup> right: array<vec4f, 272>;
 
 @compute @workgroup_size(256)
 fn packForward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
-  let a = args_packForward;
+  let a = args_packForward[id.y];
   for (var i = id.x; i < a.M * a.K; i += WIDTH * count.x) {
     arena[a.panels + i] = arena[a.w + (i % a.M + a.rotate) % a.M * a.ldw + i / a.M];
   }
@@ -24,7 +24,7 @@ fn packForward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups
 
 @compute @workgroup_size(256)
 fn packBackward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
-  let a = args_packBackward;
+  let a = args_packBackward[id.y];
   for (var i = id.x; i < a.M * a.K; i += WIDTH * count.x) {
     arena[a.panels + i] = arena[a.w + (i / a.M + a.rotate) % a.K * a.ldw + i % a.M];
   }
@@ -43,6 +43,16 @@ struct Product {
   groups: u32,
 }
 
+/** Adds the outer product of two vectors of a slice. Written out several times where it is used: loops cost on a GPU. */
+fn addOuter(sums: ptr<function, mat4x4f>, row: u32, column: u32) {
+  let x = left[row];
+  let y = right[column];
+  (*sums)[0] = fma(vec4f(x.x), y, (*sums)[0]);
+  (*sums)[1] = fma(vec4f(x.y), y, (*sums)[1]);
+  (*sums)[2] = fma(vec4f(x.z), y, (*sums)[2]);
+  (*sums)[3] = fma(vec4f(x.w), y, (*sums)[3]);
+}
+
 /** Tile `tile` of y = W·x + bias, or of y += W·x; x (groups, K, 8), y (groups, M, 8). Its columns are 8 groups. */
 fn productTile(p: Product, tile: u32, i: u32) {
   let tiles = (p.M + TILE - 1u) / TILE;
@@ -52,10 +62,7 @@ fn productTile(p: Product, tile: u32, i: u32) {
   let half = i % 2u;
   let quad = i / 2u % 16u;
   let group = i / 32u;
-  var sum0 = vec4f();
-  var sum1 = vec4f();
-  var sum2 = vec4f();
-  var sum3 = vec4f();
+  var sums = mat4x4f();
   for (var k0 = 0u; k0 < p.K; k0 += DEPTH) {
     // Of the weights, 4 rows of one k; of the inputs, half the lanes of one k.
     let k = k0 + i / 16u;
@@ -75,23 +82,22 @@ fn productTile(p: Product, tile: u32, i: u32) {
     }
     right[quad * APART + group * 2u + half] = x;
     workgroupBarrier();
-    for (var d = 0u; d < DEPTH; d++) {
-      let rows = left[d * APART + quad];
-      let lanes = right[d * APART + group * 2u + half];
-      sum0 = fma(vec4f(rows.x), lanes, sum0);
-      sum1 = fma(vec4f(rows.y), lanes, sum1);
-      sum2 = fma(vec4f(rows.z), lanes, sum2);
-      sum3 = fma(vec4f(rows.w), lanes, sum3);
+    let column = group * 2u + half;
+    for (var d = 0u; d < DEPTH; d += 4u) {
+      addOuter(&sums, d * APART + quad, d * APART + column);
+      addOuter(&sums, (d + 1u) * APART + quad, (d + 1u) * APART + column);
+      addOuter(&sums, (d + 2u) * APART + quad, (d + 2u) * APART + column);
+      addOuter(&sums, (d + 3u) * APART + quad, (d + 3u) * APART + column);
     }
     workgroupBarrier();
   }
   if (g0 + group < p.groups) {
     let m = m0 + quad * 4u;
     let y = p.y + (g0 + group) * p.ldy + m * LANES + half * 4u;
-    finish(p, y, m, sum0);
-    finish(p, y + LANES, m + 1u, sum1);
-    finish(p, y + 2u * LANES, m + 2u, sum2);
-    finish(p, y + 3u * LANES, m + 3u, sum3);
+    finish(p, y, m, sums[0]);
+    finish(p, y + LANES, m + 1u, sums[1]);
+    finish(p, y + 2u * LANES, m + 2u, sums[2]);
+    finish(p, y + 3u * LANES, m + 3u, sums[3]);
   }
 }
 
@@ -161,6 +167,10 @@ fn rowQuad(start: u32, ld: u32, features: u32, first: u32, group: u32, groups: u
   return x;
 }
 
+/**
+ * A workgroup for each tile of each slice of the groups. One slice alone gives the gradient; else each leaves its product in
+ * scratch, M × N.
+ */
 @compute @workgroup_size(256)
 fn linearBackwardWeight(
   @builtin(workgroup_id) id: vec3u,
@@ -169,70 +179,77 @@ fn linearBackwardWeight(
 ) {
   let a = args_linearBackwardWeight;
   let across = (a.N + TILE - 1u) / TILE;
-  for (var tile = id.x; tile < (a.M + TILE - 1u) / TILE * across; tile += count.x) {
+  let tiles = (a.M + TILE - 1u) / TILE * across;
+  let slices = u32(a.slices);
+  for (var work = id.x; work < tiles * slices; work += count.x) {
+    let tile = work % tiles;
+    let slice = work / tiles;
     let m0 = tile / across * TILE;
     let n0 = tile % across * TILE;
     let lane = i % LANES;
     let quad = i / LANES % 16u;
     let group = i / 128u;
-    var sum0 = vec4f();
-    var sum1 = vec4f();
-    var sum2 = vec4f();
-    var sum3 = vec4f();
-    for (var g = 0u; g < a.groups; g += 2u) {
+    let end = (slice + 1u) * a.groups / slices;
+    var sums = mat4x4f();
+    for (var g = slice * a.groups / slices; g < end; g += 2u) {
       let to = (group * LANES + lane) * APART + quad;
-      left[to] = rowQuad(a.dy, a.lddy, a.M, m0 + quad * 4u, g + group, a.groups, lane);
-      right[to] = rowQuad(a.turned, a.N * LANES, a.N, n0 + quad * 4u, g + group, a.groups, lane);
+      left[to] = rowQuad(a.dy, a.lddy, a.M, m0 + quad * 4u, g + group, end, lane);
+      right[to] = rowQuad(a.turned, a.N * LANES, a.N, n0 + quad * 4u, g + group, end, lane);
       workgroupBarrier();
-      for (var d = 0u; d < DEPTH; d++) {
-        let rows = left[d * APART + i / 16u];
-        let columns = right[d * APART + i % 16u];
-        sum0 = fma(vec4f(rows.x), columns, sum0);
-        sum1 = fma(vec4f(rows.y), columns, sum1);
-        sum2 = fma(vec4f(rows.z), columns, sum2);
-        sum3 = fma(vec4f(rows.w), columns, sum3);
+      for (var d = 0u; d < DEPTH; d += 4u) {
+        addOuter(&sums, d * APART + i / 16u, d * APART + i % 16u);
+        addOuter(&sums, (d + 1u) * APART + i / 16u, (d + 1u) * APART + i % 16u);
+        addOuter(&sums, (d + 2u) * APART + i / 16u, (d + 2u) * APART + i % 16u);
+        addOuter(&sums, (d + 3u) * APART + i / 16u, (d + 3u) * APART + i % 16u);
       }
       workgroupBarrier();
     }
     let m = m0 + i / 16u * 4u;
     let n = n0 + i % 16u * 4u;
-    storeRow(m, n, sum0);
-    storeRow(m + 1u, n, sum1);
-    storeRow(m + 2u, n, sum2);
-    storeRow(m + 3u, n, sum3);
-  }
-}
-
-fn storeRow(m: u32, n: u32, sums: vec4f) {
-  let a = args_linearBackwardWeight;
-  if (m >= a.M) {
-    return;
-  }
-  let row = a.dw + (m + a.rotate) % a.M * a.lddw;
-  for (var c = 0u; c < 4u; c++) {
-    if (n + c < a.N) {
-      arena[row + n + c] = sums[c];
+    for (var c = 0u; c < 4u; c++) {
+      for (var d = 0u; d < 4u; d++) {
+        if (m + c < a.M && n + d < a.N) {
+          let at = select(a.scratch + (slice * a.M + m + c) * a.N, weightRow(m + c), slices == 1u);
+          arena[at + n + d] = sums[c][d];
+        }
+      }
     }
   }
 }
 
-/** A workgroup for every 32 features. */
+/** Where row m of the gradient goes. */
+fn weightRow(m: u32) -> u32 {
+  let a = args_linearBackwardWeight;
+  return a.dw + (m + a.rotate) % a.M * a.lddw;
+}
+
+/** Adds up what the slices have left. */
+@compute @workgroup_size(256)
+fn linearBackwardWeightSum(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
+  let a = args_linearBackwardWeight;
+  let size = a.M * a.N;
+  for (var e = id.x; e < size; e += WIDTH * count.x) {
+    var sum = 0.0;
+    for (var p = a.scratch + e; p < a.scratch + u32(a.slices) * size; p += size) {
+      sum += arena[p];
+    }
+    arena[weightRow(e / a.N) + e % a.N] = sum;
+  }
+}
+
+/** A workgroup for every 4 features: its invocations share the groups. */
 @compute @workgroup_size(256)
 fn linearBackwardBias(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) i: u32) {
-  let a = args_linearBackwardBias;
-  let m = id.x * 32u + i / LANES;
+  let a = args_linearBackwardBias[id.y];
+  let m = id.x * 4u + i % 4u;
   var sum = 0.0;
   if (m < a.M) {
-    for (var g = 0u; g < a.groups; g++) {
-      sum += arena[a.dy + g * a.lddy + m * LANES + i % LANES];
+    for (var g = i / 32u; g < a.groups; g += 8u) {
+      sum += arena[a.dy + g * a.lddy + m * LANES + i / 4u % LANES];
     }
   }
-  parts[i] = sum;
-  workgroupBarrier();
-  if (m < a.M && i % LANES == 0u) {
-    for (var lane = 1u; lane < LANES; lane++) {
-      sum += parts[i + lane];
-    }
+  sum = sumOver(i, 4u, sum);
+  if (i < 4u && m < a.M) {
     arena[a.db + (m + a.rotate) % a.M] = sum;
   }
 }

@@ -2,7 +2,7 @@
 
 @compute @workgroup_size(256)
 fn sumBlocks(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
-  let a = args_sumBlocks;
+  let a = args_sumBlocks[id.y];
   for (var i = id.x; i < a.n; i += WIDTH * count.x) {
     var sum = arena[a.blocks + i];
     for (var b = 1u; b < a.count; b++) {
@@ -14,7 +14,7 @@ fn sumBlocks(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) 
 
 @compute @workgroup_size(256)
 fn averageGradients(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
-  let a = args_averageGradients;
+  let a = args_averageGradients[id.y];
   let kept = arena[a.control + 9u];
   let added = arena[a.control + 10u];
   for (var i = id.x; i < a.n; i += WIDTH * count.x) {
@@ -26,17 +26,18 @@ fn averageGradients(@builtin(global_invocation_id) id: vec3u, @builtin(num_workg
   }
 }
 
+/** A workgroup for each call; n is a multiple of 4. */
 @compute @workgroup_size(256)
-fn sumSquares(@builtin(local_invocation_index) i: u32) {
-  let a = args_sumSquares;
-  var sum = 0.0;
-  for (var p = i; p < a.n; p += WIDTH) {
-    let x = arena[a.grads + p];
+fn sumSquares(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) i: u32) {
+  let a = args_sumSquares[id.y];
+  var sum = vec4f();
+  for (var p = 4u * i; p < a.n; p += 4u * WIDTH) {
+    let x = load4(a.grads + p);
     sum = fma(x, x, sum);
   }
-  sum = sumOver(i, 1u, sum);
+  let all = sumOver(i, 1u, sum.x + sum.y + sum.z + sum.w);
   if (i == 0u) {
-    arena[a.sum] = sum;
+    arena[a.sum] = all;
   }
 }
 
@@ -55,7 +56,7 @@ fn gradientNorm(@builtin(local_invocation_index) i: u32) {
 
 @compute @workgroup_size(256)
 fn clipNorm(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
-  let a = args_clipNorm;
+  let a = args_clipNorm[id.y];
   let factor = a.maxNorm / (arena[a.norm] + 1e-6);
   if (factor >= 1.0) {
     return;
@@ -67,7 +68,7 @@ fn clipNorm(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) c
 
 @compute @workgroup_size(256)
 fn clipValue(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
-  let a = args_clipValue;
+  let a = args_clipValue[id.y];
   for (var i = id.x; i < a.n; i += WIDTH * count.x) {
     let x = arena[a.grads + i];
     arena[a.grads + i] = select(clamp(x, -a.limit, a.limit), x, isNan(vec4f(x)).x);
@@ -76,7 +77,7 @@ fn clipValue(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) 
 
 @compute @workgroup_size(256)
 fn adam(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
-  let a = args_adam;
+  let a = args_adam[id.y];
   let stepSize = arena[a.control + 4u];
   let correction = arena[a.control + 5u];
   for (var i = id.x; i < a.n; i += WIDTH * count.x) {
@@ -103,7 +104,7 @@ fn adam(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count
 
 @compute @workgroup_size(256)
 fn sgd(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
-  let a = args_sgd;
+  let a = args_sgd[id.y];
   for (var i = id.x; i < a.n; i += WIDTH * count.x) {
     let p = arena[a.params + i];
     var g = arena[a.grads + i];
@@ -121,7 +122,7 @@ fn sgd(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count:
 
 @compute @workgroup_size(256)
 fn rmsprop(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
-  let a = args_rmsprop;
+  let a = args_rmsprop[id.y];
   for (var i = id.x; i < a.n; i += WIDTH * count.x) {
     let p = arena[a.params + i];
     var g = arena[a.grads + i];

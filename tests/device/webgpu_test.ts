@@ -1,16 +1,20 @@
 /** What is WebGPU's alone; what it computes is tested together with the CPU in tests/model. */
 
 import assert from "node:assert/strict";
+import { Arena, from } from "../../core/device/arena.ts";
 import type { Device } from "../../core/device/device.ts";
-import { type KernelName, KERNELS } from "../../core/device/kernels.ts";
+import { type Call, type KernelName, KERNELS } from "../../core/device/kernels.ts";
 import { shaderOf } from "../../core/device/shaders.ts";
 import { WasmDevice } from "../../core/device/wasm.ts";
 import { WebGpuDevice } from "../../core/device/webgpu.ts";
+import { Random } from "../../core/random.ts";
 import {
   createModel,
   createTrainer,
   evaluate,
   formatCheckpoint,
+  type ModelConfig,
+  type ModelOptions,
   parseCheckpoint,
   predict,
   randomSplit,
@@ -19,7 +23,8 @@ import {
   Training,
 } from "../../mod.ts";
 import { runDeno } from "../cli/run.ts";
-import { assertClose, assertIdentical } from "../close.ts";
+import { normals, randomBatch } from "../batches.ts";
+import { assertClose, assertIdentical, largest } from "../close.ts";
 import { WEBGPU } from "../devices.ts";
 
 const { ignore, options: gpu } = WEBGPU;
@@ -75,6 +80,153 @@ Deno.test("WebGPU: the seed job's first 10 epochs are the CPU's", { ignore }, as
     assertClose([own[i]!.trainLoss], [trainLoss], 1e-3 * trainLoss, `training loss of epoch ${i + 1}`);
     assertClose([own[i]!.testLoss!], [testLoss!], 1e-3 * testLoss!, `test loss of epoch ${i + 1}`);
     assertClose([own[i]!.trainAccuracy, own[i]!.testAccuracy!], [trainAccuracy, testAccuracy!], 0.01, "accuracy");
+  }
+});
+
+/** Gradients of a batch and the losses of steps after it, as flat lists by name. */
+async function results(config: ModelConfig, { B, T }: { B: number; T: number }, options: ModelOptions) {
+  const random = new Random(5, "data"), loss = "crossEntropy";
+  const { sequences, targets } = randomBatch(random, config, { B, T, loss, lengths: true });
+  using model = await createModel(config, { ...options, seed: 4 });
+  const { outputs, parameters, inputs } = await model.gradients(sequences, targets, { loss });
+  const trainer = createTrainer(model, { loss, clipNorm: 0.1 }), steps: number[] = [];
+  for (let i = 0; i < 3; i++) {
+    const { loss, gradNorm } = await trainer.step(sequences, targets);
+    steps.push(loss, gradNorm);
+  }
+  const arrays = Object.entries({ ...outputs, ...parameters, ...inputs });
+  return { ...Object.fromEntries(arrays.map(([name, { data }]) => [name, data])), steps };
+}
+
+async function assertLikeTheCpu(config: ModelConfig, size: { B: number; T: number }) {
+  const own = await results(config, size, gpu), expected = await results(config, size, {});
+  for (const [name, data] of Object.entries(expected)) {
+    assertClose(
+      own[name as keyof typeof own],
+      data,
+      2e-5 * largest(data) + 1e-9,
+      `${name} with H = ${config.hiddenSize}`,
+    );
+  }
+}
+
+// Up to 256 units, a workgroup goes through all steps; beyond, each step is a dispatch of tiles of 8 units and 4 groups.
+for (
+  const [H, B, T, rest] of [
+    [256, 5, 4, {}],
+    [257, 9, 3, { bidirectional: true }],
+    [300, 41, 3, { numLayers: 2, layerDropout: 0 }],
+  ] as const
+) {
+  Deno.test(`WebGPU: ${H} units, more than workgroup memory holds the weights of, give what the CPU gives`, {
+    ignore,
+  }, async () => {
+    await assertLikeTheCpu({ inputSize: 3, hiddenSize: H, outputSize: 4, ...rest }, { B, T });
+  });
+}
+
+/** States, gates and gradients of a GRU's two kernels by themselves: a whole model is too large for some adapters. */
+async function gruKernels(device: Device, H: number, reverse: number): Promise<Float32Array[]> {
+  const T = 3,
+    groups = 1,
+    M = 3 * H,
+    ld = 8 * H + 16,
+    ldg = 32 * H,
+    arena = new Arena(),
+    random = new Random(6, "data");
+  const w = arena.allocate(M * H), forward = arena.allocate((M + 5) * H), backward = arena.allocate((H + 5) * M);
+  const bias = arena.allocate(4 * H + 9), mask = arena.allocate(T * 8), gates = arena.allocate(T * ldg);
+  const lengths = arena.allocate(8), h = arena.allocate((T + 2) * ld), dh = arena.allocate((T + 2) * ld);
+  const sizes = { T, groups, H, ldg, reverse };
+  const task: Call[] = [
+    { kernel: "packForward", arguments: { panels: forward, w, M, K: H, ldw: H, rotate: 0 } },
+    { kernel: "packBackward", arguments: { panels: backward, w, M: H, K: M, ldw: H, rotate: 0 } },
+    { kernel: "activeLanes", arguments: { mask, lengths, T, rows: 8 } },
+    { kernel: "gruForward", arguments: { h, gates, panels: forward, bias, mask, ldh: ld, ...sizes } },
+  ];
+  const back: Call = {
+    kernel: "gruBackward",
+    arguments: { dh, gates, h, panels: backward, mask, lddh: ld, ldh: ld, ...sizes },
+  };
+  const programs = [[[task]], [[[back]]]];
+  device.load({ arena: arena.length, scratch: 0, parallel: false, programs }, 0);
+  for (const [tensor, scale] of [[w, 1 / 32], [bias, 1], [gates, 1], [h, 1], [dh, 1]] as const) {
+    device.write(tensor, normals(random, tensor.length, scale));
+  }
+  // The last row has one step, the rest all.
+  device.write(lengths, Int32Array.of(T, T, T, T, T, T, T, 1));
+  await device.run(programs[0]!);
+  const states = await device.read(from(h, ld, T * ld));
+  await device.run(programs[1]!);
+  const first = reverse ? T + 1 : 0;
+  const found = [states, await device.read(gates), await device.read(from(dh, first * ld, 8 * H))];
+  device.dispose();
+  return found;
+}
+
+Deno.test("WebGPU: kernels of a GRU with 1030 units give what the CPU's give, either way", { ignore }, async () => {
+  for (const reverse of [0, 1]) {
+    const own = await gruKernels(await WebGpuDevice.open(), 1030, reverse);
+    const expected = await gruKernels(new WasmDevice(1), 1030, reverse);
+    for (const [i, name] of ["states", "gates", "gradient"].entries()) {
+      assertClose(own[i]!, expected[i]!, 2e-5 * largest(expected[i]!), `${name}, reverse ${reverse}`);
+    }
+  }
+});
+
+/** Runs `body` on adapters that allow no more than every one does, but for the size of buffers. */
+async function withDefaultLimits(body: () => Promise<void>): Promise<void> {
+  const { requestDevice } = GPUAdapter.prototype;
+  GPUAdapter.prototype.requestDevice = function ({ requiredLimits: all = {} } = {}) {
+    const { maxBufferSize, maxStorageBufferBindingSize } = all;
+    return requestDevice.call(this, { requiredLimits: { maxBufferSize, maxStorageBufferBindingSize } });
+  };
+  try {
+    await body();
+  } finally {
+    GPUAdapter.prototype.requestDevice = requestDevice;
+  }
+}
+
+Deno.test("WebGPU: the limits that every adapter has suffice", { ignore }, async () => {
+  await withDefaultLimits(async () => {
+    for (const H of [31, 100, 256, 264]) {
+      await assertLikeTheCpu({ inputSize: 3, hiddenSize: H, outputSize: 4 }, { B: 6, T: 4 });
+    }
+  });
+});
+
+Deno.test("WebGPU: what an adapter allows is asked for, and a workgroup keeps to it", { ignore }, async () => {
+  const descriptors: GPUDeviceDescriptor[] = [], { requestDevice } = GPUAdapter.prototype;
+  GPUAdapter.prototype.requestDevice = function (descriptor) {
+    descriptors.push(descriptor!);
+    return requestDevice.call(this, descriptor);
+  };
+  try {
+    (await WebGpuDevice.open()).dispose();
+  } finally {
+    GPUAdapter.prototype.requestDevice = requestDevice;
+  }
+  const adapter = await navigator.gpu.requestAdapter({ powerPreference: "high-performance" });
+  const { maxComputeInvocationsPerWorkgroup, maxComputeWorkgroupStorageSize } = adapter!.limits;
+  const asked = descriptors[0]!.requiredLimits!;
+  assert.equal(asked.maxComputeInvocationsPerWorkgroup, maxComputeInvocationsPerWorkgroup);
+  assert.equal(asked.maxComputeWorkgroupStorageSize, maxComputeWorkgroupStorageSize);
+});
+
+Deno.test("WebGPU: workgroups of a GRU fit the limits, whatever they are, and use them", () => {
+  for (const [invocations, memory] of [[256, 16384], [1024, 32768], [1024, 49152], [2048, 65536]] as const) {
+    const limits = { maxComputeInvocationsPerWorkgroup: invocations, maxComputeWorkgroupStorageSize: memory };
+    for (let H = 1; H <= 256; H++) {
+      for (const kernel of ["gruForward", "gruBackward"] as const) {
+        const { UNITS, SLICES } = shaderOf(kernel).constants!({ H } as never, limits) as Record<string, number>;
+        // The state, and the sums of the slices for three gates; on the way back the gates' gradients, and the sums.
+        const forward = UNITS! + 3 * UNITS! * (SLICES! - 1), backward = 3 * UNITS! + UNITS! * (SLICES! - 1);
+        assert.ok(16 * Math.max(forward, backward) <= memory, `${16 * forward} bytes for ${H} units`);
+        assert.ok(UNITS! >= H && UNITS! * SLICES! <= invocations);
+        if (H === 64 && invocations >= 256) assert.equal(SLICES, 4);
+      }
+    }
   }
 });
 

@@ -1,7 +1,7 @@
 /**
  * Reading a CSV file of any size beside csv-parse alone, each in a process of its own, in turns: speed and peak memory.
  *
- *     deno run -A scripts/bench/csv.ts --megabytes 1000 --rounds 3
+ *     deno task bench:csv --megabytes 1000 --rounds 3
  *
  * csv-parse hands out rows of strings; we hand out sequences of float32 with their labels, every cell checked.
  *

@@ -56,3 +56,9 @@ export function guessLabel(names: readonly string[]): number | undefined {
   const place = names.findLastIndex((name) => LABEL_NAMES.test(name));
   return place < 0 ? undefined : place;
 }
+
+/** The column that is called id, if any: it names sequences, and is nothing to train on. */
+export function guessId(names: readonly string[]): number | undefined {
+  const place = names.findIndex((name) => /^id$/i.test(name));
+  return place < 0 ? undefined : place;
+}

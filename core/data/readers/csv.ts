@@ -6,7 +6,7 @@
 
 import { malformed, outOfRange, show, unusable } from "./bad_data.ts";
 import { Clock } from "./clock.ts";
-import { called, checkNames, findColumn, guessLabel } from "./columns.ts";
+import { called, checkNames, findColumn, guessId, guessLabel } from "./columns.ts";
 import type { Lines } from "./lines.ts";
 import { badNumber, isNoLabel, numberIn } from "./numbers.ts";
 import type { Input, ReadOptions, RecordSource, SequenceRecord } from "./record.ts";
@@ -29,6 +29,8 @@ interface Layout {
   readonly weight: number | undefined;
   readonly sequence: number | undefined;
   readonly time: number | undefined;
+  /** Names the sequence in wide format. */
+  readonly id: number | undefined;
   readonly text: number | undefined;
 }
 
@@ -93,11 +95,12 @@ function layOut(file: string, { names }: Head, input: Input, options: ReadOption
       taken.set(place, role);
     }
   }
+  const id = sequence === undefined ? guessId(names) : undefined;
   let features: number[] = [];
   if (text === undefined) {
     features = options.featureColumns
       ? options.featureColumns.map((column) => findColumn(file, names, column, "featureColumns"))
-      : names.map((_, i) => i).filter((i) => !taken.has(i));
+      : names.map((_, i) => i).filter((i) => !taken.has(i) && i !== id);
     for (const place of features) {
       const other = taken.get(place);
       if (other) throw unusable(file, `${called(names, place)} is asked for as ${other} and as one of featureColumns`);
@@ -110,7 +113,7 @@ function layOut(file: string, { names }: Head, input: Input, options: ReadOption
     }
     if (!features.length) throw malformed(file, "there is no column of numbers");
   }
-  return { features, labels, weight, sequence, time, text };
+  return { features, labels, weight, sequence, time, id, text };
 }
 
 /** Reads sequences from delimited text. */
@@ -188,10 +191,15 @@ class CsvRecords {
 
   /** One record a row. */
   async *wide(): AsyncGenerator<SequenceRecord, void> {
-    const { features, text } = this.#layout, { name } = this.#rows;
+    const { features, id, text } = this.#layout, { name } = this.#rows;
     for (let cells = await this.#next(); cells; cells = await this.#next()) {
       const place = `${name}, line ${this.#rows.number}`;
-      const about = { labels: this.#labels(cells), weight: this.#weight(cells), place };
+      const about = {
+        labels: this.#labels(cells),
+        weight: this.#weight(cells),
+        ...id !== undefined && { id: cells[id]! },
+        place,
+      };
       if (text !== undefined) {
         yield { text: cells[text]!, steps: 0, channels: 0, ...about };
         continue;

@@ -75,7 +75,7 @@ export interface ReadOptions {
   optionalLabels?: boolean;
   /** csv: the column with each sequence's weight. */
   weightColumn?: string | number;
-  /** csv: the columns with the numbers, in that order. Default: all others. */
+  /** csv: the columns with the numbers, in that order. Default: all others but one called id, which names a sequence. */
   featureColumns?: readonly (string | number)[];
   /** csv: the column with the text, in place of numbers. */
   textColumn?: string | number;

@@ -29,6 +29,13 @@ Deno.test("readRecords() takes the label columns that it is told, by name or pla
   });
 });
 
+Deno.test("readRecords() takes a column called id for names, unless it is asked for", async () => {
+  const text = "ID,a,y\n7,1,u\n";
+  const [record] = await read("a.csv", text);
+  assert.deepEqual([record!.id, short(record!)], ["7", [[1], "u"]]);
+  assert.deepEqual((await read("a.csv", text, { featureColumns: ["ID", "a"] })).map(short), [[[7, 1], "u"]]);
+});
+
 Deno.test("readRecords() takes rows of the same name for a sequence in long format", async () => {
   const text = "id;t;u;v;y;w\na;1;1;2;0;2\na;2;3;4;0;2\nb;1;5;6;1;0.5\n";
   const source = await readRecords(input("a.csv", text), {

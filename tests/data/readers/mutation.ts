@@ -121,7 +121,7 @@ export const TOKENS: readonly string[] = [
 
 /** Something that befalls a file; places are shares of its length. */
 export interface Mutation {
-  readonly kind: "flip" | "cut" | "drop" | "double" | "insert" | "replace" | "move";
+  readonly kind: typeof KINDS[number];
   readonly at: number;
   readonly to: number;
   /** Bytes that are dropped or doubled; which bit is flipped. */
@@ -130,7 +130,26 @@ export interface Mutation {
 }
 
 /** The kinds of {@linkcode Mutation}. */
-export const KINDS = ["flip", "cut", "drop", "double", "insert", "replace", "move"] as const;
+export const KINDS = ["flip", "cut", "drop", "double", "insert", "replace", "move", "number"] as const;
+
+/** What is put in place of numbers. */
+const NUMBERS = [
+  "0",
+  "-1",
+  "2",
+  "3.5",
+  "1e3",
+  "?",
+  "NaN",
+  "",
+  "007",
+  "1e38",
+  "4e38",
+  "1e-50",
+  "4294967296",
+  "2147483648",
+  "1 2",
+];
 
 const latin1 = (token: string) =>
   // deno-lint-ignore no-control-regex
@@ -156,6 +175,13 @@ export function mutate(bytes: Uint8Array, mutations: readonly Mutation[]): Uint8
         return join(file.subarray(0, from), new_, file.subarray(from));
       case "replace":
         return join(file.subarray(0, from), new_, file.subarray(end));
+      case "number": {
+        const found = [...String.fromCharCode(...file).matchAll(/\d+(\.\d+)?/g)],
+          one = found[Math.floor(at * found.length)];
+        if (!one) return file;
+        const number = latin1(NUMBERS[token % NUMBERS.length]!);
+        return join(file.subarray(0, one.index), number, file.subarray(one.index + one[0].length));
+      }
       case "move":
         return join(file.subarray(0, there), piece, file.subarray(there));
     }

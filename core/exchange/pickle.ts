@@ -150,11 +150,14 @@ export function unpickle(bytes: Uint8Array, action: string): Value {
       return new Map();
     }
     if (name === PARAMETER) {
-      if (!(args[0] instanceof Tensor)) throw refused();
+      if (args.length !== 3 || !(args[0] instanceof Tensor)) throw refused();
       return args[0];
     }
     if (name !== TENSOR) throw refused();
-    const [storage, offset, shape, strides] = args;
+    // Whether gradients are wanted, and hooks, say nothing here; metadata may follow.
+    const [storage, offset, shape, strides, requiresGrad, hooks, metadata = null] = args;
+    if (args.length < 6 || args.length > 7 || typeof requiresGrad !== "boolean") throw refused();
+    if (!(hooks instanceof Map) || !(metadata === null || metadata instanceof Map)) throw refused();
     const counts = (list: Value | undefined): list is number[] => Array.isArray(list) && list.every(isCount);
     if (!(storage instanceof Storage) || !isCount(offset) || !counts(shape) || !counts(strides)) throw refused();
     if (shape.length !== strides.length) throw refused();
@@ -162,9 +165,10 @@ export function unpickle(bytes: Uint8Array, action: string): Value {
   };
   const storage = () => {
     const id = pop();
-    const [kind, type, key, , count] = Array.isArray(id) ? id : [];
+    const [kind, type, key, device, count] = Array.isArray(id) && id.length === 5 ? id : [];
     const dtype = type instanceof Global ? STORAGES.get(type.name) : undefined;
-    if (kind !== "storage" || !dtype || typeof key !== "string" || !isCount(count)) {
+    const texts = typeof key === "string" && typeof device === "string";
+    if (kind !== "storage" || !dtype || !texts || !isCount(count)) {
       throw broken("it refers to what is no storage");
     }
     stack.push(made(new Storage(dtype, key, count)));
@@ -273,8 +277,9 @@ export function unpickle(bytes: Uint8Array, action: string): Value {
         break;
       case "b":
         // The only attribute that a state dict has is _metadata: versions of modules.
-        pop();
-        if (!(stack.at(-1) instanceof Map)) throw broken("it sets attributes of what is no dict");
+        if (!(pop() instanceof Map && stack.at(-1) instanceof Map)) {
+          throw broken("it sets attributes of what is no dict");
+        }
         break;
       default:
         throw new TypeError(

@@ -56,9 +56,10 @@ export function readPt(bytes: Uint8Array, name = "state dict"): PtFile {
     );
   }
   const entries = readZip(bytes, action);
-  const pickles = [...entries.keys()].filter((path) => /^[^/]+\/data\.pkl$/.test(path));
-  if (pickles.length !== 1) throw new TypeError(`${action}: it is no .pt file: its archive has no data.pkl`);
-  const folder = pickles[0]!.slice(0, -"data.pkl".length);
+  const folder = entries.keys().next().value?.match(/^[^/]+\//)?.[0], pickle = entries.get(`${folder}data.pkl`);
+  if (!folder || !pickle || [...entries.keys()].some((path) => !path.startsWith(folder))) {
+    throw new TypeError(`${action}: it is no .pt file: its archive must be one folder with data.pkl`);
+  }
   if (entries.has(`${folder}constants.pkl`)) {
     throw new TypeError(`${action}: it is a TorchScript program: save model.state_dict() by itself`);
   }
@@ -66,11 +67,12 @@ export function readPt(bytes: Uint8Array, name = "state dict"): PtFile {
     const entry = entries.get(folder + path);
     return entry && new TextDecoder().decode(entry.read());
   };
-  const order = text("byteorder");
+  const version = text("version"), order = text("byteorder");
+  if (version === undefined) throw new SyntaxError(`${action}: its version is missing`);
   if (order !== undefined && order !== "little") {
     throw new TypeError(`${action}: its numbers are ${quoted(order)}-endian, expected little`);
   }
-  const dict = stateDictOf(unpickle(entries.get(pickles[0]!)!.read(), action), action);
+  const dict = stateDictOf(unpickle(pickle.read(), action), action);
   const tensors = readTensors(dict, entries, { folder, action, most: MOST_SHARING * bytes.length });
   return { tensors, metadata: parseMetadata(text(METADATA), action) };
 }

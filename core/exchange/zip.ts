@@ -30,6 +30,7 @@ export function isZip(bytes: Uint8Array): boolean {
  */
 export function readZip(bytes: Uint8Array, action: string): Map<string, ZipEntry> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const broken = (why: string) => new SyntaxError(`${action}: its zip archive is broken or cut off: ${why}`);
   let end = bytes.length - END_SIZE;
   // Behind the last record may stand a comment of up to 64 KiB.
@@ -37,6 +38,9 @@ export function readZip(bytes: Uint8Array, action: string): Map<string, ZipEntry
   while (end >= least && view.getUint32(end, true) !== END) end--;
   if (end < least) throw broken("the end of its directory is missing");
   const count = view.getUint16(end + 10, true), start = view.getUint32(end + 16, true);
+  if (view.getUint32(end + 4, true) !== 0 || view.getUint16(end + 8, true) !== count) {
+    throw broken("it is one of several");
+  }
   if (count === 0xffff || start === 0xffffffff) throw new TypeError(`${action}: archives above 4 GiB are not read`);
   if (start > end || view.getUint32(end + 12, true) > end - start) throw broken("its directory is not where it says");
 
@@ -47,13 +51,20 @@ export function readZip(bytes: Uint8Array, action: string): Map<string, ZipEntry
     const flags = view.getUint16(at + 8, true), method = view.getUint16(at + 10, true);
     const crc = view.getUint32(at + 16, true), packed = view.getUint32(at + 20, true);
     const size = view.getUint32(at + 24, true), local = view.getUint32(at + 42, true);
-    const nameEnd = at + CENTRAL_SIZE + view.getUint16(at + 28, true);
+    const disk = at + 34, nameEnd = at + CENTRAL_SIZE + view.getUint16(at + 28, true);
     if (nameEnd > end) throw broken(`the name of entry ${i}`);
-    const name = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes.subarray(at + CENTRAL_SIZE, nameEnd));
+    let name: string;
+    try {
+      name = text.decode(bytes.subarray(at + CENTRAL_SIZE, nameEnd));
+    } catch {
+      throw broken(`the name of entry ${i} is not UTF-8`);
+    }
     at = nameEnd + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
     const place = `${action}: ${quoted(name)}`;
-    if (flags & 1) throw new TypeError(`${place} is encrypted`);
+    // Of the whole, of its headers, or of a patch.
+    if (flags & 0x2061) throw new TypeError(`${place} is encrypted or a patch`);
     if (method !== 0 || packed !== size) throw new TypeError(`${place} is compressed: PyTorch stores it as it is`);
+    if (view.getUint16(disk, true) !== 0) throw broken(`${quoted(name)} lies elsewhere`);
     if (entries.has(name)) throw new TypeError(`${place} stands twice`);
     if (local + LOCAL_SIZE > start || view.getUint32(local, true) !== LOCAL) throw broken(`${quoted(name)} is missing`);
     const from = local + LOCAL_SIZE + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);

@@ -95,10 +95,12 @@ Deno.test("writePt is deterministic, and begins every entry at a multiple of 64"
   for (const entry of readZip(bytes, "Cannot read").values()) assert.equal(entry.read().byteOffset % 64, 0);
 });
 
+const VERSION = ["a/version", utf8("3\n")] as const;
+
 /** A file of a pickle and storages. */
 function file(pickle: Uint8Array, storages: Record<string, Uint8Array> = {}): Uint8Array {
   const data = Object.entries(storages).map(([key, bytes]) => [`a/data/${key}`, bytes] as const);
-  return writeZip([["a/data.pkl", pickle], ...data]);
+  return writeZip([["a/data.pkl", pickle], VERSION, ...data]);
 }
 
 /** A file of one tensor that may be wrong. */
@@ -116,9 +118,15 @@ const pickled = (letters: string) => file(new Pickler().op(letters).end());
 
 const HOSTILE: Record<string, [bytes: Uint8Array, name: string, message: RegExp]> = {
   "a text file": [utf8("hello"), "TypeError", /no \.pt file/],
-  "an archive of something else": [writeZip([["x.npy", new Uint8Array(8)]]), "TypeError", /no data\.pkl/],
+  "an archive of something else": [writeZip([["x.npy", new Uint8Array(8)]]), "TypeError", /one folder with data\.pkl/],
+  "an archive of more than one folder": [
+    writeZip([["a/data.pkl", new Pickler().op("}").end()], VERSION, ["../b", new Uint8Array(1)]]),
+    "TypeError",
+    /one folder/,
+  ],
+  "no version": [writeZip([["a/data.pkl", new Pickler().op("}").end()]]), "SyntaxError", /version is missing/],
   "numbers in the other order": [
-    writeZip([["a/data.pkl", new Pickler().op("}").end()], ["a/byteorder", utf8("big")]]),
+    writeZip([["a/data.pkl", new Pickler().op("}").end()], VERSION, ["a/byteorder", utf8("big")]]),
     "TypeError",
     /"big"-endian/,
   ],

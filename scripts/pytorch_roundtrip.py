@@ -48,6 +48,7 @@ def furthest(a, b):
 
 
 def main(folder):
+    torch.set_num_threads(1)
     endings = [".pt"] + [".safetensors"] * have("safetensors")
     models, inputs = {}, {}
     for i, (name, case) in enumerate(CASES.items()):

@@ -2,7 +2,7 @@
  * Fuzzes the readers of other programs' model files with mutations that know their structure: the header of safetensors,
  * the directory of a zip archive, the instructions of a pickle.
  *
- *     deno run --allow-read --allow-write=tests/testdata/finds scripts/fuzz/exchange.ts --count 100000
+ *     deno run --allow-read --allow-write=tests/testdata/finds scripts/fuzz/exchange.ts --runs 100000
  *
  * @module
  */

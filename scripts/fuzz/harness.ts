@@ -97,7 +97,7 @@ function fileOf({ make }: Target, seed: number, i: number): Uint8Array {
 }
 
 /**
- * Runs a fuzzer from the command line: --count files of each target (default 10,000), from --seed (default 0); files that
+ * Runs a fuzzer from the command line: --runs files of each target (default 10,000), from --seed (default 0); files that
  * are not taken well go to --finds, a folder. A worker reads; if it is silent for 20 seconds, it hangs.
  *
  * @param url The fuzzer's own, which the worker runs.
@@ -106,13 +106,13 @@ export async function main(targets: readonly Target[], url: string): Promise<voi
   if (IN_WORKER) return work(targets);
   const { values } = parseArgs({
     options: {
-      count: { type: "string", default: "10000" },
+      runs: { type: "string", default: "10000" },
       seed: { type: "string", default: "0" },
       only: { type: "string" },
       finds: { type: "string", default: "tests/testdata/finds" },
     },
   });
-  const count = Number(values.count), seed = Number(values.seed);
+  const count = Number(values.runs), seed = Number(values.seed);
   let found = 0, most = 0;
   for (const target of targets.filter(({ name }) => values.only === undefined || name === values.only)) {
     const start = performance.now();

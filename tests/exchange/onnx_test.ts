@@ -90,18 +90,6 @@ Deno.test("an ONNX model takes batches and times of any size, and what stands be
   }
 });
 
-Deno.test("an ONNX model takes tokens", async () => {
-  const config = { inputSize: 3, hiddenSize: 4, outputSize: 2, numEmbeddings: 9, paddingIdx: 0, numLayers: 2 };
-  using model = await createModel(config, { seed: 1 });
-  const random = new Random(3, "data"), shape = [4, 6, 1], lengths = Int32Array.of(6, 1, 3, 5);
-  const x = Int32Array.from({ length: 24 }, () => random.below(9));
-  const { probabilities, attentionWeights } = await predict(model, { x, shape, lengths }, { loss: "crossEntropy" });
-  const bytes = exportOnnx(await modelFile(model, { loss: "crossEntropy" }));
-  const outputs = await run(bytes, { tokens: { data: x, shape: [4, 6] }, lengths: lengthsOf(4, 6, lengths) });
-  assertClose(outputs.probabilities!.data, probabilities.data, 1e-5, "probabilities");
-  assertClose(outputs.attention_weights!.data, attentionWeights.data, 1e-5, "attention weights");
-});
-
 const CHANNELS = 2;
 
 /** Sequences of numbers far from 0, of several lengths, some missing. */

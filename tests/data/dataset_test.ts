@@ -155,3 +155,65 @@ Deno.test("a loader refuses wrong options and arrays that do not fit", () => {
   wrong({ targets: new Int32Array(0) }, {}, "RangeError", /targets .*got 0/);
   wrong({ lengths: new Int32Array(5) }, {}, "RangeError", /lengths must have 6 numbers, got 5/);
 });
+
+/** Sequences of tokens that carry their number in every array, with lengths and weights. */
+function numberedTokens(N: number, T: number): Dataset {
+  return {
+    x: Int32Array.from({ length: N * T }, (_, i) => i),
+    shape: [N, T, 1],
+    targets: Float32Array.from({ length: N }, (_, i) => i),
+    lengths: Int32Array.from({ length: N }, (_, i) => 1 + (7 * i) % T),
+    weights: Float32Array.from({ length: N }, (_, i) => i / 2),
+  };
+}
+
+Deno.test("tokens and weights go with their sequences, in splits and in batches", () => {
+  const data = numberedTokens(23, 10);
+  const parts = [
+    ...randomSplit(data, [0.6, 0.4], 2),
+    ...new DataLoader(data, { batchSize: 4, shuffle: true, seed: 3 }),
+  ];
+  assert.ok(parts.length > 5);
+  for (const { x, shape: [N, T], targets, lengths, weights } of parts) {
+    assert.ok(x instanceof Int32Array);
+    assert.deepEqual([x.length, targets.length, lengths!.length, weights!.length], [N! * T!, N, N, N]);
+    targets.forEach((number, i) => {
+      assert.deepEqual([...x.subarray(i * T!, (i + 1) * T!)], Array.from({ length: T! }, (_, t) => 10 * number + t));
+      assert.deepEqual([lengths![i], weights![i]], [1 + (7 * number) % 10, number / 2]);
+    });
+  }
+});
+
+Deno.test("a batch is as long as its longest sequence, rounded up to a multiple of 4, and never longer than all", () => {
+  const data = numberedTokens(40, 10), loader = new DataLoader(data, { batchSize: 2, shuffle: true });
+  const steps = [...loader].map(({ shape, lengths }) => {
+    assert.equal(shape[1], Math.min(10, 4 * Math.ceil(Math.max(...lengths!) / 4)));
+    return shape[1]!;
+  });
+  assert.deepEqual([...new Set(steps)].sort((a, b) => a - b), [4, 8, 10]);
+  assert.deepEqual(loader.largest, [2, 10]);
+  // A split keeps all steps; without lengths nothing is cut.
+  assert.ok(randomSplit(data, [0.5, 0.5]).every(({ shape }) => shape[1] === 10));
+  assert.ok(
+    [...new DataLoader({ ...data, lengths: undefined }, { batchSize: 2 })].every(({ shape }) => shape[1] === 10),
+  );
+  assert.deepEqual(new DataLoader({ ...data, lengths: new Int32Array(40).fill(3) }, { batchSize: 64 }).largest, [
+    40,
+    4,
+  ]);
+});
+
+Deno.test("weights and lengths that are out of range are refused with their place", () => {
+  const data = numberedTokens(5, 4);
+  const refused = (part: object, name: string, message: RegExp) => {
+    assert.throws(() => new DataLoader({ ...data, ...part }), { name, message });
+    assert.throws(() => randomSplit({ ...data, ...part }, [0.6, 0.4]), { name, message });
+  };
+  refused({ weights: [1, 1, 1, 1, 1] }, "TypeError", /weights must be a Float32Array/);
+  refused({ weights: new Float32Array(4) }, "RangeError", /weights must have 5 numbers, got 4/);
+  refused({ weights: Float32Array.of(1, 1, 1, -0.5, 1) }, "RangeError", /weights .*from 0, got -0\.5 at 3/);
+  refused({ weights: Float32Array.of(1, NaN, 1, 1, 1) }, "RangeError", /got NaN at 1/);
+  refused({ lengths: Int32Array.of(1, 1, 0, 1, 1) }, "RangeError", /lengths must be from 1 to 4, got 0 at 2/);
+  refused({ lengths: Int32Array.of(5, 1, 1, 1, 1) }, "RangeError", /lengths must be from 1 to 4, got 5 at 0/);
+  refused({ x: new Float64Array(20) }, "TypeError", /x must be a Float32Array, or an Int32Array of tokens/);
+});

@@ -17,7 +17,10 @@ export interface ScheduleOptions {
   stepSize?: number;
   /** "step": the factor of each. Default 0.1. */
   gamma?: number;
-  /** "cosine": epochs (or updates) down to `etaMin`. Default: all of the training. */
+  /**
+   * "cosine": epochs (or updates) down to `etaMin`. Default: all of the training; one that is gone on with for more epochs
+   * then has the cosine of the longer one from there on.
+   */
   tMax?: number;
   /** "cosine": the least learning rate. Default 0. */
   etaMin?: number;

@@ -121,9 +121,15 @@ export function resolveTraining(
     fastDevRun: false,
     detectAnomaly: false,
     ...flat as Pick<TrainingOptions, "epochs" | "batchSize" | "shuffle">,
+    ...flat.fastDevRun === true && { epochs: 1 },
     schedule: resolveSchedule(schedule),
     ...earlyStopping && { earlyStopping: resolveEarlyStopping(earlyStopping) },
   };
+}
+
+/** Whether an option is one of training, rather than one of its trainer. */
+function isOwn(name: string): boolean {
+  return Object.hasOwn(TRAIN_OPTIONS, name) || name === "schedule" || name === "earlyStopping";
 }
 
 /** What an epoch came to. */
@@ -181,6 +187,8 @@ export interface TrainingState {
   readonly gradNormSum?: number;
   /** Of the epochs finished. */
   readonly history: readonly EpochRecord[];
+  /** Whether training has ended and the model has got the best epoch's parameters back: nothing can go on from there. */
+  readonly restored?: boolean;
   /** What it was trained on, if it comes from a checkpoint: other data are refused. */
   readonly data?: DataHash;
 }
@@ -212,38 +220,19 @@ export class Training {
    */
   constructor(model: Model, dataset: Dataset, options: TrainOptions = {}) {
     const {
-      epochs,
-      batchSize,
-      shuffle,
-      accumulate,
-      schedule,
-      monitor,
-      earlyStopping,
-      restoreBest,
       validation,
-      fastDevRun,
-      detectAnomaly,
       onEpoch: _e,
       onBatch: _b,
       signal: _s,
       state,
       bestParameters,
       trainer,
-      ...rest
+      ...named
     } = options;
+    const own: Record<string, unknown> = {}, rest: Record<string, unknown> = {};
+    for (const [name, value] of Object.entries(named)) (isOwn(name) ? own : rest)[name] = value;
     this.model = model;
-    this.options = resolveTraining({
-      epochs: fastDevRun ? 1 : epochs,
-      batchSize,
-      shuffle,
-      accumulate,
-      schedule,
-      monitor,
-      earlyStopping,
-      restoreBest,
-      fastDevRun,
-      detectAnomaly,
-    });
+    this.options = resolveTraining(own);
     const [extra] = Object.entries(rest).filter(([, value]) => value !== undefined);
     if (trainer && extra) {
       throw new TypeError(`Cannot train: a trainer was given, so ${extra[0]} must be set when it is made`);
@@ -253,10 +242,9 @@ export class Training {
     if (this.options.monitor === "accuracy" && this.trainer.options.loss === "mse") {
       throw new TypeError(`Cannot train: monitor must be "loss" where the loss is "mse", got "accuracy"`);
     }
-    const { seed } = this.trainer.options, { batchSize: size, shuffle: reorder } = this.options;
-    const tried = (data: Dataset) =>
-      fastDevRun ? new DataLoader(data, { batchSize: size }).batches(0).next().value! : data;
-    this.#loader = new DataLoader(tried(dataset), { batchSize: size, shuffle: reorder, seed });
+    const { seed } = this.trainer.options, { batchSize, shuffle, fastDevRun } = this.options;
+    const tried = (data: Dataset) => fastDevRun ? new DataLoader(data, { batchSize }).batches(0).next().value! : data;
+    this.#loader = new DataLoader(tried(dataset), { batchSize, shuffle, seed });
     this.#validation = validation && tried(validation);
     this.dataset = dataset;
     this.validation = validation;
@@ -285,6 +273,12 @@ export class Training {
     }
     if (restoreBest && epoch && !this.#bestParameters) {
       throw new TypeError("Cannot train: with a state, restoreBest needs the bestParameters that belong to it");
+    }
+    if (this.#state.restored && !this.finished) {
+      throw new RangeError(
+        `Cannot train: state is that of a training which ended with the best parameters restored; to go on after epoch ` +
+          `${epoch}, use a state or checkpoint that onEpoch was given`,
+      );
     }
   }
 
@@ -354,7 +348,7 @@ export class Training {
 
   /**
    * Trains to the last epoch, or to where early stopping ends it; with `restoreBest`, the model then has the parameters
-   * of the best epoch. To go on later with more epochs, go on from a state (or checkpoint) of `onEpoch`, before that.
+   * of the best epoch. To go on later with more epochs, use a state (or checkpoint) that `onEpoch` was given, before that.
    *
    * @returns One record per epoch, those before a resumption included.
    * @throws {RangeError} If the loss is not a finite number any more.
@@ -381,8 +375,11 @@ export class Training {
       if (this.options.restoreBest && this.best === record) this.#bestParameters = await this.model.stateDict();
       await onEpoch?.({ ...record, seconds: (performance.now() - start) / 1000 }, this);
     }
-    const { epoch, history } = this.#state;
-    if (this.#bestParameters && this.best!.epoch < epoch) await this.model.loadStateDict(this.#bestParameters);
+    const { epoch, history, restored } = this.#state;
+    if (this.#bestParameters && this.best!.epoch < epoch && !restored) {
+      await this.model.loadStateDict(this.#bestParameters);
+      this.#state = { ...this.#state, restored: true };
+    }
     return history;
   }
 

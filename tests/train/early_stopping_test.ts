@@ -71,6 +71,19 @@ Deno.test("the parameters of the best epoch are restored, by loss or accuracy, w
   }
 });
 
+Deno.test("nothing goes on from where the best parameters were restored", async () => {
+  using model = await createModel(CONFIG, { seed: 2 });
+  const options = { ...OPTIONS, epochs: 60, restoreBest: true }, training = new Training(model, DATA, options);
+  const history = await training.run(), { state, bestParameters } = training;
+  const again = new Training(model, DATA, { ...options, state, bestParameters });
+  assert.deepEqual(await again.run(), history, "there is nothing left to do");
+  assert.deepEqual(await model.stateDict(), bestParameters);
+  assert.throws(() => new Training(model, DATA, { ...options, epochs: 61, state, bestParameters }), {
+    name: "RangeError",
+    message: /ended with the best parameters restored; to go on after epoch 60, use a state/,
+  });
+});
+
 Deno.test("with restoreBest false the model keeps its last parameters", async () => {
   using model = await createModel(CONFIG, { seed: 2 });
   const training = new Training(model, DATA, { ...OPTIONS, earlyStopping: { patience: 4 }, restoreBest: false });

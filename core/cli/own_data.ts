@@ -9,9 +9,9 @@ import { everyNth, kFold, randomIndices, stratifiedSplit, walkForward } from "..
 import { balancedWeights } from "../data/weights.ts";
 import { type ForecastDataset, ForecastPipeline, type RowRange } from "../data/windows.ts";
 import type { NamedArray } from "../model/model.ts";
+import { describeForecasts, describePredictions } from "../report/describe.ts";
 import { classificationMetrics, regressionMetrics, type TaskMetrics } from "../train/metrics.ts";
 import type { DataJob } from "./data_options.ts";
-import { forecastExamples, regressionExamples, sequenceExamples } from "./examples.ts";
 import { inputsOf } from "./inputs.ts";
 import type { JobData, OwnData } from "./job_data.ts";
 import { type Arguments, type Job, UsageError } from "./options.ts";
@@ -181,13 +181,8 @@ function sequenceData(pipeline: Pipeline, { train, validation, test }: Division,
       preprocessing: pipeline,
       test: held,
       metrics: (outputs) => sequenceMetrics(pipeline, held!, outputs),
-      pictures: async (model, outputs) => {
-        if (!held || !outputs) return {};
-        return {
-          ...pipeline.task === "regression" && { regressions: regressionExamples(pipeline, held, outputs) },
-          attention: await sequenceExamples(pipeline, model, held, test!, outputs),
-        };
-      },
+      pictures: async (model, probabilities) =>
+        test && held ? await describePredictions(model, pipeline, test, { data: held, probabilities }) : {},
     },
   };
 }
@@ -332,8 +327,8 @@ function forecastData(
       preprocessing: pipeline,
       test: tested,
       metrics: (outputs) => forecastMetrics(pipeline, held!, outputs),
-      pictures: (_, outputs) =>
-        Promise.resolve(held && outputs ? { forecasts: forecastExamples(pipeline, table, held, outputs) } : {}),
+      pictures: async (model, probabilities) =>
+        test && held ? await describeForecasts(model, pipeline, table, test, { data: held, probabilities }) : {},
     },
   };
 }

@@ -70,7 +70,9 @@ export class Pictures implements Disposable {
     const { history } = training.state;
     if (this.#args.plot) {
       const color = Deno.stdout.isTerminal() && !Deno.noColor;
-      for (const line of plotHistory(history, { columns: columns(), color }).split("\n")) {
+      for (
+        const line of plotHistory(history, { columns: columns(), color, validationName: data.watchedName }).split("\n")
+      ) {
         this.#terminal.line(line);
       }
     }
@@ -80,6 +82,7 @@ export class Pictures implements Disposable {
       subtitle: data.description[0],
       settings: settings(job, data, training, model),
       history,
+      validationName: data.watchedName,
       bestEpoch: training.best?.epoch,
       metrics: scores?.metrics,
       ...await data.own?.pictures(model, scores?.outputs),

@@ -77,7 +77,9 @@ export function curvesOf(history: readonly EpochRecord[]): Curve[] {
 
 /** The section of a page. */
 export function trainingSection(report: RunReport): Content {
-  const { history } = report, best = bestOf(report), x = history.map(({ epoch }) => epoch);
+  const { history, validationName = "validation" } = report,
+    best = bestOf(report),
+    x = history.map(({ epoch }) => epoch);
   if (!history.length) return undefined;
   const validated = history.some(({ testLoss }) => testLoss !== undefined);
   return [
@@ -88,26 +90,36 @@ export function trainingSection(report: RunReport): Content {
       `${history.length === 1 ? "One epoch" : `${history.length} epochs`}. `,
       best &&
         `The best is epoch ${best.epoch}, by ${
-          best !== leastLoss(history) ? "the run’s own choice" : validated ? "validation loss" : "training loss"
+          best !== leastLoss(history) ? "the run’s own choice" : validated ? `${validationName} loss` : "training loss"
         }. `,
       "Training values are those of the batches as they came, with dropout on; point at a curve to read it.",
     ),
     el(
       "div",
       { class: "grid" },
-      curvesOf(history).map((curve) => figureOf(curve, x, best)),
+      curvesOf(history).map((curve) => figureOf(curve, x, validationName, best)),
     ),
-    table(history, best),
+    table(history, validationName, best),
   ];
 }
 
-function figureOf({ name, train, validation, log }: Curve, x: readonly number[], best?: EpochRecord): Content {
-  const title = name[0]!.toUpperCase() + name.slice(1), at = best ? x.indexOf(best.epoch) : -1;
+/** A name at the beginning of a line. */
+export function capital(name: string): string {
+  return name.charAt(0).toUpperCase() + name.slice(1);
+}
+
+function figureOf(
+  { name, train, validation, log }: Curve,
+  x: readonly number[],
+  other: string,
+  best?: EpochRecord,
+): Content {
+  const title = capital(name), at = best ? x.indexOf(best.epoch) : -1;
   const main = validation.length ? validation : train, last = main.at(-1), y = main[at];
   const format = name === "accuracy" ? percent : short, both = name === "loss" || name === "accuracy";
   const lines = [
     { name: both ? "training" : name, style: "a", values: train },
-    ...validation.length ? [{ name: "validation", style: "b", values: validation }] : [],
+    ...validation.length ? [{ name: other, style: "b", values: validation }] : [],
   ];
   const description = `${title} over ${x.length} epochs: ` +
     lines.map(({ name, values }) => `${name} from ${format(values[0] ?? NaN)} to ${format(values.at(-1) ?? NaN)}`).join(
@@ -137,15 +149,15 @@ function figureOf({ name, train, validation, log }: Curve, x: readonly number[],
   );
 }
 
-function table(history: readonly EpochRecord[], best?: EpochRecord): Content {
+function table(history: readonly EpochRecord[], other: string, best?: EpochRecord): Content {
   const every = Math.ceil(history.length / ROWS);
   const rows = history.filter((record, i) => i % every === 0 || record === best || i === history.length - 1);
   const right = history.some(({ trainAccuracy, testAccuracy = 0 }) => trainAccuracy > 0 || testAccuracy > 0);
   const columns = ([
     ["training loss", ({ trainLoss }) => short(trainLoss)],
-    ["validation loss", ({ testLoss = NaN }) => short(testLoss)],
+    [`${other} loss`, ({ testLoss = NaN }) => short(testLoss)],
     ["training accuracy", ({ trainAccuracy }) => right ? percent(trainAccuracy) : "–"],
-    ["validation accuracy", ({ testAccuracy = NaN }) => right ? percent(testAccuracy) : "–"],
+    [`${other} accuracy`, ({ testAccuracy = NaN }) => right ? percent(testAccuracy) : "–"],
     ["learning rate", ({ learningRate = NaN }) => short(learningRate)],
     ["gradient norm", ({ gradNorm = NaN }) => short(gradNorm)],
   ] as [string, (record: EpochRecord) => string][]).filter(([, text]) => rows.some((record) => text(record) !== "–"));

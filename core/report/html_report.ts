@@ -1,7 +1,7 @@
 import { VERSION } from "../version.ts";
 import { attentionSection } from "./attention.ts";
 import { classesSection, confusionOf } from "./classes.ts";
-import { bestOf, trainingSection } from "./curves.ts";
+import { bestOf, capital, trainingSection } from "./curves.ts";
 import { forecastsSection, regressionsSection } from "./forecasts.ts";
 import { type Content, el, Markup, render } from "./markup.ts";
 import type { RunReport } from "./run_report.ts";
@@ -84,7 +84,7 @@ export function htmlReport(report: RunReport): string {
 
 /** The figures that a reader looks for first. */
 function tiles(report: RunReport): Content {
-  const { metrics, history, highlights = [] } = report, best = bestOf(report);
+  const { metrics, history, validationName = "validation", highlights = [] } = report, best = bestOf(report);
   const list: (readonly [name: string, value: string, beside?: string])[] = [];
   if (metrics?.kind === "classification") {
     const { accuracy, balancedAccuracy, macroF1, rocAuc, confusion } = metrics;
@@ -110,7 +110,7 @@ function tiles(report: RunReport): Content {
     }
   }
   if (best) {
-    const name = best.testLoss === undefined ? "Training loss" : "Validation loss";
+    const name = best.testLoss === undefined ? "Training loss" : `${capital(validationName)} loss`;
     list.push([name, short(best.testLoss ?? best.trainLoss), `best, epoch ${best.epoch} of ${history.length}`]);
   }
   list.push(...highlights);

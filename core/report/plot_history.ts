@@ -11,6 +11,8 @@ export interface PlotOptions {
   rows?: number;
   /** Whether lines have the colours of a terminal. They differ without, too. Default false. */
   color?: boolean;
+  /** What the data are called that were looked at after every epoch: "test". Default "validation". */
+  validationName?: string;
   /** Whether to draw with ASCII characters instead of braille. Default false. */
   ascii?: boolean;
 }
@@ -44,11 +46,11 @@ const COLOURS = { train: "\x1b[36m", validation: "\x1b[33m", none: "\x1b[39m" };
  * ```
  */
 export function plotHistory(history: readonly EpochRecord[], options: PlotOptions = {}): string {
-  const { columns = 80, rows = 16, color = false, ascii = false } = options;
+  const { columns = 80, rows = 16, color = false, ascii = false, validationName: other = "validation" } = options;
   const best = leastLoss(history);
   if (!best) return "";
   const curves = curvesOf(history).filter(({ name }) => name === "loss" || name === "accuracy");
-  if (columns < LEAST_COLUMNS || rows < LEAST_ROWS) return cutTo(summary(curves), Math.max(1, columns));
+  if (columns < LEAST_COLUMNS || rows < LEAST_ROWS) return cutTo(summary(curves, other), Math.max(1, columns));
   const x = history.map(({ epoch }) => epoch), style = { color, ascii };
   const beside = curves.length > 1 && columns >= BESIDE, above = curves.length > 1 && !beside && rows >= ABOVE;
   const width = beside ? (columns - 3) >> 1 : columns, height = above ? (rows - 2) >> 1 : rows - 1;
@@ -64,18 +66,18 @@ export function plotHistory(history: readonly EpochRecord[], options: PlotOption
   const paint = (text: string, kind: Kind) => color ? `${COLOURS[kind]}${text}${COLOURS.none}` : text;
   const legend = [
     `${paint(validated || x.length === 1 ? dots! : line!, "train")} training`,
-    ...validated ? [`${paint(line!, "validation")} validation`] : [],
-    `best: epoch ${best.epoch}, ${validated ? "validation " : ""}loss ${short(best.testLoss ?? best.trainLoss)}`,
+    ...validated ? [`${paint(line!, "validation")} ${other}`] : [],
+    `best: epoch ${best.epoch}, ${validated ? `${other} ` : ""}loss ${short(best.testLoss ?? best.trainLoss)}`,
   ];
   while (legend.length > 1 && widthOf(legend.join("   ")) > columns) legend.pop();
   const text = [...picture, legend.join("   ")].map((line) => line.trimEnd()).join("\n");
   return ascii ? text.replaceAll("−", "-") : text;
 }
 
-function summary(curves: readonly Curve[]): string {
+function summary(curves: readonly Curve[], other: string): string {
   return curves.map(({ name, train, validation }) => {
     const format = name === "accuracy" ? percent : short, last = validation.at(-1);
-    return `${name} ${format(train.at(-1) ?? NaN)}${last === undefined ? "" : `, validation ${format(last)}`}`;
+    return `${name} ${format(train.at(-1) ?? NaN)}${last === undefined ? "" : `, ${other} ${format(last)}`}`;
   }).join("; ");
 }
 

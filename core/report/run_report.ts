@@ -13,6 +13,8 @@ export interface RunReport {
   readonly settings?: readonly (readonly [name: string, value: string | number])[];
   /** One record per epoch. */
   readonly history: readonly EpochRecord[];
+  /** What the data are called that were looked at after every epoch: "test". Default "validation". */
+  readonly validationName?: string;
   /** The epoch whose weights were kept. Default: the one with the least validation loss, or training loss without it. */
   readonly bestEpoch?: number;
   /** What {@linkcode classificationMetrics} or {@linkcode regressionMetrics} returns. */

@@ -241,6 +241,13 @@ Deno.test("htmlReport() keeps long data small, and says what it leaves out", () 
   ) assert.ok(page.includes(words), words);
 });
 
+Deno.test("htmlReport() calls the data that were looked at by their name", () => {
+  const page = htmlReport({ ...FULL, validationName: "test" });
+  assert.match(page, /<dt>Test loss<\/dt>/);
+  assert.match(page, /by test loss/);
+  assert.doesNotMatch(page, /validation/i);
+});
+
 Deno.test("htmlReport() names as many steps as there is room for", () => {
   const named = (name: string) => {
     const times = Array.from({ length: 20 }, (_, i) => `${name}${i}`);

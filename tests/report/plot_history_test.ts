@@ -102,4 +102,5 @@ Deno.test("plotHistory() shows in one line what has no room for a picture", () =
     "loss 0.5, validation 1.1; accuracy 50.0%, validation 80.0%",
   );
   assert.equal(plotHistory(history, { columns: 12 }), "loss 0.5, v…");
+  assert.equal(plotHistory(history, { columns: 20, validationName: "test" }), "loss 0.5, test 1.1;…");
 });

@@ -706,7 +706,7 @@ function kind(value: unknown): string {
 /**
  * Makes a model: a GRU, additive attention with its final state as the query, dropout, and a linear output.
  *
- * Initial values are PyTorch's: uniform in ±1/√H for the GRU, in ±1/√inputs for the rest.
+ * Initial values are PyTorch's: N(0, 1) for embeddings, uniform in ±1/√H for the GRU, in ±1/√inputs for the rest.
  *
  * @throws {TypeError} If an option is unknown or of the wrong type.
  * @throws {RangeError} If a number is out of range.
@@ -720,6 +720,19 @@ function kind(value: unknown): string {
  * const { logits, attentionWeights } = await model.forward({ x: new Float32Array(4 * 7 * 5), shape: [4, 7, 5] });
  * assert.deepEqual([logits.shape, attentionWeights.shape], [[4, 2], [4, 7]]);
  * assert.deepEqual(model.parameters.at(-1)!.name, "fc.bias");
+ * ```
+ *
+ * @example Tokens
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, predict } from "@grutto/grutto";
+ *
+ * const config = { numEmbeddings: 100, paddingIdx: 0, inputSize: 8, hiddenSize: 10, outputSize: 2 };
+ * using model = await createModel(config);
+ * const tokens = { x: Int32Array.of(5, 17, 99, 4, 0, 0), shape: [2, 3, 1], lengths: Int32Array.of(3, 1) };
+ * const { probabilities } = await predict(model, tokens);
+ * assert.deepEqual(probabilities.shape, [2, 2]);
+ * assert.deepEqual(model.parameters[0]!.shape, [100, 8]); // embedding.weight
  * ```
  */
 export async function createModel(config: ModelConfig, options: ModelOptions = {}): Promise<Model> {

@@ -241,6 +241,19 @@ export class Trainer {
  *
  * @throws {TypeError} If an option is unknown or of the wrong type.
  * @throws {RangeError} If a number is out of range.
+ *
+ * @example Classes that count differently, and two batches for one update
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, createTrainer } from "@grutto/grutto";
+ *
+ * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 3 });
+ * const trainer = createTrainer(model, { loss: "crossEntropy", classWeights: [1, 1, 4] });
+ * const batch = { x: new Float32Array(100), shape: [2, 10, 5] }, classes = Int32Array.of(0, 2);
+ * await trainer.step(batch, classes, { update: false });
+ * await trainer.step(batch, classes, { weights: Float32Array.of(1, 0.5), learningRate: 1e-2 });
+ * assert.equal(trainer.steps, 1);
+ * ```
  */
 export function createTrainer(model: Model, options: TrainerOptions = {}): Trainer {
   return new Trainer(model, options);

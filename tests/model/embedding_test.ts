@@ -63,6 +63,22 @@ for (const { name: device, options, ignore } of [DEVICES[0]!, WEBGPU]) {
     assertIdentical(after.slice(12, 15), new Float32Array(3), "padding row");
   });
 
+  Deno.test(`training on tokens gives the same bits however often it is repeated: ${device}`, { ignore }, async () => {
+    const config = { ...CONFIG, inputSize: 37, numEmbeddings: 20 };
+    const { sequences: { x, shape, lengths }, targets } = randomBatch(new Random(8, "data"), config, {
+      B: 30,
+      T: 12,
+      loss: "bce",
+      lengths: true,
+    });
+    const run = async () => {
+      using model = await createModel(config, { ...options, seed: 2 });
+      const history = await train(model, { x, shape, lengths, targets }, { epochs: 3, batchSize: 8 });
+      return [history, await model.stateDict()];
+    };
+    assert.deepEqual(await run(), await run());
+  });
+
   Deno.test(`tokens that are not in the vocabulary are refused with their place: ${device}`, { ignore }, async () => {
     using model = await createModel(CONFIG, options);
     const trainer = createTrainer(model);

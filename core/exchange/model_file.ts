@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type Preprocessing, restorePreprocessing } from "../data/preprocessing.ts";
 import { type ModelConfig, resolveConfig } from "../model/config.ts";
 import type { LossName } from "../model/head.ts";
 import { createModel, LOSSES, type Model, type ModelOptions } from "../model/model.ts";
@@ -90,7 +91,7 @@ function parseOwn(text: string): Omit<ModelFile, "parameters"> {
   return {
     config: resolveConfig(config as ModelConfig),
     ...loss !== undefined && { loss: loss as LossName },
-    ...preprocessing !== undefined && { preprocessing },
+    ...preprocessing !== undefined && preprocessing !== null && { preprocessing },
   };
 }
 
@@ -166,7 +167,8 @@ export function describeModel({ config, parameters, loss, preprocessing }: Model
       ].join(", ")
     }`,
     `bidirectional ${bidirectional}, bias ${bias}, dropout ${dropout}, between layers ${layerDropout}`,
-    `loss ${loss ?? "not known"}, preprocessing ${preprocessing ? "included" : "none"}`,
+    `loss ${loss ?? "not known"}`,
+    ...describePreprocessing(preprocessing),
     `${plural(size, "number")} in ${plural(tensors.length, "tensor")}:`,
     ...tensors.map(([name, { shape, data }]) => {
       let least = Infinity, greatest = -Infinity;
@@ -178,4 +180,19 @@ export function describeModel({ config, parameters, loss, preprocessing }: Model
       return `  ${name.padEnd(width)}  ${of}  ${least.toPrecision(4)} to ${greatest.toPrecision(4)}`;
     }),
   ];
+}
+
+/** What comes before and after the model, in a line or two. */
+function describePreprocessing(json: unknown): string[] {
+  if (json === undefined || json === null) return ["preprocessing none"];
+  let preprocessing: Preprocessing;
+  try {
+    preprocessing = restorePreprocessing(json);
+  } catch (error) {
+    return [`preprocessing of another kind: ${(error as Error).message}`];
+  }
+  const { task, labels, inputSize, numEmbeddings } = preprocessing;
+  const inputs = numEmbeddings ? `text, ${numEmbeddings} tokens` : `${inputSize} numbers per step`;
+  const some = labels.slice(0, 20).map(quoted).join(", ");
+  return [`preprocessing of ${inputs}`, `${task}: ${some}${labels.length > 20 ? `, … (${labels.length})` : ""}`];
 }

@@ -44,6 +44,22 @@ export class Graph {
     return outputs[0]!;
   }
 
+  /** Adds a conversion to another type. */
+  cast(x: string, type: ElementType, name?: string): string {
+    return this.op("Cast", [x], { to: TYPES[type] }, name === undefined ? undefined : [name]);
+  }
+
+  /** Adds a cut along an axis: from one index up to, but without, another, negative ones from the end. */
+  slice(x: string, axis: number, from: number, to: number | string): string {
+    const end = typeof to === "string" ? to : this.constant([to]);
+    return this.op("Slice", [x, this.constant([from]), end, this.constant([axis])]);
+  }
+
+  /** A graph for an attribute of an operator. */
+  within(name: string): Graph {
+    return new Graph(`${this.#name}/${name}`);
+  }
+
   /** Adds numbers, and returns their name; a list is of int64. */
   constant(
     data: Float32Array | Float64Array | Int32Array | readonly number[],
@@ -97,9 +113,4 @@ function attribute(value: Attribute): Field[] {
 function valueInfo(name: string, type: ElementType, dimensions: Dimensions, about: string): Field[] {
   const shape = dimensions.map((n): Field => [1, [typeof n === "string" ? [2, n] : [1, n]]]);
   return [[1, name], [2, [[1, [[1, TYPES[type]], [2, shape]]]]], ...about ? [[3, about] as const] : []];
-}
-
-/** The number of a type, for Cast. */
-export function typeNumber(type: ElementType): number {
-  return TYPES[type];
 }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Pipeline } from "../../core/data/pipeline.ts";
 import { configFromStateDict } from "../../core/exchange/config.ts";
 import {
   describeModel,
@@ -169,5 +170,30 @@ Deno.test("describeModel tells a model's shape and its tensors", () => {
   const lines = describeModel(readModel(read("model.pt")));
   assert.equal(lines[0], "GRU with additive attention: 5 inputs, 1 layer of 10, 2 outputs");
   assert.ok(lines.includes("752 numbers in 9 tensors:"), lines.join("\n"));
+  assert.ok(lines.includes("loss not known") && lines.includes("preprocessing none"));
   assert.equal(lines.at(-1), "  fc.bias                [2]             -0.1322 to 0.2185");
+});
+
+Deno.test("describeModel tells what the preprocessing makes", async () => {
+  const record = (label: string) => ({
+    text: `text of ${label}`,
+    steps: 0,
+    channels: 0,
+    labels: [label],
+    place: label,
+  });
+  const pipeline = Pipeline.fit([record("a"), record('"b"')], { task: "multiclass", tokens: "words" });
+  const { numEmbeddings, outputSize } = pipeline, config = { inputSize: 3, hiddenSize: 2, outputSize, numEmbeddings };
+  const file = { config, parameters: await parametersOf(config), loss: "crossEntropy" } as const;
+  const lines = describeModel({ ...file, preprocessing: pipeline.toJSON() });
+  assert.equal(lines[0], `GRU with additive attention: ${numEmbeddings} tokens, embedding 3, 1 layer of 2, 2 outputs`);
+  assert.deepEqual(lines.slice(2, 5), [
+    "loss crossEntropy",
+    `preprocessing of text, ${numEmbeddings} tokens`,
+    'multiclass: "\\"b\\"", "a"',
+  ]);
+  assert.match(
+    describeModel({ ...file, preprocessing: { kind: "magic" } })[3]!,
+    /^preprocessing of another kind: Cannot/,
+  );
 });

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 // Of the package only the part that runs WebAssembly on one thread: what is checked is what the graph computes.
 import * as ort from "npm:onnxruntime-web@1.30.0/wasm";
 import { Pipeline, type PipelineOptions } from "../../core/data/pipeline.ts";
-import type { SequenceRecord } from "../../core/data/readers/record.ts";
+import type { SequenceRecord, Table } from "../../core/data/readers/record.ts";
+import { type ForecastOptions, ForecastPipeline } from "../../core/data/windows.ts";
 import type { ModelFile } from "../../core/exchange/config.ts";
 import { modelFile } from "../../core/exchange/model_file.ts";
 import { exportOnnx } from "../../core/exchange/onnx.ts";
@@ -11,12 +12,12 @@ import type { LossName } from "../../core/model/head.ts";
 import { createModel, type Model, type NamedArray } from "../../core/model/model.ts";
 import { Random } from "../../core/random.ts";
 import { predict } from "../../core/train/evaluate.ts";
-import { assertClose } from "../close.ts";
+import { assertClose, largest } from "../close.ts";
 import { batchOf, type Case, configOf, fixtures, named } from "../golden.ts";
 
 ort.env.wasm.numThreads = 1;
 
-type Feeds = Record<string, { data: Float32Array | Int32Array; shape: readonly number[] }>;
+type Feeds = Record<string, { data: Float32Array | Float64Array | Int32Array; shape: readonly number[] }>;
 
 /** The outputs of an exported model. */
 async function run(
@@ -28,7 +29,11 @@ async function run(
     const outputs = await session.run(Object.fromEntries(
       Object.entries(feeds).map(([name, { data, shape }]) => [
         name,
-        data instanceof Int32Array ? new ort.Tensor("int32", data, shape) : new ort.Tensor("float32", data, shape),
+        data instanceof Int32Array
+          ? new ort.Tensor("int32", data, shape)
+          : data instanceof Float64Array
+          ? new ort.Tensor("float64", data, shape)
+          : new ort.Tensor("float32", data, shape),
       ]),
     ));
     return Object.fromEntries(session.outputNames.map((name) => {
@@ -147,6 +152,51 @@ for (const [name, [missing, options]] of Object.entries(PIPELINES)) {
   });
 }
 
+/** Prices and the weather, some of it missing. */
+function tableOf(missing: boolean): Table {
+  const random = new Random(4, "data"), rows = 30;
+  let price = 1e5;
+  const prices = Float64Array.from({ length: rows }, () => price *= 1 + 0.01 * random.normal());
+  const weather = Float64Array.from({ length: rows }, () => missing && random.below(4) === 0 ? NaN : random.normal());
+  return { name: "table", columns: ["weather", "a", "b"], values: [weather, prices, prices.map(Math.sqrt)], rows };
+}
+
+const FORECASTS: Record<string, [missing: boolean, options: Omit<ForecastOptions, "window">]> = {
+  "as they are": [false, { targetColumns: ["a"], standardize: false }],
+  "standardised, centred": [false, { targetColumns: ["a"], center: true, horizon: 3 }],
+  "differences": [false, { targetColumns: ["a", "b"], transform: "difference", horizon: 2 }],
+  "returns, of a target that does not go in": [
+    true,
+    { targetColumns: ["b"], featureColumns: ["weather", "a"], transform: "logDifference", missing: "last", horizon: 2 },
+  ],
+  "other features first, gaps filled": [
+    true,
+    { targetColumns: ["a", "b"], featureColumns: ["weather", "b", "a"], center: true, missing: "mean" },
+  ],
+};
+
+for (const [name, [missing, options]] of Object.entries(FORECASTS)) {
+  Deno.test(`an ONNX model forecasts from raw rows: ${name}`, async () => {
+    const table = tableOf(missing), pipeline = ForecastPipeline.fit(table, { ...options, window: 5 });
+    const { inputSize, outputSize, loss } = pipeline;
+    using model = await createModel({ inputSize, hiddenSize: 4, outputSize }, { seed: 5 });
+    const inputs = pipeline.inputs(table), { probabilities } = await predict(model, inputs, { loss });
+    const expected = pipeline.decode(probabilities.data, inputs);
+    const columns = [...new Set([...options.targetColumns, ...options.featureColumns ?? []])];
+    const at = columns.map((column) => table.columns.indexOf(column)), T = pipeline.reach + 4;
+    const x = Float64Array.from({ length: T * columns.length }, (_, i) => {
+      return table.values[at[i % columns.length]!]![table.rows - T + Math.floor(i / columns.length)]!;
+    });
+    const bytes = exportOnnx(await modelFile(model, { loss, preprocessing: pipeline.toJSON() }));
+    const outputs = await run(bytes, { x: { data: x, shape: [1, T, columns.length] } });
+    assert.equal(outputs.values!.dims[1], expected.length);
+    // Prices are about 1e5, which single precision holds to 0.004.
+    assertClose(outputs.values!.data, expected, 1e-5 + 1e-7 * largest(expected), "values");
+    const { attentionWeights } = await model.forward(inputs);
+    assertClose(outputs.attention_weights!.data, attentionWeights.data, 1e-5, "attention weights");
+  });
+}
+
 Deno.test("exportOnnx refuses what does not fit the model", async () => {
   const records = recordsOf(false), preprocessing = Pipeline.fit(records, { task: "multiclass" }).toJSON();
   const export_ = async (config: ModelConfig, options: { loss?: LossName; preprocessing?: unknown } = {}) => {
@@ -156,7 +206,7 @@ Deno.test("exportOnnx refuses what does not fit the model", async () => {
   const config = { inputSize: 3, hiddenSize: 2, outputSize: 3 };
   await assert.rejects(() => export_(config, { preprocessing }), {
     name: "RangeError",
-    message: "Cannot export model: its preprocessing makes 2 numbers per step, expected 3",
+    message: "Cannot export model: its preprocessing is for inputSize 2, the model has 3",
   });
   await assert.rejects(() => export_(config, { preprocessing: { kind: "sequences" } }), TypeError);
   using model = await createModel(config);

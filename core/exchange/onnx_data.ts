@@ -1,0 +1,161 @@
+/**
+ * What stands between data and a model, as operators: from raw numbers to the model's inputs, and from its logits back to
+ * the data's units.
+ *
+ * @module
+ */
+
+import type { NumberInputs } from "../data/numbers.ts";
+import { type PreprocessingState, restorePreprocessing } from "../data/preprocessing.ts";
+import type { MissingPolicy, ScalingState } from "../data/scaling.ts";
+import type { ForecastState } from "../data/windows.ts";
+import type { FullConfig } from "../model/config.ts";
+import type { Graph } from "./onnx_graph.ts";
+
+/** What a graph makes of its input. */
+export interface GraphInputs {
+  /** Of the model: (batch, time, I), float32; or tokens (batch, time), int32. */
+  readonly x: string;
+  /** Steps of the model; tensors and axes of as many. */
+  readonly steps: string;
+  /** How many of the data's steps make one of the model's; 0: all sequences have one length. */
+  readonly patch: number;
+  /** Adds the output of values in the data's units (batch, O), made of "logits". */
+  readonly values: () => void;
+}
+
+/**
+ * Adds the graph's input, and what its preprocessing does.
+ *
+ * @throws {TypeError | RangeError} If the preprocessing is none, or not that of such a model.
+ */
+export function graphInputs(graph: Graph, config: FullConfig, preprocessing: unknown): GraphInputs {
+  const { numEmbeddings, inputSize, outputSize } = config;
+  const plain = { steps: "time", patch: 1, values: () => unscale(graph, null) };
+  const given = preprocessing === undefined || preprocessing === null ? undefined : restorePreprocessing(preprocessing);
+  if (given) {
+    const makes = { inputSize: given.inputSize, numEmbeddings: given.numEmbeddings, outputSize: given.outputSize };
+    for (const [name, value] of Object.entries(makes)) {
+      // How wide an embedding is, the model decides.
+      if (name === "inputSize" && numEmbeddings && given.numEmbeddings) continue;
+      const expected = config[name as keyof typeof makes];
+      if (value === expected) continue;
+      throw new RangeError(`Cannot export model: its preprocessing is for ${name} ${value}, the model has ${expected}`);
+    }
+  }
+  const state: PreprocessingState | undefined = given?.toJSON();
+  if (state?.kind === "forecast") return forecastInputs(graph, state, outputSize);
+  const values = () => unscale(graph, state?.labels.scaling ?? null);
+  if (numEmbeddings) {
+    return { ...plain, x: graph.input("tokens", "int32", ["batch", "time"], "tokens of each sequence"), values };
+  }
+  if (state?.inputs.kind !== "numbers") {
+    return { ...plain, x: graph.input("x", "float32", ["batch", "time", inputSize], "sequences"), values };
+  }
+  const { channels, patch, maxLength, names } = state.inputs;
+  const about = `raw sequences${names ? ` of ${names.join(", ")}` : ""}; NaN: missing`;
+  const x = graph.input("x", "float32", ["batch", "time", channels], about);
+  const steps = patch > 1 || maxLength !== null ? "steps" : "time";
+  return { x: numbers(graph, x, state.inputs), steps, patch, values };
+}
+
+/** What the pipeline does to sequences of numbers (batch, time, channels). */
+function numbers(
+  graph: Graph,
+  x: string,
+  { channels, patch, maxLength, missing, means, scaling }: NumberInputs,
+): string {
+  x = fill(graph, x, missing, Float32Array.from(means ?? new Float32Array(channels)));
+  if (patch > 1) {
+    const time = graph.op("Shape", [x], { start: 1, end: 2 }), width = graph.constant([patch]);
+    x = graph.slice(x, 1, 0, graph.op("Mul", [graph.op("Div", [time, width]), width]));
+    x = graph.op("Reshape", [x, graph.constant([0, -1, channels * patch])]);
+  }
+  if (maxLength !== null) x = graph.slice(x, 1, 0, maxLength);
+  return scaling ? graph.cast(scale(graph, graph.cast(x, "float64"), scaling), "float32") : x;
+}
+
+/** Numbers less the mean, divided by the deviation, in double precision as in the pipeline: the mean may be far from 0. */
+function scale(graph: Graph, x: string, { mean, scale }: ScalingState): string {
+  const shifted = graph.op("Sub", [x, graph.constant(Float64Array.from(mean))]);
+  return graph.op("Div", [shifted, graph.constant(Float64Array.from(scale))]);
+}
+
+/** The opposite. */
+function unscaled(graph: Graph, x: string, { mean, scale }: ScalingState): string {
+  const scaled = graph.op("Mul", [x, graph.constant(Float64Array.from(scale))]);
+  return graph.op("Add", [scaled, graph.constant(Float64Array.from(mean))]);
+}
+
+function unscale(graph: Graph, scaling: ScalingState | null): void {
+  const exact = graph.cast("logits", "float64");
+  graph.cast(scaling ? unscaled(graph, exact, scaling) : exact, "float32", "values");
+}
+
+/** Missing values replaced (batch, time, columns); the means are of the same type. */
+function fill(graph: Graph, x: string, missing: MissingPolicy, means: Float32Array | Float64Array): string {
+  if (missing === "zero" || missing === "mean") {
+    const substitute = missing === "mean" ? means : means.map(() => 0);
+    return graph.op("Where", [graph.op("IsNaN", [x]), graph.constant(substitute), x]);
+  }
+  if (missing !== "last") return x;
+  // Step by step: the last value, or the mean before the first.
+  const type = means instanceof Float64Array ? "float64" : "float32", row = ["batch", means.length];
+  const body = graph.within("fill"), before = body.input("before", type, row), now = body.input("now", type, row);
+  const filled = body.op("Where", [body.op("IsNaN", [now]), before, now]);
+  for (const name of ["after", "filled"]) {
+    body.op("Identity", [filled], {}, [name]);
+    body.output(name, type, row);
+  }
+  const batch = graph.op("Shape", [x], { start: 0, end: 1 });
+  const shape = graph.op("Concat", [batch, graph.constant([1])], { axis: 0 });
+  const first = graph.op("Expand", [graph.constant(means), shape]), all = "filled_values";
+  graph.op("Scan", [first, x], { body, num_scan_inputs: 1, scan_input_axes: [1], scan_output_axes: [1] }, [
+    "last_values",
+    all,
+  ]);
+  return all;
+}
+
+/** Raw rows of the targets and of the other columns (batch, time, columns), in double precision; the last are taken. */
+function forecastInputs(
+  graph: Graph,
+  { targetColumns, featureColumns, window, horizon, transform, center, missing, means, scaling }: ForecastState,
+  outputSize: number,
+): GraphInputs {
+  const columns = [...new Set([...targetColumns, ...featureColumns])], k = targetColumns.length;
+  const lag = transform === "none" ? 0 : 1, END = 2 ** 31;
+  const about = `raw rows of ${columns.join(", ")}: ${window + lag} or more; NaN: missing`;
+  const given = graph.input("x", "float64", ["batch", "time", columns.length], about);
+  const filled = fill(graph, given, missing, Float64Array.from(means ?? new Float64Array(columns.length)));
+  const rows = graph.slice(filled, 1, -window - lag, END);
+  let x = rows;
+  if (lag) {
+    const targets = graph.slice(rows, 2, 0, k),
+      level = transform === "logDifference" ? graph.op("Log", [targets]) : targets;
+    const changes = graph.op("Sub", [graph.slice(level, 1, 1, END), graph.slice(level, 1, 0, -1)]);
+    const others = graph.slice(graph.slice(rows, 1, 1, END), 2, k, END);
+    x = columns.length > k ? graph.op("Concat", [changes, others], { axis: 2 }) : changes;
+  }
+  x = graph.cast(scaling ? scale(graph, x, scaling) : x, "float32");
+  const last = graph.slice(x, 1, -1, END);
+  if (center) {
+    const isTarget = Float32Array.from(columns, (_, c) => c < k ? 1 : 0);
+    x = graph.op("Sub", [x, graph.op("Mul", [last, graph.constant(isTarget)])]);
+  }
+  x = graph.op("Gather", [x, graph.constant(featureColumns.map((name) => columns.indexOf(name)))], { axis: 2 });
+
+  const values = () => {
+    const shaped = graph.op("Reshape", ["logits", graph.constant([0, horizon, k])]);
+    let y = graph.cast(shaped, "float64");
+    const target = (x: string) => graph.slice(x, 2, 0, k);
+    if (center) y = graph.op("Add", [y, graph.cast(target(last), "float64")]);
+    if (scaling) y = unscaled(graph, y, { mean: scaling.mean.slice(0, k), scale: scaling.scale.slice(0, k) });
+    if (lag) {
+      const sum = graph.op("CumSum", [y, graph.constant([1], [])]), level = target(graph.slice(rows, 1, -1, END));
+      y = transform === "difference" ? graph.op("Add", [level, sum]) : graph.op("Mul", [level, graph.op("Exp", [sum])]);
+    }
+    graph.cast(graph.op("Reshape", [y, graph.constant([0, outputSize])]), "float32", "values");
+  };
+  return { x, steps: "steps", patch: 0, values };
+}

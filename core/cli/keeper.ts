@@ -1,4 +1,4 @@
-import { formatCheckpoint } from "../train/checkpoint.ts";
+import { formatSnapshot, type Snapshot, takeSnapshot } from "../train/checkpoint.ts";
 import { FileLock, removeLeftovers, writeDurably } from "../train/durable.ts";
 import type { EpochReport, Training } from "../train/train.ts";
 import { checkpointTarget, folderOf, mayWrite, reason, type Target } from "./files.ts";
@@ -38,9 +38,9 @@ export class Keeper implements Disposable {
   #lock: FileLock | undefined;
   /** Whether what stands there is this run's, or of the run that it goes on with. */
   #owns = false;
-  /** What is to be written: the text of the best and of the last checkpoint, with the number of steps. */
-  #best: string | undefined;
-  #last: Waiting | undefined;
+  /** What is to be written. */
+  #best: Snapshot | undefined;
+  #last: Snapshot | undefined;
   #written = -Infinity;
   #timer: ReturnType<typeof setInterval> | undefined;
 
@@ -108,19 +108,16 @@ export class Keeper implements Disposable {
     const every = this.#every, isBest = training.best!.epoch === epoch;
     const due = training.finished || every === undefined || "epochs" in every && epoch % every.epochs === 0;
     if (!due && !isBest) return;
-    const text = await this.#format(last, training);
-    if (text === undefined) return;
-    if (isBest) this.#best = text;
-    if (due) this.#last = { text, step: training.trainer.steps, epoch };
+    const snapshot = await this.#snapshot(training);
+    if (isBest) this.#best = snapshot;
+    if (due) this.#last = snapshot;
     const pauses = every === undefined && !training.finished && performance.now() - this.#written < PAUSE;
     if (due && !pauses) await this.flush();
   }
 
   /** Writes a checkpoint of the training as it stands. Returns whether it could. */
   async save(path: string, training: Training): Promise<boolean> {
-    const text = await this.#format(path, training);
-    if (text === undefined) return false;
-    this.#last = { text, step: training.trainer.steps, epoch: training.state.epoch };
+    this.#last = await this.#snapshot(training);
     await this.flush();
     return this.kept.has(path);
   }
@@ -130,24 +127,30 @@ export class Keeper implements Disposable {
     const { target } = this, best = this.#best, last = this.#last;
     if (!target || !last) return;
     this.#written = performance.now();
-    if (best !== undefined && await this.#write(target.best, best)) this.#best = undefined;
-    if (!await this.#write(target.last, last.text)) return;
+    // An epoch that is the best so far is both, and is put into words once.
+    let words: { of: Snapshot; text: string } | undefined;
+    const text = async (of: Snapshot) =>
+      (words = words?.of === of ? words : { of, text: await formatSnapshot(of) }).text;
+    if (best && await this.#write(target.best, () => text(best))) this.#best = undefined;
+    if (!await this.#write(target.last, () => text(last))) return;
     this.#last = undefined;
-    this.keptEpoch = last.epoch;
-    if (this.#keep) await this.#attempt("checkpoint", target.step(last.step), () => this.#number(target, last));
+    this.keptEpoch = last.generator.epoch;
+    if (!this.#keep) return;
+    const numbered = target.step(last.generator.step);
+    await this.#attempt("checkpoint", numbered, async () => {
+      await writeDurably(numbered, await text(last));
+      for (const path of (await this.#steps()).slice(this.#keep)) await Deno.remove(path);
+    });
   }
 
-  async #format(path: string, training: Training): Promise<string | undefined> {
+  async #snapshot(training: Training): Promise<Snapshot> {
     const preprocessing = this.#preprocessing?.toJSON() as Record<string, unknown> | undefined;
-    try {
-      return await formatCheckpoint({ model: training.model, training, preprocessing, job: { ...this.#job } });
-    } catch (error) {
-      await this.#fail("checkpoint", path, error);
-    }
+    return await takeSnapshot({ model: training.model, training, preprocessing, job: { ...this.#job } });
   }
 
-  async #write(path: string, text: string): Promise<boolean> {
+  async #write(path: string, format: () => Promise<string>): Promise<boolean> {
     const done = await this.#attempt("checkpoint", path, async () => {
+      const text = await format();
       try {
         await this.#own();
         await writeDurably(path, text);
@@ -215,12 +218,6 @@ export class Keeper implements Disposable {
     return steps.sort((a, b) => b - a).map((step) => this.target!.step(step));
   }
 
-  /** Writes a numbered checkpoint, and removes the oldest beyond --keep. */
-  async #number(target: Target, { text, step }: Waiting): Promise<void> {
-    await writeDurably(target.step(step), text);
-    for (const path of (await this.#steps()).slice(this.#keep)) await Deno.remove(path);
-  }
-
   async #attempt(what: string, path: string, write: () => Promise<unknown>): Promise<boolean> {
     try {
       await write();
@@ -249,13 +246,6 @@ export class Keeper implements Disposable {
     this.#log?.file.close();
     this.#lock?.[Symbol.dispose]();
   }
-}
-
-/** A checkpoint that is to be written as the last. */
-interface Waiting {
-  readonly text: string;
-  readonly step: number;
-  readonly epoch: number;
 }
 
 interface Log {

@@ -132,12 +132,25 @@ function storeAll(dict: StateDict): StoredDict {
  * copy.dispose();
  * ```
  */
-export async function formatCheckpoint(
+export async function formatCheckpoint(parts: CheckpointParts): Promise<string> {
+  return await formatSnapshot(await takeSnapshot(parts));
+}
+
+/** What a checkpoint is to hold, copied, for a training that goes on: text takes longer to make. */
+export type Snapshot = Omit<StoredCheckpoint, "parameters" | "bestParameters" | "trainer"> & {
+  readonly parameters: StateDict;
+  readonly bestParameters: StateDict | null;
+  readonly trainer:
+    | Omit<NonNullable<StoredCheckpoint["trainer"]>, "state"> & { readonly state: Record<string, StateDict> }
+    | null;
+};
+
+/** Copies what a checkpoint of this moment holds; its text comes from {@linkcode formatSnapshot}. */
+export async function takeSnapshot(
   { model, training, trainer = training?.trainer, preprocessing, job }: CheckpointParts,
-): Promise<string> {
+): Promise<Snapshot> {
   const trained = trainer && await trainer.state();
-  const bestParameters = training?.bestParameters;
-  const checkpoint: StoredCheckpoint = {
+  return {
     format: FORMAT,
     version: FORMAT_VERSION,
     writtenBy: `grutto ${VERSION}`,
@@ -150,15 +163,9 @@ export async function formatCheckpoint(
       step: trained?.step ?? 0,
       epoch: training?.state.epoch ?? 0,
     },
-    parameters: storeAll(await model.stateDict()),
-    bestParameters: bestParameters ? storeAll(bestParameters) : null,
-    trainer: trained
-      ? {
-        options: trainer.options,
-        step: trained.step,
-        state: Object.fromEntries(Object.entries(trained.slots).map(([name, dict]) => [name, storeAll(dict)])),
-      }
-      : null,
+    parameters: await model.stateDict(),
+    bestParameters: training?.bestParameters ?? null,
+    trainer: trained ? { options: trainer.options, step: trained.step, state: trained.slots } : null,
     training: training
       ? { options: training.options, state: { ...training.state, data: undefined }, best: training.best ?? null }
       : null,
@@ -166,10 +173,31 @@ export async function formatCheckpoint(
     preprocessing: preprocessing ?? null,
     job: job ?? null,
   };
+}
+
+/** The text of a checkpoint: see {@linkcode formatCheckpoint}. */
+export async function formatSnapshot(snapshot: Snapshot): Promise<string> {
+  const { parameters, bestParameters, trainer } = snapshot;
+  const state = (slots: Record<string, StateDict>) =>
+    Object.fromEntries(Object.entries(slots).map(([name, dict]) => [name, storeAll(dict)]));
+  const checkpoint: StoredCheckpoint = {
+    ...snapshot,
+    parameters: storeAll(parameters),
+    bestParameters: bestParameters && storeAll(bestParameters),
+    trainer: trainer && { ...trainer, state: state(trainer.state) },
+  };
   return await inPlace("save checkpoint", async () => {
     const checksum = await digest(canonical(checkpoint));
-    return `${JSON.stringify({ ...checkpoint, checksum }, null, 2)}\n`;
+    return `${readable({ ...checkpoint, checksum })}\n`;
   });
+}
+
+/** JSON with a line for each member of the whole and of its parts; those of parts of parts stand in one. */
+function readable(value: unknown, depth = 0): string {
+  if (depth > 1 || typeof value !== "object" || !value || Array.isArray(value)) return JSON.stringify(value);
+  const indent = "  ".repeat(depth), members = Object.entries(value).filter(([, member]) => member !== undefined);
+  const lines = members.map(([name, member]) => `\n  ${indent}${JSON.stringify(name)}: ${readable(member, depth + 1)}`);
+  return lines.length ? `{${lines.join(",")}\n${indent}}` : "{}";
 }
 
 /** The text that the checksum is of: all but the checksum, without a blank. */

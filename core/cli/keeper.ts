@@ -99,12 +99,12 @@ export class Keeper implements Disposable {
 
   /** Writes what an epoch came to. */
   async epoch(report: EpochReport, training: Training): Promise<void> {
-    if (this.target) await this.#epoch(report, training, this.target);
+    if (this.target) await this.#epoch(report, training);
     const line = new TextEncoder().encode(`${JSON.stringify({ seed: this.#job.seed, ...report })}\n`);
     if (this.#log) await this.#attempt("log", this.#log.path, () => this.#log!.file.write(line));
   }
 
-  async #epoch({ epoch }: EpochReport, training: Training, { last }: Target): Promise<void> {
+  async #epoch({ epoch }: EpochReport, training: Training): Promise<void> {
     const every = this.#every, isBest = training.best!.epoch === epoch;
     const due = training.finished || every === undefined || "epochs" in every && epoch % every.epochs === 0;
     if (!due && !isBest) return;

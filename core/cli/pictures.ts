@@ -78,8 +78,9 @@ export class Pictures implements Disposable {
     }
     if (this.#report === undefined) return;
     const report: RunReport = {
-      title: job.own ? job.own.files.data.join(", ") : "The seed job",
-      subtitle: data.description[0],
+      title: job.own ? job.own.files.data.map(fileName).join(", ") : "The seed job",
+      // The title names the files.
+      subtitle: data.description[0]?.replace(/^.*?: (?=\d)/, ""),
       settings: settings(job, data, training, model),
       history,
       validationName: data.watchedName,
@@ -104,19 +105,43 @@ async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
   for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
 }
 
-/** Names and values for the page's table. */
-function settings(job: Job, { config, loss }: JobData, training: Training, model: Model): [string, string][] {
-  const { batchSize, epochs } = training.options;
-  return [
-    ["device", model.device.description],
-    ["model", words({ ...config, ...job.model })],
-    ["parameters", String(model.parameters.reduce((sum, { length }) => sum + length, 0))],
-    ["loss", loss],
-    ["optimizer", words(training.trainer.options.optimizer)],
-    ["epochs", String(epochs)],
-    ["batch size", String(batchSize)],
-    ["seed", String(job.everything.seed)],
-  ];
+/** Names and values for the page's table: all that may have been chosen, one by one. */
+function settings(job: Job, { config, loss, own }: JobData, training: Training, model: Model): [string, string][] {
+  const { batchSize, epochs } = training.options, { name: optimizer, ...rest } = training.trainer.options.optimizer;
+  const { standardize, missing } = job.own?.preparation ?? {};
+  const rows: Record<string, unknown> = {
+    task: own?.preprocessing.task,
+    trainingData: job.own?.files.data.map(fileName),
+    testData: job.own?.files.testData?.map(fileName),
+    ...own?.preprocessing.task === "forecast" ? { standardize, missing, ...job.own?.forecast } : job.own?.preparation,
+    ...config,
+    ...job.model,
+    parameters: model.parameters.reduce((sum, { length }) => sum + length, 0),
+    loss,
+    optimizer,
+    ...rest,
+    schedule: job.schedule,
+    epochs,
+    batchSize,
+    earlyStopping: job.earlyStopping,
+    seed: job.everything.seed,
+    device: model.device.description,
+  };
+  return Object.entries(rows).filter(([, value]) => value !== undefined && value !== null).map(([name, value]) => [
+    name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`),
+    Array.isArray(value)
+      ? value.join(", ")
+      : typeof value === "object"
+      ? words(value!)
+      : typeof value === "boolean"
+      ? value ? "yes" : "no"
+      : String(value),
+  ]);
+}
+
+/** A file without its folders. */
+function fileName(path: string): string {
+  return path.replace(/^.*[/\\](?=.)/, "");
 }
 
 /** The page's place, if it is wanted and permitted. */

@@ -5,7 +5,7 @@ import { type Axis, extent, linearAxis, logAxis, padded, short, spread, thin } f
 
 /** Width of every picture; pages scale it to their columns, phones to about three quarters. */
 export const WIDTH = 480;
-const HEIGHT = 258, TOP = 46, BOTTOM = 34, RIGHT = 14;
+const HEIGHT = 258, BOTTOM = 34, RIGHT = 14;
 
 /** Where what is drawn begins; what names it stands before. */
 export const LEFT = 54;
@@ -55,7 +55,9 @@ export interface Chart {
 export function lineChart(chart: Chart): Markup {
   const { x, lines, format = short } = chart;
   const xRange = extent(x) ?? [0, 1], yRange = extent(lines.flatMap(({ values }) => values)) ?? [0, 1];
-  const across = [LEFT, WIDTH - RIGHT] as const, up = [HEIGHT - BOTTOM, TOP] as const;
+  // Above stand the legend, or what a pointer reads, and the name of the mark.
+  const top = chart.mark ? 46 : lines.length > 1 ? 36 : 28;
+  const across = [LEFT, WIDTH - RIGHT] as const, up = [HEIGHT - BOTTOM, top] as const;
   const xAxis = chart.namedTicks
     ? { ...linearAxis(xRange, across, 5, true), ticks: [] }
     : linearAxis(xRange, across, 7, true);
@@ -84,14 +86,14 @@ export function lineChart(chart: Chart): Markup {
       }, text)
     ),
     el("text", { x: (across[0] + across[1]) / 2, y: HEIGHT - 3, "text-anchor": "middle" }, chart.xName),
-    chart.mark && mark(xAxis.at(chart.mark.x), chart.mark.text),
+    chart.mark && mark(xAxis.at(chart.mark.x), top, chart.mark.text),
     lines.map(({ style, values }) => el("path", { class: `l ${style}`, d: path(x, values, xAxis, yAxis) })),
     lines.map(({ style, values }) => dots(x, values, style, xAxis, yAxis)),
     chart.rings?.map(({ x, y, style }) =>
       el("circle", { class: `ring ${style}`, cx: xAxis.at(x), cy: yAxis.at(y), r: 4.5 })
     ),
     lines.length > 1 && legend(lines),
-    stops(x.map((value) => xAxis.at(value)), TOP, HEIGHT - BOTTOM, (i) => {
+    stops(x.map((value) => xAxis.at(value)), top, HEIGHT - BOTTOM, (i) => {
       const known = lines.filter(({ values, readTo = Infinity }) => i < readTo && Number.isFinite(values[i]));
       const place = chart.xText?.(i) ?? `${chart.xName} ${short(x[i]!)}`;
       return [place, ...known.map(({ name, style, values }) => [style, `${name} ${format(values[i]!)}`] as const)];
@@ -105,11 +107,11 @@ function roomFor(names: readonly string[]): number {
   return Math.max(2, Math.min(5, Math.floor((WIDTH - LEFT - RIGHT) / (7 * longest + 20))));
 }
 
-function mark(x: number, text: string): Content {
+function mark(x: number, top: number, text: string): Content {
   const anchor = x > WIDTH - 60 ? "end" : x < LEFT + 30 ? "start" : "middle";
   return [
-    el("line", { class: "m", x1: x, x2: x, y1: TOP - 6, y2: HEIGHT - BOTTOM }),
-    el("text", { x: anchor === "end" ? WIDTH - RIGHT : x, y: TOP - 10, "text-anchor": anchor }, text),
+    el("line", { class: "m", x1: x, x2: x, y1: top - 6, y2: HEIGHT - BOTTOM }),
+    el("text", { x: anchor === "end" ? WIDTH - RIGHT : x, y: top - 10, "text-anchor": anchor }, text),
   ];
 }
 

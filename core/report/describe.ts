@@ -81,7 +81,7 @@ export async function describePredictions(
   const example = (i: number, record: SequenceRecord, weights: Float32Array): AttentionExample => {
     const { probabilities } = said[i]!;
     return {
-      title: record.id ?? record.place,
+      title: record.id ?? record.place.replace(/^.*[/\\]/, ""),
       prediction: words(said[i]!),
       truth: words(true_[i]!),
       ...probabilities && { probabilities: labels.map((label, k) => [label, probabilities[k]!] as const) },

@@ -16,7 +16,7 @@ const record = (values: number[], channels: number, labels: string[], line: numb
   steps: values.length / channels,
   channels,
   labels,
-  place: `data.csv, line ${line}`,
+  place: `folder/data.csv, line ${line}`,
 });
 
 const table = (columns: number, rows: readonly number[][]) => ({

@@ -262,6 +262,7 @@ Deno.test(
   async () => {
     const batches: number[] = [];
     using model = await createModel(JOB, { ...gpu, seed: 0 });
+    const before = await model.stateDict();
     const targets = DATA.targets.slice(), onBatch = ({ batch }: { batch: number }) => void batches.push(batch);
     targets[2 * 70] = 1e30; // its square is no float32
     await assert.rejects(
@@ -269,6 +270,12 @@ Deno.test(
       { name: "RangeError", message: /loss is Infinity in epoch 1, batch 3/ },
     );
     assert.deepEqual(batches, [1, 2]);
+    await model.loadStateDict(before);
+    const anomaly = { loss: "mse", epochs: 1, shuffle: false, accumulate: 2, detectAnomaly: true } as const;
+    await assert.rejects(train(model, { ...DATA, targets }, anomaly), {
+      name: "RangeError",
+      message: /in epoch 1, batch 3, the loss is the first that is not finite: Infinity/,
+    });
   },
 );
 

@@ -51,8 +51,8 @@ const STORAGES: ReadonlyMap<string, Dtype> = new Map<string, Dtype>([
 /** Everything that a pickle may name. */
 const ALLOWED: ReadonlySet<string> = new Set([ORDERED_DICT, TENSOR, PARAMETER, ...STORAGES.keys()]);
 
-/** Objects that a pickle may make: more would take much memory for few bytes. */
-const MOST_OBJECTS = 1e6;
+/** Bytes of a pickle, and objects that it may make: more would take much time and memory. A tensor takes some 200 bytes. */
+const MOST_BYTES = 8e6, MOST_OBJECTS = 1e6;
 
 /**
  * The object that a pickle describes.
@@ -60,7 +60,7 @@ const MOST_OBJECTS = 1e6;
  * @param action What cannot be done if it is refused: `Cannot read "model.pt"`.
  * @throws {SyntaxError} If it is cut off or contradicts itself.
  * @throws {TypeError} If it wants anything that is not on the list.
- * @throws {RangeError} If it makes too many objects.
+ * @throws {RangeError} If it is too long or makes too many objects.
  */
 export function unpickle(bytes: Uint8Array, action: string): Value {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -182,6 +182,9 @@ export function unpickle(bytes: Uint8Array, action: string): Value {
     stack.push(Number.isSafeInteger(Number(value)) ? Number(value) : value);
   };
 
+  if (bytes.length > MOST_BYTES) {
+    throw new RangeError(`${action}: its pickle is ${bytes.length} bytes, and at most ${MOST_BYTES} are read`);
+  }
   if (bytes[0] !== 0x80 || bytes[1] !== 2) {
     throw new TypeError(`${action}: it is no pickle of protocol 2, which torch.save writes if it is told nothing else`);
   }

@@ -22,7 +22,7 @@ export interface PtFile {
 const NESTED = ["state_dict", "model_state_dict", "model", "net", "module"];
 
 /** How many times the bytes of the file its tensors may take: views of one storage stand for more than is there. */
-const MOST_SHARING = 16;
+const MOST_SHARING = 4;
 
 /** The entry of the archive that holds the metadata. */
 const METADATA = "extra/grutto.json";

@@ -19,8 +19,8 @@ export interface Safetensors {
 /** The reserved name of the header that is no tensor. */
 const METADATA = "__metadata__";
 
-/** The most bytes of header that the format's own library reads. */
-const MOST_HEADER = 100e6;
+/** The most bytes of header that are parsed: some hundred thousand tensors. */
+const MOST_HEADER = 16e6;
 
 const DTYPES: ReadonlyMap<unknown, Dtype> = new Map<string, Dtype>([
   ["F32", "float32"],
@@ -61,8 +61,9 @@ export function readSafetensors(bytes: Uint8Array, name = "safetensors"): Safete
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset), length = Number(view.getBigUint64(0, true));
   const rest = bytes.length - 8;
-  if (length > Math.min(rest, MOST_HEADER)) {
-    throw new RangeError(`${action}: its header would be ${length} bytes, and ${rest} follow`);
+  if (length > rest) throw new RangeError(`${action}: its header would be ${length} bytes, and ${rest} follow`);
+  if (length > MOST_HEADER) {
+    throw new RangeError(`${action}: its header is ${length} bytes, and at most ${MOST_HEADER} are read`);
   }
   let text: string, header: unknown;
   try {
@@ -72,10 +73,11 @@ export function readSafetensors(bytes: Uint8Array, name = "safetensors"): Safete
     throw new SyntaxError(`${action}: its header is not JSON: ${(error as Error).message}`);
   }
   const entries = Object.entries(record(header, `${action}: its header`)), data = bytes.subarray(8 + length);
-  const metadata: [string, string][] = [], tensors: [string, Entry][] = [];
+  let metadata: [string, string][] = [];
+  const tensors: [string, Entry][] = [];
   for (const [key, value] of entries) {
     const fields = record(value, `${action}: ${quoted(key)}`);
-    if (key === METADATA) metadata.push(...texts(fields, action));
+    if (key === METADATA) metadata = texts(fields, action);
     else tensors.push([key, entry(fields, `${action}: ${quoted(key)}`)]);
   }
   // JSON.parse takes the last of two entries of a name without a word.

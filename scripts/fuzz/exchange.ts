@@ -218,7 +218,7 @@ function verify(bytes: Uint8Array, tensors: StateDict, again: (dict: StateDict) 
     if (shape.reduce((a, b) => a * b, 1) !== data.length) throw new WrongAcceptance(`the shape of ${name}`);
   }
   // As much again for every type of one byte or two, and for views that share a storage.
-  if (size > 64 * bytes.length) throw new WrongAcceptance(`${size} bytes of numbers in a file of ${bytes.length}`);
+  if (size > 16 * bytes.length) throw new WrongAcceptance(`${size} bytes of numbers in a file of ${bytes.length}`);
   if (JSON.stringify(bits(tensors)) !== JSON.stringify(bits(again(tensors)))) throw new WrongAcceptance("other bits");
   try {
     readModel(bytes);

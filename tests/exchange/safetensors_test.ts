@@ -81,6 +81,7 @@ const four = new Uint8Array(4);
 const REFUSED: Record<string, [bytes: Uint8Array, name: string, message: RegExp]> = {
   "nothing": [new Uint8Array(0), "SyntaxError", /cut off/],
   "a header beyond the file": [file("{}").fill(255, 0, 8), "RangeError", /would be \d+ bytes, and 2 follow/],
+  "a header that nobody has": [file(" ".repeat(16e6 + 1)), "RangeError", /16000001 bytes, and at most 16000000/],
   "no JSON": [file("{"), "SyntaxError", /not JSON/],
   "no UTF-8": [file("{}").fill(0xff, 8), "SyntaxError", /not JSON/],
   "a list": [file([]), "TypeError", /must be an object/],
@@ -129,6 +130,11 @@ for (const [what, [bytes, name, message]] of Object.entries(REFUSED)) {
     });
   });
 }
+
+Deno.test("readSafetensors reads as many texts as there are", () => {
+  const texts = Object.fromEntries(Array.from({ length: 200_000 }, (_, i) => [`text ${i}`, ""]));
+  assert.equal(Object.keys(readSafetensors(writeSafetensors({}, texts)).metadata).length, 200_000);
+});
 
 Deno.test("a tensor may be named __proto__: nothing else changes", () => {
   const { tensors } = readSafetensors(file('{"__proto__":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', four));

@@ -18,6 +18,7 @@ const KINDS = {
   wide: { about: "a row is a sequence of 50 steps", columns: 50, quote: "", long: false },
   long: { about: "a row is a step of 5 channels, 100 make a sequence", columns: 5, quote: "", long: true },
   quoted: { about: "as wide, every cell in quotes", columns: 50, quote: '"', long: false },
+  commas: { about: "as quoted, and labels have commas: csv-parse does the work", columns: 50, quote: '"', long: false },
 } as const;
 
 type Kind = keyof typeof KINDS;
@@ -39,7 +40,7 @@ async function generate(path: string, kind: Kind, bytes: number): Promise<void> 
     for (let i = 0; i < 1000; i++, row++) {
       const cells = Array.from({ length: columns }, () => (4 * random.uniform() - 2).toFixed(6));
       if (long) cells.unshift(String(Math.floor(row / 100)), String(row % 100));
-      cells.push(`class${Math.floor(row / 100) % 3}`);
+      cells.push(`class${kind === "commas" ? ", " : ""}${Math.floor(row / 100) % 3}`);
       lines.push(cells.map((cell) => quote + cell + quote).join(","));
     }
     size += await write(`${lines.join("\n")}\n`);

@@ -39,16 +39,16 @@ export class Clock {
   }
 
   /** Takes the next time. */
-  check(cell: string, where: string): void {
+  check(cell: string, where: () => string): void {
     const time = timeIn(cell);
     if (time === undefined) {
       throw malformed(
         this.#file,
-        `${where} must be at a time that is a number or a date as 2026-01-31, got ${show(cell)}`,
+        `${where()} must be at a time that is a number or a date as 2026-01-31, got ${show(cell)}`,
       );
     }
     if (this.#last !== undefined && time < this.#last) {
-      throw malformed(this.#file, `${where}: the time goes back, to ${show(cell)}: steps must be in order`);
+      throw malformed(this.#file, `${where()}: the time goes back, to ${show(cell)}: steps must be in order`);
     }
     this.#last = time;
   }

@@ -213,7 +213,7 @@ class CsvRecords {
   async *long(): AsyncGenerator<SequenceRecord, void> {
     const { features, sequence, time, labels: labelColumns } = this.#layout, { name } = this.#rows;
     const channels = features.length, seen = new Set<string>(), clock = new Clock(name);
-    let values = new Float32Array(), steps = 0, id: string | undefined;
+    let values = new Float32Array(), steps = 0, id: string | undefined, raw: readonly string[] = [];
     let about: { labels?: string[]; weight?: number; place: string } = { place: "" }, missing: string | undefined;
     const record = (): SequenceRecord => ({
       values: values.slice(0, steps * channels),
@@ -235,6 +235,7 @@ class CsvRecords {
         seen.add(key);
         if (seen.size > REMEMBERED) seen.delete(seen.values().next().value!);
         [id, steps, missing] = [key, 0, undefined];
+        raw = labelColumns.map((column) => cells[column]!);
         about = {
           labels: this.#labels(cells),
           weight: this.#weight(cells),
@@ -242,12 +243,15 @@ class CsvRecords {
         };
         clock.reset();
       } else {
-        const labels = this.#labels(cells),
-          changed = labelColumns.findIndex((_, i) => labels?.[i] !== about.labels?.[i]);
-        if (changed >= 0) {
-          const got = `${show(labels?.[changed] ?? "")} after ${show(about.labels?.[changed] ?? "")}`;
-          const where = this.#where(labelColumns[changed]!);
-          throw malformed(name, `${where} must be the same throughout sequence ${show(key)}, got ${got}`);
+        const changed = labelColumns.find((column, i) =>
+          cells[column] !== raw[i] && cells[column]!.trim() !== raw[i]!.trim()
+        );
+        if (changed !== undefined) {
+          const got = `${show(cells[changed]!)} after ${show(raw[labelColumns.indexOf(changed)]!)}`;
+          throw malformed(
+            name,
+            `${this.#where(changed)} must be the same throughout sequence ${show(key)}, got ${got}`,
+          );
         }
         if (this.#weight(cells) !== about.weight) {
           throw malformed(
@@ -256,7 +260,7 @@ class CsvRecords {
           );
         }
       }
-      if (time !== undefined) clock.check(cells[time]!, this.#where(time));
+      if (time !== undefined) clock.check(cells[time]!, () => this.#where(time));
       if ((steps + 1) * channels > values.length) {
         const more = new Float32Array(Math.max(64 * channels, 2 * values.length));
         more.set(values);

@@ -51,7 +51,7 @@ export async function readCsvTable(lines: Lines, options: ReadOptions, limit: nu
     places.push(rows.number);
     for (const column of kept) {
       const cell = cells[column]!, where = () => `line ${rows.number}, ${called(names, column)}`;
-      if (column === time) clock.check(cell, where());
+      if (column === time) clock.check(cell, where);
       if (!count) {
         const isText = column === time || (!asked && numberIn(cell) === undefined);
         if (isText) texts.set(column, []);

@@ -134,7 +134,7 @@ async function* records(lines: Lines, head: Head, needsLabels: boolean): AsyncGe
         }
         values[t * channels + c] = value;
         if (!stamps) continue;
-        clock.check(stamps[t]!, where(t));
+        clock.check(stamps[t]!, () => where(t));
         if (stamps[t] !== times![t]) {
           throw malformed(name, `${where(t)} must have the time stamp of dimension 1, got ${show(stamps[t]!)}`);
         }

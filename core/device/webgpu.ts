@@ -10,7 +10,7 @@ const MAX_WORKGROUPS = 65535;
 const NONE = 0xffffffff;
 
 /** One pass of a shader: which, with whose arguments, how many workgroups for each of how many calls, and how often. */
-interface Dispatch {
+export interface Dispatch {
   readonly file: number;
   readonly entry: string;
   readonly constants?: Record<string, number>;
@@ -22,7 +22,7 @@ interface Dispatch {
 }
 
 /** A plan as the GPU runs it. */
-interface Encoded {
+export interface Encoded {
   /** Arguments of all calls. */
   readonly words: Uint32Array<ArrayBuffer>;
   readonly programs: ReadonlyMap<Program, readonly Dispatch[]>;
@@ -87,7 +87,11 @@ export class WebGpuDevice implements Device {
       ],
     });
     this.#layout = device.createPipelineLayout({ bindGroupLayouts: [this.#bindings] });
-    device.lost.then(({ message }) => this.#fail(`the GPU was lost: ${message}`));
+    // Whatever else went wrong then went wrong because of that.
+    device.lost.then(({ message }) => {
+      this.#failure = undefined;
+      this.#fail(`the GPU was lost: ${message}`);
+    });
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
       const { error } = event as GPUUncapturedErrorEvent;
@@ -262,6 +266,8 @@ export class WebGpuDevice implements Device {
       await buffer.mapAsync(GPUMapMode.READ, 0, 4 * length);
     } catch (error) {
       this.#fail((error as Error).message);
+      // The news that the GPU was lost may come a moment later.
+      await Promise.race([this.#device.lost, new Promise((resolve) => setTimeout(resolve, NEWS))]);
     }
     this.#check();
     if (this.#disposed) throw new TypeError("Cannot read from a device that was disposed");
@@ -281,6 +287,9 @@ export class WebGpuDevice implements Device {
   }
 }
 
+/** Milliseconds to wait for the reason of a failure. */
+const NEWS = 100;
+
 /** Bytes of the buffers to read through, some hundred steps' results; what is larger gets one of its own. */
 const STAGING_BYTES = 4096;
 
@@ -292,7 +301,7 @@ function describe(info: GPUAdapterInfo): string {
 }
 
 /** Every call's arguments, and the dispatches of each program. Scratch tensors stand behind the arena. */
-function encode(plan: Plan, limits: WorkgroupLimits): Encoded {
+export function encode(plan: Plan, limits: WorkgroupLimits): Encoded {
   const scratch = align(plan.arena), programs = new Map<Program, Dispatch[]>();
   const blocks: { readonly start: number; readonly calls: readonly Call[] }[] = [];
   let end = 0;

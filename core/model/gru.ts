@@ -187,7 +187,9 @@ export class GruLayers {
     for (let l = numLayers - 1; l >= 0; l--) {
       const states = this.#states[l]!, dStates = this.#dLayer(l), { x, ldx } = this.#input(l);
       // The initial states' gradients are summed up from 0; the attention or the layer above wrote the other slots.
-      for (const slot of [0, T + 1]) task.call("clear", { dst: this.#slot(dStates, slot), n: groups * ld });
+      for (const slot of [0, T + 1]) {
+        task.call("clear", { dst: from(this.#slot(dStates, slot), 0, groups * ld), n: groups * ld });
+      }
       network.gru[l]!.forEach(({ input, hidden, reverse, biasIh, biasHh }, d) => {
         const gates = this.#gates[l]![d]!, hiddenGates = from(gates, H * GROUP), side = d * H * GROUP;
         task.call("gruBackward", {
@@ -211,10 +213,10 @@ export class GruLayers {
         weightGradient(task, this.#block, hidden, { dy: hiddenGates, ...args });
         const sums = { M: 3 * H, groups: all, lddy: ldg };
         if (biasIh !== null) {
-          task.call("linearBackwardBias", { db: from(gradient, biasIh), dy: gates, rotate: 2 * H, ...sums });
+          task.call("linearBackwardBias", { db: from(gradient, biasIh, 3 * H), dy: gates, rotate: 2 * H, ...sums });
         }
         if (biasHh !== null) {
-          task.call("linearBackwardBias", { db: from(gradient, biasHh), dy: hiddenGates, rotate: 0, ...sums });
+          task.call("linearBackwardBias", { db: from(gradient, biasHh, 3 * H), dy: hiddenGates, rotate: 0, ...sums });
         }
         if (io.dh0) {
           task.call("rowsOut", {

@@ -1,10 +1,16 @@
 /**
  * Training steps on the GPU: milliseconds per step on `wasm`, on `webgpu`, and of PyTorch on CUDA where there is both.
  *
- *     deno task bench:gpu [--size S1,S2,…] [--ms N] [--python PATH] [--json FILE]
+ *     deno task bench:gpu [--size S1,S2,…] [--ms N] [--rounds N] [--python PATH] [--json FILE]
  *
- * The same work as in scripts/bench/main.ts: forward, backward, Adam, in float32; the loss is read back at the end only, as
- * `train()` does. What was not run is said, and why.
+ * The same work as in scripts/bench/main.ts: forward, backward, Adam, in float32; the losses are read back once per
+ * interval, as `train()` does. First, all sides make the same three steps, and must come to the same losses. Then they take
+ * turns, round by round; medians are reported. What was not run is said, and why.
+ *
+ * A machine without a network takes the repository, a Deno binary, and a cache that was filled elsewhere:
+ *
+ *     DENO_DIR=cache deno cache scripts/bench/gpu.ts                                               # where there is one
+ *     DENO_DIR=cache deno run --cached-only -A scripts/bench/gpu.ts --python /opt/torch/bin/python  # where there is none
  *
  * @module
  */
@@ -17,110 +23,157 @@ import { pack } from "./protocol.ts";
 import { describe, fail, markdown, median, numberOption, setting, short } from "./report.ts";
 import { configOf, type Size, SIZES, stepFlops, type Work, workOf } from "./work.ts";
 
-const SIDES = ["wasm", "webgpu", "PyTorch CUDA"] as const;
-
-type Side = typeof SIDES[number];
-
-/** Milliseconds per step, or why there are none. */
-interface Outcome {
-  readonly ms?: number;
-  readonly why?: string;
-  readonly about?: string;
+/** A side that is ready to run. */
+interface Side {
+  /** What it runs on. */
+  readonly about: string;
+  /** Its losses in the first steps. */
+  readonly losses: readonly number[];
+  /** One round: milliseconds per step. */
+  run(): Promise<number>;
+  end(): void | Promise<void>;
 }
 
-/** Rounds that the median is taken of. */
-const ROUNDS = 5;
+/** Steps whose losses are compared, and how closely: relative to the CPU's. */
+const CHECKED = { steps: 3, within: 1e-4 };
 
-/** Steps under way at once, until `ms` milliseconds are over: milliseconds per step. */
-async function stepTime(
+/** Grutto on a device, with as many steps to a round as take `ms` milliseconds. */
+async function openGrutto(
   { size, parameters, x, targets }: Work,
   device: "wasm" | "webgpu",
   ms: number,
-): Promise<Outcome> {
-  const { B, T, I } = size;
-  try {
-    using model = await createModel(configOf(size), { device });
-    await model.loadStateDict(parameters);
-    const trainer = createTrainer(model), sequences = { x, shape: [B, T, I] };
-    const steps = async (count: number) => {
-      const start = performance.now();
-      const ahead = new Ahead(trainer, coreOf(model).stepsAhead, () => {});
-      for (let i = 0; i < count; i++) await ahead.add(await trainer.begin(sequences, targets));
-      await ahead.drain();
-      return performance.now() - start;
-    };
-    await steps(2);
-    let count = 1, spent = await steps(count);
-    while (spent < ms / ROUNDS) {
-      count = Math.ceil(count * Math.min(8, 1.1 * ms / ROUNDS / spent));
-      spent = await steps(count);
+): Promise<Side> {
+  const { B, T, I } = size, model = await createModel(configOf(size), { device });
+  await model.loadStateDict(parameters);
+  const trainer = createTrainer(model), sequences = { x, shape: [B, T, I] }, losses: number[] = [];
+  for (let i = 0; i < CHECKED.steps; i++) losses.push((await trainer.step(sequences, targets)).loss);
+  const steps = async (count: number) => {
+    const ahead = new Ahead(trainer, coreOf(model).stepsAhead, () => {}), start = performance.now();
+    for (let i = 0; i < count; i++) await ahead.add(await trainer.begin(sequences, targets));
+    await ahead.drain();
+    return performance.now() - start;
+  };
+  let count = 1, spent = await steps(count);
+  while (spent < ms) {
+    count = Math.ceil(count * Math.min(8, 1.1 * ms / spent));
+    spent = await steps(count);
+  }
+  const run = async () => {
+    // Whatever fell asleep while the others ran.
+    await steps(Math.min(count, 5));
+    return await steps(count) / count;
+  };
+  return { about: model.device.description, losses, run, end: () => model.dispose() };
+}
+
+/** PyTorch, if there is a Python with it and a CUDA device: a process that answers line by line. */
+async function openPyTorch({ size, parameters, x, targets }: Work, python: string, ms: number): Promise<Side> {
+  const arrays = Object.entries(parameters).map(([name, { shape, data }]) => [name, { shape, data: pack(data) }]);
+  const request = { size, ms, steps: CHECKED.steps, x: pack(x), targets: pack(targets) };
+  const script = new URL("gpu_pytorch.py", import.meta.url).pathname;
+  const child = new Deno.Command(python, { args: [script], stdin: "piped", stdout: "piped", stderr: "piped" }).spawn();
+  const errors = new Response(child.stderr).text(), writer = child.stdin.getWriter();
+  const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  const ask = async (line: string) => {
+    // A process that has ended says why on its standard error.
+    await writer.write(new TextEncoder().encode(`${line}\n`)).catch(() => {});
+    while (!text.includes("\n")) {
+      const { value, done } = await lines.read();
+      if (done) throw new Error((await errors).trim().split("\n").at(-1) || `${python} failed`);
+      text += value;
     }
-    const times: number[] = [];
-    for (let round = 0; round < ROUNDS; round++) times.push(await steps(count) / count);
-    return { ms: median(times), about: model.device.description };
+    const end = text.indexOf("\n"), answer = text.slice(0, end);
+    text = text.slice(end + 1);
+    return JSON.parse(answer);
+  };
+  const end = async () => {
+    await writer.close().catch(() => {});
+    await child.status;
+  };
+  try {
+    const { about, losses } = await ask(JSON.stringify({ ...request, parameters: Object.fromEntries(arrays) }));
+    return { about, losses, run: () => ask("run"), end };
   } catch (error) {
-    return { why: (error as Error).message };
+    await end();
+    throw error;
   }
 }
 
-/** PyTorch's answer, if there is a Python with it and a CUDA device. */
-async function pytorchTime(work: Work, python: string, ms: number): Promise<Outcome> {
-  const { size, parameters, x, targets } = work;
-  const request = {
-    size,
-    ms,
-    rounds: ROUNDS,
-    x: pack(x),
-    targets: pack(targets),
-    parameters: Object.fromEntries(
-      Object.entries(parameters).map(([name, { shape, data }]) => [name, { shape, data: pack(data) }]),
-    ),
+/** That a side computes what the CPU does. */
+function check({ losses }: Side, expected: readonly number[]): void {
+  const wrong = losses.findIndex((loss, i) => !(Math.abs(loss / expected[i]! - 1) <= CHECKED.within));
+  if (wrong >= 0) throw new Error(`the loss of step ${wrong + 1} is ${losses[wrong]}, on wasm ${expected[wrong]}`);
+}
+
+/** Milliseconds per step of each round, or why there are none. */
+interface Outcome {
+  readonly about?: string;
+  readonly rounds: number[];
+  readonly why?: string;
+}
+
+/** All sides at one size, by turns. */
+async function measure(work: Work, python: string, ms: number, rounds: number): Promise<Map<string, Outcome>> {
+  const open: Record<string, () => Promise<Side>> = {
+    "wasm": () => openGrutto(work, "wasm", ms),
+    "webgpu": () => openGrutto(work, "webgpu", ms),
+    "PyTorch CUDA": () => openPyTorch(work, python, ms),
   };
-  try {
-    const script = new URL("gpu_pytorch.py", import.meta.url).pathname;
-    const child = new Deno.Command(python, { args: [script], stdin: "piped", stdout: "piped", stderr: "piped" })
-      .spawn();
-    const writer = child.stdin.getWriter();
-    const sent = writer.write(new TextEncoder().encode(JSON.stringify(request))).then(() => writer.close());
-    const [{ success, stdout, stderr }] = await Promise.all([child.output(), sent.catch(() => {})]);
-    if (success) return JSON.parse(new TextDecoder().decode(stdout));
-    return { why: new TextDecoder().decode(stderr).trim().split("\n").at(-1) || `${python} failed` };
-  } catch (error) {
-    return { why: (error as Error).message };
+  const outcomes = new Map<string, Outcome>(), sides = new Map<string, Side>();
+  for (const [name, start] of Object.entries(open)) {
+    try {
+      const side = await start();
+      sides.set(name, side);
+      check(side, sides.get("wasm")?.losses ?? side.losses);
+      outcomes.set(name, { about: side.about, rounds: [] });
+    } catch (error) {
+      outcomes.set(name, { rounds: [], why: (error as Error).message });
+    }
   }
+  for (let round = 0; round < rounds; round++) {
+    for (const [name, side] of sides) {
+      const outcome = outcomes.get(name)!;
+      if (outcome.why === undefined) outcome.rounds.push(await side.run());
+    }
+  }
+  for (const side of sides.values()) await side.end();
+  return outcomes;
 }
 
 if (import.meta.main) {
   const { values } = parseArgs({
     options: {
       size: { type: "string", default: Object.keys(SIZES).join(",") },
-      ms: { type: "string", default: "2000" },
+      ms: { type: "string", default: "400" },
+      rounds: { type: "string", default: "5" },
       python: { type: "string", default: "python3" },
       json: { type: "string" },
     },
   });
-  const ms = numberOption("ms", values.ms!, 1), run = setting({ ...values }), results: Record<string, unknown> = {};
+  const ms = numberOption("ms", values.ms!, 1), rounds = numberOption("rounds", values.rounds!, 1);
+  const run = setting({ ...values }), results: Record<string, unknown> = {}, rows: string[][] = [];
+  const remarks = new Set<string>();
   console.log(describe(run));
-  const rows = [["size", "B, T, I, H, layers", ...SIDES, "webgpu, GFLOP/s"]], remarks = new Set<string>();
   for (const name of values.size!.split(",")) {
     const size: Size | undefined = SIZES[name];
     if (!size) fail(`--size must be some of ${Object.keys(SIZES).join(", ")}, got "${name}"`, 2);
-    const work = await workOf(size), { B, T, I, H, layers } = size;
-    const outcomes: Record<Side, Outcome> = {
-      "wasm": await stepTime(work, "wasm", ms),
-      "webgpu": await stepTime(work, "webgpu", ms),
-      "PyTorch CUDA": await pytorchTime(work, values.python!, ms),
-    };
-    for (const side of SIDES) {
-      const { why, about } = outcomes[side];
-      remarks.add(why ? `${side} was not run at ${name}: ${why}` : `${side}: ${about}`);
+    const { B, T, I, H, layers } = size, outcomes = await measure(await workOf(size), values.python!, ms, rounds);
+    for (const [side, { about, why }] of outcomes) {
+      remarks.add(why === undefined ? `${side}: ${about}` : `${side} was not run at ${name}: ${why}`);
     }
-    const figures = SIDES.map((side) => outcomes[side].ms === undefined ? "not run" : short(outcomes[side].ms!));
-    const own = outcomes.webgpu.ms, rate = own === undefined ? "" : (stepFlops(size) / own / 1e6).toFixed(1);
-    rows.push([name, [B, T, I, H, layers].join(", "), ...figures, rate]);
-    results[name] = { size, outcomes };
+    const medians = [...outcomes.values()].map((outcome) => outcome.rounds.length ? median(outcome.rounds) : undefined);
+    const own = medians[1], rate = own === undefined ? "" : (stepFlops(size) / own / 1e6).toFixed(1);
+    rows.push([
+      name,
+      [B, T, I, H, layers].join(", "),
+      ...medians.map((ms) => ms === undefined ? "not run" : short(ms)),
+      rate,
+    ]);
+    results[name] = { size, outcomes: Object.fromEntries(outcomes) };
   }
-  console.log(`\nMilliseconds per training step, median of ${ROUNDS} rounds\n\n${markdown(rows)}\n`);
+  const head = ["size", "B, T, I, H, layers", "wasm", "webgpu", "PyTorch CUDA", "webgpu, GFLOP/s"];
+  console.log(`\nMilliseconds per training step, median of ${rounds} rounds\n\n${markdown([head, ...rows])}\n`);
   for (const remark of remarks) console.log(remark);
   if (values.json) Deno.writeTextFileSync(values.json, `${JSON.stringify({ ...run, sizes: results }, null, 2)}\n`);
 }

@@ -6,7 +6,7 @@ import { createModel } from "../model/model.ts";
 import { createTrainer } from "../train/trainer.ts";
 import { formatCheckpoint, parseCheckpoint } from "../train/checkpoint.ts";
 import { writeDurably } from "../train/durable.ts";
-import { reason } from "./files.ts";
+import { allowingCommand, reason } from "./files.ts";
 import { type Arguments, UsageError } from "./options.ts";
 import { readError, type StoredJob, storedJob } from "./read_checkpoint.ts";
 import { words } from "./job_data.ts";
@@ -33,7 +33,10 @@ export async function convertCommand(args: Arguments): Promise<number> {
   try {
     await writeDurably(to, content);
   } catch (error) {
-    throw new Error(`cannot write "${to}": ${await reason(error, to)}`);
+    const why = error instanceof Deno.errors.NotCapable
+      ? `no permission; to allow it: ${allowingCommand(args)}`
+      : await reason(error, to);
+    throw new Error(`cannot write "${to}": ${why}`);
   }
   if (!args.quiet) {
     const left = opened.lines.length && format !== "json" ? "; optimizer and history stay behind" : "";

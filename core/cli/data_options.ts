@@ -1,9 +1,12 @@
 /** The flags for data of one's own: where they are, what their columns are, how they are prepared and divided. */
 
 import { PIPELINE_OPTIONS, type PipelineOptions } from "../data/pipeline.ts";
+import { FORECAST_OPTIONS, type ForecastOptions } from "../data/windows.ts";
 import type { OptionSpec } from "../options.ts";
 
 const { task, ...pipeline } = PIPELINE_OPTIONS;
+// Features, scale and missing values have the same flags for sequences and forecasts.
+const { featureColumns: _f, standardize: _s, missing: _m, targetColumns, window, ...windows } = FORECAST_OPTIONS;
 
 const column = (about: string): OptionSpec => ({ type: "text", optional: true, about, takes: "NAME" });
 const columns = (about: string): OptionSpec => ({ type: "texts", optional: true, about, takes: "NAME,…" });
@@ -25,7 +28,13 @@ export const DATA_OPTIONS = {
       about: "their format (default: by their names)",
     },
     delimiter: column("what stands between fields: , ; tab or another character"),
-    header: { type: "boolean", default: true, about: "a first row with the columns' names" },
+    header: {
+      type: "boolean",
+      optional: true,
+      about: "the first row names the columns (default); --no-header: it is data",
+    },
+    labelFile: { type: "text", optional: true, about: "npy: labels, an array of their own", takes: "FILE" },
+    testLabelFile: { type: "text", optional: true, about: "npy: labels of --test-data", takes: "FILE" },
   },
   columns: {
     sequenceColumn: column("column that tells sequences apart: one row per time step"),
@@ -34,6 +43,8 @@ export const DATA_OPTIONS = {
     featureColumns: columns("what is predicted from (default: all other columns)"),
     weightColumn: column("how much each sequence counts"),
     textColumn: column("column with text, in place of numbers"),
+    xKey: column("npz: the array of sequences (default x)"),
+    yKey: column("npz: the array of labels (default y)"),
   },
   preparation: {
     task: { ...task, choices: [...task.choices!, "forecast"] },
@@ -80,7 +91,7 @@ export const DATA_OPTIONS = {
       least: 0,
       above: true,
       below: 1,
-      about: "share of the rest to watch while training",
+      about: "share of the rest to watch while training; of forecasts, its last rows",
     },
     stratify: { type: "boolean", default: true, about: "the classes' shares in every part" },
     folds: {
@@ -99,17 +110,10 @@ export const DATA_OPTIONS = {
     },
   },
   forecast: {
-    targetColumn: columns("forecast this column of a table"),
-    window: { type: "integer", optional: true, least: 1, most: 1e6, about: "rows that a forecast sees" },
-    horizon: { type: "integer", optional: true, least: 1, most: 65536, about: "rows that are forecast" },
-    transform: {
-      type: "choice",
-      default: "none",
-      choices: ["none", "difference", "logDifference"],
-      about: "what stands for the target",
-    },
-    center: { type: "boolean", default: false, about: "take the last value seen from inputs and targets" },
-    season: { type: "integer", optional: true, least: 1, most: 1e6, about: "period of a second baseline, in rows" },
+    targetColumns: { ...targetColumns, optional: true, takes: "NAME,…" },
+    window: { ...window, optional: true },
+    ...windows,
+    season: { type: "integer", optional: true, least: 1, most: 1e6, about: "rows of a period, for a second baseline" },
     trainRows: { type: "text", optional: true, about: "rows to train on, from 0, the last excluded", takes: "FROM:TO" },
     testRows: { type: "text", optional: true, about: "rows to test on (default: the last fifth)", takes: "FROM:TO" },
   },
@@ -122,7 +126,9 @@ export interface DataJob {
     readonly testData?: readonly string[];
     readonly format?: string;
     readonly delimiter?: string;
-    readonly header: boolean;
+    readonly header?: boolean;
+    readonly labelFile?: string;
+    readonly testLabelFile?: string;
   };
   readonly columns: {
     readonly sequenceColumn?: string;
@@ -131,6 +137,8 @@ export interface DataJob {
     readonly featureColumns?: readonly string[];
     readonly weightColumn?: string;
     readonly textColumn?: string;
+    readonly xKey?: string;
+    readonly yKey?: string;
   };
   readonly preparation: Omit<PipelineOptions, "task" | "labelNames" | "channelNames"> & {
     readonly task?: PipelineOptions["task"] | "forecast";
@@ -146,14 +154,12 @@ export interface DataJob {
     readonly folds?: number;
     readonly walkForward?: number;
   };
-  readonly forecast: {
-    readonly targetColumn?: readonly string[];
-    readonly window?: number;
-    readonly horizon?: number;
-    readonly transform: "none" | "difference" | "logDifference";
-    readonly center: boolean;
-    readonly season?: number;
-    readonly trainRows?: string;
-    readonly testRows?: string;
-  };
+  readonly forecast:
+    & Partial<Pick<ForecastOptions, "targetColumns" | "window">>
+    & Pick<ForecastOptions, keyof typeof windows>
+    & {
+      readonly season?: number;
+      readonly trainRows?: string;
+      readonly testRows?: string;
+    };
 }

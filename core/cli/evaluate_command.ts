@@ -10,7 +10,7 @@ import { type Arguments, type Job, resolveJob, UsageError } from "./options.ts";
 import { dataJob, openCheckpoint, type StoredJob, storedJob } from "./read_checkpoint.ts";
 import { lossAndAccuracy } from "./run_training.ts";
 import { scoresOf } from "./scores.ts";
-import { Terminal } from "./terminal.ts";
+import { remark, Terminal } from "./terminal.ts";
 
 /** Runs the command. Returns the exit code. */
 export async function evaluateCommand(args: Arguments): Promise<number> {
@@ -27,23 +27,26 @@ export async function evaluateCommand(args: Arguments): Promise<number> {
 async function evaluateOwn(loaded: LoadedCheckpoint, paths: readonly string[], args: Arguments): Promise<void> {
   const { model, preprocessing, training } = loaded, stored = storedJob(loaded), terminal = new Terminal();
   const own = dataJob(loaded, args);
-  const { forecastDataOf, ownData, recordDataOf } = await import("./own_data.ts");
   const batchSize = training?.options.batchSize ?? 32;
   const given = paths.length ? paths : args.given.files.data as string[] | undefined;
   if (given) {
     const pipeline = restorePreprocessing(preprocessing);
     const data = pipeline.task === "forecast"
-      ? await forecastDataOf(pipeline, given, own, args)
-      : await recordDataOf(pipeline, given, own, args);
-    const scores = await scoresOf(model, data.test!, data.metrics, { loss: pipeline.loss, batchSize });
-    for (const line of scores.lines(!args.quiet)) {
-      terminal.line(line);
-    }
+      ? await (await import("./forecast_data.ts")).tableData(pipeline, given, own, args)
+      : await (await import("./sequence_data.ts")).labelledData(pipeline, given, own, args);
+    if (data.remark) remark(`note: ${data.remark}`);
+    const scores = await scoresOf(model, data.test, data.metrics, { loss: pipeline.loss, batchSize });
+    for (const line of scores.lines(!args.quiet)) terminal.line(line);
     return;
   }
   if (!stored?.own) throw new Error("cannot evaluate: the file names no data; name some to evaluate on");
-  const job = { own, everything: { seed: stored.seed } } as Job;
-  for await (const { data } of ownData(job, args, preprocessing!)) {
+  if (own.files.data.includes("-")) {
+    throw new Error("cannot evaluate: it was trained on standard input; name files to evaluate on");
+  }
+  const { OwnJobs } = await import("./own_data.ts");
+  for await (
+    const { data } of new OwnJobs(args, preprocessing!).of({ own, everything: { seed: stored.seed } } as Job)
+  ) {
     const { loss } = data;
     if (!args.quiet) {
       const metrics = await evaluate(model, data.train, { loss, batchSize });
@@ -55,7 +58,20 @@ async function evaluateOwn(loaded: LoadedCheckpoint, paths: readonly string[], a
     if (!test) throw new Error("cannot evaluate: nothing was held back for testing; name files to evaluate on");
     const scores = await scoresOf(model, test, metrics, { loss, batchSize });
     for (const line of scores.lines(!args.quiet)) terminal.line(line);
+    if (data.watched === test && training && isBest(training)) {
+      remark(
+        "note: this epoch was the best on these very data, so the scores are too good: --validation-split avoids that",
+      );
+    }
   }
+}
+
+/** Whether a checkpoint is of its training's best epoch so far, with more to come. */
+function isBest(
+  { state: { epoch, history }, options: { epochs } }: NonNullable<LoadedCheckpoint["training"]>,
+): boolean {
+  const losses = history.map(({ testLoss, trainLoss }) => testLoss ?? trainLoss);
+  return epoch < epochs && losses.length > 1 && losses.at(-1) === Math.min(...losses);
 }
 
 async function evaluateSample(loaded: LoadedCheckpoint, args: Arguments): Promise<void> {

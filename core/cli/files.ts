@@ -44,19 +44,31 @@ export function checkpointTarget(path: string): Target {
 
 /** The paths that a command line needs to read and to write. */
 function neededPaths(args: Arguments): { read: Set<string>; write: Set<string> } {
-  const { command, operands, checkpoint, resume, input, logFile } = args;
+  const { command, operands, given: { files }, checkpoint, resume, input, logFile, report, tensorboard } = args;
   const read = new Set<string>(), write = new Set<string>();
-  if (command !== "train") {
-    for (const path of [operands[0] ?? checkpoint, input]) if (path !== undefined && path !== "-") read.add(path);
-    return { read, write };
+  const named = [files.data, files.testData, files.labelFile, files.testLabelFile].flat() as (string | undefined)[];
+  const [from, to] = operands;
+  switch (command) {
+    case "train":
+      named.push(...operands);
+      if (checkpoint !== undefined) {
+        const folder = folderOf(checkpointTarget(checkpoint).last);
+        read.add(folder);
+        write.add(folder);
+      }
+      if (resume !== undefined && !read.has(folderOf(resume))) read.add(resume);
+      for (const path of [logFile, report]) if (path !== undefined && !write.has(folderOf(path))) write.add(path);
+      if (tensorboard !== undefined) write.add(tensorboard);
+      break;
+    case "convert":
+      named.push(from);
+      // It is written beside its place, and then moved there.
+      if (to !== undefined) read.add(folderOf(to)), write.add(folderOf(to));
+      break;
+    default:
+      named.push(checkpoint, ...operands, input);
   }
-  if (checkpoint !== undefined) {
-    const folder = folderOf(checkpointTarget(checkpoint).last);
-    read.add(folder);
-    write.add(folder);
-  }
-  if (resume !== undefined && !read.has(folderOf(resume))) read.add(resume);
-  if (logFile !== undefined && !write.has(folderOf(logFile))) write.add(logFile);
+  for (const path of named) if (path !== undefined && path !== "-" && !read.has(folderOf(path))) read.add(path);
   return { read, write };
 }
 

@@ -1,11 +1,22 @@
 /** The files, folders and standard input that data are read from. */
 
-import type { Input } from "../data/readers/record.ts";
+import type { Format, Input } from "../data/readers/record.ts";
+import { nameOf } from "./files.ts";
 import { type Arguments, UsageError } from "./options.ts";
 import { readError } from "./read_checkpoint.ts";
 
 /** What errors call standard input. */
-export const STDIN = "standard input";
+const STDIN = "standard input";
+
+/** A path as it is spoken of. */
+export function pathName(path: string): string {
+  return path === "-" ? STDIN : path;
+}
+
+/** A path without its folders. */
+export function dataName(path: string): string {
+  return pathName(nameOf(path.replace(/(?<=.)\/+$/, "")));
+}
 
 /**
  * What `--data` and its like name, in order; a folder is the files in it, by name. Text in a folder is one class per file.
@@ -44,8 +55,34 @@ export async function inputsOf(paths: readonly string[], isText: boolean, args: 
   return inputs;
 }
 
-function fileInput(path: string, args: Arguments): Input {
+/** A file. */
+export function fileInput(path: string, args: Arguments): Input {
   return { name: path, stream: () => guarded(path, args, async () => (await Deno.open(path)).readable) };
+}
+
+/**
+ * The format of what comes in, where its name does not tell: JSON Lines, a sequence or an object a line, unless the first
+ * bytes are of something else. They are looked at, and still come.
+ */
+export async function piped(input: Input): Promise<{ input: Input; format?: Format }> {
+  if (input.name !== STDIN) return { input };
+  const stream = (await input.stream())[Symbol.asyncIterator](), pieces: Uint8Array[] = [];
+  let text = "";
+  // The first two signs tell "[[1, 2], …", a sequence, from "[{", a list of records.
+  for (const decoder = new TextDecoder(); text.length < 2;) {
+    const { done, value } = await stream.next();
+    if (done) break;
+    pieces.push(value);
+    text = (text + decoder.decode(value, { stream: true })).replace(/^\ufeff?\s+/, "");
+  }
+  async function* all() {
+    yield* pieces.splice(0);
+    for (let next = await stream.next(); !next.done; next = await stream.next()) yield next.value;
+  }
+  return {
+    input: { ...input, stream: all },
+    ...text.startsWith("{") || /^\[\s*[^\s{]/.test(text) ? { format: "jsonl" } : {},
+  };
 }
 
 async function guarded<T>(path: string, args: Arguments, read: () => Promise<T>): Promise<T> {

@@ -25,13 +25,20 @@ export interface JobData {
   readonly own?: OwnData;
 }
 
+/** Data to score a model on. */
+export interface Scored {
+  readonly test: Dataset;
+  /** What the model's outputs for them (N, O) are worth, in the data's units. */
+  metrics(outputs: NamedArray): TaskMetrics;
+  /** What is to be said about them, if anything. */
+  readonly remark?: string;
+}
+
 /** What came of the files, for checkpoints, scores and pictures. */
-export interface OwnData {
+export interface OwnData extends Omit<Scored, "test"> {
   readonly preprocessing: Preprocessing;
   /** Scored at the end; absent where nothing is held back. */
   readonly test?: Dataset;
-  /** What the model's outputs for the test data (N, O) are worth, in the data's units. */
-  metrics(outputs: NamedArray): TaskMetrics;
   /** What there is to see of them. */
   pictures(model: Model, outputs?: NamedArray): Promise<Partial<RunReport>>;
 }

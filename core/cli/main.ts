@@ -1,4 +1,5 @@
 import { VERSION } from "../version.ts";
+import { inFlags } from "./flags_in_errors.ts";
 import { type Arguments, helpText, parseCommandLine, UsageError } from "./options.ts";
 import { remark } from "./terminal.ts";
 
@@ -19,7 +20,7 @@ export async function main(args: readonly string[]): Promise<number> {
     if (error instanceof Deno.errors.BrokenPipe) return 0;
     const text = String(error instanceof Error ? error.message : error);
     // One line, whatever a file holds that an error quotes.
-    remark(`error: ${text.replace(/^Cannot /, "cannot ").replace(/\p{Cc}+/gu, " ")}`);
+    remark(`error: ${inFlags(text.replace(/^Cannot /, "cannot ").replace(/\p{Cc}+/gu, " "))}`);
     return error instanceof UsageError ? 2 : 1;
   }
 }

@@ -8,6 +8,7 @@ import type { Model } from "../model/model.ts";
 import type { EpochReport, Training } from "../train/train.ts";
 import { folderOf, mayWrite, reason } from "./files.ts";
 import { type JobData, words } from "./job_data.ts";
+import { dataName } from "./inputs.ts";
 import type { Arguments, Job } from "./options.ts";
 import type { Scores } from "./scores.ts";
 import { columns, remark, type Terminal } from "./terminal.ts";
@@ -47,13 +48,13 @@ export class Pictures implements Disposable {
   }
 
   /** Writes what an epoch came to. */
-  async epoch(report: EpochReport, hasAccuracy: boolean): Promise<void> {
+  async epoch(report: EpochReport, { loss, watchedName }: JobData): Promise<void> {
     const events = this.#events;
     if (!events || this.#failed) return;
     const now = Date.now() / 1000;
     try {
       if (!events.writer) {
-        events.writer = new EventWriter({ accuracy: hasAccuracy });
+        events.writer = new EventWriter({ accuracy: loss !== "mse", validationName: watchedName });
         const resumed = this.#args.resume === undefined ? undefined : report.epoch;
         await writeAll(events.file, events.writer.header(now, resumed));
       }
@@ -78,15 +79,15 @@ export class Pictures implements Disposable {
     }
     if (this.#report === undefined) return;
     const report: RunReport = {
-      title: job.own ? job.own.files.data.map(fileName).join(", ") : "The seed job",
+      title: job.own ? job.own.files.data.map(dataName).join(", ") : "The seed job",
       // The title names the files.
       subtitle: data.description[0]?.replace(/^.*?: (?=\d)/, ""),
       settings: settings(job, data, training, model),
       history,
       validationName: data.watchedName,
       bestEpoch: training.best?.epoch,
-      metrics: scores?.metrics,
       ...await data.own?.pictures(model, scores?.outputs),
+      metrics: scores?.metrics,
     };
     try {
       await Deno.writeTextFile(this.#report, htmlReport(report));
@@ -111,8 +112,8 @@ function settings(job: Job, { config, loss, own }: JobData, training: Training, 
   const { standardize, missing } = job.own?.preparation ?? {};
   const rows: Record<string, unknown> = {
     task: own?.preprocessing.task,
-    trainingData: job.own?.files.data.map(fileName),
-    testData: job.own?.files.testData?.map(fileName),
+    trainingData: job.own?.files.data.map(dataName),
+    testData: job.own?.files.testData?.map(dataName),
     ...own?.preprocessing.task === "forecast" ? { standardize, missing, ...job.own?.forecast } : job.own?.preparation,
     ...config,
     ...job.model,
@@ -137,11 +138,6 @@ function settings(job: Job, { config, loss, own }: JobData, training: Training, 
       ? value ? "yes" : "no"
       : String(value),
   ]);
-}
-
-/** A file without its folders. */
-function fileName(path: string): string {
-  return path.replace(/^.*[/\\](?=.)/, "");
 }
 
 /** The page's place, if it is wanted and permitted. */

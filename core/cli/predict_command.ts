@@ -3,17 +3,17 @@
 import type { Decoded } from "../data/labels.ts";
 import type { Pipeline } from "../data/pipeline.ts";
 import { restorePreprocessing } from "../data/preprocessing.ts";
-import { readRecords } from "../data/readers/read.ts";
-import type { SequenceRecord } from "../data/readers/record.ts";
+import { formatOf, readRecords } from "../data/readers/read.ts";
+import type { Format, SequenceRecord } from "../data/readers/record.ts";
 import type { ForecastPipeline } from "../data/windows.ts";
 import type { Model, Sequences } from "../model/model.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint.ts";
 import { predict } from "../train/evaluate.ts";
 import { sampleOf } from "./evaluate_command.ts";
-import { inputsOf, STDIN } from "./inputs.ts";
+import { inputsOf } from "./inputs.ts";
 import { type Arguments, UsageError } from "./options.ts";
 import { dataJob, openCheckpoint } from "./read_checkpoint.ts";
-import { Terminal } from "./terminal.ts";
+import { remark, Terminal } from "./terminal.ts";
 
 /** Sequences that are predicted at a time: as many are in memory. */
 const CHUNK = 256;
@@ -50,9 +50,11 @@ async function predictRecords(
   args: Arguments,
   writer: PredictionWriter,
 ): Promise<void> {
-  const { model } = loaded, { readOptions } = await import("./own_data.ts");
-  const options = { ...readOptions(dataJob(loaded, args)), optionalLabels: true };
-  const show = async (records: SequenceRecord[]) => {
+  const { model } = loaded, { leftOutLine, streamRecords } = await import("./load_data.ts");
+  let leftOut = 0;
+  const show = async (chunk: SequenceRecord[]) => {
+    const records = chunk.filter((record) => pipeline.keeps(record));
+    leftOut += chunk.length - records.length;
     if (!records.length) return;
     const sequences = pipeline.sequences(records), { loss } = pipeline;
     const { probabilities, attentionWeights } = await predict(model, sequences, { loss });
@@ -61,7 +63,7 @@ async function predictRecords(
       const record = records[sequences.rows[i]!]!, steps = sequences.lengths?.[i] ?? T;
       const row = probabilities.data.subarray(i * O, (i + 1) * O);
       const decoded = pipeline.decode(row),
-        known = pipeline.task === "regression" ? undefined : classesOf(pipeline, row);
+        known = decoded.probabilities?.map((p, o) => [pipeline.labels[o]!, p] as const);
       writer.write({
         id: record.id ?? record.place,
         decoded,
@@ -71,12 +73,12 @@ async function predictRecords(
       });
     }
   };
-  for (const input of await inputsOf(paths, pipeline.numEmbeddings > 0, args)) {
-    const { records } = await readRecords(input, {
-      ...options,
-      ...input.name === STDIN && !options.format && { format: "jsonl" },
-    });
-    for await (const chunk of chunks(records)) await show(chunk);
+  try {
+    for await (const records of streamRecords(paths, pipeline, dataJob(loaded, args), args)) {
+      for await (const chunk of chunks(records)) await show(chunk);
+    }
+  } finally {
+    if (leftOut) remark(`note: ${leftOutLine(leftOut)}`);
   }
 }
 
@@ -111,12 +113,6 @@ async function* chunks<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {
   }
 }
 
-/** The probability of every class by name; of a single output, of both classes. */
-function classesOf({ labels }: Pipeline, row: Float32Array): [string, number][] {
-  const all = row.length === 1 && labels.length === 2 ? [1 - row[0]!, row[0]!] : row;
-  return labels.map((label, i) => [label, all[i]!]);
-}
-
 /** The rows that follow a table's last. */
 async function forecast(
   { model, ...loaded }: LoadedCheckpoint,
@@ -125,7 +121,7 @@ async function forecast(
   args: Arguments,
   writer: PredictionWriter,
 ): Promise<void> {
-  const { loadTable } = await import("./own_data.ts");
+  const { loadTable } = await import("./load_data.ts");
   const table = await loadTable(paths, dataJob({ model, ...loaded }, args), args);
   const inputs = pipeline.inputs(table),
     { probabilities, attentionWeights } = await predict(model, inputs, { loss: pipeline.loss });
@@ -144,9 +140,12 @@ async function predictArrays(
   args: Arguments,
   writer: PredictionWriter,
 ): Promise<void> {
-  const { inputSize: I } = model.config, format = args.given.files.format as "jsonl" | undefined;
-  for (const input of await inputsOf(paths, false, args)) {
-    const { records } = await readRecords(input, { format: format ?? "jsonl", optionalLabels: true });
+  const { inputSize: I } = model.config, asked = args.given.files.format as Format | undefined;
+  for (const given of await inputsOf(paths, false, args)) {
+    const { records } = await readRecords(given, {
+      format: asked ?? formatOf(given.name) ?? "jsonl",
+      optionalLabels: true,
+    });
     for await (const chunk of chunks(records)) {
       for (const { values, steps, channels, place, missing } of chunk) {
         if (channels !== I) {

@@ -89,9 +89,11 @@ export async function runTraining(
       },
       async onEpoch(report) {
         const last = report.epoch === epochs || training.finished;
-        if (!args.quiet || last && !name) terminal.line(epochLine(report, epochs, loss, watchedName));
+        if (!args.quiet || last && !name && !data.own?.test) {
+          terminal.line(epochLine(report, epochs, loss, watchedName));
+        }
         await keeper.epoch(report, training);
-        await pictures.epoch(report, loss !== "mse");
+        await pictures.epoch(report, data);
       },
     }));
   keeper.watch(training);
@@ -135,7 +137,11 @@ export async function runTraining(
     const kept = last && keeper.kept.has(last)
       ? `; the checkpoint of epoch ${keeper.keptEpoch} is kept in "${last}"`
       : "";
-    throw new Error(`${(error as Error).message}${kept}`);
+    const said = (error as Error).message.replace(
+      /^Cannot train: (?=the (validation )?data must be those of before)/,
+      `cannot resume from "${args.resume}": `,
+    );
+    throw new Error(`${said}${kept}`);
   } finally {
     for (const [signal, listener] of listeners) Deno.removeSignalListener(signal, listener);
   }
@@ -230,7 +236,7 @@ async function stop(training: Training, keeper: Keeper, args: Arguments): Promis
 function summary(
   training: Training,
   { target, kept }: Keeper,
-  { loss, watched, watchedName }: JobData,
+  { loss, watched, watchedName, own }: JobData,
   seconds: number,
 ): string {
   const { epoch, trainLoss, trainAccuracy, testLoss, testAccuracy } = training.best!;
@@ -239,6 +245,7 @@ function summary(
   const files = target ? [target.best, target.last].filter((path) => kept.has(path)) : [];
   const where = files.length ? `; kept in ${files.join(" and ")}` : "";
   const early = training.stoppedEarly ? ", stopped early" : "";
-  const best = training.options.restoreBest ? `best epoch ${epoch}, whose weights are used` : `best epoch ${epoch}`;
+  const by = own && watched && watchedName === "test" ? " by the test data" : "";
+  const best = `best epoch ${epoch}${by}${training.options.restoreBest ? ", whose weights are used" : ""}`;
   return `done in ${duration(seconds)}${early}: ${best}, ${name} loss ${value.toFixed(4)}${accuracy}${where}`;
 }

@@ -7,7 +7,7 @@ import { formatConfusion, formatMetrics } from "../report/format_metrics.ts";
 import { evaluate } from "../train/evaluate.ts";
 import { summarize, type TaskMetrics } from "../train/metrics.ts";
 import type { JobData } from "./job_data.ts";
-import { columns } from "./terminal.ts";
+import { columns, plural } from "./terminal.ts";
 
 /** Scores, and the outputs they come from. */
 export interface Scores {
@@ -47,7 +47,7 @@ export async function scoresOf(
     line,
     metrics,
     outputs,
-    lines: (full) => [`test of ${count} sequences: ${line}`, ...full ? details(metrics) : []],
+    lines: (full) => [`test of ${plural(count, "sequence")}: ${line}`, ...full ? details(metrics) : []],
   };
 }
 

@@ -3,7 +3,7 @@
 import { DataLoader } from "../data/dataset.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint.ts";
 import { fasterDevice } from "./device.ts";
-import { type JobData, sampleData } from "./job_data.ts";
+import { sampleData } from "./job_data.ts";
 import { type Arguments, flagFor, type Group, type Job, resolveJob, UsageError } from "./options.ts";
 import { readCheckpoint, type StoredJob, storedJob } from "./read_checkpoint.ts";
 import { configOf, type Run, runTraining, trainerOptions } from "./run_training.ts";
@@ -54,10 +54,12 @@ async function* runsOf(args: Arguments, terminal: Terminal): AsyncGenerator<Run>
   let resumed = await read(auto ? { ...args.given.device, device: "wasm" } : args.given.device);
   const first = resumed ? resumedJob(resumed, args) : resolveJob(args.given);
   let device = first.device;
+  const own = first.own && new (await import("./own_data.ts")).OwnJobs(args, resumed?.preprocessing ?? undefined);
   for (let i = 0; i < args.seeds; i++) {
     const seed = first.everything.seed + i;
-    for await (const { name, data } of dataOf({ ...first, everything: { seed } }, args, resumed)) {
-      let job: Job = { ...first, device, everything: { seed } };
+    const seeded = { ...first, everything: { seed } };
+    for await (const { name, data } of own ? own.of(seeded) : [{ name: undefined, data: sampleData(seeded) }]) {
+      let job: Job = { ...seeded, device };
       if (device.device === "auto") {
         const [batch] = new DataLoader(data.train, { batchSize: job.training.batchSize as number });
         const say = (line: string) => args.quiet || terminal.line(line);
@@ -73,15 +75,6 @@ async function* runsOf(args: Arguments, terminal: Terminal): AsyncGenerator<Run>
       yield { args, job, data, stored, resumed, name: names.join(", ") || undefined };
     }
   }
-}
-
-async function* dataOf(
-  job: Job,
-  args: Arguments,
-  resumed?: LoadedCheckpoint,
-): AsyncGenerator<{ name?: string; data: JobData }> {
-  if (!job.own) yield { data: sampleData(job) };
-  else yield* (await import("./own_data.ts")).ownData(job, args, resumed?.preprocessing ?? undefined);
 }
 
 /** Runs the job. Returns the exit code. */

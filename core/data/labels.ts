@@ -165,7 +165,9 @@ export class Labels {
         throw badData(`every record has the same labels (${quote(used[0]!) || "none"}), so there is nothing to learn`);
       }
     } else if (names.length < 2) {
-      throw badData(`every record has the label ${quote(names)}: there must be two classes at least`);
+      throw badData(
+        `every record has the label ${quote(names)}, from ${records[0]!.place} on: there must be two classes at least`,
+      );
     } else if (task === "binary" && names.length > 2) {
       throw badData(
         `the task "binary" takes two classes, got ${names.length} (${quote(names)}); "multiclass" takes more`,

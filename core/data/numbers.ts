@@ -182,7 +182,13 @@ export class Numbers {
 
 /** Where the first missing value of a record stands. */
 export function missingPlace(record: SequenceRecord): string {
-  if (record.missing !== undefined) return `${record.place} (${record.missing})`;
+  if (record.missing !== undefined) {
+    // Both may begin with the line, or the sequence.
+    const [where, ...rest] = record.missing.split(", ");
+    return record.place.endsWith(`, ${where}`)
+      ? [record.place, ...rest].join(", ")
+      : `${record.place} (${record.missing})`;
+  }
   const at = record.values?.findIndex(Number.isNaN) ?? -1;
   return at < 0
     ? record.place

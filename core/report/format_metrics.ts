@@ -39,6 +39,7 @@ export function formatMetrics(metrics: TaskMetrics, { columns = 80 }: { columns?
       ["", "MSE", "RMSE", "MAE", "R²"],
       row("model", metrics),
       ...metrics.persistence ? [row("persistence", metrics.persistence)] : [],
+      ...metrics.seasonal ? [row("seasonal", metrics.seasonal)] : [],
     ]).join("\n");
   }
   const labels = metrics.kind === "multilabel";

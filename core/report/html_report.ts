@@ -104,9 +104,16 @@ function tiles(report: RunReport): Content {
       ["Micro F1", percent(microF1)],
     );
   } else if (metrics) {
-    const { persistence } = metrics;
+    const { persistence, seasonal } = metrics;
     for (const [name, key] of [["RMSE", "rmse"], ["MAE", "mae"], ["R²", "r2"]] as const) {
-      list.push([name, short(metrics[key]), persistence && `persistence ${short(persistence[key])}`]);
+      list.push([
+        name,
+        short(metrics[key]),
+        [
+          ...persistence ? [`persistence ${short(persistence[key])}`] : [],
+          ...seasonal ? [`seasonal ${short(seasonal[key])}`] : [],
+        ].join(", ") || undefined,
+      ]);
     }
   }
   if (best) {

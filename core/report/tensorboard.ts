@@ -97,14 +97,17 @@ function event(wallTime: number, step: number, content: Uint8Array): Uint8Array<
  */
 export class EventWriter {
   readonly #accuracy: boolean;
+  readonly #other: string;
 
   /**
    * A writer of one run.
    *
-   * @param options Whether `epoch` writes accuracies: false for a loss without classes. Default true.
+   * @param options `accuracy`: whether `epoch` writes accuracies, false for a loss without classes, default true;
+   * `validationName`: what the data are called that were looked at after every epoch, default "validation".
    */
-  constructor(options: { accuracy?: boolean } = {}) {
+  constructor(options: { accuracy?: boolean; validationName?: string } = {}) {
     this.#accuracy = options.accuracy ?? true;
+    this.#other = options.validationName ?? "validation";
   }
 
   /**
@@ -149,8 +152,8 @@ export class EventWriter {
     const { epoch, trainLoss, testLoss, trainAccuracy, testAccuracy, learningRate, gradNorm } = record;
     const known = Object.entries({
       "loss/train": trainLoss,
-      "loss/validation": testLoss,
-      ...this.#accuracy && { "accuracy/train": trainAccuracy, "accuracy/validation": testAccuracy },
+      [`loss/${this.#other}`]: testLoss,
+      ...this.#accuracy && { "accuracy/train": trainAccuracy, [`accuracy/${this.#other}`]: testAccuracy },
       learning_rate: learningRate,
       gradient_norm: gradNorm,
     }).filter((entry): entry is [string, number] => entry[1] !== undefined);

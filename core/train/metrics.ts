@@ -81,6 +81,8 @@ export interface RegressionMetrics extends Errors {
   readonly perOutput?: readonly Errors[];
   /** What the baseline comes to: for a forecast, that everything stays as it was last. */
   readonly persistence?: Errors;
+  /** What the second baseline comes to: for a forecast, that everything is as it was one period before. */
+  readonly seasonal?: Errors;
 }
 
 /** One of the kinds of metrics. */
@@ -260,7 +262,8 @@ function rocAuc(scored: (readonly [number, boolean])[]): number | undefined {
  *
  * @param predicted Predicted numbers (N, O).
  * @param truth What came to be (N, O).
- * @param options `baseline`: what a forecast without a model says (N, O), such as the last known value.
+ * @param options `baseline`: what a forecast without a model says (N, O), such as the last known value; `seasonal`: another (N, O),
+ * such as the value one period before.
  * @throws {RangeError} If they do not fit one another, or a number is not finite.
  *
  * @example
@@ -279,7 +282,7 @@ function rocAuc(scored: (readonly [number, boolean])[]): number | undefined {
 export function regressionMetrics(
   predicted: Rows,
   truth: Rows,
-  { baseline }: { baseline?: Rows } = {},
+  { baseline, seasonal }: { baseline?: Rows; seasonal?: Rows } = {},
 ): RegressionMetrics {
   const [N, O] = sizes(truth, "truth");
   const all = (table: Rows, what: string) => {
@@ -295,6 +298,7 @@ export function regressionMetrics(
     ...overall(perOutput),
     ...O > 1 && { perOutput },
     ...baseline && { persistence: overall(all(baseline, "baseline")) },
+    ...seasonal && { seasonal: overall(all(seasonal, "seasonal")) },
   };
 }
 

@@ -175,7 +175,11 @@ Deno.test("bad data is refused with its place", () => {
     assert.throws(() => Pipeline.fit(records, options).dataset(records), message);
   const place = { place: "data.csv, line 9" };
   refused([], {}, /^RangeError: Cannot prepare data: there are no records$/);
-  refused([good[0]!, series([2], "a")], {}, /every record has the label "a": there must be two classes at least/);
+  refused(
+    [good[0]!, series([2], "a")],
+    {},
+    /every record has the label "a", from data.csv, line 1 on: there must be two classes at least/,
+  );
   refused([...good, series([1], "c")], { task: "binary" }, /"binary" takes two classes, got 3 \("a", "b", "c"\)/);
   refused([...good, series([1], undefined, place)], {}, /data\.csv, line 9: the label is missing/);
   refused([...good, series([1], " ", place)], {}, /data\.csv, line 9: the label is missing/);

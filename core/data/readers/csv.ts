@@ -192,12 +192,18 @@ class CsvRecords {
   /** One record a row. */
   async *wide(): AsyncGenerator<SequenceRecord, void> {
     const { features, id, text } = this.#layout, { name } = this.#rows;
+    let before: string | undefined;
     for (let cells = await this.#next(); cells; cells = await this.#next()) {
-      const place = `${name}, line ${this.#rows.number}`;
+      const place = `${name}, line ${this.#rows.number}`, key = id === undefined ? undefined : cells[id]!;
+      if (key !== undefined && key === before && text === undefined) {
+        const what = `${this.#where(id!)} is ${show(key)} again`;
+        throw malformed(name, `${what}: if a row is a step, say which column names the sequence (sequenceColumn)`);
+      }
+      before = key;
       const about = {
         labels: this.#labels(cells),
         weight: this.#weight(cells),
-        ...id !== undefined && { id: cells[id]! },
+        ...key !== undefined && { id: key },
         place,
       };
       if (text !== undefined) {

@@ -1,0 +1,165 @@
+/** Files of one's own, read as a command line says. */
+
+import type { Pipeline } from "../data/pipeline.ts";
+import { formatOf, readRecords, readTable } from "../data/readers/read.ts";
+import type { Format, Input, ReadOptions, RecordSource, SequenceRecord, Table } from "../data/readers/record.ts";
+import type { DataJob } from "./data_options.ts";
+import { fileInput, inputsOf, pathName, piped } from "./inputs.ts";
+import { type Arguments, UsageError } from "./options.ts";
+import { plural } from "./terminal.ts";
+
+/** The records of some files. */
+export interface Loaded {
+  readonly records: readonly SequenceRecord[];
+  /** The file of each. */
+  readonly files: readonly number[];
+  readonly labelNames?: readonly string[];
+  readonly channelNames?: readonly string[];
+}
+
+/** How the files of a job are read. */
+export function readOptions({ files, columns, preparation }: DataJob): ReadOptions {
+  const column = (name?: string) => name !== undefined && /^-?\d+$/.test(name) ? Number(name) : name;
+  const { format, delimiter, header } = files;
+  const { sequenceColumn, timeColumn, labelColumn, featureColumns, weightColumn, textColumn, xKey, yKey } = columns;
+  const text = preparation.tokens && textColumn === undefined ? "text" : undefined;
+  const all: ReadOptions = {
+    format: (format ?? text) as Format | undefined,
+    delimiter: delimiter === "tab" ? "\t" : delimiter,
+    header,
+    sequenceColumn: column(sequenceColumn),
+    timeColumn: column(timeColumn),
+    labelColumns: labelColumn?.map((name) => column(name)!),
+    featureColumns: featureColumns?.map((name) => column(name)!),
+    weightColumn: column(weightColumn),
+    textColumn: column(textColumn),
+    xKey,
+    yKey,
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
+/**
+ * Opens a file whose channels must be those of others: by name where the file and they have names, in whatever order the
+ * file has them.
+ */
+export async function openRecords(
+  input: Input,
+  options: ReadOptions,
+  channelNames?: readonly string[],
+): Promise<RecordSource> {
+  const format = options.format ?? formatOf(input.name);
+  const isLong = channelNames && options.sequenceColumn !== undefined && (format === undefined || format === "csv");
+  const byName = isLong && options.header !== false && !options.featureColumns;
+  if (!byName) return await readRecords(input, options);
+  try {
+    return await readRecords(input, { ...options, featureColumns: channelNames });
+  } catch (error) {
+    const text = (error as Error).message;
+    throw new Error(text.replace("which featureColumns asks for", "which the training data have"), { cause: error });
+  }
+}
+
+/** Reads all records of some files. */
+export async function loadRecords(
+  paths: readonly string[],
+  job: DataJob,
+  args: Arguments,
+  { labelFile, ...like }: { labelFile?: string; channelNames?: readonly string[] } = {},
+): Promise<Loaded> {
+  const options = readOptions(job), records: SequenceRecord[] = [], files: number[] = [];
+  let { channelNames } = like, labelNames: readonly string[] | undefined;
+  const inputs = await inputsOf(paths, options.format === "text", args);
+  if (labelFile !== undefined && inputs.length !== 1) {
+    throw new UsageError(`--label-file goes with one file, got ${inputs.length}`);
+  }
+  const labels = labelFile !== undefined && { labelsFrom: fileInput(labelFile, args) };
+  for (const [file, input] of inputs.entries()) {
+    const source = await openRecords(input, { ...options, ...labels }, channelNames);
+    labelNames ??= source.labelNames;
+    channelNames ??= source.channelNames;
+    try {
+      for await (const record of source.records) {
+        records.push(record);
+        files.push(file);
+      }
+    } catch (error) {
+      throw files.at(-1) === file ? error : notNumbers(error, source, options);
+    }
+  }
+  if (!records.length) {
+    throw new Error(`cannot ${args.command}: there is no sequence in ${paths.map(pathName).join(", ")}`);
+  }
+  return { records, files, labelNames, channelNames };
+}
+
+/** Where the first row of a table has a column without numbers: what to do about it. */
+function notNumbers(
+  error: unknown,
+  { format }: RecordSource,
+  { sequenceColumn, featureColumns }: ReadOptions,
+): unknown {
+  const [, name] = /, column (.+) must be a number, got "/.exec((error as Error).message) ?? [];
+  if (format !== "csv" || name === undefined || featureColumns) return error;
+  const long = sequenceColumn === undefined
+    ? `, --sequence-column ${name} if it names sequences of a row per step`
+    : "";
+  return new Error(`${(error as Error).message}: --feature-columns NAME,… are those to take${long}`);
+}
+
+/** Records of one file after the other, as a fitted pipeline takes them: labels may be absent. */
+export async function* streamRecords(
+  paths: readonly string[],
+  pipeline: Pick<Pipeline, "numEmbeddings" | "channelNames">,
+  job: DataJob,
+  args: Arguments,
+): AsyncGenerator<AsyncIterable<SequenceRecord>> {
+  const options = { ...readOptions(job), optionalLabels: true };
+  for (const given of await inputsOf(paths, pipeline.numEmbeddings > 0, args)) {
+    const { input, format } = options.format ? { input: given } : await piped(given);
+    yield (await openRecords(input, { ...format && { format }, ...options }, pipeline.channelNames)).records;
+  }
+}
+
+/** How many sequences do not take part. */
+export function leftOutLine(count: number): string {
+  return `${plural(count, "sequence")} left out: values are missing`;
+}
+
+/** Reads the one table of a forecast. */
+export async function loadTable(paths: readonly string[], job: DataJob, args: Arguments): Promise<Table> {
+  const inputs = await inputsOf(paths, false, args);
+  if (inputs.length !== 1) throw new UsageError(`forecasts are made on one table, got ${inputs.length} files`);
+  const { labelColumns: _, featureColumns: __, ...options } = readOptions(job);
+  return await readTable(inputs[0]!, options);
+}
+
+/** What has been read stays for the next of several trainings: standard input comes but once. */
+export class Loads {
+  readonly #job: DataJob;
+  readonly #args: Arguments;
+  #train?: Promise<Loaded>;
+  #test?: Promise<Loaded>;
+  #table?: Promise<Table>;
+
+  constructor(job: DataJob, args: Arguments) {
+    this.#job = job;
+    this.#args = args;
+  }
+
+  train(like: { channelNames?: readonly string[] } = {}): Promise<Loaded> {
+    const { data, labelFile } = this.#job.files;
+    return this.#train ??= loadRecords(data, this.#job, this.#args, { labelFile, ...like });
+  }
+
+  /** The test data, where they are files of their own. */
+  async test(): Promise<Loaded | undefined> {
+    const { testData, testLabelFile: labelFile } = this.#job.files, { channelNames } = await this.train();
+    if (!testData) return undefined;
+    return await (this.#test ??= loadRecords(testData, this.#job, this.#args, { labelFile, channelNames }));
+  }
+
+  table(): Promise<Table> {
+    return this.#table ??= loadTable(this.#job.files.data, this.#job, this.#args);
+  }
+}

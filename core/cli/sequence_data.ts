@@ -1,0 +1,204 @@
+/** Labelled sequences: divided, prepared, scored. */
+
+import type { Dataset } from "../data/dataset.ts";
+import { Pipeline, type PipelineOptions, type PreparedDataset } from "../data/pipeline.ts";
+import type { Preprocessing } from "../data/preprocessing.ts";
+import type { SequenceRecord } from "../data/readers/record.ts";
+import { everyNth, kFold, randomIndices, stratifiedSplit } from "../data/split.ts";
+import { balancedWeights } from "../data/weights.ts";
+import type { NamedArray } from "../model/model.ts";
+import { describePredictions } from "../report/describe.ts";
+import { classificationMetrics, regressionMetrics, type TaskMetrics } from "../train/metrics.ts";
+import { DATA_OPTIONS, type DataJob } from "./data_options.ts";
+import { pathName } from "./inputs.ts";
+import type { JobData, Scored } from "./job_data.ts";
+import { leftOutLine, type Loaded, loadRecords, type Loads } from "./load_data.ts";
+import { type Arguments, flagFor, UsageError } from "./options.ts";
+import { plural } from "./terminal.ts";
+import { inUnits } from "./units.ts";
+
+/** Records for training, watching and testing. */
+interface Division {
+  /** Which of several: "fold 2". */
+  readonly name?: string;
+  readonly train: readonly SequenceRecord[];
+  readonly validation?: readonly SequenceRecord[];
+  readonly test?: readonly SequenceRecord[];
+}
+
+/** Every training that a job asks for. */
+export async function* sequences(job: DataJob, seed: number, loads: Loads, restored?: Preprocessing) {
+  for (const [name, value] of Object.entries(job.forecast)) {
+    if (value === (DATA_OPTIONS.forecast as Record<string, { default?: unknown }>)[name]!.default) continue;
+    throw new UsageError(`--${flagFor("forecast", name)} needs --target-column`);
+  }
+  if (job.division.walkForward !== undefined) throw new UsageError("--walk-forward needs --target-column");
+  const pipeline = restored as Pipeline | undefined;
+  const loaded = await loads.train(pipeline), test = await loads.test();
+  for (const division of divide(loaded, test, job, seed)) {
+    yield {
+      name: division.name,
+      data: sequenceData(pipeline ?? Pipeline.fit(division.train, pipelineOptions(job, loaded)), division, job),
+    };
+  }
+}
+
+/** The part of a job's options that its pipeline takes. */
+function pipelineOptions({ preparation }: DataJob, { labelNames, channelNames }: Loaded): PipelineOptions {
+  const { embeddingDim: _e, classWeights: _c, posWeight: _p, task, ...options } = preparation;
+  return { ...options, task: task as PipelineOptions["task"], labelNames, channelNames };
+}
+
+/** How a job divides its records. */
+function divide({ records, files }: Loaded, testLoaded: Loaded | undefined, job: DataJob, seed: number): Division[] {
+  const { testSplit, testEvery, folds, stratify, validationSplit } = job.division;
+  const ways = Object.entries({
+    "--test-data": job.files.testData,
+    "--test-split": testSplit,
+    "--test-every": testEvery,
+    "--folds": folds,
+  }).filter(([, value]) => value !== undefined).map(([flag]) => flag);
+  if (ways.length > 1) throw new UsageError(`${ways[0]} and ${ways[1]} contradict each other`);
+  const pick = (rows: Iterable<number>, of = records) => Array.from(rows, (row) => of[row]!);
+  const cut = (of: readonly SequenceRecord[], share: number) => {
+    const classes = stratify ? classesOf(of, job) : undefined, parts = [1 - share, share];
+    const rows = classes ? stratifiedSplit(classes, parts, seed) : randomIndices(of.length, parts, seed);
+    return rows.map((part) => pick(part, of));
+  };
+  const watched = (division: Division): Division => {
+    if (validationSplit === undefined) return division;
+    const [train, validation] = cut(division.train, validationSplit);
+    return { ...division, train: train!, validation };
+  };
+  if (folds !== undefined) {
+    const classes = stratify ? classesOf(records, job) : undefined;
+    return kFold(records.length, folds, seed, { classes }).map(({ train, test }, i) =>
+      watched({ name: `fold ${i + 1}`, train: pick(train), test: pick(test) })
+    );
+  }
+  if (testLoaded) return [watched({ train: records, test: testLoaded.records })];
+  if (testEvery !== undefined) {
+    const { train, test } = everyNth(records.length, testEvery, files);
+    return [watched({ train: pick(train), test: pick(test) })];
+  }
+  if (testSplit === 0) return [watched({ train: records })];
+  const [train, test] = cut(records, testSplit ?? 0.2);
+  return [watched({ train: train!, test })];
+}
+
+/** The class of each record, where they are classes: few names, each more than once. */
+function classesOf(records: readonly SequenceRecord[], { preparation: { task } }: DataJob): string[] | undefined {
+  if (task === "regression" || task === "multilabel" || records.some(({ labels }) => labels?.length !== 1)) {
+    return undefined;
+  }
+  const classes = records.map(({ labels }) => labels![0]!);
+  return new Set(classes).size <= records.length / 2 ? classes : undefined;
+}
+
+function sequenceData(pipeline: Pipeline, { train, validation, test }: Division, job: DataJob): JobData {
+  const dataset = pipeline.dataset(train), watched = validation && pipeline.dataset(validation);
+  const held = test && pipeline.dataset(test);
+  const part = (name: string, { rows }: PreparedDataset, of: readonly SequenceRecord[]) =>
+    `${name}: ${plural(rows.length, "sequence")}${leftOut(of.length - rows.length)}`;
+  return {
+    train: dataset,
+    watched: watched ?? held,
+    watchedName: watched ? "validation" : "test",
+    config: configOf(pipeline),
+    loss: pipeline.loss,
+    weights: weightsOf(pipeline, dataset, job),
+    description: [
+      `${job.files.data.map(pathName).join(", ")}: ${sequencesLine(pipeline, dataset)}${
+        leftOut(train.length - dataset.rows.length)
+      }`,
+      ...pipeline.guesses,
+      ...watched ? [part("validation", watched, validation!)] : [],
+      ...held ? [part("test", held, test!)] : [],
+    ],
+    own: {
+      preprocessing: pipeline,
+      test: held,
+      metrics: (outputs) => sequenceMetrics(pipeline, held!, outputs),
+      pictures: async (model, probabilities) =>
+        test && held ? await describePredictions(model, pipeline, test, { data: held, probabilities }) : {},
+    },
+  };
+}
+
+/** What a dataset holds, in words. */
+function sequencesLine(pipeline: Pipeline, { shape, lengths }: Dataset): string {
+  const [N, T, I] = shape as [number, number, number];
+  const steps = lengths ? `${lengths.reduce((a, b) => Math.min(a, b))} to ${T}` : `${T}`;
+  const unit = pipeline.numEmbeddings ? `tokens of ${pipeline.numEmbeddings}` : `steps of ${I}`;
+  const [one, many] = pipeline.task === "regression"
+    ? ["target"]
+    : pipeline.task === "multilabel"
+    ? ["label"]
+    : ["class", "classes"];
+  return `${plural(N, "sequence")}, ${steps} ${unit}, ${plural(pipeline.labels.length, one!, many)}`;
+}
+
+/** How many sequences do not take part, in words. */
+function leftOut(count: number): string {
+  return count ? `; ${leftOutLine(count)}` : "";
+}
+
+function configOf({ inputSize, outputSize, numEmbeddings, paddingIdx }: Pipeline): JobData["config"] {
+  return { inputSize, outputSize, ...numEmbeddings && { numEmbeddings, paddingIdx } };
+}
+
+function weightsOf(pipeline: Pipeline, { targets }: Dataset, { preparation }: DataJob): JobData["weights"] {
+  const { classWeights, posWeight } = preparation, { outputSize: O, labels } = pipeline;
+  if (posWeight) {
+    if (pipeline.loss !== "bce") throw new UsageError(`--pos-weight is for the loss bce, not for ${pipeline.loss}`);
+    if (posWeight.length !== O) {
+      const outputs = O === 1 ? labels.slice(-1) : labels;
+      throw new UsageError(
+        `--pos-weight must be ${plural(O, "number")}, for ${outputs.join(", ")}, got ${posWeight.length}`,
+      );
+    }
+    return { posWeight };
+  }
+  if (!classWeights) return {};
+  if (pipeline.loss !== "crossEntropy") {
+    throw new UsageError(`--class-weights is for classes and the loss crossEntropy, not for ${pipeline.loss}`);
+  }
+  if (classWeights.length === 1 && classWeights[0] === "balanced") {
+    return { classWeights: balancedWeights(targets, O) };
+  }
+  const numbers = classWeights.map(Number);
+  if (numbers.length !== O || numbers.some((n) => !(n >= 0 && n < Infinity))) {
+    throw new UsageError(
+      `--class-weights must be "balanced" or ${O} numbers from 0, for ${labels.join(", ")}, got "${classWeights}"`,
+    );
+  }
+  return { classWeights: numbers };
+}
+
+/** What outputs for labelled sequences are worth. */
+function sequenceMetrics(pipeline: Pipeline, { targets }: Dataset, outputs: NamedArray): TaskMetrics {
+  const { task, labels } = pipeline;
+  if (task === "regression") {
+    const units = (values: ArrayLike<number>) => inUnits(pipeline, values);
+    const { shape, data } = outputs;
+    return regressionMetrics({ shape, data: units(data) }, { shape, data: units(targets) });
+  }
+  return classificationMetrics(outputs, targets, { labels, multilabel: task === "multilabel" });
+}
+
+/** Labelled files as a fitted pipeline takes them. */
+export async function labelledData(
+  pipeline: Pipeline,
+  paths: readonly string[],
+  job: DataJob,
+  args: Arguments,
+): Promise<Scored> {
+  const { channelNames } = pipeline, { labelFile } = job.files;
+  const { records } = await loadRecords(paths, job, args, { channelNames, labelFile });
+  const test = pipeline.dataset(records);
+  return {
+    test,
+    metrics: (outputs) => sequenceMetrics(pipeline, test, outputs),
+    ...records.length > test.rows.length && { remark: leftOutLine(records.length - test.rows.length) },
+  };
+}

@@ -8,7 +8,7 @@
 import type { StateDict } from "../model/model.ts";
 import { bytesOf, checkedEntries, contiguousStrides, elements, quoted, sizeOf, toFloat32 } from "./numbers.ts";
 import { Pickler, Storage, Tensor, unpickle, type Value } from "./pickle.ts";
-import { isZip, readZip, writeZip, type ZipEntry } from "./zip.ts";
+import { isZip, storedEntries, writeZip } from "./zip.ts";
 
 /** What {@linkcode readPt} returns. */
 export interface PtFile {
@@ -55,7 +55,7 @@ export function readPt(bytes: Uint8Array, name = "state dict"): PtFile {
         : `${action}: it is no .pt file: it does not begin as a zip archive`,
     );
   }
-  const entries = readZip(bytes, action);
+  const entries = storedEntries(bytes, `"${name}"`);
   const folder = entries.keys().next().value?.match(/^[^/]+\//)?.[0], pickle = entries.get(`${folder}data.pkl`);
   if (!folder || !pickle || [...entries.keys()].some((path) => !path.startsWith(folder))) {
     throw new TypeError(`${action}: it is no .pt file: its archive must be one folder with data.pkl`);
@@ -64,15 +64,15 @@ export function readPt(bytes: Uint8Array, name = "state dict"): PtFile {
     throw new TypeError(`${action}: it is a TorchScript program: save model.state_dict() by itself`);
   }
   const text = (path: string) => {
-    const entry = entries.get(folder + path);
-    return entry && new TextDecoder().decode(entry.read());
+    const bytes = entries.get(folder + path)?.();
+    return bytes && new TextDecoder().decode(bytes);
   };
   const version = text("version"), order = text("byteorder");
   if (version === undefined) throw new SyntaxError(`${action}: its version is missing`);
   if (order !== undefined && order !== "little") {
     throw new TypeError(`${action}: its numbers are ${quoted(order)}-endian, expected little`);
   }
-  const dict = stateDictOf(unpickle(pickle.read(), action), action);
+  const dict = stateDictOf(unpickle(pickle(), action), action);
   const tensors = readTensors(dict, entries, { folder, action, most: MOST_SHARING * bytes.length });
   return { tensors, metadata: parseMetadata(text(METADATA), action) };
 }
@@ -102,12 +102,12 @@ function stateDictOf(root: Value, action: string): [string, Tensor][] {
 
 function readTensors(
   dict: readonly [string, Tensor][],
-  entries: ReadonlyMap<string, ZipEntry>,
+  entries: ReadonlyMap<string, () => Uint8Array>,
   { folder, action, most }: { folder: string; action: string; most: number },
 ): StateDict {
   const storages = new Map<string, Uint8Array>();
   const storageBytes = ({ key, count, dtype }: Storage, place: string): Uint8Array => {
-    const bytes = storages.get(key) ?? entries.get(`${folder}data/${key}`)?.read();
+    const bytes = storages.get(key) ?? entries.get(`${folder}data/${key}`)?.();
     if (!bytes) throw new SyntaxError(`${place}: its storage ${quoted(key)} is missing`);
     storages.set(key, bytes);
     if (bytes.length !== count * sizeOf(dtype)) {

@@ -1,5 +1,5 @@
 /**
- * Zip archives, as far as `.npz` needs them. Nothing is unpacked, and no room made, before the sizes that the archive
+ * Zip archives, as far as `.npz` and PyTorch's `.pt` need them. Nothing is unpacked, and no room made, before the sizes that the archive
  * claims are held against its length and a limit; what comes out is held against its checksum.
  *
  * @module
@@ -33,6 +33,10 @@ export function readZip(file: string, bytes: Uint8Array): ZipEntry[] {
   while (end >= first && view.getUint32(end, true) !== END) end--;
   if (end < first) throw damaged("there is no end record");
   const count = view.getUint16(end + 10, true);
+  if (view.getUint32(end + 4, true) !== 0 || view.getUint16(end + 8, true) !== count) {
+    throw damaged("it is one part of several");
+  }
+  const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   const entries: ZipEntry[] = [];
   let at = view.getUint32(end + 16, true);
   for (let i = 0; i < count; i++) {
@@ -46,9 +50,17 @@ export function readZip(file: string, bytes: Uint8Array): ZipEntry[] {
     const nameLength = view.getUint16(at + 28, true), local = view.getUint32(at + 42, true);
     const next = at + 46 + nameLength + view.getUint16(at + 30, true) + view.getUint16(at + 32, true);
     if (next > end) throw damaged(`entry ${i + 1} is cut off`);
-    const name = new TextDecoder().decode(bytes.subarray(at + 46, at + 46 + nameLength));
+    const disk = view.getUint16(at + 34, true);
+    let name: string;
+    try {
+      name = text.decode(bytes.subarray(at + 46, at + 46 + nameLength));
+    } catch {
+      throw damaged(`the name of entry ${i + 1} is not UTF-8`);
+    }
     at = next;
-    if (flags & 1) throw unusable(file, `${bare(name)} is encrypted`);
+    if (disk !== 0) throw damaged(`${bare(name)} lies in another part`);
+    // Bits 0, 6 and 13.
+    if (flags & 0x2041) throw unusable(file, `${bare(name)} is encrypted`);
     if (method !== 0 && method !== 8) {
       throw unusable(file, `${bare(name)} is packed in a way that is not known, ${method}`);
     }

@@ -2,7 +2,7 @@
  * Memory of the process after many epochs beside that after a tenth of them: training with validation and a checkpoint
  * after every epoch.
  *
- *     deno run --v8-flags=--expose-gc --allow-read --allow-write scripts/memory.ts [EPOCHS]
+ *     deno run --v8-flags=--expose-gc --allow-read --allow-write scripts/memory.ts [EPOCHS [THREADS]]
  *
  * @module
  */

@@ -1,4 +1,4 @@
-import { formatSnapshot, type Snapshot, takeSnapshot } from "../train/checkpoint.ts";
+import { encodeSnapshot, type Snapshot, takeSnapshot } from "../train/checkpoint.ts";
 import { FileLock, removeLeftovers, writeDurably } from "../train/durable.ts";
 import type { EpochReport, Training } from "../train/train.ts";
 import { checkpointTarget, folderOf, mayWrite, reason, type Target } from "./files.ts";
@@ -128,19 +128,12 @@ export class Keeper implements Disposable {
     if (!target || !last) return;
     this.#written = performance.now();
     // An epoch that is the best so far is both, and is put into words once.
-    let words: { of: Snapshot; text: string } | undefined;
-    const text = async (of: Snapshot) =>
-      (words = words?.of === of ? words : { of, text: await formatSnapshot(of) }).text;
-    if (best && await this.#write(target.best, () => text(best))) this.#best = undefined;
-    if (!await this.#write(target.last, () => text(last))) return;
+    if (best && best !== last) await this.#write(best, [target.best]);
+    await this.#write(last, best === last ? [target.best, target.last] : [target.last]);
+    if (this.kept.has(target.best)) this.#best = undefined;
+    if (!this.kept.has(target.last)) return;
     this.#last = undefined;
     this.keptEpoch = last.generator.epoch;
-    if (!this.#keep) return;
-    const numbered = target.step(last.generator.step);
-    await this.#attempt("checkpoint", numbered, async () => {
-      await writeDurably(numbered, await text(last));
-      for (const path of (await this.#steps()).slice(this.#keep)) await Deno.remove(path);
-    });
   }
 
   async #snapshot(training: Training): Promise<Snapshot> {
@@ -148,21 +141,35 @@ export class Keeper implements Disposable {
     return await takeSnapshot({ model: training.model, training, preprocessing, job: { ...this.#job } });
   }
 
-  async #write(path: string, format: () => Promise<string>): Promise<boolean> {
-    const done = await this.#attempt("checkpoint", path, async () => {
-      const text = await format();
-      try {
-        await this.#own();
-        await writeDurably(path, text);
-      } catch (error) {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-        await this.#restoreFolder();
-        await writeDurably(path, text);
-      }
-    });
-    if (done) this.kept.add(path);
-    else this.kept.delete(path);
-    return done;
+  /** Writes a snapshot to some paths; as the last one, and if that is wanted, under its number too. */
+  async #write(snapshot: Snapshot, paths: string[]): Promise<void> {
+    const { target } = this, numbered = target!.step(snapshot.generator.step);
+    for (const path of paths) this.kept.delete(path);
+    try {
+      await encodeSnapshot(snapshot, async (bytes) => {
+        for (const path of paths) {
+          if (await this.#attempt("checkpoint", path, () => this.#put(path, bytes))) this.kept.add(path);
+        }
+        if (!this.#keep || !paths.includes(target!.last) || !this.kept.has(target!.last)) return;
+        await this.#attempt("checkpoint", numbered, async () => {
+          await writeDurably(numbered, bytes);
+          for (const path of (await this.#steps()).slice(this.#keep)) await Deno.remove(path);
+        });
+      });
+    } catch (error) {
+      await this.#fail("checkpoint", paths.at(-1)!, error);
+    }
+  }
+
+  async #put(path: string, bytes: Uint8Array): Promise<void> {
+    try {
+      await this.#own();
+      await writeDurably(path, bytes);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      await this.#restoreFolder();
+      await writeDurably(path, bytes);
+    }
   }
 
   /** Makes the folder again if somebody has removed it. */

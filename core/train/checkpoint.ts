@@ -4,6 +4,7 @@ import { type ModelConfig, type Parameter, parameterList, resolveConfig } from "
 import { createModel, type Model, type ModelOptions, type NamedArray, type StateDict } from "../model/model.ts";
 import { VERSION } from "../version.ts";
 import { writeDurably } from "./durable.ts";
+import { hashJson, withJson } from "./json_bytes.ts";
 import { resolveTraining, type Training, type TrainingOptions, type TrainingState } from "./train.ts";
 import { createTrainer, type Trainer, type TrainerOptions } from "./trainer.ts";
 
@@ -133,7 +134,7 @@ function storeAll(dict: StateDict): StoredDict {
  * ```
  */
 export async function formatCheckpoint(parts: CheckpointParts): Promise<string> {
-  return await formatSnapshot(await takeSnapshot(parts));
+  return await encodeSnapshot(await takeSnapshot(parts), (bytes) => new TextDecoder().decode(bytes));
 }
 
 /** What a checkpoint is to hold, copied, for a training that goes on: text takes longer to make. */
@@ -145,7 +146,7 @@ export type Snapshot = Omit<StoredCheckpoint, "parameters" | "bestParameters" | 
     | null;
 };
 
-/** Copies what a checkpoint of this moment holds; its text comes from {@linkcode formatSnapshot}. */
+/** Copies what a checkpoint of this moment holds; its text comes from {@linkcode encodeSnapshot}. */
 export async function takeSnapshot(
   { model, training, trainer = training?.trainer, preprocessing, job }: CheckpointParts,
 ): Promise<Snapshot> {
@@ -175,8 +176,11 @@ export async function takeSnapshot(
   };
 }
 
-/** The text of a checkpoint: see {@linkcode formatCheckpoint}. */
-export async function formatSnapshot(snapshot: Snapshot): Promise<string> {
+/** The text of a checkpoint, see {@linkcode formatCheckpoint}, as UTF-8 that is valid until `use` ends. */
+export async function encodeSnapshot<T>(
+  snapshot: Snapshot,
+  use: (bytes: Uint8Array<ArrayBuffer>) => T | Promise<T>,
+): Promise<T> {
   const { parameters, bestParameters, trainer } = snapshot;
   const state = (slots: Record<string, StateDict>) =>
     Object.fromEntries(Object.entries(slots).map(([name, dict]) => [name, storeAll(dict)]));
@@ -186,31 +190,7 @@ export async function formatSnapshot(snapshot: Snapshot): Promise<string> {
     bestParameters: bestParameters && storeAll(bestParameters),
     trainer: trainer && { ...trainer, state: state(trainer.state) },
   };
-  return await inPlace("save checkpoint", async () => {
-    const checksum = await digest(canonical(checkpoint));
-    return `${readable({ ...checkpoint, checksum })}\n`;
-  });
-}
-
-/** JSON with a line for each member of the whole and of its parts; those of parts of parts stand in one. */
-function readable(value: unknown, depth = 0): string {
-  if (depth > 1 || typeof value !== "object" || !value || Array.isArray(value)) return JSON.stringify(value);
-  const indent = "  ".repeat(depth), members = Object.entries(value).filter(([, member]) => member !== undefined);
-  const lines = members.map(([name, member]) => `\n  ${indent}${JSON.stringify(name)}: ${readable(member, depth + 1)}`);
-  return lines.length ? `{${lines.join(",")}\n${indent}}` : "{}";
-}
-
-/** The text that the checksum is of: all but the checksum, without a blank. */
-function canonical(content: object): string {
-  return JSON.stringify(content, (name, value) => {
-    if (typeof value !== "number" || Number.isFinite(value)) return value;
-    throw new RangeError(`Cannot write: ${name} is ${value}`);
-  });
-}
-
-/** SHA-256 of a text. */
-async function digest(text: string): Promise<string> {
-  return `sha256:${new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))).toHex()}`;
+  return await inPlace("save checkpoint", () => withJson(checkpoint, use));
 }
 
 /** Hashes of what a training trains and validates on. */
@@ -351,7 +331,7 @@ async function check(json: unknown, action: string): Promise<StoredCheckpoint> {
   const later = { version: FORMAT_VERSION, arithmetic: null, bestParameters: null, data: null, preprocessing: null };
   if (version === 1) return await checkStructure({ ...json as object, ...later }, action);
   const { checksum, ...content } = json as { checksum?: unknown };
-  const found = await inPlace(action, () => digest(canonical(content)));
+  const found = await inPlace(action, () => hashJson(content));
   if (checksum !== found) {
     throw new RangeError(
       `Cannot ${action}: it was altered or damaged: its checksum is ${show(checksum)}, its content's ${show(found)}`,
@@ -444,7 +424,7 @@ async function checkStructure(json: object, action: string): Promise<StoredCheck
  * @throws {Deno.errors.NotFound} If the folder does not exist.
  */
 export async function saveCheckpoint(path: string | URL, parts: CheckpointParts): Promise<void> {
-  await writeDurably(path, await formatCheckpoint(parts));
+  await encodeSnapshot(await takeSnapshot(parts), (bytes) => writeDurably(path, bytes));
 }
 
 /**

@@ -1,6 +1,12 @@
 /** Text in columns: how wide it is in a terminal, and tables. */
 
-const GRAPHEMES = new Intl.Segmenter("en", { granularity: "grapheme" });
+let segmenter: Intl.Segmenter | undefined;
+
+/** The characters that a reader sees. The engine takes 10 ms to know them: they are asked for when they are wanted. */
+function graphemes(text: string): Iterable<{ readonly segment: string }> {
+  segmenter ??= new Intl.Segmenter("en", { granularity: "grapheme" });
+  return segmenter.segment(text);
+}
 
 /** Characters that take two columns (East Asian Width W and F), and pictures. */
 const WIDE = new RegExp(
@@ -23,7 +29,7 @@ export function widthOf(coloured: string): number {
   const text = coloured.replaceAll(/\x1b\[\d+m/g, "");
   if (/^[\x20-\x7e]*$/.test(text)) return text.length;
   let width = 0;
-  for (const { segment } of GRAPHEMES.segment(text)) width += NONE.test(segment) ? 0 : WIDE.test(segment) ? 2 : 1;
+  for (const { segment } of graphemes(text)) width += NONE.test(segment) ? 0 : WIDE.test(segment) ? 2 : 1;
   return width;
 }
 
@@ -37,7 +43,7 @@ export function pad(text: string, width: number, before = false): string {
 export function cutTo(text: string, width: number): string {
   if (widthOf(text) <= width) return text;
   let kept = "", taken = 0;
-  for (const { segment } of GRAPHEMES.segment(text)) {
+  for (const { segment } of graphemes(text)) {
     taken += widthOf(segment);
     if (taken > width - 1) break;
     kept += segment;

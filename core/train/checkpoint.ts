@@ -284,7 +284,7 @@ function restoreAll(stored: StoredDict): StateDict {
     Object.entries(stored).map(([name, { shape, data }]) => {
       let bytes: Uint8Array<ArrayBuffer>;
       try {
-        bytes = Uint8Array.fromBase64(data);
+        bytes = Uint8Array.fromBase64(data, { lastChunkHandling: "strict" });
       } catch {
         throw new SyntaxError(`Cannot load array: the data of "${name}" is not base64`);
       }

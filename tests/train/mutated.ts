@@ -170,10 +170,16 @@ export async function read({ base, text, signed }: Mutated): Promise<boolean> {
   const before = JSON.parse(text), { version } = before;
   if (!signed && version === 2) assert.deepEqual(before, JSON.parse(base), "something changed, and was taken");
   const after = JSON.parse(await formatCheckpoint({ model, trainer: trainer ?? undefined }));
-  assert.deepEqual(after.parameters, { ...after.parameters, ...before.parameters });
-  assert.deepEqual(after.trainer?.state, before.trainer?.state);
+  assert.deepEqual(after.parameters, withoutBlanks(before.parameters));
+  assert.deepEqual(after.trainer?.state, withoutBlanks(before.trainer?.state));
   assert.deepEqual(job, before.job);
   if (version === 2) assert.deepEqual(preprocessing, before.preprocessing);
   assert.equal(training?.state.epoch, before.training?.state.epoch);
   return true;
+}
+
+/** Blanks in base64 say nothing. */
+function withoutBlanks(arrays: unknown): unknown {
+  const text = JSON.stringify(arrays, (name, value) => name === "data" ? value.replaceAll(/[\t\n\f\r ]/g, "") : value);
+  return text && JSON.parse(text);
 }

@@ -1,22 +1,16 @@
 /**
- * Reads files of any format that we know.
+ * Reads files of any format that we know. A format's reader is loaded when a file of it is read: nobody else waits for it.
  *
  * @module
  */
 
-import { readArff } from "./arff.ts";
-import { readNpyRecords, readNpyTable, readNpzRecords } from "./arrays.ts";
 import { malformed, unusable } from "./bad_data.ts";
 import { Blocks } from "./blocks.ts";
-import { readCsv } from "./csv.ts";
-import { readJson, readJsonLines } from "./json.ts";
 import { Lines } from "./lines.ts";
 import { numberIn } from "./numbers.ts";
 import { open } from "./open.ts";
 import type { Format, Input, ReadOptions, RecordSource, SequenceRecord, Table } from "./record.ts";
-import { readCsvTable } from "./table.ts";
 import { archiveCells, readArchive, readText } from "./text.ts";
-import { readTs } from "./ts.ts";
 
 const ENDINGS: Readonly<Record<string, Format>> = {
   csv: "csv",
@@ -156,8 +150,10 @@ export async function readRecords(input: Input, options: ReadOptions = {}): Prom
     let format: Format | undefined = options.format ?? formatOf(name) ?? formatOfBytes(head);
     let source: RecordSource;
     if (format === "json") {
+      const { readJson } = await import("./json.ts");
       source = await readJson(new Blocks(name, bytes, "}".charCodeAt(0), limit), limit);
     } else if (format === "npy" || format === "npz") {
+      const { readNpyRecords, readNpzRecords } = await import("./arrays.ts");
       const readArrays = format === "npy" ? readNpyRecords : readNpzRecords;
       source = await readArrays(name, bytes, input, options, options.maxBytes ?? MAX_BYTES);
     } else {
@@ -165,13 +161,13 @@ export async function readRecords(input: Input, options: ReadOptions = {}): Prom
       format ??= formatOfLine(await lines.peek() ?? "", input, options);
       switch (format) {
         case "csv":
-          source = await readCsv(lines, input, options, limit);
+          source = await (await import("./csv.ts")).readCsv(lines, input, options, limit);
           break;
         case "jsonl":
-          source = await readJsonLines(lines);
+          source = await (await import("./json.ts")).readJsonLines(lines);
           break;
         case "ts":
-          source = await readTs(lines, input, options);
+          source = await (await import("./ts.ts")).readTs(lines, input, options);
           break;
         case "text":
           source = await readText(lines, input, options);
@@ -180,7 +176,7 @@ export async function readRecords(input: Input, options: ReadOptions = {}): Prom
           source = await readArchive(lines);
           break;
         case "arff":
-          source = await readArff(lines, input, options);
+          source = await (await import("./arff.ts")).readArff(lines, input, options);
           break;
         default:
           format satisfies never;
@@ -219,9 +215,11 @@ export async function readTable(input: Input, options: ReadOptions = {}): Promis
   try {
     if (!head.length) throw malformed(input.name, "the file is empty");
     const format = options.format ?? formatOf(input.name) ?? formatOfBytes(head) ?? "csv";
-    if (format === "npy") return await readNpyTable(input.name, bytes, options.maxBytes ?? MAX_BYTES);
+    if (format === "npy") {
+      return await (await import("./arrays.ts")).readNpyTable(input.name, bytes, options.maxBytes ?? MAX_BYTES);
+    }
     if (format !== "csv") throw unusable(input.name, `a table of series must be csv or npy, got ${format}`);
-    return await readCsvTable(lines, options, limit);
+    return await (await import("./table.ts")).readCsvTable(lines, options, limit);
   } finally {
     await close();
   }

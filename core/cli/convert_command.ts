@@ -65,6 +65,9 @@ async function open(path: string, args: Arguments): Promise<Opened> {
     throw readError("model", path, error, args);
   }
   const format = modelFormat(bytes);
+  if (!format && modelFormatOf(path) === "onnx") {
+    throw new Error(`cannot read model "${path}": .onnx is written, not read; .safetensors, .pt and .json are both`);
+  }
   if (format) return { ...readModel(bytes, path), format, lines: [] };
   const loaded = await parseCheckpoint(new TextDecoder().decode(bytes), path);
   using model = loaded.model;

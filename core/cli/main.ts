@@ -1,6 +1,7 @@
 import { VERSION } from "../version.ts";
 import { inFlags } from "./flags_in_errors.ts";
-import { type Arguments, helpText, parseCommandLine, UsageError } from "./options.ts";
+import { helpText } from "./help.ts";
+import { type Arguments, parseCommandLine, UsageError } from "./options.ts";
 import { remark } from "./terminal.ts";
 
 /**
@@ -35,6 +36,9 @@ async function run(args: Arguments): Promise<number> {
       return await (await import("./predict_command.ts")).predictCommand(args);
     case "convert":
       return await (await import("./convert_command.ts")).convertCommand(args);
+    case "help":
+      console.log(helpText(args.operands[0]));
+      return 0;
     case "info":
       return await (await import("./convert_command.ts")).infoCommand(args);
   }

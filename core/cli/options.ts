@@ -43,23 +43,6 @@ export const JOB_OPTIONS = {
   },
 } satisfies Record<string, Record<string, OptionSpec>>;
 
-/** Their titles on the help page. */
-const TITLES: Record<Group, string> = {
-  files: "Your own data",
-  columns: "Their columns",
-  preparation: "Their preparation",
-  division: "Their division",
-  forecast: "Forecasts",
-  data: "Data of the seed job",
-  model: "Model",
-  training: "Training",
-  earlyStopping: "Early stopping",
-  schedule: "Learning rate",
-  optimizer: "Optimizer",
-  everything: "Everything random",
-  device: "Device",
-};
-
 /** What an option belongs to. */
 export type Group = keyof typeof JOB_OPTIONS;
 
@@ -76,7 +59,7 @@ const TRAIN_GROUPS: ReadonlySet<Group> = new Set([
 ]);
 
 /** Flags that are no option of the library: what they take (none: a switch), what they mean, and whose alone they are. */
-const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: Command[] }> = {
+export const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: Command[] }> = {
   checkpoint: { takes: "PATH", about: "keep last.json and best.json in this folder, or a file PATH.json" },
   "checkpoint-every": {
     takes: "N",
@@ -98,22 +81,23 @@ const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: Command[
   output: { takes: "FORMAT", about: "predict: jsonl (default) or csv", of: ["predict"] },
   attention: { about: "predict: with the weight of every step", of: ["predict"] },
   quiet: { about: "print the last line only" },
-  help: { about: "print this" },
+  help: { about: "the flags that most people need" },
   version: { about: "print the version" },
 };
 
 /** Flags that stand for an option with a value. */
-const SHORT_FLAGS: Record<string, { group: Group; name: string; value: string; about: string }> = {
+export const SHORT_FLAGS: Record<string, { group: Group; name: string; value: string; about: string }> = {
   gpu: { group: "device", name: "device", value: "webgpu", about: "the same as --device webgpu" },
 };
 
 /** What can be done. */
-const COMMANDS = {
+export const COMMANDS = {
   train: "train on files, or on the seed job's data (the default): train [FILE …]",
   evaluate: "scores of a checkpoint: evaluate CHECKPOINT [FILE …]",
   predict: "what a checkpoint says of sequences: predict CHECKPOINT --input FILE",
   convert: "to .safetensors, .pt, .onnx or .json, and back: convert FROM TO",
   info: "what a model file holds: info FILE",
+  help: "what flags there are: help TOPIC, help FLAG, help all",
 };
 
 /** One of the commands. */
@@ -165,15 +149,16 @@ export function flagOf(name: string, spec: OptionSpec): string {
 }
 
 /** Every option with its group and flag. */
-const FLAGS: { group: Group; name: string; spec: OptionSpec; flag: string }[] = Object.entries(JOB_OPTIONS).flatMap(
-  ([group, specs]) =>
-    Object.entries(specs as Record<string, OptionSpec>).map(([name, spec]) => ({
-      group: group as Group,
-      name,
-      spec,
-      flag: flagOf(name, spec),
-    })),
-);
+export const FLAGS: { group: Group; name: string; spec: OptionSpec; flag: string }[] = Object.entries(JOB_OPTIONS)
+  .flatMap(
+    ([group, specs]) =>
+      Object.entries(specs as Record<string, OptionSpec>).map(([name, spec]) => ({
+        group: group as Group,
+        name,
+        spec,
+        flag: flagOf(name, spec),
+      })),
+  );
 
 /** The flags of lists. */
 const LISTS = new Set(FLAGS.filter(({ spec }) => spec.type === "texts").map(({ flag }) => flag));
@@ -334,7 +319,7 @@ function withoutLoss({ loss: _, ...training }: Record<string, unknown>): Record<
 }
 
 /** What a model for data of one's own is where nothing is said. */
-const OWN_MODEL = { hiddenSize: 32, dropout: 0.2 };
+export const OWN_MODEL: Readonly<Record<string, number>> = { hiddenSize: 32, dropout: 0.2 };
 
 function optimizerOf(given: OptimizerOptions): OptimizerOptions {
   try {
@@ -363,58 +348,4 @@ function distance(a: string, b: string): number {
     row = next;
   }
   return row[b.length]!;
-}
-
-/** The help page. */
-export function helpText(): string {
-  const line = (left: string, about: string) => `  ${left.padEnd(24)}  ${about}`;
-  const value = (spec: OptionSpec) =>
-    spec.takes ? ` ${spec.takes}` : ({
-      boolean: "",
-      choice: " NAME",
-      integer: " N",
-      number: " X",
-      numbers: " X,X",
-      list: " X,…",
-      text: " TEXT",
-      texts: " A,…",
-    })[
-      spec.type
-    ];
-  const option = ({ flag, spec }: { flag: string; spec: OptionSpec }) => {
-    const negative = spec.type === "boolean" && spec.default === true;
-    const note = spec.type === "boolean"
-      ? ""
-      : spec.type === "choice"
-      ? ` (${spec.choices!.map((c) => c === spec.default ? `${c}: default` : c).join(", ")})`
-      : spec.default !== undefined
-      ? ` (default ${spec.default})`
-      : "";
-    return line(`--${negative ? "no-" : ""}${flag}${value(spec)}`, `${negative ? "without " : ""}${spec.about}${note}`);
-  };
-  const groups = Object.keys(JOB_OPTIONS) as Group[];
-  return [
-    "Trains a GRU with additive attention on sequences.",
-    "",
-    "  deno task train [FLAGS]                     train, keeping checkpoints/last.json and best.json",
-    "  deno run mod.ts [COMMAND] [FLAGS]           needs no permission; writes nothing it was not asked to",
-    "",
-    "Commands",
-    ...Object.entries(COMMANDS).map(([name, about]) => line(name, about)),
-    ...groups.flatMap((
-      group,
-    ) => [
-      "",
-      TITLES[group],
-      ...FLAGS.filter((f) => f.group === group).map(option),
-      ...Object.entries(SHORT_FLAGS).filter(([, s]) => s.group === group).map(([flag, s]) =>
-        line(`--${flag}`, s.about)
-      ),
-    ]),
-    "",
-    "Run",
-    ...Object.entries(EXTRA_FLAGS).map(([flag, { takes, about }]) =>
-      line(`--${flag}${takes ? ` ${takes}` : ""}`, about)
-    ),
-  ].join("\n");
 }

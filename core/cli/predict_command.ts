@@ -18,7 +18,7 @@ import { remark, Terminal } from "./terminal.ts";
 /** Sequences that are predicted at a time: as many are in memory. */
 const CHUNK = 256;
 
-/** Milliseconds without another sequence, after which those that have come are predicted. */
+/** Milliseconds that a sequence waits for others at most, to be predicted with them. */
 const PAUSE = 50;
 
 /** Runs the command. Returns the exit code. */
@@ -83,30 +83,30 @@ async function predictRecords(
 }
 
 /**
- * Items in chunks: full ones, or what has come when nothing more does for a moment, so that a slow pipe is answered. What
- * comes before an error comes.
+ * Items in chunks: full ones, or what has come when the first of them has waited for a moment, so that a slow pipe is
+ * answered. What comes before an error comes.
  */
 async function* chunks<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {
   const iterator = items[Symbol.asyncIterator]();
   // An error is an item until those before it have been handed on.
   const advance = () => iterator.next().catch((error: unknown) => ({ error }));
   try {
-    let chunk: T[] = [], next = advance();
-    for (;;) {
-      let timer: ReturnType<typeof setTimeout> | undefined;
-      const pause = new Promise<"pause">((resolve) => timer = setTimeout(() => resolve("pause"), PAUSE));
-      const come = chunk.length ? await Promise.race([next, pause]) : await next;
-      clearTimeout(timer);
-      const ended = come !== "pause" && ("error" in come || come.done);
-      if (come !== "pause" && !("error" in come) && !come.done) {
+    for (let next = advance();;) {
+      const chunk: T[] = [];
+      let timer: ReturnType<typeof setTimeout> | undefined, pause: Promise<undefined> | undefined;
+      let come = await next;
+      while (come && !("error" in come) && !come.done) {
         chunk.push(come.value);
         next = advance();
-        if (chunk.length < CHUNK) continue;
+        if (chunk.length === CHUNK) break;
+        pause ??= new Promise((resolve) => timer = setTimeout(() => resolve(undefined), PAUSE));
+        come = await Promise.race([next, pause]) as typeof come;
       }
+      clearTimeout(timer);
       if (chunk.length) yield chunk;
-      chunk = [];
-      if (ended && "error" in come) throw come.error;
-      if (ended) return;
+      if (!come) continue;
+      if ("error" in come) throw come.error;
+      if (come.done) return;
     }
   } finally {
     await iterator.return?.();

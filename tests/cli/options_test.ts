@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
+import { helpText } from "../../core/cli/help.ts";
 import {
   flagFor,
   flagOf,
   type Group,
-  helpText,
   JOB_OPTIONS,
   parseCommandLine,
   resolveJob,
@@ -84,10 +84,13 @@ Deno.test("what cannot be understood is refused in words", () => {
   assert.equal(refusal("--no-epochs"), "unknown flag --no-epochs (did you mean --epochs?): see --help");
   assert.equal(refusal("--constructor", "1"), "unknown flag --constructor: see --help");
   assert.equal(refusal("--__proto__", "1"), "unknown flag --__proto__: see --help");
-  assert.equal(refusal("dance"), 'unknown command "dance": it must be one of train, evaluate, predict, convert, info');
+  assert.equal(
+    refusal("dance"),
+    'unknown command "dance": it must be one of train, evaluate, predict, convert, info, help',
+  );
   assert.equal(
     refusal("toString"),
-    'unknown command "toString": it must be one of train, evaluate, predict, convert, info',
+    'unknown command "toString": it must be one of train, evaluate, predict, convert, info, help',
   );
   assert.equal(refusal("--epochs"), "--epochs needs a value: see --help");
   assert.equal(refusal("--epochs="), "--epochs needs a value: see --help");
@@ -130,8 +133,8 @@ Deno.test("a flag that a command does not take is refused", () => {
   }
 });
 
-Deno.test("the help page lists every command and flag, each in one line of 120 columns at most", () => {
-  const lines = helpText().split("\n");
+Deno.test("the whole help lists every command and flag once, each in one line of 120 columns at most", () => {
+  const lines = helpText("all").split("\n");
   for (const line of lines) assert.ok(line.length <= 120, line);
   const groups = Object.entries(JOB_OPTIONS).flatMap(([group, specs]) =>
     Object.entries(specs).map(([name, spec]) => `${spec.default === true ? "no-" : ""}${flagFor(group as Group, name)}`)
@@ -142,9 +145,21 @@ Deno.test("the help page lists every command and flag, each in one line of 120 c
   for (const flag of new Set([...groups, ...asked])) {
     assert.equal(lines.filter((line) => new RegExp(`^  --${flag} `).test(line)).length, 1, `--${flag}`);
   }
-  for (const command of ["train", "evaluate", "predict"]) {
+  for (const command of ["train", "evaluate", "predict", "convert", "info", "help"]) {
     assert.equal(lines.filter((line) => line.startsWith(`  ${command} `)).length, 1, command);
   }
+});
+
+Deno.test("the short help fits a screen or so; its topics together list every flag once", () => {
+  const flags = (text: string) => [...text.matchAll(/^ {2}--([\w-]+)/gm)].map(([, flag]) => flag!);
+  const short = helpText(), all = flags(helpText("all"));
+  assert.ok(short.split("\n").length <= 60);
+  for (const line of short.split("\n")) assert.ok(line.length <= 120, line);
+  for (const flag of flags(short)) assert.ok(all.includes(flag), flag);
+  const topics = [...short.matchAll(/^ {2}help ([\w-]+)/gm)].map(([, topic]) => topic!).filter((t) => t !== "all");
+  assert.deepEqual(topics.flatMap((topic) => flags(helpText(topic))), all);
+  for (const flag of ["patience", "--patience"]) assert.equal(helpText(flag), helpText("early-stopping"));
+  assert.throws(() => helpText("nonsense"), /there is no help on "nonsense"/);
 });
 
 Deno.test("every flag that the help page lists is understood", () => {
@@ -163,7 +178,7 @@ Deno.test("every flag that the help page lists is understood", () => {
     "FROM:TO": "1:2",
   };
   let count = 0;
-  for (const [, flag, takes] of helpText().matchAll(/^ {2}--([\w-]+)(?: (\S+))? {2,}/gm)) {
+  for (const [, flag, takes] of helpText("all").matchAll(/^ {2}--([\w-]+)(?: (\S+))? {2,}/gm)) {
     const choices = Object.values(JOB_OPTIONS).flatMap((table) => Object.entries(table as Record<string, OptionSpec>))
       .find(([name, spec]) => flagOf(name, spec) === flag)?.[1].choices;
     const value = takes === "NAME" ? choices?.[0] ?? "name" : values[takes!];
@@ -171,7 +186,7 @@ Deno.test("every flag that the help page lists is understood", () => {
     parseCommandLine([command, `--${flag}${takes ? `=${value}` : ""}`]);
     count++;
   }
-  assert.equal(count, helpText().match(/^ {2}--/gm)!.length);
+  assert.equal(count, helpText("all").match(/^ {2}--/gm)!.length);
 });
 
 Deno.test("--gpu is --device webgpu, and contradicts another device and what only the CPU has", () => {

@@ -1,0 +1,160 @@
+/** The help pages: a short one, one for each kind of flags, and all of them. */
+
+import type { OptionSpec } from "../options.ts";
+import { COMMANDS, EXTRA_FLAGS, FLAGS, type Group, OWN_MODEL, SHORT_FLAGS, UsageError } from "./options.ts";
+
+/** Kinds of flags: what asks for them, and their titles. "run" are those that are no options of the library. */
+const TOPICS: Record<Group | "run", readonly [topic: string, title: string]> = {
+  files: ["files", "Your own data"],
+  columns: ["columns", "Their columns"],
+  preparation: ["preparation", "Their preparation"],
+  division: ["division", "Their division"],
+  forecast: ["forecast", "Forecasts"],
+  data: ["seed-job", "Data of the seed job"],
+  model: ["model", "Model"],
+  training: ["training", "Training"],
+  earlyStopping: ["early-stopping", "Early stopping"],
+  schedule: ["schedule", "Learning rate"],
+  optimizer: ["optimizer", "Optimizer"],
+  everything: ["random", "Everything random"],
+  device: ["device", "Device"],
+  run: ["run", "Run"],
+};
+
+/** The flags that most people need, in the order in which they need them. */
+const COMMON = [
+  "data",
+  "test-data",
+  "label-column",
+  "sequence-column",
+  "time-column",
+  "tokens",
+  "target-column",
+  "window",
+  "horizon",
+  "validation-split",
+  "epochs",
+  "batch-size",
+  "lr",
+  "hidden-size",
+  "dropout",
+  "patience",
+  "seed",
+  "checkpoint",
+  "resume",
+  "report",
+  "plot",
+  "input",
+  "gpu",
+];
+
+/** A flag on a page. */
+interface Entry {
+  readonly flag: string;
+  readonly topic: Group | "run";
+  readonly line: string;
+}
+
+/**
+ * A help page.
+ *
+ * @param topic A kind of flags, or a flag, whose kind is shown; "all" for everything. Default: the short page.
+ * @throws {UsageError} If there is no such thing.
+ */
+export function helpText(topic?: string): string {
+  const entries = allEntries(), kinds = Object.keys(TOPICS) as (keyof typeof TOPICS)[];
+  const page = (kind: keyof typeof TOPICS) => [
+    "",
+    TOPICS[kind][1],
+    ...entries.filter((entry) => entry.topic === kind).map(({ line }) => line),
+  ];
+  if (topic === "all") return [...head(), ...kinds.flatMap(page)].join("\n");
+  if (topic !== undefined) {
+    const flag = topic.replace(/^-*(no-)?/, "");
+    const kind = kinds.find((kind) => TOPICS[kind][0] === topic) ?? entries.find((entry) => entry.flag === flag)?.topic;
+    if (kind) return page(kind).slice(1).join("\n");
+    const known = kinds.map((kind) => TOPICS[kind][0]).join(", ");
+    throw new UsageError(`there is no help on "${topic}": help takes all, a flag, or one of ${known}`);
+  }
+  return [
+    ...head(),
+    "",
+    "Such as",
+    "  train --data moves.csv --sequence-column id --label-column kind --checkpoint checkpoints --report run.html",
+    "  train --data sales.csv --target-column sales --window 24 --horizon 6",
+    "  predict checkpoints/best.json --input new.csv --output csv",
+    "",
+    "Common flags",
+    ...COMMON.map((flag) => entries.find((entry) => entry.flag === flag)!.line),
+    "",
+    "More flags",
+    ...kinds.map((kind) => {
+      const flags = entries.filter((entry) => entry.topic === kind).map(({ flag }) => flag);
+      const shown = flags.slice(0, 4).join(", ") + (flags.length > 4 ? `, and ${flags.length - 4} more` : "");
+      return line(`help ${TOPICS[kind][0]}`, `${TOPICS[kind][1]}: ${shown}`);
+    }),
+    line("help all", "everything"),
+  ].join("\n");
+}
+
+function head(): string[] {
+  return [
+    "Trains a GRU with additive attention on sequences.",
+    "",
+    "  deno task train [FLAGS]                     train, keeping checkpoints/last.json and best.json",
+    "  deno run mod.ts [COMMAND] [FLAGS]           needs no permission; writes nothing it was not asked to",
+    "",
+    "Commands",
+    ...Object.entries(COMMANDS).map(([name, about]) => line(name, about)),
+  ];
+}
+
+function line(left: string, about: string): string {
+  return `  ${left.padEnd(24)}  ${about}`;
+}
+
+function allEntries(): Entry[] {
+  return [
+    ...FLAGS.map(({ group, name, flag, spec }) => ({
+      flag,
+      topic: group,
+      line: optionLine(flag, spec, group === "model" ? OWN_MODEL[name] : undefined),
+    })),
+    ...Object.entries(SHORT_FLAGS).map(([flag, { group, about }]) => ({
+      flag,
+      topic: group,
+      line: line(`--${flag}`, about),
+    })),
+    ...Object.entries(EXTRA_FLAGS).map(([flag, { takes, about }]) => ({
+      flag,
+      topic: "run" as const,
+      line: line(`--${flag}${takes ? ` ${takes}` : ""}`, about),
+    })),
+  ];
+}
+
+/** What a value is called, by its type. */
+const VALUES: Record<OptionSpec["type"], string> = {
+  boolean: "",
+  choice: " NAME",
+  integer: " N",
+  number: " X",
+  numbers: " X,X",
+  list: " X,…",
+  text: " TEXT",
+  texts: " A,…",
+};
+
+/** @param own The default for data of one's own, where that is another. */
+function optionLine(flag: string, spec: OptionSpec, own?: number): string {
+  const negative = spec.type === "boolean" && spec.default === true;
+  const note = spec.type === "boolean"
+    ? ""
+    : spec.type === "choice"
+    ? ` (${spec.choices!.map((c) => c === spec.default ? `${c}: default` : c).join(", ")})`
+    : spec.default !== undefined
+    ? ` (default ${spec.default}${own === undefined ? "" : `; ${own} for your own data`})`
+    : "";
+  const value = spec.takes ? ` ${spec.takes}` : VALUES[spec.type];
+  return line(`--${negative ? "no-" : ""}${flag}${value}`, `${negative ? "without " : ""}${spec.about}${note}`);
+}

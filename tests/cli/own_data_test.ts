@@ -1,0 +1,364 @@
+/** The command line on data of one's own. Every run is a program of its own, with no permission but for its folder. */
+
+import assert from "node:assert/strict";
+import { inFlags } from "../../core/cli/flags_in_errors.ts";
+import { writeNpz } from "../../core/data/readers/arrays.ts";
+import { type NpyArray, writeNpy } from "../../core/data/readers/npy.ts";
+import { assertFails, assertWorks, MOD, Place, type Result, ROOT } from "./run.ts";
+
+const LONG = "--data moves.csv --sequence-column id --time-column t --label-column kind";
+
+/** A folder with the samples. */
+async function samples(): Promise<Place> {
+  const place = await Place.make();
+  for (const name of ["moves.csv", "sales.csv", "reviews.txt"]) {
+    place.write(name, Deno.readTextFileSync(`${ROOT}/tests/testdata/own/${name}`));
+  }
+  return place;
+}
+
+/** Several runs at once. */
+function runAll(place: Place, lines: readonly string[]): Promise<Result[]> {
+  return Promise.all(lines.map((line) => place.run(line)));
+}
+
+const bytes = (place: Place, name: string, content: Uint8Array) => Deno.writeFileSync(`${place.path}/${name}`, content);
+const jsonLines = (text: string) => text.trimEnd().split("\n").map((line) => JSON.parse(line));
+
+Deno.test("sequences of a long table: trained, kept, evaluated, predicted, with a report", async () => {
+  await using place = await samples();
+  const files = "--checkpoint ck --report run.html --tensorboard tb --log-file log.jsonl --plot";
+  const trained = await place.run(`train ${LONG} --epochs 40 --lr 0.02 ${files}`);
+  assertWorks(trained);
+  assert.match(trained.out, /^data {7}moves\.csv: 29 sequences, 6 to 12 steps of 2, 3 classes$/m);
+  assert.match(trained.out, /^ {11}test: 7 sequences$/m);
+  assert.match(trained.out, /best epoch \d+ by the test data, test loss /);
+  assert.match(trained.out, /test of 7 sequences: loss \S+, accuracy (8\d|9\d|100)\.\d\d %/);
+  assert.match(trained.out, /training {3}\S+ test/);
+  assert.match(place.read("run.html"), /<h1>moves\.csv<\/h1>/);
+  assert.equal(place.read("log.jsonl").trimEnd().split("\n").length, 40);
+  const [evaluated, predicted, csv, piped] = await Promise.all([
+    place.run("evaluate ck/last.json"),
+    place.run("predict ck/last.json --input moves.csv --attention"),
+    place.run("predict ck/last.json moves.csv --output csv"),
+    place.run("predict ck/last.json --input -", place.read("moves.csv")),
+  ]);
+  const scores = /test of 7 sequences: .*/;
+  assert.equal(evaluated.out.match(scores)![0], trained.out.match(scores)![0]);
+  const rows = jsonLines(predicted.out);
+  assert.equal(rows.length, 36);
+  assert.deepEqual(Object.keys(rows[0].probabilities), ["cruise", "start", "stop"]);
+  assert.equal(rows[0].attention.length, 6);
+  assert.equal(csv.out.split("\n")[0], "id,label,probability cruise,probability start,probability stop");
+  assert.deepEqual(
+    csv.out.trimEnd().split("\n").slice(1).map((line) => line.split(",").slice(0, 2)),
+    rows.map(({ id, label }) => [id, label]),
+  );
+  assert.deepEqual(jsonLines(piped.out), rows.map(({ attention: _, ...row }) => row));
+});
+
+Deno.test("channels go by their names: another order is put right, another name is refused", async () => {
+  await using place = await samples();
+  assertWorks(await place.run(`train ${LONG} --epochs 2 --checkpoint ck`));
+  const cells = place.read("moves.csv").trimEnd().split("\n").map((line) => line.split(","));
+  place.write("turned.csv", cells.map(([id, t, speed, turn]) => `${turn},${id},${speed},0,${t}`).join("\n"));
+  place.write("turned.csv", place.read("turned.csv").replace("turn,id,speed,0,t", "turn,id,speed,more,t"));
+  place.write("renamed.csv", place.read("moves.csv").replace("turn", "twist"));
+  const [same, turned, renamed, mixed] = await runAll(place, [
+    "predict ck/last.json moves.csv",
+    "predict ck/last.json turned.csv",
+    "predict ck/last.json renamed.csv",
+    `train ${LONG} --data renamed.csv`,
+  ]);
+  assertWorks(turned!);
+  assert.equal(turned!.out, same!.out);
+  const message =
+    "cannot read renamed.csv: there is no column turn, which the training data have: it has id, t, speed, " +
+    "twist, kind";
+  assertFails(renamed!, 1, message);
+  assertFails(mixed!, 1, message);
+});
+
+Deno.test("a training of one's own goes on to the same bits, and not on other data", async () => {
+  await using place = await samples();
+  assertWorks(await place.run(`train ${LONG} --epochs 2 --checkpoint half`));
+  place.write("other.csv", place.read("moves.csv").replace("3.97", "3.98"));
+  const [, resumed, other, columns] = await runAll(place, [
+    `train ${LONG} --epochs 4 --checkpoint whole`,
+    "train --resume half/last.json --epochs 4 --checkpoint again",
+    "train --resume half/last.json --epochs 4 --data other.csv --quiet",
+    "train --resume half/last.json --label-column t",
+  ]);
+  assertWorks(resumed!);
+  assert.equal(place.read("again/last.json"), place.read("whole/last.json"));
+  assertFails(other!, 1, /cannot resume from "half\/last\.json": the data must be those of before, sha256:/);
+  assertFails(columns!, 2, /--label-column cannot be changed on --resume/);
+});
+
+Deno.test("forecasts: rows divided in time, two baselines, a validation part, what comes next", async () => {
+  await using place = await samples();
+  const task = "train --data sales.csv --target-column sales --window 12";
+  const [one, seeds, folds, folded, late, rows, early] = await runAll(place, [
+    `${task} --season 12 --epochs 30 --lr 0.01 --transform difference --validation-split 0.2 --patience 5 --checkpoint ck`,
+    `${task} --horizon 2 --epochs 2 --seeds 2 --quiet`,
+    `${task} --target-column price --feature-columns sales,price --walk-forward 2 --epochs 2 --quiet`,
+    `${task} --folds 3`,
+    `${task} --train-rows 50:100 --test-rows 40:60`,
+    `${task} --test-rows 100:130`,
+    `${task} --season 200`,
+  ]);
+  assertWorks(one!);
+  assert.match(
+    one!.out,
+    /train: \d+ windows, targets in rows 0:77\n {11}validation: 19 windows, targets in rows 77:96/,
+  );
+  assert.match(one!.out, /^persistence +60\.43 .*\nseasonal +42\.03 /m);
+  assert.match(seeds!.out, /^seed 0 .*\nseed 1 .*\nmean of 2 {2}loss /);
+  assert.match(folds!.out, /^fold 1 .*\nfold 2 /);
+  assertFails(folded!, 2, /^error: --folds mixes past and future/);
+  assertFails(late!, 2, "rows 50:100 to train on must come before rows 40:60 to test on");
+  assertFails(rows!, 2, '--test-rows must be FROM:TO within rows 0 to 120, got "100:130"');
+  assertFails(early!, 1, /^error: cannot forecast by season: column "sales" has no value 200 rows before /);
+  const next = await place.run("predict ck/best.json sales.csv");
+  assert.match(next.out, /^\{"id":"sales\.csv \+1","values":\{"sales":1\d\d\.\d+\}\}\n$/);
+});
+
+Deno.test("texts, arrays, several labels and targets, weights", async () => {
+  await using place = await samples();
+  const x: NpyArray = { shape: [12, 3, 2], data: Float32Array.from({ length: 72 }, (_, i) => (i >> 3) % 3 + i % 5) };
+  const y: NpyArray = { shape: [12], data: Int32Array.from({ length: 12 }, (_, i) => i % 2) };
+  bytes(place, "x.npy", writeNpy(x));
+  bytes(place, "y.npy", writeNpy(y));
+  bytes(place, "d.npz", await writeNpz({ x, y }));
+  const row = (i: number) => [i % 4, (i * 7) % 5, i % 3];
+  const lines = (of: (i: number) => string) => Array.from({ length: 20 }, (_, i) => of(i)).join("\n");
+  place.write("several.csv", `a,b,c,up,big\n${lines((i) => [...row(i), i % 2, Number(i % 3 > 0)].join(","))}`);
+  place.write("targets.jsonl", lines((i) => JSON.stringify({ x: row(i), y: [i / 3, -i] })));
+  place.write("weighted.csv", `a,b,c,w,label\n${lines((i) => [...row(i), 1 + i % 2, "xy"[i % 2]].join(","))}`);
+  const flags = "--epochs 2 --quiet", several = `train several.csv --label-column up,big ${flags}`;
+  const results = await runAll(place, [
+    `train reviews.txt ${flags}`,
+    `train d.npz --task binary ${flags}`,
+    `train x.npy --label-file y.npy ${flags}`,
+    `${several} --pos-weight 1,2`,
+    `train targets.jsonl ${flags}`,
+    `train weighted.csv --weight-column w --class-weights balanced ${flags}`,
+    `train weighted.csv --weight-column w --folds 2 --seeds 2 ${flags}`,
+  ]);
+  results.forEach(assertWorks);
+  const out = results.map(({ out }) => out);
+  assert.match(out[0]!, /^test of 10 sequences: .* ROC AUC /);
+  assert.equal(out[1]!.split(",").length, 5);
+  assert.match(out[3]!, /all labels right /);
+  assert.match(out[4]!, /MSE .* R² /);
+  assert.match(out[6]!, /^seed 0, fold 1 .*\nseed 0, fold 2 .*\nseed 1, fold 1 .*\nseed 1, fold 2 .*\nmean of 4 /);
+  const [npz, npy] = await runAll(place, [`train d.npz ${flags}`, `train x.npy --label-file y.npy ${flags}`]);
+  assert.equal(npy!.out, npz!.out);
+  assertFails(await place.run(`${several} --pos-weight 2`), 2, "--pos-weight must be 2 numbers, for up, big, got 1");
+});
+
+Deno.test("standard input is read once for all seeds; a checkpoint that came of it needs files", async () => {
+  await using place = await samples();
+  const args = `train ${LONG.replace("moves.csv", "-")} --epochs 1 --quiet`;
+  const [seeds, one] = await Promise.all([
+    place.runWith([], `${args} --seeds 2`, place.read("moves.csv")),
+    place.run(`${args} --checkpoint ck`, place.read("moves.csv")),
+  ]);
+  assertWorks(seeds);
+  assert.match(seeds.out, /^seed 0 .*\nseed 1 .*\nmean of 2 /);
+  assertWorks(one);
+  assertFails(
+    await place.run("evaluate ck/last.json"),
+    1,
+    "cannot evaluate: it was trained on standard input; name files to evaluate on",
+  );
+});
+
+Deno.test("what chooses among epochs is refused where it could only go by the test data", async () => {
+  await using place = await samples();
+  const why =
+    "would go by the test data, whose scores are then too good: --validation-split 0.2 holds back others for it";
+  const flags = ["--patience 3", "--min-delta 1", "--restore-best", "--schedule plateau"];
+  for (const [i, result] of (await runAll(place, flags.map((flag) => `train ${LONG} ${flag}`))).entries()) {
+    assertFails(result, 2, `${flags[i]!.replace(/ [\d.]+$/, "")} ${why}`);
+  }
+  const split = "--validation-split 0.2", short = "--epochs 3 --quiet";
+  const fine = [...flags.map((flag) => `${flag} ${split}`), "--patience 3 --test-split 0"];
+  (await runAll(place, fine.map((flag) => `train ${LONG} ${flag} ${short}`))).forEach(assertWorks);
+});
+
+/** Bad files, each with what is said of it after its name. */
+const BAD: Record<string, [content: string | Uint8Array, message: RegExp]> = {
+  "empty.csv": ["", /the file is empty$/],
+  "ragged.csv": ["a,b,label\n1,2,x\n1,2,3,y\n", /line 3 must have 3 columns, got 4$/],
+  "letter.csv": ["a,b,label\n1,2,x\n1,foo,y\n", /line 3, column b must be a number, got "foo"$/],
+  "words.csv": [
+    "who,b,label\nme,2,x\n",
+    /column who must be a number, got "me": --feature-columns .*--sequence-column who/,
+  ],
+  "again.csv": ["id,b,label\nme,2,x\nme,3,x\n", /line 3, column id is "me" again: .*\(--sequence-column\)$/],
+  "unlabelled.csv": ["a,b,c\n1,2,x\n", /no column is called label, .*\(--label-column\)$/],
+  "half.csv": ["a,b,label\n1,2,x\n1,3,\n", /line 3, column label has no label$/],
+  "one.csv": [
+    "a,label\n1,x\n2,x\n3,x\n",
+    /the label "x", from one\.csv, line 2 on: there must be two classes at least$/,
+  ],
+  "nan.csv": [
+    "a,label\n1,x\nNaN,y\n2,x\n3,y\n",
+    /missing at nan\.csv, line 3, column a: --missing drop .* zero, mean or last/,
+  ],
+  "mark.csv": ["a,label\n1,x\n?,y\n2,x\n3,y\n", /missing at mark\.csv, line 3, column a: --missing drop/],
+  "twice.csv": ["a,a,label\n1,2,x\n", /line 1 names columns 1 and 2 both a$/],
+  "latin.csv": [Uint8Array.of(97, 44, 121, 10, 49, 44, 0xe9, 10), /line 2 is not UTF-8: byte \d+ is 0xe9$/],
+  "none.jsonl": ['{"x":[1],"y":"a"}\n{"x":[],"y":"b"}\n', /line 2: x has no steps$/],
+  "none.ts": ["@univariate true\n@classLabel true x y\n@data\n1,2:x\n:y\n", /line 5, value 1: there are no values$/],
+  "word.ts": [
+    "@univariate true\n@classLabel true x y\n@data\n1,2:x\n1,foo:y\n",
+    /line 5, value 2 must be a number, got "foo"$/,
+  ],
+  "word.arff": [
+    "@relation r\n@attribute a numeric\n@attribute c {x,y}\n@data\nfoo,y\n",
+    /line 5, column a must be a number/,
+  ],
+  "untabbed.txt": ["good\t1\nbad\n", /line 2 must be a text, a tab and a label: there is no tab$/],
+  "fortran.npy": [Deno.readFileSync(`${ROOT}/tests/testdata/readers/fortran.npy`), /it is in Fortran order/],
+  "object.npy": [Deno.readFileSync(`${ROOT}/tests/testdata/readers/object.npy`), /dtype is object/],
+};
+
+Deno.test("bad data is one line that names file, place and what to do; the exit code is 1", async () => {
+  await using place = await Place.make();
+  for (const [name, [content]] of Object.entries(BAD)) {
+    if (typeof content === "string") place.write(name, content);
+    else bytes(place, name, content);
+  }
+  const names = Object.keys(BAD), labels = (name: string) => name.endsWith(".npy") ? " --label-file y.npy" : "";
+  bytes(place, "y.npy", writeNpy({ shape: [4], data: Int32Array.of(0, 1, 0, 1) }));
+  for (let i = 0; i < names.length; i += 8) {
+    const some = names.slice(i, i + 8);
+    const results = await runAll(place, some.map((name) => `train ${name} --test-split 0${labels(name)}`));
+    results.forEach((result, k) => {
+      const name = some[k]!;
+      assertFails(result, 1, new RegExp(BAD[name]![1].source, "m"));
+      assert.ok(result.err.includes(name), result.err);
+    });
+  }
+});
+
+Deno.test("what is fine, or asked for, is taken: BOM, CRLF, missing values dropped or filled in; a new class is not", async () => {
+  await using place = await Place.make();
+  place.write("windows.csv", "\ufeffa,b,label\r\n1,2,x\r\n1,3,y\r\n1,4,x\r\n2,2,y\r\n");
+  place.write("gaps.csv", "a,b,label\n1,2,x\n1,?,y\n1,4,x\n2,2,y\n");
+  place.write("new.csv", "a,b,label\n1,2,x\n1,2,z\n");
+  const flags = "--test-split 0 --epochs 1";
+  const [windows, drop, mean, unseen] = await runAll(place, [
+    `train windows.csv ${flags}`,
+    `train gaps.csv --missing drop ${flags} --checkpoint ck`,
+    `train gaps.csv --missing mean ${flags}`,
+    "train windows.csv --test-data new.csv",
+  ]);
+  assert.match(windows!.out, /windows\.csv: 4 sequences, 2 steps of 1, 2 classes$/m);
+  assert.match(drop!.out, /gaps\.csv: 3 sequences, .*; 1 sequence left out: values are missing$/m);
+  assert.match(mean!.out, /gaps\.csv: 4 sequences, 2 steps of 1, 2 classes$/m);
+  assertFails(unseen!, 1, /new\.csv, line 3: the label "z" was never seen in training, which has "x", "y"$/m);
+  for (const command of ["predict", "evaluate"]) {
+    const { code, out, err } = await place.run(`${command} ck/last.json gaps.csv`);
+    assert.deepEqual([code, err], [0, "note: 1 sequence left out: values are missing\n"]);
+    assert.match(out, command === "predict" ? /^(\{.*\}\n){3}$/ : /^test of 3 sequences: /);
+  }
+});
+
+Deno.test("predict says what came before a bad line, and any name", async () => {
+  await using place = await Place.make();
+  const names = ["__proto__", 'a,"b"', "constructor"];
+  const record = (i: number) => JSON.stringify({ id: `n ${i}, "q"\n`, x: [i, i % 2], y: names[i % 3] });
+  place.write("odd.jsonl", Array.from({ length: 9 }, (_, i) => record(i)).join("\n"));
+  assertWorks(await place.run("train odd.jsonl --test-split 0 --epochs 1 --checkpoint ck"));
+  place.write("bad.jsonl", `${place.read("odd.jsonl").split("\n").slice(0, 2).join("\n")}\n{"x":[1,"two"]}\n`);
+  const [json, csv] = await runAll(place, [
+    "predict ck/last.json bad.jsonl",
+    "predict ck/last.json bad.jsonl --output csv",
+  ]);
+  for (const { code, err } of [json!, csv!]) {
+    assert.deepEqual([code, err], [
+      1,
+      'error: cannot read bad.jsonl: line 3, x[1] must be a number or null, got "two"\n',
+    ]);
+  }
+  const rows = jsonLines(json!.out);
+  assert.equal(rows.length, 2);
+  assert.deepEqual(Object.entries(rows[0].probabilities).map(([name]) => name), names);
+  assert.match(
+    csv!.out,
+    /^id,label,probability __proto__,"probability a,""b""",probability constructor\n"n 0, ""q""\n",/,
+  );
+});
+
+Deno.test("predict answers a slow pipe while it is open", async () => {
+  await using place = await samples();
+  assertWorks(await place.run(`train ${LONG} --epochs 1 --checkpoint ck`));
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "--allow-read=ck", MOD, "predict", "ck/last.json", "--input", "-"],
+    cwd: place.path,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  const writer = child.stdin.getWriter(), reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  for (const id of ["first", "second"]) {
+    await writer.write(new TextEncoder().encode(`{"id":"${id}","x":[[1,2],[3,4]]}\n`));
+    // The pipe is open: without an answer this would wait for ever.
+    assert.equal(JSON.parse((await reader.read()).value!).id, id);
+  }
+  await writer.close();
+  assert.ok((await reader.read()).done);
+  assert.equal((await child.status).code, 0);
+});
+
+Deno.test("without permission one line says what allows it, no more than is needed, and that does", async () => {
+  await using place = await samples();
+  const train = `train ${LONG} --epochs 1 --test-split 0 --quiet`;
+  const needs = async (args: string, flags: string) => {
+    const { code, err } = await place.runWith([], args);
+    assert.equal(code, 1);
+    const [, allowed] = err.match(/: no permission; to allow it: deno run (.*?) file:/)!;
+    assert.equal(allowed, flags);
+    assertWorks(await place.runWith(flags.split(" "), args));
+  };
+  await needs(train, "--allow-read=moves.csv");
+  await needs(
+    `${train} --checkpoint ck --report r.html --tensorboard tb`,
+    "--allow-read=ck,moves.csv --allow-write=ck,r.html,tb",
+  );
+  await needs("evaluate ck/last.json moves.csv", "--allow-read=ck/last.json,moves.csv");
+  await needs("predict ck/last.json --input moves.csv", "--allow-read=ck/last.json,moves.csv");
+  await needs("info ck/last.json", "--allow-read=ck/last.json");
+  await needs("convert ck/last.json model.pt", "--allow-read=.,ck/last.json --allow-write=.");
+});
+
+Deno.test("bad usage has exit code 2", async () => {
+  await using place = await samples();
+  const cases: Record<string, string> = {
+    "--label-column kind": "--label-column needs --data FILE",
+    "moves.csv --size 10": "--size is for the seed job's data, not for --data",
+    "moves.csv --test-split 0.1 --folds 2 --label-column kind": "--test-split and --folds contradict each other",
+    "moves.csv --horizon 2 --label-column kind": "--horizon needs --target-column",
+    "sales.csv --target-column sales": "--target-column needs --window N, the rows that a forecast sees",
+    "sales.csv --task forecast": "--task forecast needs --target-column NAME, what is forecast",
+    "moves.csv --label-column kind --seeds 2 --report r.html":
+      "--report is for one training, not for several seeds or folds",
+    "reviews.txt --pos-weight 2": "--pos-weight is for the loss bce, not for crossEntropy",
+  };
+  place.write("moves.csv", "a,b,kind\n1,2,x\n2,1,y\n1,2,x\n2,1,y\n1,2,x\n2,1,y\n");
+  const results = await runAll(place, Object.keys(cases).map((line) => `train ${line}`));
+  results.forEach((result, i) => assertFails(result, 2, Object.values(cases)[i]!));
+});
+
+Deno.test("inFlags() speaks of flags in errors about data, and nowhere else", () => {
+  assert.equal(
+    inFlags("cannot read a.csv: asked for by labelColumns"),
+    "cannot read a.csv: asked for by --label-column",
+  );
+  assert.equal(inFlags("cannot read a.csv: minCount is for text"), "cannot read a.csv: --min-count is for text");
+  assert.equal(inFlags('cannot read a.csv: column "minCount"'), 'cannot read a.csv: column "minCount"');
+  assert.equal(inFlags("cannot create model: hiddenSize must be"), "cannot create model: hiddenSize must be");
+});

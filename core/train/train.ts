@@ -209,7 +209,11 @@ export class Training {
   readonly #validation?: Dataset;
   readonly #turns = new Turns();
   readonly #given: TrainOptions;
-  #state: TrainingState;
+  #position: Omit<TrainingState, "history">;
+  /** Of the epochs finished, the monitored value of each, and which is best. They grow in place: runs may have many. */
+  readonly #history: EpochRecord[] = [];
+  readonly #values: number[] = [];
+  #best = -1;
   #asked: (() => void | Promise<void>) | undefined;
   #bestParameters?: StateDict;
 
@@ -251,14 +255,16 @@ export class Training {
     checkFinite(this.#loader.dataset, "data");
     if (this.#validation) checkFinite(this.#validation, "validation data");
     this.#given = options;
-    this.#state = state ?? { epoch: 0, batch: 0, lossSum: 0, correct: 0, gradNormSum: 0, history: [] };
+    const { history, ...position } = state ?? { ...START, epoch: 0, history: [] };
+    this.#position = position;
+    for (const record of history) this.#add(record);
     this.#bestParameters = this.options.restoreBest ? bestParameters : undefined;
     this.#checkState();
   }
 
   /** That the state is one of this training: sums of batches that were never done would end up in the history. */
   #checkState(): void {
-    const { epoch, batch, lossSum, correct, gradNormSum = 0, history } = this.#state;
+    const { epoch, batch, lossSum, correct, gradNormSum = 0 } = this.#position, history = this.#history;
     const { length, batchSize } = this.#loader, { accumulate, restoreBest } = this.options;
     const counts = [epoch, batch, correct].every((n) => Number.isSafeInteger(n) && n >= 0);
     const sums = [lossSum, gradNormSum].every(Number.isFinite) && (batch > 0 || lossSum === 0 && gradNormSum === 0);
@@ -274,7 +280,7 @@ export class Training {
     if (restoreBest && epoch && !this.#bestParameters) {
       throw new TypeError("Cannot train: with a state, restoreBest needs the bestParameters that belong to it");
     }
-    if (this.#state.restored && !this.finished) {
+    if (this.#position.restored && !this.finished) {
       throw new RangeError(
         `Cannot train: state is that of a training which ended with the best parameters restored; to go on after epoch ` +
           `${epoch}, use a state or checkpoint that onEpoch was given`,
@@ -297,17 +303,12 @@ export class Training {
 
   /** How far it has come. */
   get state(): TrainingState {
-    return this.#state;
+    return { ...this.#position, history: this.#history.slice() };
   }
 
   /** The epoch that is best by `monitor`, the first of equals; undefined before there is one. */
   get best(): EpochRecord | undefined {
-    const { history } = this.#state, values = this.#values();
-    let best = -1;
-    for (const [i, value] of values.entries()) {
-      if (best < 0 || (this.#greater ? value > values[best]! : value < values[best]!)) best = i;
-    }
-    return history[best];
+    return this.#history[this.#best];
   }
 
   /** With `restoreBest`, the parameters after the best epoch: undefined before there is one. */
@@ -318,12 +319,12 @@ export class Training {
   /** Whether early stopping has ended it. */
   get stoppedEarly(): boolean {
     const { earlyStopping } = this.options;
-    return earlyStopping !== undefined && outOfPatience(earlyStopping, this.#values(), this.#greater);
+    return earlyStopping !== undefined && outOfPatience(earlyStopping, this.#values, this.#greater);
   }
 
   /** Whether there is nothing left to do. */
   get finished(): boolean {
-    return this.#state.epoch >= this.options.epochs || this.stoppedEarly;
+    return this.#position.epoch >= this.options.epochs || this.stoppedEarly;
   }
 
   /** Whether the greater of two monitored values is the better. */
@@ -331,11 +332,14 @@ export class Training {
     return this.options.monitor === "accuracy";
   }
 
-  /** The monitored value of every epoch. */
-  #values(): number[] {
-    return this.#state.history.map((record) =>
-      this.#greater ? record.testAccuracy ?? record.trainAccuracy : record.testLoss ?? record.trainLoss
-    );
+  /** Takes an epoch into the history. */
+  #add(record: EpochRecord): void {
+    const greater = this.#greater, best = this.#values[this.#best];
+    const value = greater ? record.testAccuracy ?? record.trainAccuracy : record.testLoss ?? record.trainLoss;
+    const isBetter = best === undefined || (greater ? value > best : value < best);
+    if (isBetter) this.#best = this.#history.length;
+    this.#values.push(value);
+    this.#history.push(record);
   }
 
   /**
@@ -363,24 +367,17 @@ export class Training {
       const start = performance.now();
       await this.#batches();
       const record = await this.#record();
-      const { history } = this.#state;
-      this.#state = {
-        epoch: record.epoch,
-        batch: 0,
-        lossSum: 0,
-        correct: 0,
-        gradNormSum: 0,
-        history: [...history, record],
-      };
+      this.#add(record);
+      this.#position = { ...START, epoch: record.epoch };
       if (this.options.restoreBest && this.best === record) this.#bestParameters = await this.model.stateDict();
       await onEpoch?.({ ...record, seconds: (performance.now() - start) / 1000 }, this);
     }
-    const { epoch, history, restored } = this.#state;
+    const { epoch, restored } = this.#position;
     if (this.#bestParameters && this.best!.epoch < epoch && !restored) {
       await this.model.loadStateDict(this.#bestParameters);
-      this.#state = { ...this.#state, restored: true };
+      this.#position = { ...this.#position, restored: true };
     }
-    return history;
+    return this.#history.slice();
   }
 
   /** That the largest batches fit: or training would end where one of them comes. */
@@ -393,7 +390,7 @@ export class Training {
 
   /** What the epoch in hand came to, its batches being done. */
   async #record(): Promise<EpochRecord> {
-    const { epoch, lossSum, correct, gradNormSum } = this.#state, { signal } = this.#given;
+    const { epoch, lossSum, correct, gradNormSum } = this.#position, { signal } = this.#given;
     const { loss, classWeights, posWeight } = this.trainer.options, { batchSize } = this.options;
     const test = this.#validation &&
       await evaluate(this.model, this.#validation, { loss, classWeights, posWeight, batchSize, signal });
@@ -424,10 +421,10 @@ export class Training {
   #rates(): (update: number) => number {
     const { schedule, epochs } = this.options, base = this.trainer.options.optimizer.learningRate!;
     return learningRates(schedule, base, {
-      epoch: this.#state.epoch,
+      epoch: this.#position.epoch,
       epochs,
       updates: this.#updates,
-      values: this.#values(),
+      values: this.#values,
       greater: this.#greater,
     });
   }
@@ -435,8 +432,8 @@ export class Training {
   /** The batches of the epoch in hand that are still to do. */
   async #batches(): Promise<void> {
     const { onBatch, signal } = this.#given, { accumulate } = this.options, batches = this.#loader.length;
-    const { epoch, batch: first, history } = this.#state, rates = this.#rates();
-    let { lossSum, correct, gradNormSum } = this.#state, batch = first;
+    const { epoch, batch: first } = this.#position, rates = this.#rates();
+    let { lossSum, correct, gradNormSum } = this.#position, batch = first;
     /** The update that a batch belongs to, and whether it completes it. */
     const updateOf = (batch: number) => ({
       learningRate: rates(epoch * this.#updates + Math.ceil(batch / accumulate) - 1),
@@ -466,17 +463,20 @@ export class Training {
       if (signal?.aborted && how.update) break;
       if (this.#asked && how.update) {
         await ahead.drain();
-        this.#state = { epoch, batch, lossSum, correct, gradNormSum, history };
+        this.#position = { epoch, batch, lossSum, correct, gradNormSum };
         const asked = this.#asked;
         this.#asked = undefined;
         await asked();
       }
     }
     await ahead.drain();
-    this.#state = { epoch, batch, lossSum, correct, gradNormSum, history };
+    this.#position = { epoch, batch, lossSum, correct, gradNormSum };
     signal?.throwIfAborted();
   }
 }
+
+/** What an epoch begins with. */
+const START = { batch: 0, lossSum: 0, correct: 0, gradNormSum: 0 } as const;
 
 const ADVICE = "try a smaller learning rate or clipping; detectAnomaly (--detect-anomaly) names where it comes from";
 

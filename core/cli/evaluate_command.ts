@@ -9,8 +9,8 @@ import { sampleData, targetsFor } from "./job_data.ts";
 import { type Arguments, type Job, resolveJob, UsageError } from "./options.ts";
 import { dataJob, openCheckpoint, type StoredJob, storedJob } from "./read_checkpoint.ts";
 import { lossAndAccuracy } from "./run_training.ts";
-import { scoresOf } from "./scores.ts";
-import { remark, Terminal } from "./terminal.ts";
+import { inWords, scoresOf } from "./scores.ts";
+import { plural, remark, Terminal } from "./terminal.ts";
 
 /** Runs the command. Returns the exit code. */
 export async function evaluateCommand(args: Arguments): Promise<number> {
@@ -49,10 +49,9 @@ async function evaluateOwn(loaded: LoadedCheckpoint, paths: readonly string[], a
   ) {
     const { loss } = data;
     if (!args.quiet) {
-      const metrics = await evaluate(model, data.train, { loss, batchSize });
-      terminal.line(
-        `train of ${data.train.shape[0]} sequences: ${lossAndAccuracy(loss, metrics.loss, metrics.accuracy)}`,
-      );
+      const { loss: mean, accuracy } = await evaluate(model, data.train, { loss, batchSize });
+      const scores = { loss: mean, ...loss !== "mse" && { accuracy } };
+      terminal.line(`train of ${plural(data.train.shape[0]!, "sequence")}: ${inWords(scores)}`);
     }
     const { test, metrics } = data.own!;
     if (!test) throw new Error("cannot evaluate: nothing was held back for testing; name files to evaluate on");

@@ -63,8 +63,10 @@ export function fileInput(path: string, args: Arguments): Input {
 /**
  * The format of what comes in, where its name does not tell: JSON Lines, a sequence or an object a line, unless the first
  * bytes are of something else. They are looked at, and still come.
+ *
+ * @param isText Whether it is text, a line each, if it is no JSON.
  */
-export async function piped(input: Input): Promise<{ input: Input; format?: Format }> {
+export async function piped(input: Input, isText: boolean): Promise<{ input: Input; format?: Format }> {
   if (input.name !== STDIN) return { input };
   const stream = (await input.stream())[Symbol.asyncIterator](), pieces: Uint8Array[] = [];
   let text = "";
@@ -79,9 +81,10 @@ export async function piped(input: Input): Promise<{ input: Input; format?: Form
     yield* pieces.splice(0);
     for (let next = await stream.next(); !next.done; next = await stream.next()) yield next.value;
   }
+  const isJson = text.startsWith("{") || /^\[\s*[^\s{]/.test(text);
   return {
     input: { ...input, stream: all },
-    ...text.startsWith("{") || /^\[\s*[^\s{]/.test(text) ? { format: "jsonl" } : {},
+    ...isJson ? { format: "jsonl" } : isText && !text.startsWith("[") ? { format: "text" } : {},
   };
 }
 

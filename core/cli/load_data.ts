@@ -115,8 +115,9 @@ export async function* streamRecords(
   args: Arguments,
 ): AsyncGenerator<AsyncIterable<SequenceRecord>> {
   const options = { ...readOptions(job), optionalLabels: true };
+  const isText = pipeline.numEmbeddings > 0 && options.textColumn === undefined;
   for (const given of await inputsOf(paths, pipeline.numEmbeddings > 0, args)) {
-    const { input, format } = options.format ? { input: given } : await piped(given);
+    const { input, format } = options.format ? { input: given } : await piped(given, isText);
     yield (await openRecords(input, { ...format && { format }, ...options }, pipeline.channelNames)).records;
   }
 }

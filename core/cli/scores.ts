@@ -92,7 +92,8 @@ function shown(name: string, value: number): string {
   return SHARES.test(name) ? `${(100 * value).toFixed(2)} %` : value.toPrecision(4);
 }
 
-function inWords(values: Readonly<Record<string, number>>): string {
+/** Scores in a line. */
+export function inWords(values: Readonly<Record<string, number>>): string {
   return Object.entries(values).map(([name, value]) => `${NAMES[name]} ${shown(name, value)}`).join(", ");
 }
 

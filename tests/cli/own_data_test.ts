@@ -152,6 +152,12 @@ Deno.test("texts, arrays, several labels and targets, weights", async () => {
   assert.match(out[3]!, /all labels right /);
   assert.match(out[4]!, /MSE .* R² /);
   assert.match(out[6]!, /^seed 0, fold 1 .*\nseed 0, fold 2 .*\nseed 1, fold 1 .*\nseed 1, fold 2 .*\nmean of 4 /);
+  assertWorks(await place.run("train reviews.txt --epochs 30 --lr 0.01 --checkpoint ck"));
+  const said = await place.run("predict ck/last.json --input -", "a lovely day\nthe hotel was awful\n");
+  assert.deepEqual(jsonLines(said.out).map(({ id, label }) => [id, label]), [
+    ["standard input, line 1", "1"],
+    ["standard input, line 2", "0"],
+  ]);
   const [npz, npy] = await runAll(place, [`train d.npz ${flags}`, `train x.npy --label-file y.npy ${flags}`]);
   assert.equal(npy!.out, npz!.out);
   assertFails(await place.run(`${several} --pos-weight 2`), 2, "--pos-weight must be 2 numbers, for up, big, got 1");

@@ -1,8 +1,9 @@
 // Gated recurrent unit over whole sequences: core/kernels/gru.ts. Rows do not depend on one another, steps do.
 //
 // Up to 256 units, a workgroup carries 4 rows, half a group, through all steps. Its invocations are UNITS for the units,
-// SLICES times: the slices share the sum over the units before. The state stands in workgroup memory; of the weights, a
-// step's reads are neighbouring, and the next step finds them in a cache.
+// forward SLICES times: the slices share the sum over the units before. The state stands in workgroup memory; of the
+// weights, a step's reads are neighbouring, and the next step finds them in a cache. Backward there are no slices: with
+// them, Mesa's software driver loses memory at every dispatch.
 //
 // Larger weights would be read by every workgroup in every step: there, each step is a dispatch, cut into tiles of 8 units
 // and 32 rows. A workgroup reads the weights of its units only, and its rows' states.
@@ -11,15 +12,13 @@ override UNITS: u32 = 32u;
 override SLICES: u32 = 1u;
 override WORKERS: u32 = UNITS * SLICES;
 
-/** Sums of the slices but the first: three gates' forward, one backward. */
+/** Sums of the slices but the first, for three gates. */
 override PARTIALS: u32 = max(3u * UNITS * (SLICES - 1u), 1u);
-override SUMS: u32 = max(UNITS * (SLICES - 1u), 1u);
 override GATES: u32 = 3u * UNITS;
 
 var<workgroup> state: array<vec4f, UNITS>;
 var<workgroup> partials: array<vec4f, PARTIALS>;
 var<workgroup> dGates: array<vec4f, GATES>;
-var<workgroup> sums: array<vec4f, SUMS>;
 
 @compute @workgroup_size(256)
 fn gruPackBias(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
@@ -143,61 +142,49 @@ fn gateGradients(all: vec4f, previous: u32, gates: u32, H: u32, on: vec4<bool>) 
   return GateGradients(mat3x4f(dr, dz, dn * r), select(all, d * z, on));
 }
 
-@compute @workgroup_size(WORKERS)
+@compute @workgroup_size(UNITS)
 fn gruBackward(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index) i: u32) {
   let a = args_gruBackward;
   let group = id.x / 2u;
   let lanes = id.x % 2u * 4u;
   let H = a.H;
-  let slice = i / UNITS;
-  let j = i % UNITS;
-  let unit = min(j, H - 1u);
-  let leads = slice == 0u && j < H;
-  let start = slice * 3u * H / SLICES;
-  let end = (slice + 1u) * 3u * H / SLICES;
-  let own = lanes + unit * LANES;
-  // The gradient of the state in hand.
-  var all = load4(a.dh + (select(a.T, 1u, a.reverse != 0u) * a.groups + group) * a.lddh + own);
   for (var s = 0u; s < a.T; s++) {
     let t = select(a.T - 1u - s, s, a.reverse != 0u);
     let slot = select(t, t + 2u, a.reverse != 0u);
-    let dPrevious = a.dh + (slot * a.groups + group) * a.lddh + own;
-    if (leads) {
-      let on = activeRows(a.mask + (t * a.groups + group) * LANES + lanes);
-      let previous = a.h + (slot * a.groups + group) * a.ldh + own;
-      let d = gateGradients(all, previous, a.gates + (t * a.groups + group) * a.ldg + own, H, on);
+    let gates = a.gates + (t * a.groups + group) * a.ldg + lanes;
+    let dNext = a.dh + ((t + 1u) * a.groups + group) * a.lddh + lanes;
+    let dPrevious = a.dh + (slot * a.groups + group) * a.lddh + lanes;
+    let previous = a.h + (slot * a.groups + group) * a.ldh + lanes;
+    let on = activeRows(a.mask + (t * a.groups + group) * LANES + lanes);
+    for (var j = i; j < H; j += UNITS) {
+      let own = j * LANES;
+      let d = gateGradients(load4(dNext + own), previous + own, gates + own, H, on);
       dGates[j] = d.gates[0];
       dGates[H + j] = d.gates[1];
       dGates[2u * H + j] = d.gates[2];
-      all = load4(dPrevious) + d.before;
+      store4(dPrevious + own, load4(dPrevious + own) + d.before);
     }
+    storageBarrier();
     workgroupBarrier();
-    // W_hhᵀ · (dr | dz | dn_h)
-    var sum = vec4f();
-    var m = start;
-    var w = a.panels + m * H + unit;
-    for (; m + 4u <= end; m += 4u) {
-      sum = fma(vec4f(arena[w]), dGates[m], sum);
-      sum = fma(vec4f(arena[w + H]), dGates[m + 1u], sum);
-      sum = fma(vec4f(arena[w + 2u * H]), dGates[m + 2u], sum);
-      sum = fma(vec4f(arena[w + 3u * H]), dGates[m + 3u], sum);
-      w += 4u * H;
-    }
-    for (; m < end; m++) {
-      sum = fma(vec4f(arena[w]), dGates[m], sum);
-      w += H;
-    }
-    if (slice > 0u) {
-      sums[(slice - 1u) * UNITS + j] = sum;
-    }
-    workgroupBarrier();
-    if (leads) {
-      for (var p = j; p < UNITS * (SLICES - 1u); p += UNITS) {
-        sum += sums[p];
+    // dPrevious += W_hhᵀ · (dr | dz | dn_h)
+    for (var j = i; j < H; j += UNITS) {
+      var sum = load4(dPrevious + j * LANES);
+      var m = 0u;
+      var w = a.panels + j;
+      for (; m + 4u <= 3u * H; m += 4u) {
+        sum = fma(vec4f(arena[w]), dGates[m], sum);
+        sum = fma(vec4f(arena[w + H]), dGates[m + 1u], sum);
+        sum = fma(vec4f(arena[w + 2u * H]), dGates[m + 2u], sum);
+        sum = fma(vec4f(arena[w + 3u * H]), dGates[m + 3u], sum);
+        w += 4u * H;
       }
-      all += sum;
-      store4(dPrevious, all);
+      for (; m < 3u * H; m++) {
+        sum = fma(vec4f(arena[w]), dGates[m], sum);
+        w += H;
+      }
+      store4(dPrevious + j * LANES, sum);
     }
+    workgroupBarrier();
   }
 }
 

@@ -12,7 +12,7 @@ import type { DataJob } from "./data_options.ts";
 import type { JobData, Scored } from "./job_data.ts";
 import { type Loads, loadTable } from "./load_data.ts";
 import { type Arguments, flagFor, UsageError } from "./options.ts";
-import { plural } from "./terminal.ts";
+import { plural, reworded } from "./terminal.ts";
 import { forecastValues } from "./units.ts";
 
 /** Rows for training, watching and testing. */
@@ -60,7 +60,15 @@ function divide({ division, forecast }: DataJob, rows: number): Division[] {
     return { ...rest, train: [from, at], validation: [at, to] };
   };
   if (division.walkForward !== undefined) {
-    return walkForward(rows, division.walkForward).map(({ trainRows, testRows }, i) =>
+    const folds = reworded(
+      () => walkForward(rows, division.walkForward!),
+      (message) =>
+        message.replace(
+          /^.* items are too few .*$/,
+          `cannot divide ${rows} rows: they are too few for --walk-forward ${division.walkForward}`,
+        ),
+    );
+    return folds.map(({ trainRows, testRows }, i) =>
       watched({ name: `fold ${i + 1}`, train: trainRows, test: testRows })
     );
   }

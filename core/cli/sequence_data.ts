@@ -14,7 +14,7 @@ import { pathName } from "./inputs.ts";
 import type { JobData, Scored } from "./job_data.ts";
 import { leftOutLine, type Loaded, loadRecords, type Loads } from "./load_data.ts";
 import { type Arguments, flagFor, UsageError } from "./options.ts";
-import { plural } from "./terminal.ts";
+import { plural, reworded } from "./terminal.ts";
 import { inUnits } from "./units.ts";
 
 /** Records for training, watching and testing. */
@@ -35,11 +35,24 @@ export async function* sequences(job: DataJob, seed: number, loads: Loads, resto
   if (job.division.walkForward !== undefined) throw new UsageError("--walk-forward needs --target-column");
   const pipeline = restored as Pipeline | undefined;
   const loaded = await loads.train(pipeline), test = await loads.test();
-  for (const division of divide(loaded, test, job, seed)) {
-    yield {
-      name: division.name,
-      data: sequenceData(pipeline ?? Pipeline.fit(division.train, pipelineOptions(job, loaded)), division, job),
-    };
+  const divisions = reworded(
+    () => divide(loaded, test, job, seed),
+    (message) =>
+      message.replace(
+        /^Cannot split dataset: (folds)?/,
+        (_, folds) => `cannot divide ${job.files.data.map(pathName).join(", ")}: ${folds ? "--folds" : ""}`,
+      )
+        .replace(" items are too few", " sequences are too few"),
+  );
+  for (const division of divisions) {
+    const fitted = pipeline ?? Pipeline.fit(division.train, pipelineOptions(job, loaded));
+    const data = reworded(() => sequenceData(fitted, division, job), (message) => {
+      const numbers = fitted.guesses.length && fitted.labels.every((label) => Number.isFinite(Number(label)));
+      return numbers && / was never seen in training/.test(message)
+        ? `${message}: --task regression takes labels for amounts`
+        : message;
+    });
+    yield { name: division.name, data };
   }
 }
 

@@ -266,6 +266,23 @@ Deno.test("what is fine, or asked for, is taken: BOM, CRLF, missing values dropp
   assert.match(drop!.out, /gaps\.csv: 3 sequences, .*; 1 sequence left out: values are missing$/m);
   assert.match(mean!.out, /gaps\.csv: 4 sequences, 2 steps of 1, 2 classes$/m);
   assertFails(unseen!, 1, /new\.csv, line 3: the label "z" was never seen in training, which has "x", "y"$/m);
+  place.write("counts.csv", `a,b,label\n${Array.from({ length: 10 }, (_, i) => `${i},${i * i},${i}`).join("\n")}`);
+  place.write("two.csv", "a,b,label\n1,2,x\n1,2,z\n");
+  const [counts, two, folds, onnx] = await runAll(place, [
+    "train counts.csv",
+    "train two.csv",
+    "train two.csv --folds 5",
+    "convert ck/last.json model.onnx",
+  ]);
+  assertFails(counts!, 1, /was never seen in training, .*: --task regression takes labels for amounts$/m);
+  assertFails(two!, 1, "cannot divide two.csv: 2 sequences are too few for parts [0.8,0.2]");
+  assertFails(folds!, 1, "cannot divide two.csv: --folds must be a whole number from 2 to 2, got 5");
+  assertWorks(onnx!);
+  assertFails(
+    await place.run("info model.onnx"),
+    1,
+    /^error: cannot read model "model\.onnx": \.onnx is written, not read/,
+  );
   for (const command of ["predict", "evaluate"]) {
     const { code, out, err } = await place.run(`${command} ck/last.json gaps.csv`);
     assert.deepEqual([code, err], [0, "note: 1 sequence left out: values are missing\n"]);

@@ -24,7 +24,7 @@ export interface Setting {
 }
 
 /** The cores that there are. */
-export const CORES = cpus().length;
+export const CORES = navigator.hardwareConcurrency;
 
 /** The setting of a run that starts now. */
 export function setting(options: Record<string, unknown>): Setting {

@@ -80,7 +80,9 @@ async function evaluateSample(loaded: LoadedCheckpoint, args: Arguments): Promis
   for (const [name, dataset] of Object.entries({ ...train && !args.quiet && { train }, test })) {
     const metrics = await evaluate(model, targetsFor(loss, dataset), { loss, batchSize });
     terminal.line(
-      `${name.padEnd(5)}  ${lossAndAccuracy(loss, metrics.loss, metrics.accuracy)}  of ${dataset.shape[0]} sequences`,
+      `${name.padEnd(5)}  ${lossAndAccuracy(loss !== "mse", metrics.loss, metrics.accuracy)}  of ${
+        dataset.shape[0]
+      } sequences`,
     );
   }
 }

@@ -108,6 +108,7 @@ function forecastData(pipeline: ForecastPipeline, table: Table, rows: Division, 
     watchedName: watched ? "validation" : "test",
     config: { inputSize: pipeline.inputSize, outputSize: pipeline.outputSize },
     loss: pipeline.loss,
+    hasAccuracy: false,
     weights: {},
     description: [
       `${table.name}: ${table.rows} rows; ${names} from ${pipeline.window} rows of ${pipeline.channelNames.join(", ")}`,
@@ -118,6 +119,7 @@ function forecastData(pipeline: ForecastPipeline, table: Table, rows: Division, 
     own: {
       preprocessing: pipeline,
       test: tested,
+      targets: pipeline.toJSON().targetColumns,
       metrics: (outputs) => metrics!(outputs),
       pictures: async (model, probabilities) =>
         test && held ? await describeForecasts(model, pipeline, table, test, { data: held, probabilities }) : {},

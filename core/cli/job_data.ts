@@ -18,6 +18,8 @@ export interface JobData {
   readonly watchedName: "test" | "validation";
   readonly config: Pick<ModelConfig, "inputSize" | "outputSize" | "numEmbeddings" | "paddingIdx">;
   readonly loss: LossName;
+  /** Whether a sequence is right or wrong as a whole: not so for amounts, and for labels of which it may have any number. */
+  readonly hasAccuracy: boolean;
   readonly weights: Pick<TrainerOptions, "classWeights" | "posWeight">;
   /** For the first lines: what the data are. */
   readonly description: readonly string[];
@@ -30,6 +32,8 @@ export interface Scored {
   readonly test: Dataset;
   /** What the model's outputs for them (N, O) are worth, in the data's units. */
   metrics(outputs: NamedArray): TaskMetrics;
+  /** Names of the targets, of which a row of outputs has each in turn; absent for classes. */
+  readonly targets?: readonly string[];
   /** What is to be said about them, if anything. */
   readonly remark?: string;
 }
@@ -55,6 +59,7 @@ export function sampleData(
     watchedName: "test",
     config: { inputSize: data.features, outputSize: 2 },
     loss,
+    hasAccuracy: loss !== "mse",
     weights: {},
     description: [`${words(data)}, seed ${seed}`],
   };

@@ -33,6 +33,8 @@ export class Keeper implements Disposable {
   /** What cannot be written at present: whether it is a checkpoint or a log, by its path. */
   readonly #failed = new Map<string, string>();
   readonly #every: Every;
+  /** Which of several trainings it is. */
+  readonly #run?: string;
   /** How many numbered checkpoints are kept. */
   readonly #keep: number;
   #lock: FileLock | undefined;
@@ -57,6 +59,7 @@ export class Keeper implements Disposable {
     this.#terminal = terminal;
     this.#preprocessing = preprocessing;
     this.#every = parseEvery(args.checkpointEvery);
+    this.#run = args.run?.name;
     this.#keep = args.keep ?? 0;
   }
 
@@ -100,7 +103,9 @@ export class Keeper implements Disposable {
   /** Writes what an epoch came to. */
   async epoch(report: EpochReport, training: Training): Promise<void> {
     if (this.target) await this.#epoch(report, training);
-    const line = new TextEncoder().encode(`${JSON.stringify({ seed: this.#job.seed, ...report })}\n`);
+    const line = new TextEncoder().encode(
+      `${JSON.stringify({ ...this.#run && { run: this.#run }, seed: this.#job.seed, ...report })}\n`,
+    );
     if (this.#log) await this.#attempt("log", this.#log.path, () => this.#log!.file.write(line));
   }
 
@@ -320,7 +325,7 @@ async function takeLock(target: Target): Promise<FileLock | string | undefined> 
 
 /** The log, if it is wanted and permitted: a resumed training's goes on. */
 async function openLog(args: Arguments): Promise<Log | undefined> {
-  const { logFile: path, resume } = args, append = resume !== undefined;
+  const { logFile: path, resume, run } = args, append = resume !== undefined || run?.isFirst === false;
   if (path === undefined || !await mayWrite(path, ["write"], `the log "${path}"`, args)) return undefined;
   try {
     return { path, file: await Deno.open(path, { create: true, write: true, append, truncate: !append }) };

@@ -73,14 +73,20 @@ export async function loadRecords(
   if (labelFile !== undefined && inputs.length !== 1) {
     throw new UsageError(`--label-file goes with one file, got ${inputs.length}`);
   }
+  const listed = job.preparation.labelSeparator !== undefined;
   const labels = labelFile !== undefined && { labelsFrom: fileInput(labelFile, args) };
   for (const [file, input] of inputs.entries()) {
-    const source = await openRecords(input, { ...options, ...labels }, channelNames);
+    const source = await openRecords(
+      input,
+      { ...options, ...labels, ...listed && { optionalLabels: true } },
+      channelNames,
+    );
     labelNames ??= source.labelNames;
     channelNames ??= source.channelNames;
     try {
       for await (const record of source.records) {
-        records.push(record);
+        // Where a cell lists labels, an empty one lists none.
+        records.push(listed && !record.labels ? { ...record, labels: [] } : record);
         files.push(file);
       }
     } catch (error) {

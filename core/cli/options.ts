@@ -138,6 +138,8 @@ export interface Arguments {
   readonly input?: string;
   readonly output: "jsonl" | "csv";
   readonly attention: boolean;
+  /** Which of several trainings this is: they share a log. */
+  readonly run?: { readonly name: string; readonly isFirst: boolean };
   readonly quiet: boolean;
   readonly help: boolean;
   readonly version: boolean;
@@ -304,7 +306,7 @@ export function resolveJob(given: Arguments["given"]): Job {
     data: resolve("data"),
     ...own && { own },
     model: resolve("model", isOwn ? OWN_MODEL : {}),
-    training: isOwn && given.training.loss === undefined ? withoutLoss(resolve("training")) : resolve("training"),
+    training: isOwn ? resolveOwnTraining(given.training) : resolve("training"),
     ...Object.keys(given.earlyStopping).length && { earlyStopping: given.earlyStopping },
     ...Object.keys(given.schedule).length && { schedule: given.schedule },
     optimizer: optimizerOf(given.optimizer),
@@ -313,8 +315,12 @@ export function resolveJob(given: Arguments["given"]): Job {
   } as unknown as Job;
 }
 
-/** The task says which loss it is, unless the command line does. */
-function withoutLoss({ loss: _, ...training }: Record<string, unknown>): Record<string, unknown> {
+/** For data of one's own, the task says which loss it is; a last batch of few sequences counts no more than they do. */
+function resolveOwnTraining(given: Record<string, unknown>): Record<string, unknown> {
+  const { loss: _, ...training } = resolveOptions("train", JOB_OPTIONS.training, {
+    validationLoss: "sequences",
+    ...given,
+  });
   return training;
 }
 

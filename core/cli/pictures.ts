@@ -48,13 +48,13 @@ export class Pictures implements Disposable {
   }
 
   /** Writes what an epoch came to. */
-  async epoch(report: EpochReport, { loss, watchedName }: JobData): Promise<void> {
+  async epoch(report: EpochReport, { hasAccuracy, watchedName }: JobData): Promise<void> {
     const events = this.#events;
     if (!events || this.#failed) return;
     const now = Date.now() / 1000;
     try {
       if (!events.writer) {
-        events.writer = new EventWriter({ accuracy: loss !== "mse", validationName: watchedName });
+        events.writer = new EventWriter({ accuracy: hasAccuracy, validationName: watchedName });
         const resumed = this.#args.resume === undefined ? undefined : report.epoch;
         await writeAll(events.file, events.writer.header(now, resumed));
       }
@@ -68,7 +68,10 @@ export class Pictures implements Disposable {
 
   /** Draws what is drawn at the end. */
   async finish({ job, data, training, scores, model }: Finished): Promise<void> {
-    const { history } = training.state;
+    const { history: all } = training.state;
+    const history = data.hasAccuracy
+      ? all
+      : all.map((record) => ({ ...record, trainAccuracy: 0, testAccuracy: undefined }));
     if (this.#args.plot) {
       const color = Deno.stdout.isTerminal() && !Deno.noColor;
       for (

@@ -1,7 +1,6 @@
 /** One training: its lines, its checkpoints, its end. */
 
 import { createModel, type Model } from "../model/model.ts";
-import type { LossName } from "../model/head.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint.ts";
 import { type BatchProgress, type EpochReport, TRAIN_OPTIONS, Training } from "../train/train.ts";
 import { createTrainer, TRAINER_OPTIONS, type TrainerOptions } from "../train/trainer.ts";
@@ -10,7 +9,7 @@ import { modelOptions } from "./device.ts";
 import { allowingCommand } from "./files.ts";
 import { type JobData, words } from "./job_data.ts";
 import { Keeper } from "./keeper.ts";
-import type { Arguments, Job } from "./options.ts";
+import { type Arguments, type Job, UsageError } from "./options.ts";
 import { Pictures } from "./pictures.ts";
 import { remarkArithmetic, type StoredJob } from "./read_checkpoint.ts";
 import { finalScores, type Scores } from "./scores.ts";
@@ -62,7 +61,16 @@ export async function runTraining(
   { args, job, data, stored, resumed, name }: Run,
   terminal: Terminal,
 ): Promise<Outcome> {
-  const { loss, watchedName } = data, { seed } = job.everything;
+  const { seed } = job.everything, asked = args.given.training.loss;
+  if (asked !== undefined && asked !== data.loss) {
+    throw new UsageError(
+      `--loss ${asked} does not go with the task ${data.own?.preprocessing.task}, whose loss is ${data.loss}` +
+        (asked === "bce" && data.loss === "crossEntropy" ? ": --one-hot or --task binary make it bce" : ""),
+    );
+  }
+  if (job.training.monitor === "accuracy" && !data.hasAccuracy) {
+    throw new UsageError(`--monitor accuracy is for classes, not for the task ${data.own?.preprocessing.task}`);
+  }
   using model = resumed?.model ?? await createModel(configOf(job, data), { seed, ...modelOptions(job.device) });
   const trainer = resumed?.trainer ?? createTrainer(model, trainerOptions(job, data));
   if (resumed) remarkArithmetic(resumed, args.resume!);
@@ -90,7 +98,7 @@ export async function runTraining(
       async onEpoch(report) {
         const last = report.epoch === epochs || training.finished;
         if (!args.quiet || last && !name && !data.own?.test) {
-          terminal.line(epochLine(report, epochs, loss, watchedName));
+          terminal.line(epochLine(report, epochs, data));
         }
         await keeper.epoch(report, training);
         await pictures.epoch(report, data);
@@ -120,7 +128,9 @@ export async function runTraining(
   for (const [signal, listener] of listeners) Deno.addSignalListener(signal, listener);
   try {
     await training.run();
-    const scores = await finalScores(model, data, batchSize);
+    const scores = training.options.fastDevRun
+      ? undefined
+      : await finalScores(model, data, batchSize, name !== undefined);
     if (!args.quiet && !name) terminal.line(summary(training, keeper, data, seconds()));
     if (!name) { for (const text of scores?.lines(!args.quiet) ?? []) terminal.line(text); }
     await pictures.finish({ job, data, training, scores, model });
@@ -154,17 +164,17 @@ export function percent(share: number): string {
   return `${(100 * share).toFixed(2)} %`;
 }
 
-/** Loss and accuracy; for "mse", which has none, the loss. */
-export function lossAndAccuracy(name: LossName, loss: number, accuracy: number): string {
-  return `loss ${loss.toFixed(4)}${name === "mse" ? "" : `  accuracy ${percent(accuracy).padStart(8)}`}`;
+/** Loss and accuracy; where there is none, the loss. */
+export function lossAndAccuracy(hasAccuracy: boolean, loss: number, accuracy: number): string {
+  return `loss ${loss.toFixed(4)}${!hasAccuracy ? "" : `  accuracy ${percent(accuracy).padStart(8)}`}`;
 }
 
-function epochLine(report: EpochReport, epochs: number, loss: LossName, watched: string): string {
+function epochLine(report: EpochReport, epochs: number, { hasAccuracy, watchedName }: JobData): string {
   const number = String(report.epoch).padStart(String(epochs).length);
-  const train = lossAndAccuracy(loss, report.trainLoss, report.trainAccuracy);
+  const train = lossAndAccuracy(hasAccuracy, report.trainLoss, report.trainAccuracy);
   const test = report.testLoss === undefined
     ? ""
-    : `   ${watched} ${lossAndAccuracy(loss, report.testLoss, report.testAccuracy!)}`;
+    : `   ${watchedName} ${lossAndAccuracy(hasAccuracy, report.testLoss, report.testAccuracy!)}`;
   return `epoch ${number}/${epochs}   train ${train}${test}   ${duration(report.seconds)}`;
 }
 
@@ -236,12 +246,12 @@ async function stop(training: Training, keeper: Keeper, args: Arguments): Promis
 function summary(
   training: Training,
   { target, kept }: Keeper,
-  { loss, watched, watchedName, own }: JobData,
+  { hasAccuracy, watched, watchedName, own }: JobData,
   seconds: number,
 ): string {
   const { epoch, trainLoss, trainAccuracy, testLoss, testAccuracy } = training.best!;
   const [name, value, share] = watched ? [watchedName, testLoss!, testAccuracy!] : ["train", trainLoss, trainAccuracy];
-  const accuracy = loss === "mse" ? "" : `, accuracy ${percent(share)}`;
+  const accuracy = !hasAccuracy ? "" : `, accuracy ${percent(share)}`;
   const files = target ? [target.best, target.last].filter((path) => kept.has(path)) : [];
   const where = files.length ? `; kept in ${files.join(" and ")}` : "";
   const early = training.stoppedEarly ? ", stopped early" : "";

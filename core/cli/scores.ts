@@ -5,7 +5,15 @@ import type { LossName } from "../model/head.ts";
 import type { Model, NamedArray } from "../model/model.ts";
 import { formatConfusion, formatMetrics } from "../report/format_metrics.ts";
 import { evaluate } from "../train/evaluate.ts";
-import { summarize, type TaskMetrics } from "../train/metrics.ts";
+import { table as alignRows } from "../report/text.ts";
+import {
+  classificationMetrics,
+  type Errors,
+  type RegressionMetrics,
+  regressionMetrics,
+  summarize,
+  type TaskMetrics,
+} from "../train/metrics.ts";
 import type { JobData } from "./job_data.ts";
 import { columns, plural } from "./terminal.ts";
 
@@ -22,11 +30,24 @@ export interface Scores {
   lines(full: boolean): string[];
 }
 
-/** The scores on the data that were held back; undefined where none were, and for the seed job, whose last line has them. */
-export async function finalScores(model: Model, data: JobData, batchSize: number): Promise<Scores | undefined> {
-  const { own, loss } = data;
-  if (!own?.test) return undefined;
-  return await scoresOf(model, own.test, own.metrics, { loss, batchSize });
+/**
+ * The scores on the data that were held back; undefined where none were.
+ *
+ * @param always For the seed job too, whose last line has them.
+ */
+export async function finalScores(
+  model: Model,
+  { own, watched, loss }: JobData,
+  batchSize: number,
+  always: boolean,
+): Promise<Scores | undefined> {
+  if (own) return own.test && await scoresOf(model, own.test, own.metrics, { loss, batchSize }, own.targets);
+  if (!always || !watched) return undefined;
+  const toMetrics = (outputs: NamedArray) =>
+    loss === "mse"
+      ? regressionMetrics(outputs, { shape: outputs.shape, data: watched.targets })
+      : classificationMetrics(outputs, watched.targets);
+  return await scoresOf(model, watched, toMetrics, { loss, batchSize });
 }
 
 /** The scores on a dataset. */
@@ -35,6 +56,7 @@ export async function scoresOf(
   dataset: Dataset,
   toMetrics: (outputs: NamedArray) => TaskMetrics,
   options: { loss: LossName; batchSize: number },
+  targets: readonly string[] = [],
 ): Promise<Scores> {
   const { lossOverSamples: loss, probabilities: outputs } = await evaluate(model, dataset, {
     ...options,
@@ -47,7 +69,7 @@ export async function scoresOf(
     line,
     metrics,
     outputs,
-    lines: (full) => [`test of ${plural(count, "sequence")}: ${line}`, ...full ? details(metrics) : []],
+    lines: (full) => [`test of ${plural(count, "sequence")}: ${line}`, ...full ? details(metrics, targets) : []],
   };
 }
 
@@ -98,12 +120,27 @@ export function inWords(values: Readonly<Record<string, number>>): string {
 }
 
 /** What the line does not say: each class, what is taken for what, and the baseline. */
-function details(metrics: TaskMetrics): string[] {
+function details(metrics: TaskMetrics, targets: readonly string[]): string[] {
   const table = ["", ...formatMetrics(metrics, { columns: columns() }).split("\n")];
-  if (metrics.kind === "regression") return metrics.persistence ? table : [];
+  if (metrics.kind === "regression") {
+    return [
+      ...metrics.persistence || metrics.seasonal ? table : [],
+      ...targets.length > 1 ? byTarget(metrics, targets) : [],
+    ];
+  }
   if (metrics.kind === "multilabel") return table;
   const matrix = { labels: metrics.perClass.map(({ label }) => label), counts: metrics.confusion };
   return [...table, "", ...formatConfusion(matrix, { columns: columns() }).split("\n")];
+}
+
+/** The errors of each target by itself: their units need not be the same. */
+function byTarget({ perOutput = [] }: RegressionMetrics, targets: readonly string[]): string[] {
+  const rows = targets.map((name, target) => {
+    const own = perOutput.filter((_, o) => o % targets.length === target);
+    const mean = (score: keyof Errors) => own.reduce((sum, errors) => sum + errors[score], 0) / own.length;
+    return [name, ...[Math.sqrt(mean("mse")), mean("mae"), mean("r2")].map((value) => value.toPrecision(4))];
+  });
+  return ["", ...alignRows([["target", "RMSE", "MAE", "R²"], ...rows])];
 }
 
 /** Mean and standard deviation of every score over several trainings. */

@@ -42,7 +42,11 @@ export async function* sequences(job: DataJob, seed: number, loads: Loads, resto
         /^Cannot split dataset: (folds)?/,
         (_, folds) => `cannot divide ${job.files.data.map(pathName).join(", ")}: ${folds ? "--folds" : ""}`,
       )
-        .replace(" items are too few", " sequences are too few"),
+        .replace(" items are too few", " sequences are too few")
+        .replace(
+          /parts must be shares.* add up to 1, got .*$/,
+          "one sequence is too few to hold some back: --test-split 0",
+        ),
   );
   for (const division of divisions) {
     const fitted = pipeline ?? Pipeline.fit(division.train, pipelineOptions(job, loaded));
@@ -58,8 +62,12 @@ export async function* sequences(job: DataJob, seed: number, loads: Loads, resto
 
 /** The part of a job's options that its pipeline takes. */
 function pipelineOptions({ preparation }: DataJob, { labelNames, channelNames }: Loaded): PipelineOptions {
-  const { embeddingDim: _e, classWeights: _c, posWeight: _p, task, ...options } = preparation;
-  return { ...options, task: task as PipelineOptions["task"], labelNames, channelNames };
+  const { embeddingDim: _e, classWeights: _c, posWeight: _p, ...options } = preparation;
+  const task = (options.task ?? (options.labelSeparator && "multilabel")) as PipelineOptions["task"];
+  if (options.labelSeparator !== undefined && task !== "multilabel") {
+    throw new UsageError(`--label-separator is for the task multilabel, not for ${task}`);
+  }
+  return { ...options, task, labelNames, channelNames };
 }
 
 /** How a job divides its records. */
@@ -119,6 +127,7 @@ function sequenceData(pipeline: Pipeline, { train, validation, test }: Division,
     watchedName: watched ? "validation" : "test",
     config: configOf(pipeline),
     loss: pipeline.loss,
+    hasAccuracy: pipeline.task === "multiclass" || pipeline.task === "binary",
     weights: weightsOf(pipeline, dataset, job),
     description: [
       `${job.files.data.map(pathName).join(", ")}: ${sequencesLine(pipeline, dataset)}${
@@ -131,6 +140,7 @@ function sequenceData(pipeline: Pipeline, { train, validation, test }: Division,
     own: {
       preprocessing: pipeline,
       test: held,
+      ...pipeline.task === "regression" && { targets: pipeline.labels },
       metrics: (outputs) => sequenceMetrics(pipeline, held!, outputs),
       pictures: async (model, probabilities) =>
         test && held ? await describePredictions(model, pipeline, test, { data: held, probabilities }) : {},

@@ -86,15 +86,15 @@ export async function trainCommand(given: Arguments): Promise<number> {
     if (several && args[flag]) throw new UsageError(`--${flag} is for one training, not for several seeds or folds`);
   }
   const all: Scores[] = [];
+  let isFirst = true;
   for await (const run of runsOf(args, terminal)) {
     if (!several) return (await runTraining(run, terminal)).code;
-    const { code, scores } = await runTraining(
-      { ...run, args: { ...args, quiet: args.quiet || all.length > 0 } },
-      terminal,
-    );
+    const name = run.name!, quiet = args.quiet || !isFirst;
+    const { code, scores } = await runTraining({ ...run, args: { ...args, quiet, run: { name, isFirst } } }, terminal);
     if (code) return code;
-    terminal.line(`${run.name!.padEnd(20)}  ${scores ? scores.line : "nothing was held back to score it on"}`);
+    terminal.line(`${name.padEnd(20)}  ${scores ? scores.line : "nothing was held back to score it on"}`);
     if (scores) all.push(scores);
+    isFirst = false;
   }
   for (const text of meanAndDeviation(all)) terminal.line(text);
   return 0;

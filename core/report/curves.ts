@@ -104,7 +104,7 @@ export function trainingSection(report: RunReport): Content {
 }
 
 /** A name at the beginning of a line. */
-export function capital(name: string): string {
+function capital(name: string): string {
   return name.charAt(0).toUpperCase() + name.slice(1);
 }
 

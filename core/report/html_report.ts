@@ -1,7 +1,7 @@
 import { VERSION } from "../version.ts";
 import { attentionSection } from "./attention.ts";
 import { classesSection, confusionOf } from "./classes.ts";
-import { bestOf, capital, trainingSection } from "./curves.ts";
+import { bestOf, trainingSection } from "./curves.ts";
 import { forecastsSection, regressionsSection } from "./forecasts.ts";
 import { type Content, el, Markup, render } from "./markup.ts";
 import type { RunReport } from "./run_report.ts";
@@ -117,8 +117,8 @@ function tiles(report: RunReport): Content {
     }
   }
   if (best) {
-    const name = best.testLoss === undefined ? "Training loss" : `${capital(validationName)} loss`;
-    list.push([name, short(best.testLoss ?? best.trainLoss), `best, epoch ${best.epoch} of ${history.length}`]);
+    const name = `Least ${best.testLoss === undefined ? "training" : validationName} loss`;
+    list.push([name, short(best.testLoss ?? best.trainLoss), `epoch ${best.epoch} of ${history.length}`]);
   }
   list.push(...highlights);
   return list.length > 0 && el(

@@ -6,7 +6,7 @@ import { type OptionSpec, resolveOptions } from "../options.ts";
 import { Ahead } from "./ahead.ts";
 import { AnomalyDetector, evaluationAnomaly } from "./anomaly.ts";
 import { type EarlyStoppingOptions, outOfPatience, resolveEarlyStopping } from "./early_stopping.ts";
-import { evaluate } from "./evaluate.ts";
+import { evaluate, type Metrics } from "./evaluate.ts";
 import { learningRates, resolveSchedule, type ScheduleOptions } from "./schedule.ts";
 import { createTrainer, type StepResult, type Trainer, type TrainerOptions } from "./trainer.ts";
 import { checkFinite } from "./validate.ts";
@@ -37,6 +37,11 @@ export interface TrainOptions extends TrainerOptions {
   restoreBest?: boolean;
   /** Evaluated after every epoch. Default: none. */
   validation?: Dataset;
+  /**
+   * What the validation loss is: the mean of the batches' losses, as the usual loop in PyTorch prints it, or the mean over
+   * all sequences, whatever the batches. Default "batches".
+   */
+  validationLoss?: "batches" | "sequences";
   /** Trains one epoch of one batch, and validates on one: whether everything works. Default false. */
   fastDevRun?: boolean;
   /**
@@ -72,6 +77,8 @@ export interface TrainingOptions {
   readonly monitor: "loss" | "accuracy";
   /** Whether the best epoch's parameters are restored. */
   readonly restoreBest: boolean;
+  /** What the validation loss is the mean of; absent: batches. */
+  readonly validationLoss?: "batches" | "sequences";
   /** Whether this is but a try. */
   readonly fastDevRun: boolean;
   /** Whether the first bad tensor is named. */
@@ -100,6 +107,12 @@ export const TRAIN_OPTIONS: {
     type: "boolean",
     optional: true,
     about: "end with the best epoch's parameters (default with early stopping)",
+  },
+  validationLoss: {
+    type: "choice",
+    optional: true,
+    choices: ["batches", "sequences"],
+    about: "what the test or validation loss of an epoch is the mean of",
   },
   fastDevRun: { type: "boolean", optional: true, about: "one batch of everything: does it work?" },
   detectAnomaly: { type: "boolean", optional: true, about: "name the first tensor that is not finite" },
@@ -140,7 +153,7 @@ export interface EpochRecord {
   readonly trainLoss: number;
   /** Share of sequences that were right then, 0 to 1. */
   readonly trainAccuracy: number;
-  /** Mean of the batches' losses on the validation data after the epoch; absent without such data. */
+  /** Mean loss on the validation data after the epoch, as `validationLoss` says; absent without such data. */
   readonly testLoss?: number;
   /** Share of validation sequences that are right. */
   readonly testAccuracy?: number;
@@ -406,10 +419,15 @@ export class Training {
       epoch: epoch + 1,
       trainLoss: lossSum / this.#loader.length,
       trainAccuracy: correct / this.#loader.dataset.shape[0]!,
-      ...test && { testLoss: test.loss, testAccuracy: test.accuracy },
+      ...test && { testLoss: this.#lossOf(test), testAccuracy: test.accuracy },
       learningRate: this.#rates()(this.#updates * (epoch + 1) - 1),
       ...gradNormSum !== undefined && { gradNorm: gradNormSum / this.#updates },
     };
+  }
+
+  /** The validation loss of an epoch. */
+  #lossOf({ loss, lossOverSamples }: Metrics): number {
+    return this.options.validationLoss === "sequences" ? lossOverSamples : loss;
   }
 
   /** Updates per epoch. */

@@ -235,7 +235,7 @@ class CsvRecords {
         if (id !== undefined) yield record();
         if (seen.has(key)) {
           const what = `line ${this.#rows.number}: sequence ${show(key)} comes back after others`;
-          throw malformed(name, `${what}: rows of one sequence must follow one another`);
+          throw malformed(name, `${what}: rows of one sequence must follow one another, so sort them by it`);
         }
         if (key.trim() === "") throw malformed(name, `${this.#where(sequence!)} does not name the sequence`);
         seen.add(key);

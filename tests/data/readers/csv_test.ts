@@ -58,7 +58,7 @@ Deno.test("readRecords() refuses rows in a wrong order, and labels that change",
   await assertFails(
     "a.csv",
     "id,t,x,y\na,1,1,0\nb,1,1,0\na,2,1,0\n",
-    'line 4: sequence "a" comes back after others: rows of one sequence must follow one another',
+    'line 4: sequence "a" comes back after others: rows of one sequence must follow one another, so sort them by it',
     long,
   );
   await assertFails(

@@ -68,7 +68,9 @@ async function open(path: string, args: Arguments): Promise<Opened> {
   if (!format && modelFormatOf(path) === "onnx") {
     throw new Error(`cannot read model "${path}": .onnx is written, not read; .safetensors, .pt and .json are both`);
   }
-  if (format) return { ...readModel(bytes, path), format, lines: [] };
+  // A damaged file is what its name says it is.
+  const meant = format ?? (path.endsWith(".json") ? undefined : modelFormatOf(path));
+  if (meant) return { ...readModel(bytes, path), format: meant, lines: [] };
   const loaded = await parseCheckpoint(new TextDecoder().decode(bytes), path);
   using model = loaded.model;
   const { trainer, training, preprocessing } = loaded, job = storedJob(loaded);

@@ -115,5 +115,6 @@ export async function reason(error: unknown, path: string): Promise<string> {
   if (error instanceof Deno.errors.IsADirectory) return "it is a folder";
   if (error instanceof Deno.errors.PermissionDenied) return "the system does not allow it";
   if (error instanceof Deno.errors.NotCapable) return "Deno allows it only with --allow-all";
-  return (error as Error).message.split("\n")[0]!;
+  // Deno puts its own call behind the system's words.
+  return (error as Error).message.split("\n")[0]!.replace(/(\(os error \d+\)): \w+ .*$/, "$1");
 }

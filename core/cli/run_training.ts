@@ -117,11 +117,15 @@ export async function runTraining(
   }
   if (!args.quiet) { for (const text of describe(job, data, training)) terminal.line(text); }
 
-  let stoppedBy: keyof typeof INTERRUPTED = "SIGINT";
+  let stoppedBy: keyof typeof INTERRUPTED = "SIGINT", hint: ReturnType<typeof setTimeout> | undefined;
   const listeners = SIGNALS.map((signal) =>
     [signal, () => {
       if (abort.signal.aborted) Deno.exit(INTERRUPTED[signal]);
       stoppedBy = signal;
+      hint = setTimeout(() => {
+        terminal.clear();
+        remark("stopping after the batch in hand; Ctrl-C again stops at once, and loses it");
+      }, 1000);
       abort.abort("interrupted");
     }] as const
   );
@@ -153,6 +157,7 @@ export async function runTraining(
     );
     throw new Error(`${said}${kept}`);
   } finally {
+    clearTimeout(hint);
     for (const [signal, listener] of listeners) Deno.removeSignalListener(signal, listener);
   }
 }

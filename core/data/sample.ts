@@ -14,6 +14,9 @@ export interface SampleOptions {
   seed?: number;
 }
 
+/** Numbers that are made at most: 2 GiB, and as much again when they are divided. */
+const MOST_NUMBERS = 2 ** 29;
+
 /** The options of the sample data: types, defaults, ranges. */
 export const SAMPLE_OPTIONS: { readonly [Name in keyof Required<SampleOptions>]: OptionSpec } = {
   size: { type: "integer", default: 1000, least: 1, most: 1e8, about: "sequences" },
@@ -44,6 +47,13 @@ export function sampleDataset(options: SampleOptions = {}): Dataset & { readonly
   const { size, steps, features, seed } = resolveOptions("make data", SAMPLE_OPTIONS, options) as unknown as Required<
     SampleOptions
   >;
+  const numbers = size * steps * features;
+  if (numbers > MOST_NUMBERS) {
+    throw new RangeError(
+      `Cannot make data: ${size} sequences of ${steps} steps of ${features} numbers are ${numbers} numbers, ` +
+        `${Math.ceil(numbers / 2 ** 18)} MiB, more than ${MOST_NUMBERS}, ${MOST_NUMBERS / 2 ** 18} MiB`,
+    );
+  }
   const random = new Random(seed, "data"), width = steps * features;
   const x = new Float32Array(size * width), targets = new Float32Array(size * 2);
   for (let i = 0; i < size; i++) {

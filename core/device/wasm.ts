@@ -259,7 +259,7 @@ export class WasmDevice implements Device {
     const stages = this.#addresses.get(program);
     if (!stages) throw new TypeError("Cannot run a program that is not part of the loaded plan");
     if (this.#scratch.threads > 1) return this.#runOnThreads(program, stages);
-    this.#runHere(stages);
+    return this.#runHere(stages);
   }
 
   async #runOnThreads(program: Program, stages: Placed[]): Promise<void> {
@@ -280,13 +280,31 @@ export class WasmDevice implements Device {
       this.#threads = 1;
       this.#scratch = { ...this.#scratch, threads: 1 };
       this.#withoutThreads = error.message;
-      this.#runHere(stages);
+      await this.#runHere(stages);
     }
   }
 
-  #runHere(stages: Placed[]) {
+  #runHere(stages: Placed[]): void | Promise<void> {
+    const { run } = this.#exports, scratch = this.#scratch.first, start = performance.now();
+    for (const [s, { tasks }] of stages.entries()) {
+      for (const [t, { address, calls }] of tasks.entries()) {
+        run(address, calls, scratch);
+        if (tasks.length > 1 && performance.now() - start > LONG) return this.#goOnHere(stages, s, t + 1);
+      }
+    }
+  }
+
+  /** The rest of a long program, from a task on: the event loop gets its turns between tasks, as on threads. */
+  async #goOnHere(stages: Placed[], stage: number, task: number): Promise<void> {
     const { run } = this.#exports, scratch = this.#scratch.first;
-    for (const { tasks } of stages) for (const { address, calls } of tasks) run(address, calls, scratch);
+    for (const { tasks } of stages.slice(stage)) {
+      for (const { address, calls } of tasks.slice(task)) {
+        await this.#turns.offer();
+        this.#check();
+        run(address, calls, scratch);
+      }
+      task = 0;
+    }
   }
 
   // deno-lint-ignore require-await -- errors arrive as rejections
@@ -317,6 +335,9 @@ export class WasmDevice implements Device {
     this.#instantiate(1);
   }
 }
+
+/** Milliseconds after which a program on one thread goes on task by task. */
+const LONG = 100;
 
 /**
  * Milliseconds below which the host helps its threads: the event loop waits so long. Threads that slept are woken on too few

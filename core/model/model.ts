@@ -5,7 +5,7 @@ import { type OptionSpec, resolveOptions } from "../options.ts";
 import { Random, seedWords } from "../random.ts";
 import { MAX_THREADS } from "../device/threads.ts";
 import { SIMD, type Simd, WasmDevice } from "../device/wasm.ts";
-import { type FullConfig, type ModelConfig, type Parameter, resolveConfig } from "./config.ts";
+import { type FullConfig, type ModelConfig, type Parameter, parameterList, resolveConfig } from "./config.ts";
 import { type DropoutMode, type LossName, type LossOptions, lossTerms } from "./head.ts";
 import { checkMemory } from "./memory.ts";
 import { GROUP, groupsOf, Network } from "./network.ts";
@@ -737,6 +737,7 @@ function kind(value: unknown): string {
  */
 export async function createModel(config: ModelConfig, options: ModelOptions = {}): Promise<Model> {
   const full = resolveConfig(config), { seed = 0 } = options;
+  checkSize(full);
   seedWords(seed);
   const { seed: _, ...own } = options;
   const { device: name, threads, simd } = resolveOptions("create model", DEVICE_OPTIONS, own) as Required<
@@ -750,6 +751,16 @@ export async function createModel(config: ModelConfig, options: ModelOptions = {
     device.dispose();
     throw error;
   }
+}
+
+/** That the parameters are not too many for any device: what is made for them takes its own memory. */
+function checkSize(config: FullConfig): void {
+  const last = parameterList(config).at(-1)!, numbers = last.offset + last.length, mebibytes = numbers / 2 ** 18;
+  if (mebibytes <= 4096) return;
+  throw new RangeError(
+    `Cannot create model: its ${numbers} parameters take ${Math.ceil(mebibytes)} MiB, more than the 4096 MiB that ` +
+      "there can be for all: take a smaller hidden size or fewer layers",
+  );
 }
 
 /** Loaded only where it is wanted. */

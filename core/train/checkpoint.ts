@@ -325,7 +325,9 @@ async function check(json: unknown, action: string): Promise<StoredCheckpoint> {
     throw new TypeError(`Cannot ${action}: it is no checkpoint: format is ${show(format)}`);
   }
   if (version !== 1 && version !== FORMAT_VERSION) {
-    throw new RangeError(`Cannot ${action}: expected version 1 or ${FORMAT_VERSION}, got ${show(version)}`);
+    const { writtenBy } = json as Partial<StoredCheckpoint>, isLater = Number(version) > FORMAT_VERSION;
+    const by = isLater ? `: a later program wrote it, ${show(writtenBy)}` : "";
+    throw new RangeError(`Cannot ${action}: expected version 1 or ${FORMAT_VERSION}, got ${show(version)}${by}`);
   }
   // Version 1 had no checksum, and less to tell.
   const later = { version: FORMAT_VERSION, arithmetic: null, bestParameters: null, data: null, preprocessing: null };

@@ -55,3 +55,10 @@ Deno.test("wrong options of sample data are refused by name and value", () => {
   assert.throws(() => sampleDataset({ seed: null as never }), { name: "TypeError", message: /seed .*null/ });
   assert.throws(() => sampleDataset({ rows: 9 } as never), { name: "TypeError", message: /unknown option "rows"/ });
 });
+
+Deno.test("sample data that would not fit are refused with the arithmetic", () => {
+  const message =
+    "Cannot make data: 100000000 sequences of 10 steps of 5 numbers are 5000000000 numbers, 19074 MiB, more " +
+    "than 536870912, 2048 MiB";
+  assert.throws(() => sampleDataset({ size: 1e8 }), { name: "RangeError", message });
+});

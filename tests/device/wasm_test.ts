@@ -79,3 +79,34 @@ Deno.test("what is to be kept survives a move to a larger memory", async () => {
   assert.deepEqual([...await device.read(kept)], [1, 2, 3, 4, 5]);
   device.dispose();
 });
+
+Deno.test("a model beyond all memory is refused at once, with the arithmetic", async () => {
+  const config = { inputSize: 5, hiddenSize: 65536, outputSize: 2, numLayers: 64, bidirectional: true };
+  await assert.rejects(createModel(config), {
+    name: "RangeError",
+    message: /its \d+ parameters take \d+ MiB, more than/,
+  });
+});
+
+Deno.test("a long step on one thread gives the event loop its turns, and computes the same", async () => {
+  const config = { inputSize: 16, hiddenSize: 256, outputSize: 2 };
+  const { sequences, targets } = randomBatch(new Random(1, "data"), config, {
+    B: 48,
+    T: 60,
+    loss: "bce",
+    lengths: false,
+  });
+  const step = async (threads: number) => {
+    using model = await createModel(config, { threads, simd: "plain" });
+    const trainer = createTrainer(model);
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 1);
+    const { loss } = await trainer.step(sequences, targets);
+    clearInterval(timer);
+    return { loss, ticks, weights: (await model.stateDict())["gru.weight_hh_l0"]!.data };
+  };
+  const alone = await step(1), shared = await step(2);
+  assert.ok(alone.ticks > 0, "no timer fired");
+  assert.equal(alone.loss, shared.loss);
+  assertIdentical(alone.weights, shared.weights, "weight_hh_l0");
+});

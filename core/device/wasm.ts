@@ -159,7 +159,8 @@ export class WasmDevice implements Device {
     if (pages > this.#pages) {
       // A new memory ends the threads, and copies what is kept: the next larger batch shall find room.
       const old = this.#bytes.subarray(this.#base, this.#base + 4 * keep);
-      this.#instantiate(this.#pages > 1 ? Math.min(MAX_PAGES, Math.ceil(HEADROOM * pages)) : pages);
+      const grows = this.#plan !== undefined && this.#plan.programs.length > 0;
+      this.#instantiate(grows ? Math.min(MAX_PAGES, Math.ceil(HEADROOM * pages)) : pages);
       this.#bytes.set(old, this.#base);
     }
     this.#scratch = { first, size, threads };
@@ -345,7 +346,7 @@ const LONG = 100;
  */
 const HELPS_BELOW = 30;
 
-/** What a memory that must grow has to spare, untouched until it is needed. */
+/** What a memory that must grow from plan to plan has to spare, untouched until it is needed: a new one ends the threads. */
 const HEADROOM = 1.25;
 
 function allocate(pages: number): WebAssembly.Memory {

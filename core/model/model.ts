@@ -759,7 +759,7 @@ function checkSize(config: FullConfig): void {
   if (mebibytes <= 4096) return;
   throw new RangeError(
     `Cannot create model: its ${numbers} parameters take ${Math.ceil(mebibytes)} MiB, more than the 4096 MiB that ` +
-      "there can be for all: take a smaller hidden size or fewer layers",
+      `there can be for all: take a smaller hidden size or ${config.numEmbeddings ? "vocabulary" : "fewer layers"}`,
   );
 }
 

@@ -398,7 +398,7 @@ Deno.test(
   "WebGPU: what does not fit into the adapter's largest buffer is refused with the sizes",
   { ignore },
   async () => {
-    await assert.rejects(createModel({ ...JOB, hiddenSize: 30000 }, gpu), {
+    await assert.rejects(createModel({ ...JOB, hiddenSize: 12000 }, gpu), {
       name: "RangeError",
       message:
         /^Cannot place the model in memory: it needs \d+ MiB of the \d+ that the adapter allows in one buffer: parameters/,

@@ -35,7 +35,7 @@ async function evaluateOwn(loaded: LoadedCheckpoint, paths: readonly string[], a
       ? await (await import("./forecast_data.ts")).tableData(pipeline, given, own, args)
       : await (await import("./sequence_data.ts")).labelledData(pipeline, given, own, args);
     if (data.remark) remark(`note: ${data.remark}`);
-    const scores = await scoresOf(model, data.test, data.metrics, { loss: pipeline.loss, batchSize });
+    const scores = await scoresOf(model, data.test, data.metrics, { loss: pipeline.loss, batchSize }, data.targets);
     for (const line of scores.lines(!args.quiet)) terminal.line(line);
     return;
   }
@@ -47,15 +47,15 @@ async function evaluateOwn(loaded: LoadedCheckpoint, paths: readonly string[], a
   for await (
     const { data } of new OwnJobs(args, preprocessing!).of({ own, everything: { seed: stored.seed } } as Job)
   ) {
-    const { loss } = data;
+    const { loss, hasAccuracy } = data;
     if (!args.quiet) {
-      const { loss: mean, accuracy } = await evaluate(model, data.train, { loss, batchSize });
-      const scores = { loss: mean, ...loss !== "mse" && { accuracy } };
+      const { lossOverSamples, accuracy } = await evaluate(model, data.train, { loss, batchSize });
+      const scores = { loss: lossOverSamples, ...hasAccuracy && { accuracy } };
       terminal.line(`train of ${plural(data.train.shape[0]!, "sequence")}: ${inWords(scores)}`);
     }
-    const { test, metrics } = data.own!;
+    const { test, metrics, targets } = data.own!;
     if (!test) throw new Error("cannot evaluate: nothing was held back for testing; name files to evaluate on");
-    const scores = await scoresOf(model, test, metrics, { loss, batchSize });
+    const scores = await scoresOf(model, test, metrics, { loss, batchSize }, targets);
     for (const line of scores.lines(!args.quiet)) terminal.line(line);
     if (data.watched === test && training && isBest(training)) {
       remark(

@@ -158,5 +158,6 @@ export async function tableData(
   args: Arguments,
 ): Promise<Scored> {
   const table = await loadTable(paths, job, args), held = pipeline.dataset(table);
-  return { test: windows(held), metrics: metricsOf(pipeline, table, held, job.forecast.season) };
+  const { targetColumns: targets } = pipeline.toJSON();
+  return { test: windows(held), targets, metrics: metricsOf(pipeline, table, held, job.forecast.season) };
 }

@@ -100,11 +100,17 @@ export class Keeper implements Disposable {
     return !this.target || ![this.target.best, this.target.last].some((path) => this.#failed.has(path));
   }
 
-  /** Writes what an epoch came to. */
-  async epoch(report: EpochReport, training: Training): Promise<void> {
+  /**
+   * Writes what an epoch came to.
+   *
+   * @param hasAccuracy Whether the log is to hold accuracies.
+   */
+  async epoch(report: EpochReport, training: Training, hasAccuracy: boolean): Promise<void> {
     if (this.target) await this.#epoch(report, training);
+    const { trainAccuracy: _train, testAccuracy: _test, ...rest } = report;
+    const logged = hasAccuracy ? report : rest;
     const line = new TextEncoder().encode(
-      `${JSON.stringify({ ...this.#run && { run: this.#run }, seed: this.#job.seed, ...report })}\n`,
+      `${JSON.stringify({ ...this.#run && { run: this.#run }, seed: this.#job.seed, ...logged })}\n`,
     );
     if (this.#log) await this.#attempt("log", this.#log.path, () => this.#log!.file.write(line));
   }

@@ -18,7 +18,7 @@ export interface Loaded {
 }
 
 /** How the files of a job are read. */
-export function readOptions({ files, columns, preparation }: DataJob): ReadOptions {
+function readOptions({ files, columns, preparation }: DataJob): ReadOptions {
   const column = (name?: string) => name !== undefined && /^-?\d+$/.test(name) ? Number(name) : name;
   const { format, delimiter, header } = files;
   const { sequenceColumn, timeColumn, labelColumn, featureColumns, weightColumn, textColumn, xKey, yKey } = columns;
@@ -43,7 +43,7 @@ export function readOptions({ files, columns, preparation }: DataJob): ReadOptio
  * Opens a file whose channels must be those of others: by name where the file and they have names, in whatever order the
  * file has them.
  */
-export async function openRecords(
+async function openRecords(
   input: Input,
   options: ReadOptions,
   channelNames?: readonly string[],

@@ -100,7 +100,7 @@ export async function runTraining(
         if (!args.quiet || last && !name && !data.own?.test) {
           terminal.line(epochLine(report, epochs, data));
         }
-        await keeper.epoch(report, training);
+        await keeper.epoch(report, training, data.hasAccuracy);
         await pictures.epoch(report, data);
       },
     }));

@@ -221,6 +221,7 @@ export async function labelledData(
   const test = pipeline.dataset(records);
   return {
     test,
+    ...pipeline.task === "regression" && { targets: pipeline.labels },
     metrics: (outputs) => sequenceMetrics(pipeline, test, outputs),
     ...records.length > test.rows.length && { remark: leftOutLine(records.length - test.rows.length) },
   };

@@ -71,22 +71,15 @@ function forecastFigure({ name, truth, predicted, context = [], times }: Forecas
   const before = Math.min(context.length, Math.max(BEFORE, truth.length));
   const past = context.slice(context.length - before), length = before + truth.length;
   const gap = (count: number) => new Array<undefined>(count).fill(undefined);
-  const names = times?.slice(context.length - before),
-    error = `RMSE ${short(rmse(truth, predicted))}, MAE ${short(mae(truth, predicted))}`;
+  const names = times?.slice(context.length - before), error = errorsOf(truth, predicted);
   const x = Array.from({ length }, (_, i) => i - before + 1);
   return el(
     "figure",
     {},
-    el(
-      "figcaption",
-      {},
-      el("h3", {}, name),
-      el(
-        "p",
-        {},
-        `${truth.length === 1 ? "one step" : `${short(truth.length)} steps`}: ${error}`,
-        before < context.length && `; the last ${before} of ${short(context.length)} values before are shown`,
-      ),
+    caption(
+      name,
+      `${truth.length === 1 ? "one step" : `${short(truth.length)} steps`}: ${error}`,
+      before < context.length && `; the last ${before} of ${short(context.length)} values before are shown`,
     ),
     lineChart({
       description: `Forecast of ${truth.length} steps against the truth: ${error}`,
@@ -123,16 +116,10 @@ function regressionFigure({ name, truth, predicted }: RegressionExample): Conten
   return el(
     "figure",
     {},
-    el(
-      "figcaption",
-      {},
-      el("h3", {}, name),
-      el(
-        "p",
-        {},
-        `RMSE ${short(rmse(truth, predicted))}, MAE ${short(mae(truth, predicted))}`,
-        chosen.length < truth.length && `; ${short(chosen.length)} of ${short(truth.length)} sequences are shown`,
-      ),
+    caption(
+      name,
+      errorsOf(truth, predicted),
+      chosen.length < truth.length && `; ${short(chosen.length)} of ${short(truth.length)} sequences are shown`,
     ),
     el(
       "svg",
@@ -157,4 +144,13 @@ function regressionFigure({ name, truth, predicted }: RegressionExample): Conten
       el("text", { x: left + 6, y: 22 }, "predicted"),
     ),
   );
+}
+
+/** What stands above a figure: its name, and a line with what is left out, if anything. */
+function caption(name: string, line: string, left: string | false): Content {
+  return el("figcaption", {}, el("h3", {}, name), el("p", {}, line, left));
+}
+
+function errorsOf(truth: readonly number[], predicted: readonly number[]): string {
+  return `RMSE ${short(rmse(truth, predicted))}, MAE ${short(mae(truth, predicted))}`;
 }

@@ -20,6 +20,14 @@
  * @module
  */
 
+export {
+  ERROR_CODES,
+  type ErrorCause,
+  errorCause,
+  type ErrorCode,
+  errorCode,
+  type ErrorDetails,
+} from "./core/errors.ts";
 export type { FullConfig, ModelConfig, Parameter } from "./core/model/config.ts";
 export type { LossName, LossOptions } from "./core/model/head.ts";
 export {

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { fail } from "./errors.ts";
+
 /** One option. */
 export interface OptionSpec {
   /** What its value is: "numbers" is a list of two, "list" one of any length, "texts" a list of words. */
@@ -107,22 +109,28 @@ export function resolveOptions(
   given: object,
 ): Record<string, unknown> {
   if (typeof given !== "object" || given === null) {
-    throw new TypeError(`Cannot ${action}: options must be an object, got ${given}`);
+    throw fail("argument-type", action, `options must be an object, got ${given}`, { name: "options", value: given });
   }
   const values = given as Record<string, unknown>;
   for (const name of Object.keys(values)) {
-    if (!Object.hasOwn(specs, name)) throw new TypeError(`Cannot ${action}: unknown option "${name}"`);
+    if (!Object.hasOwn(specs, name)) throw fail("option-unknown", action, `unknown option "${name}"`, { option: name });
   }
   const full: Record<string, unknown> = {};
   for (const [name, spec] of Object.entries(specs)) {
     const own = Object.hasOwn(values, name) ? values[name] : undefined, value = own === undefined ? spec.default : own;
     if (value === undefined) {
       if (spec.optional) continue;
-      throw new TypeError(`Cannot ${action}: ${name} is missing`);
+      throw fail("option-missing", action, `${name} is missing`, { option: name });
     }
-    const message = () => `Cannot ${action}: ${name} must be ${expected(spec)}, got ${show(value)}`;
-    if (!hasType(spec, value)) throw new TypeError(message());
-    if (!fits(spec, value)) throw new RangeError(message());
+    const wrong = !hasType(spec, value) ? "option-type" : !fits(spec, value) ? "option-out-of-range" : undefined;
+    if (wrong) {
+      const wanted = expected(spec);
+      throw fail(wrong, action, `${name} must be ${wanted}, got ${show(value)}`, {
+        option: name,
+        expected: wanted,
+        value,
+      });
+    }
     full[name] = value;
   }
   return full;

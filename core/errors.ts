@@ -1,0 +1,145 @@
+/**
+ * How the library fails: with the language's own error classes, and a `cause` that programs can read. A message says what
+ * could not be done, what is wrong, and what to do; it may be reworded in any version. The code stays.
+ *
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, errorCause } from "@grutto/grutto";
+ *
+ * const error = await createModel({ inputSize: 0, outputSize: 2 }).catch((error) => error);
+ * assert.ok(error instanceof RangeError);
+ * const cause = errorCause(error)!;
+ * assert.equal(cause.code, "option-out-of-range");
+ * assert.equal(cause.option, "inputSize");
+ * ```
+ *
+ * @module
+ */
+
+/**
+ * Every code, with the class of the errors that carry it: TypeError for what is of the wrong kind, RangeError for a value
+ * out of range, SyntaxError for a file that breaks its format, Error for a device that fails.
+ */
+export const ERROR_CODES = {
+  // Options and arguments.
+  /** An option does not exist; `option`. */
+  "option-unknown": TypeError,
+  /** An option that must be given is not; `option`. */
+  "option-missing": TypeError,
+  /** An option is of the wrong type; `option`, `expected`, `value`. */
+  "option-type": TypeError,
+  /** An option is out of range; `option`, `expected`, `value`. */
+  "option-out-of-range": RangeError,
+  /** Options contradict each other; `option`, one of them. */
+  "option-conflict": TypeError,
+  /** An argument is of the wrong type; `name`, `value`. */
+  "argument-type": TypeError,
+  /** An argument is out of range; `name`, `value`. */
+  "argument-out-of-range": RangeError,
+  /** Two arrays, or an array and its shape, do not fit each other; `name`. */
+  "shape-mismatch": RangeError,
+  /** A number must be finite; `name`, `value`. */
+  "not-finite": RangeError,
+
+  // Models.
+  /** A loss does not exist, or does not go with the request; `value`. */
+  "loss-unknown": TypeError,
+  /** A model does not know what its outputs mean. */
+  "outputs-unknown-meaning": TypeError,
+  /** Layers that do not fit one another. */
+  "wiring": TypeError,
+  /** A batch is of the wrong type; `name`, `value`. */
+  "batch-type": TypeError,
+  /** A batch is of the wrong shape; `name`, `value`. */
+  "batch-shape": RangeError,
+  /** A batch holds a value that cannot be; `name`, `value`. */
+  "batch-value": RangeError,
+  /** A state dict lacks a parameter, has one too many, or one that is no array of finite numbers; `name`. */
+  "state-dict-mismatch": TypeError,
+  /** A parameter of a state dict has another shape than the model's; `name`. */
+  "state-dict-shape": RangeError,
+  /** There is not enough memory. */
+  "out-of-memory": RangeError,
+  /** A model or device that was disposed is used. */
+  "disposed": TypeError,
+} as const;
+
+/** What went wrong, in a word that stays the same from version to version: a key of {@linkcode ERROR_CODES}. */
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+/** What an error is about: which fields there are depends on its code. */
+export interface ErrorDetails {
+  /** The option, as the library spells it. */
+  readonly option?: string;
+  /** What was found. */
+  readonly value?: unknown;
+  /** What a value must be, in words. */
+  readonly expected?: string;
+  /** A parameter, an argument, an array, a label, a field. */
+  readonly name?: string;
+  /** The file, as its reader was told to call it. */
+  readonly file?: string;
+  /** Its column: by name, or its number from 1. */
+  readonly column?: string;
+  /** How many there are. */
+  readonly count?: number;
+  /** What to do about it, in the library's words. */
+  readonly advice?: string;
+  /** The error of the engine, or of another library, that this one is made of. */
+  readonly error?: unknown;
+}
+
+/** The `cause` of the library's errors. */
+export interface ErrorCause extends ErrorDetails {
+  /** What went wrong. */
+  readonly code: ErrorCode;
+  /** What could not be done: "create model". */
+  readonly action: string;
+  /** What is wrong, in words, without the advice. */
+  readonly problem: string;
+}
+
+/** The message of an error: what, why, and what to do. */
+export function messageOf({ action, problem, advice }: Pick<ErrorCause, "action" | "problem" | "advice">): string {
+  return `Cannot ${action}: ${problem}${advice === undefined ? "" : `: ${advice}`}`;
+}
+
+/**
+ * An error to throw, of the code's class.
+ *
+ * @param code What went wrong.
+ * @param action What cannot be done: "create model".
+ * @param problem What is wrong, with place and value.
+ * @param details What programs may want to know.
+ */
+export function fail<Code extends ErrorCode>(
+  code: Code,
+  action: string,
+  problem: string,
+  details: ErrorDetails = {},
+): InstanceType<(typeof ERROR_CODES)[Code]> {
+  const cause: ErrorCause = { code, action, problem, ...details };
+  return new ERROR_CODES[code](messageOf(cause), { cause }) as InstanceType<(typeof ERROR_CODES)[Code]>;
+}
+
+/** The cause of an error of the library; undefined for any other value. */
+export function errorCause(error: unknown): ErrorCause | undefined {
+  const cause = error instanceof Error ? error.cause as ErrorCause | null | undefined : undefined;
+  return typeof cause?.code === "string" && Object.hasOwn(ERROR_CODES, cause.code) ? cause : undefined;
+}
+
+/** The code of an error of the library; undefined for any other value. */
+export function errorCode(error: unknown): ErrorCode | undefined {
+  return errorCause(error)?.code;
+}
+
+/**
+ * The same error, met while something else was done: `create model` becomes `load checkpoint "last.json": config`. Its
+ * class, code, problem and stack stay. What is no error of the library stays as it is.
+ */
+export function whileDoing(action: string, error: unknown, change: Partial<ErrorCause> = {}): unknown {
+  const cause = errorCause(error);
+  if (!cause) return error;
+  const moved = { ...cause, ...change, action };
+  return Object.assign(error as Error, { cause: moved, message: messageOf(moved) });
+}

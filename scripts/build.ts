@@ -11,7 +11,8 @@
  */
 
 import asc from "npm:assemblyscript@0.28.20/asc";
-import { type KernelName, KERNELS, orderedArguments } from "../core/device/kernels.ts";
+import { controlPlaces } from "../core/device/control.ts";
+import { type KernelName, KERNELS, LANES, orderedArguments, PANEL } from "../core/device/kernels.ts";
 
 const ROOT = new URL("..", import.meta.url);
 const SOURCES = new URL("core/kernels/", ROOT);
@@ -61,6 +62,29 @@ ${cases.join("\n")}
 `;
 }
 
+/** What the kernels import as "./constants": the numbers that the host and the shaders share with them. */
+function constants(): string {
+  const bits = Math.log2(LANES);
+  return `/** Rows side by side in a group, and their logarithm. */
+export const LANES: i32 = ${LANES};
+export const LANE_BITS: i32 = ${bits};
+/** Bytes of one feature of a group. */
+export const FEATURE: usize = ${4 * LANES};
+/** Rows of a packed matrix in one panel. */
+export const PANEL: i32 = ${PANEL};
+/** Bytes from the start of the control tensor. */
+${controlPlaces().map(([name, place]) => `export const ${name}: usize = ${4 * place};`).join("\n")}
+/** Groups that hold so many rows. */
+@inline export function groupsOf(rows: i32): i32 {
+  return (rows + ${LANES - 1}) >> ${bits};
+}
+/** Rows up to the end of the last group. */
+@inline export function wholeGroups(rows: i32): i32 {
+  return (rows + ${LANES - 1}) & ${-LANES};
+}
+`;
+}
+
 async function compile(sources: Map<string, string>, features: string): Promise<Uint8Array> {
   let binary: Uint8Array | undefined;
   const { error, stderr } = await asc.main(
@@ -80,7 +104,7 @@ async function compile(sources: Map<string, string>, features: string): Promise<
 async function sourceFiles(): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   for await (const { name } of Deno.readDir(SOURCES)) files.set(name, await Deno.readTextFile(new URL(name, SOURCES)));
-  return new Map([...files].sort().concat([["entry.ts", dispatcher()]]));
+  return new Map([...files].sort().concat([["constants.ts", constants()], ["entry.ts", dispatcher()]]));
 }
 
 async function hash(sources: Map<string, string>): Promise<string> {

@@ -15,6 +15,12 @@
  * @module
  */
 
+/** Rows that stand side by side in the lanes of the kernels' vectors: one group. Two vectors of four. */
+export const LANES = 8;
+
+/** Rows of a packed matrix in one panel. */
+export const PANEL = 5;
+
 /** Argument names of one kernel, in order. */
 export interface Signature {
   /** Tensors the kernel overwrites. */

@@ -14,7 +14,8 @@ import gru from "../shaders/gru.wgsl" with { type: "text" };
 import linear from "../shaders/linear.wgsl" with { type: "text" };
 import loss from "../shaders/loss.wgsl" with { type: "text" };
 import optimizer from "../shaders/optimizer.wgsl" with { type: "text" };
-import { type KernelArguments, type KernelName, orderedArguments, weightSlices } from "./kernels.ts";
+import { controlPlaces } from "./control.ts";
+import { type KernelArguments, type KernelName, LANES, orderedArguments, weightSlices } from "./kernels.ts";
 
 /** The kernels that a GPU has: all but those for one sequence by itself and those for tests. */
 export type GpuKernelName = Exclude<
@@ -90,7 +91,7 @@ function units({ H }: { readonly H: number }, limits: WorkgroupLimits): Record<s
 }
 
 function lanes(rows: number): number {
-  return Math.ceil(rows / 8) * 8;
+  return Math.ceil(rows / LANES) * LANES;
 }
 
 type Shaders = { readonly [K in GpuKernelName]: Shader<K> };
@@ -105,7 +106,7 @@ const FILES: readonly { readonly source: string; readonly kernels: Partial<Shade
       sequencesIn: { passes: { sequencesIn: ({ T, rows, F }) => each(T * lanes(rows) * F) } },
       sequencesOut: { passes: { sequencesOut: ({ T, rows, F }) => each(T * rows * F) } },
       activeLanes: { passes: { activeLanes: ({ T, rows }) => each(T * lanes(rows)) } },
-      copyGroups: { passes: { copyGroups: ({ groups, F }) => each(groups * F * 8) } },
+      copyGroups: { passes: { copyGroups: ({ groups, F }) => each(groups * F * LANES) } },
       copyVector: { passes: { copyVector: ({ n }) => each(n) }, many: true },
       clear: { passes: { clear: ({ n }) => each(n) }, many: true },
     },
@@ -126,7 +127,7 @@ const FILES: readonly { readonly source: string; readonly kernels: Partial<Shade
       packBackward: { passes: { packBackward: ({ M, K }) => each(M * K) }, many: true },
       linearForward: { passes: { linearForward: tiles } },
       linearBackwardInput: { passes: { linearBackwardInput: tiles } },
-      turnInput: { passes: { turnInput: ({ F, groups }) => each(F * groups * 8) } },
+      turnInput: { passes: { turnInput: ({ F, groups }) => each(F * groups * LANES) } },
       linearBackwardWeight: {
         passes: {
           linearBackwardWeight: (args) => Math.ceil(args.M / 64) * Math.ceil(args.N / 64) * weightSlices(args),
@@ -160,7 +161,7 @@ const FILES: readonly { readonly source: string; readonly kernels: Partial<Shade
         passes: {
           attentionScores: ({ T, groups }) => T * groups,
           attentionSoftmax: ({ groups }) => groups,
-          attentionContext: ({ groups, D }) => each(groups * D * 8),
+          attentionContext: ({ groups, D }) => each(groups * D * LANES),
         },
       },
       attentionBackward: {
@@ -168,7 +169,7 @@ const FILES: readonly { readonly source: string; readonly kernels: Partial<Shade
           attentionBackwardWeights: ({ T, groups }) => T * groups,
           attentionBackwardSoftmax: ({ groups }) => groups,
           attentionBackwardV: ({ A }) => Math.ceil(A / 4),
-          attentionBackwardHidden: ({ groups, A }) => each(groups * A * 8),
+          attentionBackwardHidden: ({ groups, A }) => each(groups * A * LANES),
         },
       },
     },
@@ -177,11 +178,11 @@ const FILES: readonly { readonly source: string; readonly kernels: Partial<Shade
     source: dropout,
     kernels: {
       dropoutMask: {
-        passes: { dropoutMask: ({ T, groups, F }) => each(T * groups * 8 * Math.ceil(F / 4)) },
+        passes: { dropoutMask: ({ T, groups, F }) => each(T * groups * LANES * Math.ceil(F / 4)) },
         // A GPU's division may be off by some units in the last place.
         extra: { keep: ({ p }) => 1 / Math.fround(1 - Math.fround(p)) },
       },
-      dropoutApply: { passes: { dropoutApply: ({ groups, F }) => each(groups * F * 8) } },
+      dropoutApply: { passes: { dropoutApply: ({ groups, F }) => each(groups * F * LANES) } },
     },
   },
   {
@@ -190,8 +191,8 @@ const FILES: readonly { readonly source: string; readonly kernels: Partial<Shade
       bceLoss: { passes: { bceLoss: () => 1 } },
       crossEntropyLoss: { passes: { crossEntropyLoss: () => 1 } },
       mseLoss: { passes: { mseLoss: () => 1 } },
-      sigmoidGroups: { passes: { sigmoidGroups: ({ groups, O }) => each(groups * O * 8) } },
-      softmaxGroups: { passes: { softmaxGroups: ({ groups }) => each(groups * 8) } },
+      sigmoidGroups: { passes: { sigmoidGroups: ({ groups, O }) => each(groups * O * LANES) } },
+      softmaxGroups: { passes: { softmaxGroups: ({ groups }) => each(groups * LANES) } },
     },
   },
   {
@@ -256,8 +257,11 @@ export function argumentWords(kernel: KernelName): number {
 
 /** The text of each file, ready to compile. */
 export function shaderTexts(): string[] {
+  const constants = [["LANES", LANES] as const, ...controlPlaces()].map(([name, n]) => `const ${name} = ${n}u;\n`).join(
+    "",
+  );
   return FILES.map(({ source, kernels }) =>
-    [...Object.keys(kernels).map((name) => declaration(name as KernelName)), common, source].join("\n")
+    [...Object.keys(kernels).map((name) => declaration(name as KernelName)), constants, common, source].join("\n")
   );
 }
 

@@ -9,7 +9,7 @@
 // W_e·o_t, query (groups, A, 8) is W_h·query + b, weights (T, groups, 8). Sums over time and features go lane by lane.
 
 import { exp4, horizontalSum, madd, nmadd, tanhVectors, zero } from "./simd";
-import { FEATURE } from "./product";
+import { FEATURE } from "./constants";
 
 /** The softmax over T of one vector of lanes, `step` bytes apart; lanes that have ended get exactly 0. */
 @inline

@@ -1,15 +1,15 @@
 // Moving data between the user's layout (batch first, dense) and the kernels': groups of 8 rows, (F, 8) each, time first.
 // `rows` counts the real rows; the lanes beyond them, up to the next multiple of 8, are filled with 0.
 
-import { FEATURE } from "./product";
+import { FEATURE, groupsOf, LANE_BITS, LANES, wholeGroups } from "./constants";
 
 /** Dense rows of F numbers, `ldsrc` apart, into groups (F, 8) `lddst` apart; zeros where `src` is 0. */
 export function rowsIn(dst: usize, src: usize, rows: i32, F: i32, lddst: i32, ldsrc: i32): void {
-  for (let r0 = 0; r0 < rows; r0 += 8) {
-    const group = dst + (<usize> ((r0 >> 3) * lddst) << 2);
-    if (!src || rows - r0 < 8) memory.fill(group, 0, <usize> F * FEATURE);
+  for (let r0 = 0; r0 < rows; r0 += LANES) {
+    const group = dst + (<usize> ((r0 >> LANE_BITS) * lddst) << 2);
+    if (!src || rows - r0 < LANES) memory.fill(group, 0, <usize> F * FEATURE);
     if (!src) continue;
-    for (let lane = 0; lane < min(8, rows - r0); lane++) {
+    for (let lane = 0; lane < min(LANES, rows - r0); lane++) {
       let p = src + (<usize> ((r0 + lane) * ldsrc) << 2), q = group + (<usize> lane << 2);
       for (let f = 0; f < F; f++) store<f32>(q, load<f32>(p)), p += 4, q += FEATURE;
     }
@@ -19,7 +19,7 @@ export function rowsIn(dst: usize, src: usize, rows: i32, F: i32, lddst: i32, ld
 /** Groups back into dense rows: the reverse of rowsIn. */
 export function rowsOut(dst: usize, src: usize, rows: i32, F: i32, lddst: i32, ldsrc: i32): void {
   for (let r = 0; r < rows; r++) {
-    let p = dst + (<usize> (r * lddst) << 2), q = src + (<usize> ((r >> 3) * ldsrc + (r & 7)) << 2);
+    let p = dst + (<usize> (r * lddst) << 2), q = src + (<usize> ((r >> LANE_BITS) * ldsrc + (r & LANES - 1)) << 2);
     for (let f = 0; f < F; f++) store<f32>(p, load<f32>(q)), p += 4, q += FEATURE;
   }
 }
@@ -29,10 +29,10 @@ export function rowsOut(dst: usize, src: usize, rows: i32, F: i32, lddst: i32, l
  * padding, NaN included, can reach a sum.
  */
 export function sequencesIn(dst: usize, src: usize, lengths: usize, T: i32, rows: i32, F: i32, lddst: i32): void {
-  const step = <usize> (((rows + 7) >> 3) * lddst) << 2;
-  for (let r0 = 0; r0 < rows; r0 += 8) {
-    const group = dst + (<usize> ((r0 >> 3) * lddst) << 2);
-    for (let lane = 0; lane < 8; lane++) {
+  const step = <usize> (groupsOf(rows) * lddst) << 2;
+  for (let r0 = 0; r0 < rows; r0 += LANES) {
+    const group = dst + (<usize> ((r0 >> LANE_BITS) * lddst) << 2);
+    for (let lane = 0; lane < LANES; lane++) {
       const r = r0 + lane, length = r < rows ? load<i32>(lengths + (<usize> r << 2)) : 0;
       let p = src + (<usize> (r * T * F) << 2), to = group + (<usize> lane << 2), t = 0;
       for (; t < length; t++) {
@@ -51,10 +51,10 @@ export function sequencesIn(dst: usize, src: usize, lengths: usize, T: i32, rows
 
 /** (T, groups, F, 8) to sequences (rows, T, F), 0 at or after a sequence's length: the reverse of sequencesIn. */
 export function sequencesOut(dst: usize, src: usize, lengths: usize, T: i32, rows: i32, F: i32, ldsrc: i32): void {
-  const step = <usize> (((rows + 7) >> 3) * ldsrc) << 2;
+  const step = <usize> (groupsOf(rows) * ldsrc) << 2;
   for (let r = 0; r < rows; r++) {
     const length = load<i32>(lengths + (<usize> r << 2));
-    let group = src + (<usize> ((r >> 3) * ldsrc + (r & 7)) << 2);
+    let group = src + (<usize> ((r >> LANE_BITS) * ldsrc + (r & LANES - 1)) << 2);
     for (let t = 0; t < T; t++) {
       let q = group;
       for (let f = 0; f < F; f++) store<f32>(dst, t < length ? load<f32>(q) : 0), dst += 4, q += FEATURE;
@@ -69,7 +69,7 @@ export function sequencesOut(dst: usize, src: usize, lengths: usize, T: i32, row
  */
 export function activeLanes(mask: usize, lengths: usize, T: i32, rows: i32): void {
   for (let t = 0; t < T; t++) {
-    for (let r = 0; r < (rows + 7 & ~7); r++) {
+    for (let r = 0; r < wholeGroups(rows); r++) {
       store<i32>(mask, r < rows && t < load<i32>(lengths + (<usize> r << 2)) ? -1 : 0);
       mask += 4;
     }

@@ -1,8 +1,8 @@
 // Dropout. The mask comes from a counter-based generator, so that a number depends on nothing but (seed, step, layer,
 // position): any device and any number of threads draws the same mask, and a resumed run goes on as if never stopped.
 
+import { CONTROL_ROWS_BEFORE, CONTROL_SEED_HIGH, CONTROL_SEED_LOW, CONTROL_STEP, FEATURE, LANES } from "./constants";
 import { zero } from "./simd";
-import { FEATURE } from "./product";
 
 /** High 32 bits of the products of four numbers with one. */
 @inline
@@ -40,21 +40,22 @@ export function randomWords(words: usize, first: i32, stream: i32, step: i32, se
 
 /**
  * mask (T, groups, F, 8) = 0 with probability p, else 1 / (1 − p). Column f of step t of row r is word f mod 4 of counter
- * (((row0 + r)·T + t)·⌈F / 4⌉ + ⌊f / 4⌋, stream, step, 0). control: words 0 and 1 the seed, 2 the step, 8 the rows before this
- * batch in the same step. `words` (16) is scratch.
+ * (((row0 + r)·T + t)·⌈F / 4⌉ + ⌊f / 4⌋, stream, step, 0). control: core/device/control.ts.
+ * `words` (16) is scratch.
  */
 export function dropoutMask(
   mask: usize, words: usize, control: usize, T: i32, groups: i32, row0: i32, F: i32, ldm: i32, stream: i32, p: f32,
 ): void {
-  const seedLow = load<u32>(control), seedHigh = load<u32>(control, 4), step = i32x4.splat(load<u32>(control, 8));
-  row0 += load<i32>(control, 32);
+  const seedLow = load<u32>(control, CONTROL_SEED_LOW), seedHigh = load<u32>(control, CONTROL_SEED_HIGH);
+  const step = i32x4.splat(load<u32>(control, CONTROL_STEP));
+  row0 += load<i32>(control, CONTROL_ROWS_BEFORE);
   const threshold = i32x4.splat(<i32> <u32> (<f64> p * 4294967296.0)), keep = f32x4.splat(1 / (1 - p));
   const blocks = (F + 3) >> 2, row = T * blocks;
   const apart = i32x4.mul(i32x4.splat(row), i32x4(0, 1, 2, 3));
   for (let t = 0; t < T; t++) {
     for (let g = 0; g < groups; g++) {
       for (let half = 0; half < 2; half++) {
-        const first = (row0 + g * 8 + half * 4) * row + t * blocks;
+        const first = (row0 + g * LANES + half * 4) * row + t * blocks;
         for (let block = 0; block < blocks; block++) {
           philox4(words, i32x4.add(i32x4.splat(first + block), apart), i32x4.splat(stream), step, seedLow, seedHigh);
           for (let i = 0; i < min(4, F - 4 * block); i++) {

@@ -1,7 +1,7 @@
 // Tokens to the rows of a table that stand for them, and back. What repeats in a batch adds up in an order that the host
 // gives, so that any number of threads comes to the same bits.
 
-import { FEATURE } from "./product";
+import { FEATURE, groupsOf, LANE_BITS, LANES, wholeGroups } from "./constants";
 
 /**
  * The rows of `table` (V, E) of tokens (rows, T), as (T, groups, E, 8). Steps at or after a sequence's length are 0.
@@ -9,10 +9,10 @@ import { FEATURE } from "./product";
 export function embeddingForward(
   dst: usize, table: usize, tokens: usize, lengths: usize, T: i32, rows: i32, E: i32, lddst: i32,
 ): void {
-  const step = <usize> (((rows + 7) >> 3) * lddst) << 2;
-  for (let r = 0; r < (rows + 7 & ~7); r++) {
+  const step = <usize> (groupsOf(rows) * lddst) << 2;
+  for (let r = 0; r < wholeGroups(rows); r++) {
     const length = r < rows ? load<i32>(lengths + (<usize> r << 2)) : 0;
-    let q = dst + (<usize> ((r >> 3) * lddst + (r & 7)) << 2);
+    let q = dst + (<usize> ((r >> LANE_BITS) * lddst + (r & LANES - 1)) << 2);
     for (let t = 0; t < T; t++) {
       const p = t < length ? table + (<usize> load<i32>(tokens + (<usize> (r * T + t) << 2)) * E << 2) : 0;
       for (let e: usize = 0; e < <usize> E; e++) store<f32>(q + e * FEATURE, p ? load<f32>(p + (e << 2)) : 0);

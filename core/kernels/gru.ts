@@ -16,7 +16,8 @@
 // from slot T + 1, so no step is special. Lanes past their sequence's length keep their state.
 
 import { madd, sigmoidVectors, tanhVectors } from "./simd";
-import { FEATURE, product } from "./product";
+import { FEATURE } from "./constants";
+import { product } from "./product";
 
 /** The four bias sums that start the gates: b_in | b_ir + b_hr | b_iz + b_hz | b_hn. */
 export function gruPackBias(bias: usize, biasIh: usize, biasHh: usize, H: i32): void {

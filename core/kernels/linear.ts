@@ -2,7 +2,8 @@
 // W (M, K) is packed into panels once per step (product.ts); x (groups, K, 8), y (groups, M, 8).
 
 import { horizontalSum } from "./simd";
-import { FEATURE, outerProduct, packPanels, product, turnGroups } from "./product";
+import { FEATURE, wholeGroups } from "./constants";
+import { outerProduct, packPanels, product, turnGroups } from "./product";
 
 /** Panels of a weight W (M, K), stride ldw, for linearForward. Row m is row (m + rotate) mod M of W. */
 export function packForward(panels: usize, w: usize, M: i32, K: i32, ldw: i32, rotate: i32): void {
@@ -40,7 +41,7 @@ export function turnInput(turned: usize, x: usize, F: i32, groups: i32, ldx: i32
 export function linearBackwardWeight(
   dw: usize, scratch: usize, dy: usize, turned: usize, M: i32, N: i32, groups: i32, lddw: i32, lddy: i32, rotate: i32,
 ): void {
-  const step = <usize> ((N + 7) & ~7) << 2;
+  const step = <usize> (wholeGroups(N)) << 2;
   outerProduct(scratch, step, dy, <usize> lddy << 2, turned, M, N, groups);
   for (let m = 0; m < M; m++) {
     const row = m + rotate >= M ? m + rotate - M : m + rotate;

@@ -6,7 +6,7 @@
 // beyond add nothing, and their gradient is 0.
 
 import { exp4, horizontalSum, log1p4, sigmoid4, zero } from "./simd";
-import { FEATURE } from "./product";
+import { FEATURE, LANE_BITS, LANES } from "./constants";
 
 const FIRST: usize = memory.data<i32>([-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0], 16);
 
@@ -19,7 +19,7 @@ function present(rows: i32): v128 {
 /** Value o of row r. */
 @inline
 function at(x: usize, r: i32, o: i32, O: i32): f32 {
-  return load<f32>(x + (<usize> (((r >> 3) * O + o) * 8 + (r & 7)) << 2));
+  return load<f32>(x + (<usize> (((r >> LANE_BITS) * O + o) * LANES + (r & LANES - 1)) << 2));
 }
 
 /** `x` times the weights of four rows. */
@@ -46,9 +46,9 @@ export function bceLoss(
 ): void {
   const one = f32x4.splat(1);
   let loss: f64 = 0, correct = 0, p: usize = 0;
-  for (let r = 0; r < rows; r += 8) {
+  for (let r = 0; r < rows; r += LANES) {
     for (let o = 0; o < O; o++) {
-      for (let half = 0; half < 8; half += 4) {
+      for (let half = 0; half < LANES; half += 4) {
         const mask = present(rows - r - half), l = v128.load(logits + p), y = v128.load(targets + p);
         const log = log1p4(exp4(f32x4.neg(f32x4.abs(l))));
         let terms: v128, d: v128;
@@ -100,7 +100,7 @@ export function crossEntropyLoss(
 ): void {
   let loss: f64 = 0, correct = 0;
   for (let r = 0; r < rows; r += 4) {
-    const half = <usize> (((r >> 3) * O * 8 + (r & 7)) << 2), mask = present(rows - r);
+    const half = <usize> (((r >> LANE_BITS) * O * LANES + (r & LANES - 1)) << 2), mask = present(rows - r);
     const factor = weighted(f32x4.splat(scale), weights, r);
     halfSoftmax(dLogits + half, logits + half, O, sums);
     for (let lane = 0; lane < min(4, rows - r); lane++) {
@@ -117,9 +117,9 @@ export function crossEntropyLoss(
     }
   }
   // The second half of the last group, if no row is in it.
-  const left = rows & 7;
+  const left = rows & LANES - 1;
   if (left > 0 && left <= 4) {
-    for (let o = 0; o < O; o++) v128.store(dLogits + (<usize> (((rows >> 3) * O + o) * 8 + 4) << 2), zero());
+    for (let o = 0; o < O; o++) v128.store(dLogits + (<usize> (((rows >> LANE_BITS) * O + o) * LANES + 4) << 2), zero());
   }
   store<f32>(stats, <f32> (loss * scale)), store<f32>(stats, <f32> correct, 4);
 }
@@ -132,9 +132,9 @@ export function mseLoss(
   stats: usize, dLogits: usize, logits: usize, targets: usize, weights: usize, rows: i32, O: i32, scale: f32,
 ): void {
   let loss: f64 = 0, p: usize = 0;
-  for (let r = 0; r < rows; r += 8) {
+  for (let r = 0; r < rows; r += LANES) {
     for (let o = 0; o < O; o++) {
-      for (let half = 0; half < 8; half += 4) {
+      for (let half = 0; half < LANES; half += 4) {
         const mask = present(rows - r - half), d = v128.and(f32x4.sub(v128.load(logits + p), v128.load(targets + p)), mask);
         loss += horizontalSum(v128.and(weighted(f32x4.mul(d, d), weights, r + half), mask));
         v128.store(dLogits + p, v128.and(f32x4.mul(d, weighted(f32x4.splat(2 * scale), weights, r + half)), mask));

@@ -1,15 +1,10 @@
 // From gradients to new parameters. Parameters, gradients and moments are dense blocks of n numbers, one call each; n is rounded up to a
 // multiple of 4, and what is beyond the last parameter is 0 in all of them, and stays 0.
 // Formulas and the order of operations are PyTorch's: https://docs.pytorch.org/docs/stable/optim.html
-//
-// What changes from step to step stands in `control`: 3 learning rate, 4 learning rate / (1 − β1^t), 5 √(1 − β2^t),
-// 6 what AdamW multiplies parameters with, 7 what SGD's new gradient counts in its momentum, 9 and 10 what the gradient so
-// far and a batch's own count in their mean.
+// What changes from step to step is in `control`: core/device/control.ts.
 
+import { CONTROL_ADDED, CONTROL_CORRECTION, CONTROL_DECAY, CONTROL_FRESH, CONTROL_KEPT, CONTROL_LEARNING_RATE, CONTROL_STEP_SIZE } from "./constants";
 import { madd } from "./simd";
-
-const LEARNING_RATE: usize = 12, STEP_SIZE: usize = 16, CORRECTION: usize = 20, DECAY: usize = 24, FRESH: usize = 28;
-const KEPT: usize = 36, ADDED: usize = 40;
 
 /** grads (n) = the sum of `count` blocks, `stride` apart, always in the same order. */
 export function sumBlocks(grads: usize, blocks: usize, n: i32, count: i32, stride: i32): void {
@@ -22,7 +17,7 @@ export function sumBlocks(grads: usize, blocks: usize, n: i32, count: i32, strid
 
 /** grads (n) = their mean with those of another batch: kept·grads + added·fresh. What is kept 0 times is not read. */
 export function averageGradients(grads: usize, fresh: usize, control: usize, n: i32): void {
-  const kept = load<f32>(control, KEPT), added = f32x4.splat(load<f32>(control, ADDED));
+  const kept = load<f32>(control, CONTROL_KEPT), added = f32x4.splat(load<f32>(control, CONTROL_ADDED));
   for (let i: usize = 0; i < <usize> n << 2; i += 16) {
     const g = f32x4.mul(added, v128.load(fresh + i));
     v128.store(grads + i, kept == 0 ? g : madd(f32x4.splat(kept), v128.load(grads + i), g));
@@ -72,8 +67,8 @@ export function adam(
   params: usize, m: usize, v: usize, largest: usize, grads: usize, control: usize, n: i32, decoupled: i32, amsgrad: i32,
   newM: f32, beta2: f32, newV: f32, eps: f32, weightDecay: f32,
 ): void {
-  const stepSize = v128.load32_splat(control, STEP_SIZE), correction = v128.load32_splat(control, CORRECTION);
-  const decay = v128.load32_splat(control, DECAY);
+  const stepSize = v128.load32_splat(control, CONTROL_STEP_SIZE), correction = v128.load32_splat(control, CONTROL_CORRECTION);
+  const decay = v128.load32_splat(control, CONTROL_DECAY);
   const a = f32x4.splat(newM), b = f32x4.splat(beta2), c = f32x4.splat(newV), e = f32x4.splat(eps), l2 = f32x4.splat(weightDecay);
   for (let i: usize = 0; i < <usize> n << 2; i += 16) {
     let p = v128.load(params + i), g = v128.load(grads + i);
@@ -100,7 +95,7 @@ export function adam(
 export function sgd(
   params: usize, buffer: usize, grads: usize, control: usize, n: i32, nesterov: i32, momentum: f32, weightDecay: f32,
 ): void {
-  const rate = v128.load32_splat(control, LEARNING_RATE), fresh = v128.load32_splat(control, FRESH);
+  const rate = v128.load32_splat(control, CONTROL_LEARNING_RATE), fresh = v128.load32_splat(control, CONTROL_FRESH);
   const keep = f32x4.splat(momentum), l2 = f32x4.splat(weightDecay);
   for (let i: usize = 0; i < <usize> n << 2; i += 16) {
     const p = v128.load(params + i);
@@ -119,7 +114,7 @@ export function sgd(
 export function rmsprop(
   params: usize, squares: usize, grads: usize, control: usize, n: i32, alpha: f32, fresh: f32, eps: f32, weightDecay: f32,
 ): void {
-  const rate = v128.load32_splat(control, LEARNING_RATE), l2 = f32x4.splat(weightDecay);
+  const rate = v128.load32_splat(control, CONTROL_LEARNING_RATE), l2 = f32x4.splat(weightDecay);
   for (let i: usize = 0; i < <usize> n << 2; i += 16) {
     const p = v128.load(params + i);
     let g = v128.load(grads + i);

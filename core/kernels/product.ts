@@ -7,7 +7,10 @@
 // The tile sizes are those whose accumulators, operands and one spread lane just fit the 15 vector registers of x86: a
 // bigger tile spills and halves the speed.
 
+import { FEATURE, LANES, PANEL } from "./constants";
 import { madd, zero } from "./simd";
+
+export { FEATURE };
 
 /**
  * Whether to take the tiles for engines that pack pairs of 128-bit operations into 256-bit ones: V8 under two flags. Flags
@@ -18,10 +21,6 @@ export function setWide(on: i32): void {
   wide = on != 0;
 }
 
-/** Bytes of one feature of a group: 8 lanes. */
-export const FEATURE: usize = 32;
-/** Rows of W in one panel. */
-const PANEL: i32 = 5;
 /** Bytes of activations in one pass: a good part of a second-level cache of 512 KB. */
 const PASS: usize = 196608;
 

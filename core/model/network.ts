@@ -1,10 +1,11 @@
 import { Arena, from } from "../device/arena.ts";
 import { TaskBuilder } from "../device/device.ts";
-import type { Tensor } from "../device/kernels.ts";
+import { CONTROL_WORDS } from "../device/control.ts";
+import { LANES, PANEL, type Tensor } from "../device/kernels.ts";
 import { type FullConfig, layerSuffix, type Parameter, parameterList } from "./config.ts";
 
 /** Rows that stand side by side in the lanes of the kernels' vectors: one group. */
-export const GROUP = 8;
+export const GROUP = LANES;
 
 /** Groups that hold `rows` rows. */
 export function groupsOf(rows: number): number {
@@ -19,12 +20,9 @@ export function groupStride(F: number): number {
 /** Moments an optimizer may keep per parameter: Adam with amsgrad keeps most. */
 export const OPTIMIZER_SLOTS = 3;
 
-/** Words of the control tensor: what changes from step to step (see core/kernels/optimizer.ts and dropout.ts). */
-export const CONTROL_WORDS = 16;
-
-/** Elements that a packed (M, K) matrix takes: panels of 5 rows. */
+/** Elements that a packed (M, K) matrix takes: panels of whole rows. */
 function panelSize(M: number, K: number): number {
-  return Math.ceil(M / 5) * 5 * K;
+  return Math.ceil(M / PANEL) * PANEL * K;
 }
 
 /** A weight matrix (M, K): where it lies in the parameters, and its panels for y = W·x and for dx = Wᵀ·dy. */

@@ -1,5 +1,6 @@
 // What all shaders share. Before it, core/device/shaders.ts declares the arguments of each kernel from the kernel table:
-// `args_NAME`, tensors as offsets in the arena.
+// `args_NAME`, tensors as offsets in the arena; and LANES, the rows side by side in a group, and CONTROL_NAME, the places in
+// the control tensor.
 //
 // The layouts, formulas and sources of each kernel stand over the kernel of the same name in core/kernels/. The functions
 // here are those of core/kernels/simd.ts: the built-in ones may be off by more than the fixtures allow. WGSL lets a compiler
@@ -17,8 +18,10 @@ const NONE = 0xffffffffu;
 /** Invocations of a workgroup. */
 const WIDTH = 256u;
 
-/** Lanes of a group: rows that stand side by side. */
-const LANES = 8u;
+/** Groups that hold so many rows. */
+fn groupsOf(rows: u32) -> u32 {
+  return (rows + LANES - 1u) / LANES;
+}
 
 fn isNan(x: vec4f) -> vec4<bool> {
   return (bitcast<vec4u>(x) & vec4u(0x7fffffffu)) > vec4u(0x7f800000u);

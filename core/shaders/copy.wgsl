@@ -3,7 +3,7 @@
 @compute @workgroup_size(256)
 fn rowsIn(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
   let a = args_rowsIn;
-  let n = (a.rows + 7u) / 8u * LANES * a.F;
+  let n = groupsOf(a.rows) * LANES * a.F;
   for (var i = id.x; i < n; i += WIDTH * count.x) {
     let lane = i % LANES;
     let f = i / LANES % a.F;
@@ -30,7 +30,7 @@ fn rowsOut(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) co
 @compute @workgroup_size(256)
 fn sequencesIn(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
   let a = args_sequencesIn;
-  let groups = (a.rows + 7u) / 8u;
+  let groups = groupsOf(a.rows);
   for (var i = id.x; i < a.T * groups * LANES * a.F; i += WIDTH * count.x) {
     let lane = i % LANES;
     let f = i / LANES % a.F;
@@ -50,7 +50,7 @@ fn sequencesIn(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups
 @compute @workgroup_size(256)
 fn sequencesOut(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
   let a = args_sequencesOut;
-  let groups = (a.rows + 7u) / 8u;
+  let groups = groupsOf(a.rows);
   for (var i = id.x; i < a.rows * a.T * a.F; i += WIDTH * count.x) {
     let f = i % a.F;
     let t = i / a.F % a.T;
@@ -66,7 +66,7 @@ fn sequencesOut(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
 @compute @workgroup_size(256)
 fn activeLanes(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
   let a = args_activeLanes;
-  let lanes = (a.rows + 7u) / 8u * LANES;
+  let lanes = groupsOf(a.rows) * LANES;
   for (var i = id.x; i < a.T * lanes; i += WIDTH * count.x) {
     let r = i % lanes;
     // 1, not all bits: those would be a NaN, whose bits a float need not keep.

@@ -30,15 +30,15 @@ fn philox(counter: vec4u, key: vec2u) -> vec4u {
 @compute @workgroup_size(256)
 fn dropoutMask(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
   let a = args_dropoutMask;
-  let key = vec2u(loadWhole(a.control), loadWhole(a.control + 1u));
-  let step = loadWhole(a.control + 2u);
+  let key = vec2u(loadWhole(a.control + CONTROL_SEED_LOW), loadWhole(a.control + CONTROL_SEED_HIGH));
+  let step = loadWhole(a.control + CONTROL_STEP);
   let threshold = u32(a.p * 4294967296.0);
   let blocks = (a.F + 3u) / 4u;
   for (var i = id.x; i < a.T * a.groups * blocks * LANES; i += WIDTH * count.x) {
     let lane = i % LANES;
     let block = i / LANES % blocks;
     let tg = i / LANES / blocks;
-    let row = a.row0 + loadWhole(a.control + 8u) + tg % a.groups * LANES + lane;
+    let row = a.row0 + loadWhole(a.control + CONTROL_ROWS_BEFORE) + tg % a.groups * LANES + lane;
     let words = philox(vec4u((row * a.T + tg / a.groups) * blocks + block, a.stream, step, 0u), key);
     for (var w = 0u; w < min(4u, a.F - 4u * block); w++) {
       arena[a.mask + tg * a.ldm + (4u * block + w) * LANES + lane] = select(0.0, a.keep, words[w] >= threshold);

@@ -7,7 +7,7 @@ const FEATURES = 32u;
 @compute @workgroup_size(256)
 fn embeddingForward(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
   let a = args_embeddingForward;
-  let groups = (a.rows + 7u) / 8u;
+  let groups = groupsOf(a.rows);
   for (var i = id.x; i < a.T * groups * LANES * a.E; i += WIDTH * count.x) {
     let lane = i % LANES;
     let e = i / LANES % a.E;

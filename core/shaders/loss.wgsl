@@ -40,7 +40,7 @@ fn bceLoss(@builtin(local_invocation_index) i: u32) {
   let a = args_bceLoss;
   var loss = 0.0;
   var correct = 0u;
-  for (var r = i; r < (a.rows + 7u) / 8u * LANES; r += WIDTH) {
+  for (var r = i; r < groupsOf(a.rows) * LANES; r += WIDTH) {
     let scale = a.scale * weightOf(a.weights, r, a.rows);
     for (var o = 0u; o < a.O; o++) {
       let p = at(0u, r, o, a.O);
@@ -84,7 +84,7 @@ fn crossEntropyLoss(@builtin(local_invocation_index) i: u32) {
   let a = args_crossEntropyLoss;
   var loss = 0.0;
   var correct = 0u;
-  for (var r = i; r < (a.rows + 7u) / 8u * LANES; r += WIDTH) {
+  for (var r = i; r < groupsOf(a.rows) * LANES; r += WIDTH) {
     let present = r < a.rows;
     let scale = a.scale * weightOf(a.weights, r, a.rows);
     var y = 0u;
@@ -108,7 +108,7 @@ fn crossEntropyLoss(@builtin(local_invocation_index) i: u32) {
 fn mseLoss(@builtin(local_invocation_index) i: u32) {
   let a = args_mseLoss;
   var loss = 0.0;
-  for (var r = i; r < (a.rows + 7u) / 8u * LANES; r += WIDTH) {
+  for (var r = i; r < groupsOf(a.rows) * LANES; r += WIDTH) {
     let scale = a.scale * weightOf(a.weights, r, a.rows);
     for (var o = 0u; o < a.O; o++) {
       let p = at(0u, r, o, a.O);

@@ -1,4 +1,4 @@
-// From gradients to new parameters: core/kernels/optimizer.ts, where the words of `control` are named.
+// From gradients to new parameters: core/kernels/optimizer.ts; the words of `control`: core/device/control.ts.
 
 @compute @workgroup_size(256)
 fn sumBlocks(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
@@ -15,8 +15,8 @@ fn sumBlocks(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) 
 @compute @workgroup_size(256)
 fn averageGradients(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
   let a = args_averageGradients[id.y];
-  let kept = arena[a.control + 9u];
-  let added = arena[a.control + 10u];
+  let kept = arena[a.control + CONTROL_KEPT];
+  let added = arena[a.control + CONTROL_ADDED];
   for (var i = id.x; i < a.n; i += WIDTH * count.x) {
     var g = added * arena[a.fresh + i];
     if (kept != 0.0) {
@@ -78,14 +78,14 @@ fn clipValue(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) 
 @compute @workgroup_size(256)
 fn adam(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
   let a = args_adam[id.y];
-  let stepSize = arena[a.control + 4u];
-  let correction = arena[a.control + 5u];
+  let stepSize = arena[a.control + CONTROL_STEP_SIZE];
+  let correction = arena[a.control + CONTROL_CORRECTION];
   for (var i = id.x; i < a.n; i += WIDTH * count.x) {
     var p = arena[a.params + i];
     var g = arena[a.grads + i];
     if (a.weightDecay != 0.0) {
       if (a.decoupled != 0u) {
-        p *= arena[a.control + 6u];
+        p *= arena[a.control + CONTROL_DECAY];
       } else {
         g = fma(a.weightDecay, p, g);
       }
@@ -112,11 +112,11 @@ fn sgd(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count:
       g = fma(a.weightDecay, p, g);
     }
     if (a.momentum != 0.0) {
-      let moved = fma(a.momentum, arena[a.buffer + i], arena[a.control + 7u] * g);
+      let moved = fma(a.momentum, arena[a.buffer + i], arena[a.control + CONTROL_FRESH] * g);
       arena[a.buffer + i] = moved;
       g = select(moved, fma(a.momentum, moved, g), a.nesterov != 0u);
     }
-    arena[a.params + i] = p - arena[a.control + 3u] * g;
+    arena[a.params + i] = p - arena[a.control + CONTROL_LEARNING_RATE] * g;
   }
 }
 
@@ -131,6 +131,6 @@ fn rmsprop(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) co
     }
     let s = fma(a.fresh * g, g, a.alpha * arena[a.squares + i]);
     arena[a.squares + i] = s;
-    arena[a.params + i] = p - arena[a.control + 3u] * g / (sqrt(s) + a.eps);
+    arena[a.params + i] = p - arena[a.control + CONTROL_LEARNING_RATE] * g / (sqrt(s) + a.eps);
   }
 }

@@ -1,3 +1,4 @@
+import { encodeControl } from "../device/control.ts";
 import type { TaskBuilder } from "../device/device.ts";
 import type { ParameterRange } from "../model/network.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
@@ -205,20 +206,22 @@ export function controlWords(
   step: number,
   waiting = { rows: 0, weight: 0, added: 1 },
 ): Uint32Array {
-  const words = new Uint32Array(12), reals = new Float32Array(words.buffer);
   const { learningRate, betas = [0, 0], weightDecay = 0, momentum = 0, dampening = 0 } = options as Required<
     OptimizerOptions
   >;
   const [beta1, beta2] = betas as [number, number];
-  words.set([...seed, step]);
-  reals[3] = learningRate;
-  reals[4] = learningRate / (1 - beta1 ** (step + 1));
-  reals[5] = Math.sqrt(1 - beta2 ** (step + 1));
-  reals[6] = 1 - learningRate * weightDecay;
-  reals[7] = momentum && step > 0 ? 1 - dampening : 1;
   const { rows, weight, added } = waiting, sum = weight + added;
-  words[8] = rows;
-  reals[9] = rows && sum ? weight / sum : 0;
-  reals[10] = sum ? added / sum : 1;
-  return words;
+  return encodeControl({
+    seedLow: seed[0],
+    seedHigh: seed[1],
+    step,
+    learningRate,
+    stepSize: learningRate / (1 - beta1 ** (step + 1)),
+    correction: Math.sqrt(1 - beta2 ** (step + 1)),
+    decay: 1 - learningRate * weightDecay,
+    fresh: momentum && step > 0 ? 1 - dampening : 1,
+    rowsBefore: rows,
+    kept: rows && sum ? weight / sum : 0,
+    added: sum ? added / sum : 1,
+  });
 }

@@ -16,6 +16,7 @@
  */
 
 import { parseArgs } from "node:util";
+import { LANES } from "../../core/device/kernels.ts";
 import { SIMD, type Simd } from "../../core/device/wasm.ts";
 import { type KernelCall, stepCalls } from "./calls.ts";
 import { peakMeter } from "./peak.ts";
@@ -24,10 +25,7 @@ import { SIZES, stepFlops } from "./work.ts";
 
 type Numbers = Readonly<Record<string, number>>;
 
-/** Rows stand in groups of 8 lanes; the lanes beyond the last row count too. */
-const LANES = 8;
-
-/** Floating-point operations of the products in a kernel, a multiply-add being two. */
+/** Floating-point operations of the products in a kernel, a multiply-add being two; lanes beyond the last row count too. */
 const FLOPS: Readonly<Record<string, (n: Numbers) => number>> = {
   linearForward: ({ M, K, groups }) => 2 * M! * K! * groups! * LANES,
   linearBackwardInput: ({ M, K, groups }) => 2 * M! * K! * groups! * LANES,

@@ -66,10 +66,15 @@ export function mutateBytes(bytes: Uint8Array, random: Random): Uint8Array {
   }
 }
 
-/** What is wrong with how a target takes a file, or undefined; and whether the file was accepted. */
+/**
+ * What is wrong with how a target takes a file, or undefined; and whether the file was accepted.
+ *
+ * @param limit Milliseconds a file may take.
+ */
 export async function tried(
   { read }: Target,
   bytes: Uint8Array,
+  limit = 1000,
 ): Promise<{ problem?: string; accepted: boolean; milliseconds: number }> {
   const start = performance.now();
   let problem: string | undefined, accepted = false;
@@ -80,7 +85,7 @@ export async function tried(
     if (!isOurs(error)) problem = String(error);
   }
   const milliseconds = performance.now() - start;
-  if (milliseconds > 1000) problem ??= `took ${Math.round(milliseconds)} ms`;
+  if (milliseconds > limit) problem ??= `took ${Math.round(milliseconds)} ms`;
   if (Object.keys(Object.prototype).length) problem ??= "Object.prototype has changed";
   return { problem, accepted, milliseconds };
 }

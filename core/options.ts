@@ -29,6 +29,8 @@ export interface OptionSpec {
   readonly words?: readonly string[];
   /** What it means, in one line. */
   readonly about: string;
+  /** Of a switch that is on by default: what the flag that turns it off does. */
+  readonly off?: string;
   /** Its flag, where that is not the name in kebab-case. */
   readonly flag?: string;
   /** What the help page calls its value: "FILE". */

@@ -93,7 +93,12 @@ export const DATA_OPTIONS = {
       below: 1,
       about: "share of the rest to watch while training; of forecasts, its last rows",
     },
-    stratify: { type: "boolean", default: true, about: "the classes' shares in every part" },
+    stratify: {
+      type: "boolean",
+      default: true,
+      about: "the classes' shares in every part",
+      off: "divide at random, whatever the classes' shares",
+    },
     folds: {
       type: "integer",
       optional: true,

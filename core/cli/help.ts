@@ -156,5 +156,5 @@ function optionLine(flag: string, spec: OptionSpec, own?: number): string {
     ? ` (default ${spec.default}${own === undefined ? "" : `; ${own} for your own data`})`
     : "";
   const value = spec.takes ? ` ${spec.takes}` : VALUES[spec.type];
-  return line(`--${negative ? "no-" : ""}${flag}${value}`, `${negative ? "without " : ""}${spec.about}${note}`);
+  return line(`--${negative ? "no-" : ""}${flag}${value}`, `${negative ? spec.off : spec.about}${note}`);
 }

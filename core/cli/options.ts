@@ -27,7 +27,12 @@ export const JOB_OPTIONS = {
   ...DATA_OPTIONS,
   // Fewer cannot be split into 80 % and 20 %.
   data: { ...sample, size: { ...sample.size, least: 5 } },
-  model: { ...model, hiddenSize: { ...model.hiddenSize, default: 10 }, dropout: { ...model.dropout, default: 0.5 } },
+  model: {
+    ...model,
+    hiddenSize: { ...model.hiddenSize, default: 10 },
+    dropout: { ...model.dropout, default: 0.5 },
+    bias: { ...model.bias, off: "no biases in the GRU" },
+  },
   training: { ...TRAIN_OPTIONS, ...trainer },
   earlyStopping: EARLY_STOPPING_OPTIONS,
   schedule: SCHEDULE_OPTIONS,

@@ -57,7 +57,12 @@ export const PIPELINE_OPTIONS: {
   readonly [Name in keyof Required<Omit<PipelineOptions, "labelNames" | "channelNames">>]: OptionSpec;
 } = {
   task: { type: "choice", optional: true, choices: LABEL_TASKS, about: "what is predicted" },
-  standardize: { type: "boolean", default: true, about: "channels with mean 0 and standard deviation 1" },
+  standardize: {
+    type: "boolean",
+    default: true,
+    about: "channels with mean 0 and standard deviation 1",
+    off: "leave the channels' scale as it is",
+  },
   missing: { type: "choice", default: "error", choices: MISSING_POLICIES, about: "what is done about missing values" },
   patch: { type: "integer", default: 1, least: 1, most: 65536, about: "consecutive steps that become one" },
   tokens: { type: "choice", optional: true, choices: TOKEN_UNITS, about: "what a token of text is" },

@@ -95,7 +95,12 @@ export const TRAIN_OPTIONS: {
 } = {
   epochs: { type: "integer", default: 100, least: 1, most: 1e9, about: "passes over the data" },
   batchSize: { type: "integer", default: 32, least: 1, most: 1e6, about: "sequences per batch" },
-  shuffle: { type: "boolean", default: true, about: "a new random order in every epoch" },
+  shuffle: {
+    type: "boolean",
+    default: true,
+    about: "a new random order in every epoch",
+    off: "keep the sequences in the data's order",
+  },
   accumulate: { type: "integer", optional: true, least: 1, most: 1e6, about: "batches per update (default 1)" },
   monitor: {
     type: "choice",

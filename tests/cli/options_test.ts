@@ -162,6 +162,19 @@ Deno.test("the short help fits a screen or so; its topics together list every fl
   assert.throws(() => helpText("nonsense"), /there is no help on "nonsense"/);
 });
 
+Deno.test("a switch that is on by default is listed as the flag that turns it off, in words of its own", () => {
+  const lines = helpText("all").split("\n"),
+    specs = Object.values(JOB_OPTIONS).flatMap((table) => Object.entries(table as Record<string, OptionSpec>));
+  const on = specs.filter(([, spec]) => spec.type === "boolean" && spec.default === true);
+  assert.ok(on.length >= 4);
+  for (const [name, spec] of on) {
+    const flag = `  --no-${flagOf(name, spec)}`;
+    assert.ok(spec.off && spec.off !== spec.about, name);
+    assert.deepEqual(lines.filter((line) => line.startsWith(`${flag} `)), [`${flag.padEnd(28)}${spec.off}`]);
+  }
+  for (const [name, spec] of specs) assert.equal(spec.off !== undefined, spec.default === true, name);
+});
+
 Deno.test("every flag that the help page lists is understood", () => {
   const values: Record<string, string> = {
     N: "7",

@@ -57,6 +57,21 @@ Deno.test("sequences of a long table: trained, kept, evaluated, predicted, with 
   assert.deepEqual(jsonLines(piped.out), rows.map(({ attention: _, ...row }) => row));
 });
 
+Deno.test("each score of the last line is the one its name says", async () => {
+  await using place = await samples();
+  // One class in five, and nothing to tell it by: balanced accuracy and macro F1 are far apart.
+  const rows = Array.from({ length: 100 }, (_, i) => `${i % 5 ? "usual" : "rare"},${i * 37 % 11},${i * 53 % 7}`);
+  place.write("rare.csv", `label,a,b\n${rows.join("\n")}\n`);
+  const trained = await place.run("train rare.csv --label-column label --epochs 2 --hidden-size 4");
+  assertWorks(trained);
+  const { balanced, f1 } = trained.out.match(/balanced accuracy (?<balanced>\S+) %, macro F1 (?<f1>\S+),/)!.groups!;
+  const table = [...trained.out.matchAll(/^(?:usual|rare) +\S+% +(\S+)% +(\S+)% +\d+$/gm)].slice(0, 2);
+  const mean = (column: number) => table.reduce((sum, row) => sum + Number(row[column]), 0) / table.length;
+  assert.ok(Math.abs(mean(1) - mean(2)) > 4, trained.out);
+  assert.ok(Math.abs(Number(balanced) - mean(1)) < 0.06, trained.out);
+  assert.ok(Math.abs(100 * Number(f1) - mean(2)) < 0.06, trained.out);
+});
+
 Deno.test("channels go by their names: another order is put right, another name is refused", async () => {
   await using place = await samples();
   assertWorks(await place.run(`train ${LONG} --epochs 2 --checkpoint ck`));

@@ -13,6 +13,7 @@
 import asc from "npm:assemblyscript@0.28.20/asc";
 import { controlPlaces } from "../core/device/control.ts";
 import { type KernelName, KERNELS, LANES, orderedArguments, PANEL } from "../core/device/kernels.ts";
+import { tiles } from "./tiles.ts";
 
 const ROOT = new URL("..", import.meta.url);
 const SOURCES = new URL("core/kernels/", ROOT);
@@ -104,7 +105,9 @@ async function compile(sources: Map<string, string>, features: string): Promise<
 async function sourceFiles(): Promise<Map<string, string>> {
   const files = new Map<string, string>();
   for await (const { name } of Deno.readDir(SOURCES)) files.set(name, await Deno.readTextFile(new URL(name, SOURCES)));
-  return new Map([...files].sort().concat([["constants.ts", constants()], ["entry.ts", dispatcher()]]));
+  return new Map(
+    [...files].sort().concat([["constants.ts", constants()], ["tiles.ts", tiles()], ["entry.ts", dispatcher()]]),
+  );
 }
 
 async function hash(sources: Map<string, string>): Promise<string> {

@@ -28,7 +28,7 @@ export const ERROR_CODES = {
   "option-missing": TypeError,
   /** An option is of the wrong type; `option`, `expected`, `value`. */
   "option-type": TypeError,
-  /** An option is out of range; `option`, `expected`, `value`. */
+  /** An option is out of range, alone or beside others; `option`, `expected`, `value`. */
   "option-out-of-range": RangeError,
   /** Options contradict each other; `option`, one of them. */
   "option-conflict": TypeError,
@@ -40,8 +40,12 @@ export const ERROR_CODES = {
   "shape-mismatch": RangeError,
   /** A number must be finite; `name`, `value`. */
   "not-finite": RangeError,
+  /** There is nothing to compute with. */
+  "empty": RangeError,
+  /** All sequences have the weight 0. */
+  "weights-zero": RangeError,
 
-  // Models.
+  // Models and devices.
   /** A loss does not exist, or does not go with the request; `value`. */
   "loss-unknown": TypeError,
   /** A model does not know what its outputs mean. */
@@ -54,14 +58,62 @@ export const ERROR_CODES = {
   "batch-shape": RangeError,
   /** A batch holds a value that cannot be; `name`, `value`. */
   "batch-value": RangeError,
-  /** A state dict lacks a parameter, has one too many, or one that is no array of finite numbers; `name`. */
+  /** A state dict lacks an array, has one too many, or one that is not made of finite numbers; `name`. */
   "state-dict-mismatch": TypeError,
-  /** A parameter of a state dict has another shape than the model's; `name`. */
+  /** An array of a state dict has another shape than the model's; `name`, `value`. */
   "state-dict-shape": RangeError,
   /** There is not enough memory. */
   "out-of-memory": RangeError,
   /** A model or device that was disposed is used. */
   "disposed": TypeError,
+  /** The engine lacks the SIMD instructions that were asked for; `option`, `value`. */
+  "simd-unavailable": TypeError,
+  /** There is no GPU. */
+  "gpu-unavailable": Error,
+  /** The GPU or a thread failed. */
+  "device-failed": Error,
+  /** A kernel is called with what it does not take: a fault of the program that calls it; `name`. */
+  "kernel-call": TypeError,
+  /** A program is run that is not part of the plan: a fault of the program that runs it. */
+  "program-unknown": TypeError,
+
+  // Training.
+  /** The trainer belongs to another model, or the model to another trainer. */
+  "trainer-mismatch": TypeError,
+  /** A training's state does not fit its options and data. */
+  "state-mismatch": RangeError,
+  /** A training's state is that of one that has ended. */
+  "training-ended": RangeError,
+  /** The data are not those that the training began with; `name`, which of them. */
+  "data-changed": RangeError,
+  /** The loss or the gradient is no longer finite. */
+  "training-diverged": RangeError,
+
+  // Files.
+  /** A file, or a part of it, is not JSON. */
+  "file-not-json": SyntaxError,
+  /** A file ends too early. */
+  "file-cut-off": SyntaxError,
+  /** A file breaks its format. */
+  "file-malformed": SyntaxError,
+  /** A file is of none of the formats that can be read here. */
+  "file-format-unknown": TypeError,
+  /** A file's version is not one that can be read; `value`. */
+  "file-version": RangeError,
+  /** A field of a file is missing, unknown or of the wrong type; `name`, `value`. */
+  "file-structure": TypeError,
+  /** A file uses what is not supported of its format; `name`, `value`. */
+  "file-unsupported": TypeError,
+  /** A file, or a part of it, is larger than the limit. */
+  "file-too-large": RangeError,
+  /** JSON is nested too deeply, or too long, for the engine. */
+  "file-too-deep": RangeError,
+  /** Lengths, shapes, bytes or checksum of a file contradict each other. */
+  "file-damaged": RangeError,
+  /** A number does not fit 32-bit floats; `value`. */
+  "number-out-of-range": RangeError,
+  /** Preprocessing that belongs to another model; `name`, `value`. */
+  "preprocessing-mismatch": RangeError,
 } as const;
 
 /** What went wrong, in a word that stays the same from version to version: a key of {@linkcode ERROR_CODES}. */
@@ -95,13 +147,17 @@ export interface ErrorCause extends ErrorDetails {
   readonly code: ErrorCode;
   /** What could not be done: "create model". */
   readonly action: string;
+  /** At which part of it, behind the action. */
+  readonly place?: string;
   /** What is wrong, in words, without the advice. */
   readonly problem: string;
 }
 
 /** The message of an error: what, why, and what to do. */
-export function messageOf({ action, problem, advice }: Pick<ErrorCause, "action" | "problem" | "advice">): string {
-  return `Cannot ${action}: ${problem}${advice === undefined ? "" : `: ${advice}`}`;
+export function messageOf({ action, place, problem, advice }: Omit<ErrorCause, "code">): string {
+  return `Cannot ${action}${place === undefined ? "" : ` ${place}`}: ${problem}${
+    advice === undefined ? "" : `: ${advice}`
+  }`;
 }
 
 /**

@@ -6,14 +6,19 @@
  * @module
  */
 
+import { fail } from "./errors.ts";
+
 /** What numbers are drawn for. Kernels draw for dropout, 0. */
 export const PURPOSES = { dropout: 0, data: 1, split: 2, shuffle: 3, init: 4 } as const;
 
 /** The seed as two 32-bit words, low word first. */
 export function seedWords(seed: number): [number, number] {
   if (!Number.isSafeInteger(seed) || seed < 0) {
-    throw new RangeError(
-      `Cannot use seed: it must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}, got ${seed}`,
+    throw fail(
+      "argument-out-of-range",
+      "use seed",
+      `it must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}, got ${seed}`,
+      { name: "seed", value: seed },
     );
   }
   return [seed >>> 0, Math.floor(seed / 2 ** 32) >>> 0];

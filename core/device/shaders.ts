@@ -14,6 +14,7 @@ import gru from "../shaders/gru.wgsl" with { type: "text" };
 import linear from "../shaders/linear.wgsl" with { type: "text" };
 import loss from "../shaders/loss.wgsl" with { type: "text" };
 import optimizer from "../shaders/optimizer.wgsl" with { type: "text" };
+import { fail } from "../errors.ts";
 import { controlPlaces } from "./control.ts";
 import { type KernelArguments, type KernelName, LANES, orderedArguments, weightSlices } from "./kernels.ts";
 
@@ -226,7 +227,7 @@ const BY_NAME = new Map(
 /** The shader of a kernel. */
 export function shaderOf(kernel: KernelName): FoundShader {
   const shader = BY_NAME.get(kernel);
-  if (!shader) throw new TypeError(`Cannot run kernel "${kernel}" on a GPU`);
+  if (!shader) throw fail("kernel-call", `run kernel "${kernel}"`, "there is no shader of it", { name: kernel });
   return shader;
 }
 

@@ -9,6 +9,8 @@
  * @module
  */
 
+import { fail } from "../errors.ts";
+
 /** One stage for the workers: how many tasks, and where their list begins: pairs of address and count of calls. */
 export interface StageTable {
   readonly tasks: number;
@@ -183,7 +185,14 @@ export class ThreadPool {
    */
   async run(stages: readonly StageTable[], scratch: ScratchSpace, wide: boolean, help?: Help): Promise<void> {
     const cells = this.#cells, workers = scratch.threads - Number(help !== undefined);
-    if (stages.length > MAX_STAGES) throw new RangeError(`Cannot run ${stages.length} stages, at most ${MAX_STAGES}`);
+    if (stages.length > MAX_STAGES) {
+      throw fail(
+        "argument-out-of-range",
+        "run program",
+        `it has ${stages.length} stages, at most ${MAX_STAGES} are taken`,
+        { count: stages.length },
+      );
+    }
     // Those that are still on their way out of the program before.
     for (let i = 0; !this.#broken && Atomics.load(cells, CELL.inside) > 0; i++) {
       if (i >= PATIENCE) await new Promise((done) => setTimeout(done, 0));
@@ -268,7 +277,7 @@ export class ThreadPool {
     this.#end(
       unused
         ? new NoThreads(`workers cannot be started here: ${message}`)
-        : new Error(`Cannot use model: a thread failed: ${message}`),
+        : fail("device-failed", "use model", `a thread failed: ${message}`),
     );
   }
 
@@ -286,6 +295,6 @@ export class ThreadPool {
 
   /** Ends the workers. What is running is rejected, and everything asked for later. */
   dispose(): void {
-    this.#end(new TypeError("Cannot use model: it was disposed"));
+    this.#end(fail("disposed", "use model", "it was disposed"));
   }
 }

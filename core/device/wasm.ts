@@ -1,4 +1,5 @@
 import { instantiateSync } from "../../deps.ts";
+import { fail } from "../errors.ts";
 import type { Arithmetic, Device, Plan, Program, Room } from "./device.ts";
 import { KERNELS, orderedArguments, type Tensor } from "./kernels.ts";
 import { CONTROL_BYTES, NoThreads, type ScratchSpace, ThreadPool } from "./threads.ts";
@@ -54,7 +55,10 @@ function compileModule(simd: Simd): { module: WebAssembly.Module; relaxed: boole
   const binary = simd === "plain" ? undefined : decode(RELAXED),
     relaxed = binary !== undefined && WebAssembly.validate(binary);
   if (!relaxed && simd !== "auto" && simd !== "plain") {
-    throw new TypeError(`Cannot create model: this engine has no relaxed SIMD, which simd "${simd}" needs`);
+    throw fail("simd-unavailable", "create model", `this engine has no relaxed SIMD, which simd "${simd}" needs`, {
+      option: "simd",
+      value: simd,
+    });
   }
   let module = modules.get(relaxed);
   if (!module) modules.set(relaxed, module = new WebAssembly.Module(relaxed ? binary : decode(PLAIN)));
@@ -152,8 +156,10 @@ export class WasmDevice implements Device {
     const threads = Math.max(1, Math.min(most, room)), programs = first + size * threads;
     const pages = Math.ceil((programs + records) / PAGE);
     if (pages > MAX_PAGES) {
-      throw new RangeError(
-        `Cannot place the model in memory: it needs ${mebibytes(programs + records)} MiB, WebAssembly has 4096`,
+      throw fail(
+        "out-of-memory",
+        "place the model in memory",
+        `it needs ${mebibytes(programs + records)} MiB, WebAssembly has 4096`,
       );
     }
     if (pages > this.#pages) {
@@ -225,7 +231,7 @@ export class WasmDevice implements Device {
         const value = call.arguments[name] ?? null;
         if (kind === "tensor") words.push(value === null ? 0 : this.#address(value as Tensor));
         else if (typeof value !== "number" || Number.isNaN(value)) {
-          throw new TypeError(`Cannot call kernel "${call.kernel}": ${name} is ${value}`);
+          throw fail("kernel-call", `call kernel "${call.kernel}"`, `${name} is ${value}`, { name });
         } else if (kind === "dim") words.push(value);
         else {
           real[0] = value;
@@ -246,19 +252,19 @@ export class WasmDevice implements Device {
   write(tensor: Tensor, data: Float32Array | Int32Array | Uint32Array): void {
     this.#check();
     if (data.length > tensor.length) {
-      throw new RangeError(`Cannot write ${data.length} numbers to a tensor of ${tensor.length}`);
+      throw fail("shape-mismatch", "write tensor", `it holds ${tensor.length} numbers, got ${data.length}`);
     }
     this.#bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), this.#address(tensor));
   }
 
   #check() {
-    if (this.#disposed) throw new TypeError("Cannot use model: it was disposed");
+    if (this.#disposed) throw fail("disposed", "use model", "it was disposed");
   }
 
   run(program: Program): void | Promise<void> {
     this.#check();
     const stages = this.#addresses.get(program);
-    if (!stages) throw new TypeError("Cannot run a program that is not part of the loaded plan");
+    if (!stages) throw fail("program-unknown", "run program", "it is not part of the loaded plan");
     if (this.#scratch.threads > 1) return this.#runOnThreads(program, stages);
     return this.#runHere(stages);
   }
@@ -353,10 +359,11 @@ function allocate(pages: number): WebAssembly.Memory {
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   } catch (error) {
-    throw new RangeError(
-      `Cannot place the model in memory: the system does not give ${mebibytes(pages * PAGE)} MiB: ${
-        (error as Error).message
-      }`,
+    throw fail(
+      "out-of-memory",
+      "place the model in memory",
+      `the system does not give ${mebibytes(pages * PAGE)} MiB: ${(error as Error).message}`,
+      { error },
     );
   }
 }

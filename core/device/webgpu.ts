@@ -1,3 +1,4 @@
+import { fail } from "../errors.ts";
 import type { Device, Plan, Program, Room } from "./device.ts";
 import { type Call, KERNELS, orderedArguments, type Signature, type Tensor } from "./kernels.ts";
 import { ARGUMENT_BYTES, argumentWords, MOST_CALLS, shaderOf, shaderTexts, type WorkgroupLimits } from "./shaders.ts";
@@ -107,8 +108,10 @@ export class WebGpuDevice implements Device {
   static async open(): Promise<WebGpuDevice> {
     const adapter = await globalThis.navigator?.gpu?.requestAdapter({ powerPreference: "high-performance" });
     if (!adapter) {
-      throw new Error(
-        "Cannot use WebGPU: no adapter was found; it needs a GPU with a Vulkan, Metal or DirectX 12 driver, " +
+      throw fail(
+        "gpu-unavailable",
+        "use WebGPU",
+        "no adapter was found; it needs a GPU with a Vulkan, Metal or DirectX 12 driver, " +
           "or a software one (Debian, Ubuntu: apt-get install mesa-vulkan-drivers)",
       );
     }
@@ -127,7 +130,7 @@ export class WebGpuDevice implements Device {
   }
 
   #fail(reason: string) {
-    if (!this.#disposed) this.#failure ??= new Error(`Cannot go on: ${reason.replace(/\s+/g, " ").trim()}`);
+    if (!this.#disposed) this.#failure ??= fail("device-failed", "go on", `${reason.replace(/\s+/g, " ").trim()}`);
   }
 
   #check() {
@@ -179,7 +182,7 @@ export class WebGpuDevice implements Device {
   write(tensor: Tensor, data: Float32Array | Int32Array | Uint32Array): void {
     this.#check();
     if (data.length > tensor.length) {
-      throw new RangeError(`Cannot write ${data.length} numbers to a tensor of ${tensor.length}`);
+      throw fail("shape-mismatch", "write tensor", `it holds ${tensor.length} numbers, got ${data.length}`);
     }
     this.#submit();
     this.#device.queue.writeBuffer(this.#arena!, 4 * tensor.offset, data as Float32Array<ArrayBuffer>);
@@ -188,7 +191,7 @@ export class WebGpuDevice implements Device {
   run(program: Program): void {
     this.#check();
     const dispatches = this.#programs.get(program);
-    if (!dispatches) throw new TypeError("Cannot run a program that is not part of the loaded plan");
+    if (!dispatches) throw fail("program-unknown", "run program", "it is not part of the loaded plan");
     const pass = this.#encoder().beginComputePass();
     for (const dispatch of dispatches) {
       const { args, workgroups, calls, times } = dispatch;
@@ -270,7 +273,7 @@ export class WebGpuDevice implements Device {
       await Promise.race([this.#device.lost, new Promise((resolve) => setTimeout(resolve, NEWS))]);
     }
     this.#check();
-    if (this.#disposed) throw new TypeError("Cannot read from a device that was disposed");
+    if (this.#disposed) throw fail("disposed", "read tensor", "its device was disposed");
     const numbers = new Float32Array(buffer.getMappedRange(0, 4 * length).slice(0));
     buffer.unmap();
     if (buffer.size === STAGING_BYTES) this.#staging.push(buffer);
@@ -340,7 +343,7 @@ export function encode(plan: Plan, limits: WorkgroupLimits): Encoded {
           const tensor = value as Tensor | null;
           words[place++] = tensor ? tensor.offset + (tensor.scratch ? scratch : 0) : NONE;
         } else if (typeof value !== "number" || Number.isNaN(value)) {
-          throw new TypeError(`Cannot call kernel "${kernel}": ${name} is ${value}`);
+          throw fail("kernel-call", `call kernel "${kernel}"`, `${name} is ${value}`, { name });
         } else if (kind === "dim") words[place++] = value;
         else reals[place++] = value;
       }

@@ -1,3 +1,4 @@
+import { fail } from "../errors.ts";
 import { type ModelConfig, parameterList, resolveConfig } from "../model/config.ts";
 import type { LossName } from "../model/head.ts";
 import type { StateDict } from "../model/model.ts";
@@ -49,14 +50,21 @@ export function withoutPrefix(dict: StateDict): StateDict {
 export function configFromStateDict(dict: StateDict): ModelConfig {
   const has = (name: string) => Object.hasOwn(dict, name);
   const matrix = (name: string): [number, number] => {
-    if (!has(name)) throw new TypeError(`${CANNOT}: missing parameter "${name}"`);
+    if (!has(name)) throw fail("state-dict-mismatch", FIND, `missing parameter "${name}"`, { name });
     const { shape } = dict[name]!;
-    if (shape.length !== 2) throw new RangeError(`${CANNOT}: "${name}" must have two dimensions, got [${shape}]`);
+    if (shape.length !== 2) {
+      throw fail("state-dict-shape", FIND, `"${name}" must have two dimensions, got [${shape}]`, {
+        name,
+        value: shape,
+      });
+    }
     return shape as [number, number];
   };
   const [gates, inputSize] = matrix(FIRST), [outputSize] = matrix("fc.weight");
   if (gates % 3) {
-    throw new RangeError(`${CANNOT}: "${FIRST}" must have three rows per unit, got [${gates},${inputSize}]`);
+    throw fail("state-dict-shape", FIND, `"${FIRST}" must have three rows per unit, got [${gates},${inputSize}]`, {
+      name: FIRST,
+    });
   }
   let numLayers = 1;
   while (has(`gru.weight_ih_l${numLayers}`)) numLayers++;
@@ -73,7 +81,7 @@ export function configFromStateDict(dict: StateDict): ModelConfig {
   return config;
 }
 
-const CANNOT = "Cannot find the model of a state dict";
+const FIND = "find the model of a state dict";
 
 /**
  * Checks that a dict has the parameters of a config, and no others.
@@ -87,12 +95,14 @@ export function checkStateDict(dict: StateDict, config: ModelConfig): void {
   for (const { name, shape } of parameters) {
     if (!Object.hasOwn(dict, name)) {
       const other = unknown === undefined ? "" : `; ${JSON.stringify(unknown)} is none of its parameters`;
-      throw new TypeError(`${CANNOT}: missing parameter "${name}"${other}`);
+      throw fail("state-dict-mismatch", FIND, `missing parameter "${name}"${other}`, { name });
     }
     const got = dict[name]!.shape;
     if (got.length !== shape.length || got.some((n, d) => n !== shape[d])) {
-      throw new RangeError(`${CANNOT}: "${name}" must have shape [${shape}], got [${got}]`);
+      throw fail("state-dict-shape", FIND, `"${name}" must have shape [${shape}], got [${got}]`, { name, value: got });
     }
   }
-  if (unknown !== undefined) throw new TypeError(`${CANNOT}: unknown parameter ${JSON.stringify(unknown)}`);
+  if (unknown !== undefined) {
+    throw fail("state-dict-mismatch", FIND, `unknown parameter ${JSON.stringify(unknown)}`, { name: unknown });
+  }
 }

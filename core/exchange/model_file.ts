@@ -5,6 +5,7 @@
  */
 
 import { type Preprocessing, restorePreprocessing } from "../data/preprocessing.ts";
+import { fail, whileDoing } from "../errors.ts";
 import { type ModelConfig, resolveConfig } from "../model/config.ts";
 import type { LossName } from "../model/head.ts";
 import { createModel, LOSSES, type Model, type ModelOptions } from "../model/model.ts";
@@ -59,8 +60,10 @@ export function modelFormatOf(name: string): ModelFormat | undefined {
  * ```
  */
 export function readModel(bytes: Uint8Array, name = "model"): ModelFile {
-  const format = modelFormat(bytes), action = `Cannot read "${name}"`;
-  if (!format) throw new TypeError(`${action}: it is neither a safetensors file nor a .pt file`);
+  const format = modelFormat(bytes), action = `read "${name}"`;
+  if (!format) {
+    throw fail("file-format-unknown", action, "it is neither a safetensors file nor a .pt file", { file: name });
+  }
   const { tensors, metadata } = format === "pt" ? readPt(bytes, name) : readSafetensors(bytes, name);
   const parameters = withoutPrefix(tensors);
   try {
@@ -69,8 +72,7 @@ export function readModel(bytes: Uint8Array, name = "model"): ModelFile {
     checkStateDict(parameters, own.config);
     return { ...own, parameters };
   } catch (error) {
-    if (error instanceof Error) error.message = error.message.replace(/^Cannot [^":]*: /, `${action}: `);
-    throw error;
+    throw whileDoing(action, error);
   }
 }
 
@@ -80,13 +82,17 @@ function parseOwn(text: string): Omit<ModelFile, "parameters"> {
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new SyntaxError(`Cannot read model: its metadata is not JSON: ${(error as Error).message}`);
+    throw fail("file-not-json", "read model", `its metadata is not JSON: ${(error as Error).message}`, { error });
   }
   const { writtenBy: _, config, loss, preprocessing, ...rest } = Object(json) as Record<string, unknown>;
   const odd = Object.keys(rest)[0];
-  if (odd !== undefined) throw new TypeError(`Cannot read model: its metadata has an unknown field ${quoted(odd)}`);
+  if (odd !== undefined) {
+    throw fail("file-structure", "read model", `its metadata has an unknown field ${quoted(odd)}`, { name: odd });
+  }
   if (loss !== undefined && !LOSSES.includes(loss as LossName)) {
-    throw new TypeError(`Cannot read model: its loss must be one of ${LOSSES.join(", ")}, got ${quoted(loss)}`);
+    throw fail("loss-unknown", "read model", `its loss must be one of ${LOSSES.join(", ")}, got ${quoted(loss)}`, {
+      value: loss,
+    });
   }
   return {
     config: resolveConfig(config as ModelConfig),

@@ -1,3 +1,4 @@
+import { fail } from "../errors.ts";
 import type { NamedArray, StateDict } from "../model/model.ts";
 
 /** Types of numbers in other programs' files, under PyTorch's names. */
@@ -76,7 +77,7 @@ export function toFloat32(
     if (read) {
       const value = read(view, at * size), rounded = Math.fround(value);
       const exact = dtype.startsWith("int") ? rounded === value : Number.isFinite(rounded) || !Number.isFinite(value);
-      if (!exact) throw new RangeError(`${place}: a 32-bit float cannot hold its ${dtype} ${value} at ${i}`);
+      if (!exact) throw fail("number-out-of-range", place, `a 32-bit float cannot hold its ${dtype} ${value} at ${i}`);
       result[i] = rounded;
     } else {
       words[i] = view.getUint32(at * size, true);
@@ -124,15 +125,15 @@ export function bytesOf({ data }: NamedArray): Uint8Array<ArrayBuffer> {
  */
 export function checkedEntries(dict: StateDict, action: string): [string, NamedArray][] {
   if (typeof dict !== "object" || dict === null) {
-    throw new TypeError(`Cannot ${action}: it must be a dict, got ${dict}`);
+    throw fail("argument-type", action, `it must be a dict, got ${dict}`, { value: dict });
   }
   return Object.entries(dict).map(([name, tensor]) => {
     const { shape, data } = tensor ?? {};
     if (!Array.isArray(shape) || !(data instanceof Float32Array)) {
-      throw new TypeError(`Cannot ${action}: "${name}" must be { shape, data } with data a Float32Array`);
+      throw fail("argument-type", action, `"${name}" must be { shape, data } with data a Float32Array`, { name });
     }
     if (elements(shape) !== data.length) {
-      throw new RangeError(`Cannot ${action}: "${name}" has shape [${shape}], but ${data.length} numbers`);
+      throw fail("shape-mismatch", action, `"${name}" has shape [${shape}], but ${data.length} numbers`, { name });
     }
     return [name, tensor];
   });

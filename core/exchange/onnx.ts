@@ -4,6 +4,7 @@
  * @module
  */
 
+import { fail } from "../errors.ts";
 import { type FullConfig, layerSuffix, resolveConfig } from "../model/config.ts";
 import type { NamedArray, StateDict } from "../model/model.ts";
 import { VERSION } from "../version.ts";
@@ -59,7 +60,7 @@ export function exportOnnx(file: ModelFile, options: { h0?: boolean } = {}): Uin
   const config = resolveConfig(file.config), graph = new Graph("grutto"), { loss, preprocessing } = file;
   const size = Object.values(file.parameters).reduce((sum, { data }) => sum + data.byteLength, 0);
   if (size + 2 ** 20 > MOST_BYTES) {
-    throw new RangeError(`Cannot export model: an ONNX file ends at 2 GiB, and its parameters take ${size} bytes`);
+    throw fail("file-too-large", "export model", `an ONNX file ends at 2 GiB, and its parameters take ${size} bytes`);
   }
   const { numLayers, hiddenSize: H, inputSize: I, outputSize: O, bidirectional, numEmbeddings } = config;
   const { x, steps, patch, values } = graphInputs(graph, config, preprocessing);

@@ -9,6 +9,7 @@ import type { NumberInputs } from "../data/numbers.ts";
 import { type PreprocessingState, restorePreprocessing } from "../data/preprocessing.ts";
 import type { MissingPolicy, ScalingState } from "../data/scaling.ts";
 import type { ForecastState } from "../data/windows.ts";
+import { fail } from "../errors.ts";
 import type { FullConfig } from "../model/config.ts";
 import type { Graph } from "./onnx_graph.ts";
 
@@ -40,7 +41,12 @@ export function graphInputs(graph: Graph, config: FullConfig, preprocessing: unk
       if (name === "inputSize" && numEmbeddings && given.numEmbeddings) continue;
       const expected = config[name as keyof typeof makes];
       if (value === expected) continue;
-      throw new RangeError(`Cannot export model: its preprocessing is for ${name} ${value}, the model has ${expected}`);
+      throw fail(
+        "preprocessing-mismatch",
+        "export model",
+        `its preprocessing is for ${name} ${value}, the model has ${expected}`,
+        { name, value },
+      );
     }
   }
   const state: PreprocessingState | undefined = given?.toJSON();

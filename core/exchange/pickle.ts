@@ -5,6 +5,7 @@
  * @module
  */
 
+import { fail } from "../errors.ts";
 import { type Dtype, isCount, quoted } from "./numbers.ts";
 
 /** Numbers of one type in an entry of the file; tensors are views of it. */
@@ -57,7 +58,7 @@ const MOST_BYTES = 8e6, MOST_OBJECTS = 1e6;
 /**
  * The object that a pickle describes.
  *
- * @param action What cannot be done if it is refused: `Cannot read "model.pt"`.
+ * @param action What cannot be done if it is refused: `read "model.pt"`.
  * @throws {SyntaxError} If it is cut off or contradicts itself.
  * @throws {TypeError} If it wants anything that is not on the list.
  * @throws {RangeError} If it is too long or makes too many objects.
@@ -68,7 +69,7 @@ export function unpickle(bytes: Uint8Array, action: string): Value {
   let at = 0, objects = 0, stack: Value[] = [];
   const marked: Value[][] = [], memo = new Map<number, Value>();
 
-  const broken = (why: string) => new SyntaxError(`${action}: its pickle is broken at byte ${at}: ${why}`);
+  const broken = (why: string) => fail("file-malformed", action, `its pickle is broken at byte ${at}: ${why}`);
   const take = (count: number): number => {
     if (count > bytes.length - at) throw broken("it is cut off");
     return (at += count) - count;
@@ -93,7 +94,9 @@ export function unpickle(bytes: Uint8Array, action: string): Value {
     return stack.pop()!;
   };
   const made = <T extends Value>(object: T): T => {
-    if (++objects > MOST_OBJECTS) throw new RangeError(`${action}: its pickle makes more than ${MOST_OBJECTS} objects`);
+    if (++objects > MOST_OBJECTS) {
+      throw fail("file-too-large", action, `its pickle makes more than ${MOST_OBJECTS} objects`);
+    }
     return object;
   };
   const tuple = (count: number) => {
@@ -129,11 +132,12 @@ export function unpickle(bytes: Uint8Array, action: string): Value {
   const global = () => {
     const name = `${line()}.${line()}`;
     if (!ALLOWED.has(name)) {
-      throw new TypeError(
-        `${action}: it names ${
-          quoted(name)
-        }, which is refused: only tensors, dicts, lists, texts and numbers are read; ` +
+      throw fail(
+        "file-unsupported",
+        action,
+        `it names ${quoted(name)}, which is refused: only tensors, dicts, lists, texts and numbers are read; ` +
           "save model.state_dict() by itself",
+        { name },
       );
     }
     stack.push(made(new Global(name)));
@@ -183,10 +187,14 @@ export function unpickle(bytes: Uint8Array, action: string): Value {
   };
 
   if (bytes.length > MOST_BYTES) {
-    throw new RangeError(`${action}: its pickle is ${bytes.length} bytes, and at most ${MOST_BYTES} are read`);
+    throw fail("file-too-large", action, `its pickle is ${bytes.length} bytes, and at most ${MOST_BYTES} are read`);
   }
   if (bytes[0] !== 0x80 || bytes[1] !== 2) {
-    throw new TypeError(`${action}: it is no pickle of protocol 2, which torch.save writes if it is told nothing else`);
+    throw fail(
+      "file-unsupported",
+      action,
+      "it is no pickle of protocol 2, which torch.save writes if it is told nothing else",
+    );
   }
   at = 2;
   while (true) {
@@ -285,8 +293,10 @@ export function unpickle(bytes: Uint8Array, action: string): Value {
         }
         break;
       default:
-        throw new TypeError(
-          `${action}: its pickle has an instruction 0x${opcode.toString(16)} at byte ${at - 1}, which is refused`,
+        throw fail(
+          "file-unsupported",
+          action,
+          `its pickle has an instruction 0x${opcode.toString(16)} at byte ${at - 1}, which is refused`,
         );
     }
   }

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { fail } from "../errors.ts";
 import type { StateDict } from "../model/model.ts";
 import { bytesOf, checkedEntries, contiguousStrides, elements, quoted, sizeOf, toFloat32 } from "./numbers.ts";
 import { Pickler, Storage, Tensor, unpickle, type Value } from "./pickle.ts";
@@ -47,30 +48,32 @@ const METADATA = "extra/grutto.json";
  * ```
  */
 export function readPt(bytes: Uint8Array, name = "state dict"): PtFile {
-  const action = `Cannot read "${name}"`;
+  const action = `read "${name}"`;
   if (!isZip(bytes)) {
-    throw new TypeError(
+    throw fail(
+      "file-format-unknown",
+      action,
       bytes[0] === 0x80
-        ? `${action}: it is a pickle, as PyTorch wrote it before version 1.6: load it in PyTorch and save it again`
-        : `${action}: it is no .pt file: it does not begin as a zip archive`,
+        ? "it is a pickle, as PyTorch wrote it before version 1.6: load it in PyTorch and save it again"
+        : "it is no .pt file: it does not begin as a zip archive",
     );
   }
   const entries = storedEntries(bytes, `"${name}"`);
   const folder = entries.keys().next().value?.match(/^[^/]+\//)?.[0], pickle = entries.get(`${folder}data.pkl`);
   if (!folder || !pickle || [...entries.keys()].some((path) => !path.startsWith(folder))) {
-    throw new TypeError(`${action}: it is no .pt file: its archive must be one folder with data.pkl`);
+    throw fail("file-format-unknown", action, "it is no .pt file: its archive must be one folder with data.pkl");
   }
   if (entries.has(`${folder}constants.pkl`)) {
-    throw new TypeError(`${action}: it is a TorchScript program: save model.state_dict() by itself`);
+    throw fail("file-unsupported", action, "it is a TorchScript program: save model.state_dict() by itself");
   }
   const text = (path: string) => {
     const bytes = entries.get(folder + path)?.();
     return bytes && new TextDecoder().decode(bytes);
   };
   const version = text("version"), order = text("byteorder");
-  if (version === undefined) throw new SyntaxError(`${action}: its version is missing`);
+  if (version === undefined) throw fail("file-malformed", action, "its version is missing");
   if (order !== undefined && order !== "little") {
-    throw new TypeError(`${action}: its numbers are ${quoted(order)}-endian, expected little`);
+    throw fail("file-unsupported", action, `its numbers are ${quoted(order)}-endian, expected little`);
   }
   const dict = stateDictOf(unpickle(pickle(), action), action);
   const tensors = readTensors(dict, entries, { folder, action, most: MOST_SHARING * bytes.length });
@@ -88,15 +91,19 @@ function stateDictOf(root: Value, action: string): [string, Tensor][] {
     const held: Map<Value, Value> = dict, nested = NESTED.find((key) => held.get(key) instanceof Map);
     if (nested === undefined) {
       const others = entries.filter((entry) => !isTensor(entry)).map(([key]) => quoted(String(key)));
-      throw new TypeError(
-        `${action}: it holds no state dict: of tensors alone, by itself or as ${NESTED.map(quoted).join(", ")}; ` +
+      throw fail(
+        "file-structure",
+        action,
+        `it holds no state dict: of tensors alone, by itself or as ${NESTED.map(quoted).join(", ")}; ` +
           (others.length ? `${others.slice(0, 4).join(", ")}${others.length > 4 ? ", …" : ""} is none` : "it is empty"),
       );
     }
     dict = held.get(nested)!;
   }
-  throw new TypeError(
-    `${action}: it holds no state dict, but ${dict instanceof Map ? "dicts in dicts" : "something else"}`,
+  throw fail(
+    "file-structure",
+    action,
+    `it holds no state dict, but ${dict instanceof Map ? "dicts in dicts" : "something else"}`,
   );
 }
 
@@ -108,10 +115,10 @@ function readTensors(
   const storages = new Map<string, Uint8Array>();
   const storageBytes = ({ key, count, dtype }: Storage, place: string): Uint8Array => {
     const bytes = storages.get(key) ?? entries.get(`${folder}data/${key}`)?.();
-    if (!bytes) throw new SyntaxError(`${place}: its storage ${quoted(key)} is missing`);
+    if (!bytes) throw fail("file-malformed", place, `its storage ${quoted(key)} is missing`);
     storages.set(key, bytes);
     if (bytes.length !== count * sizeOf(dtype)) {
-      throw new RangeError(`${place}: its storage of ${count} ${dtype} must not take ${bytes.length} bytes`);
+      throw fail("file-damaged", place, `its storage of ${count} ${dtype} must not take ${bytes.length} bytes`);
     }
     return bytes;
   };
@@ -120,12 +127,14 @@ function readTensors(
     const place = `${action}: ${quoted(name)}`, bytes = storageBytes(storage, place), count = elements(shape);
     const last = shape.reduce((sum, n, d) => sum + (n - 1) * strides[d]!, offset);
     if (count === undefined || count > 0 && !(last < storage.count)) {
-      throw new RangeError(
-        `${place}: shape ${quoted(shape)} reaches beyond the ${storage.count} numbers of its storage`,
+      throw fail(
+        "file-damaged",
+        place,
+        `shape ${quoted(shape)} reaches beyond the ${storage.count} numbers of its storage`,
       );
     }
     if ((total += count * sizeOf(storage.dtype)) > most) {
-      throw new RangeError(`${place}: the tensors up to here stand for ${MOST_SHARING} times the bytes of the file`);
+      throw fail("file-damaged", place, `the tensors up to here stand for ${MOST_SHARING} times the bytes of the file`);
     }
     return [name, { shape: [...shape], data: toFloat32(bytes, storage.dtype, shape, place, { offset, strides }) }];
   }));
@@ -137,10 +146,10 @@ function parseMetadata(text: string | undefined, action: string): Record<string,
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new SyntaxError(`${action}: ${METADATA} is not JSON: ${(error as Error).message}`);
+    throw fail("file-not-json", action, `${METADATA} is not JSON: ${(error as Error).message}`, { error });
   }
   if (typeof json !== "object" || json === null || Object.values(json).some((value) => typeof value !== "string")) {
-    throw new TypeError(`${action}: ${METADATA} must be an object of texts`);
+    throw fail("file-structure", action, `${METADATA} must be an object of texts`);
   }
   return json as Record<string, string>;
 }
@@ -157,7 +166,7 @@ export function writePt(
 ): Uint8Array<ArrayBuffer> {
   const action = "write state dict", tensors = checkedEntries(dict, action);
   const broken = tensors.find(([name]) => !name.isWellFormed());
-  if (broken) throw new TypeError(`Cannot ${action}: the name ${quoted(broken[0])} is not Unicode`);
+  if (broken) throw fail("argument-type", action, `the name ${quoted(broken[0])} is not Unicode`, { name: broken[0] });
   const pickle = new Pickler().tensors(tensors.map(([name, { shape, data }], i) => {
     const storage = new Storage("float32", String(i), data.length);
     return [name, new Tensor(storage, 0, shape, contiguousStrides(shape))];

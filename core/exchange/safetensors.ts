@@ -5,6 +5,7 @@
  * @module
  */
 
+import { fail } from "../errors.ts";
 import type { StateDict } from "../model/model.ts";
 import { bytesOf, checkedEntries, type Dtype, elements, isCount, quoted, sizeOf, toFloat32 } from "./numbers.ts";
 
@@ -55,22 +56,22 @@ const DTYPES: ReadonlyMap<unknown, Dtype> = new Map<string, Dtype>([
  * ```
  */
 export function readSafetensors(bytes: Uint8Array, name = "safetensors"): Safetensors {
-  const action = `Cannot read "${name}"`;
+  const action = `read "${name}"`;
   if (bytes.length < 8) {
-    throw new SyntaxError(`${action}: it is cut off: a header's length takes 8 bytes, got ${bytes.length}`);
+    throw fail("file-cut-off", action, `it is cut off: a header's length takes 8 bytes, got ${bytes.length}`);
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset), length = Number(view.getBigUint64(0, true));
   const rest = bytes.length - 8;
-  if (length > rest) throw new RangeError(`${action}: its header would be ${length} bytes, and ${rest} follow`);
+  if (length > rest) throw fail("file-damaged", action, `its header would be ${length} bytes, and ${rest} follow`);
   if (length > MOST_HEADER) {
-    throw new RangeError(`${action}: its header is ${length} bytes, and at most ${MOST_HEADER} are read`);
+    throw fail("file-too-large", action, `its header is ${length} bytes, and at most ${MOST_HEADER} are read`);
   }
   let text: string, header: unknown;
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes.subarray(8, 8 + length));
     header = JSON.parse(text);
   } catch (error) {
-    throw new SyntaxError(`${action}: its header is not JSON: ${(error as Error).message}`);
+    throw fail("file-not-json", action, `its header is not JSON: ${(error as Error).message}`, { error });
   }
   const entries = Object.entries(record(header, `${action}: its header`)), data = bytes.subarray(8 + length);
   let metadata: [string, string][] = [];
@@ -82,19 +83,19 @@ export function readSafetensors(bytes: Uint8Array, name = "safetensors"): Safete
   }
   // JSON.parse takes the last of two entries of a name without a word.
   const names = entries.length + metadata.length + 3 * tensors.length;
-  if (countNames(text) !== names) throw new TypeError(`${action}: a name stands twice in its header`);
+  if (countNames(text) !== names) throw fail("file-structure", action, "a name stands twice in its header");
 
   // Every byte belongs to one tensor: what is checked here is all that is allocated below.
   tensors.sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let end = 0;
   for (const [key, tensor] of tensors) {
     if (tensor.begin !== end) {
-      throw new RangeError(`${action}: ${quoted(key)} begins at byte ${tensor.begin}, expected ${end}`);
+      throw fail("file-damaged", action, `${quoted(key)} begins at byte ${tensor.begin}, expected ${end}`);
     }
     end = tensor.end;
   }
   if (end !== data.length) {
-    throw new RangeError(`${action}: its tensors take ${end} bytes, and ${data.length} are there`);
+    throw fail("file-damaged", action, `its tensors take ${end} bytes, and ${data.length} are there`);
   }
   return {
     tensors: Object.fromEntries(tensors.map(([key, { dtype, shape, begin, end }]) => {
@@ -113,9 +114,9 @@ interface Entry {
   readonly end: number;
 }
 
-function record(value: unknown, what: string): Record<string, unknown> {
+function record(value: unknown, place: string): Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw new TypeError(`${what} must be an object, got ${quoted(value)}`);
+    throw fail("file-structure", place, `it must be an object, got ${quoted(value)}`, { value });
   }
   return value as Record<string, unknown>;
 }
@@ -123,7 +124,10 @@ function record(value: unknown, what: string): Record<string, unknown> {
 function texts(fields: Record<string, unknown>, action: string): [string, string][] {
   return Object.entries(fields).map(([key, value]) => {
     if (typeof value !== "string") {
-      throw new TypeError(`${action}: ${METADATA} ${quoted(key)} must be a text, got ${quoted(value)}`);
+      throw fail("file-structure", action, `${METADATA} ${quoted(key)} must be a text, got ${quoted(value)}`, {
+        name: key,
+        value,
+      });
     }
     return [key, value];
   });
@@ -131,23 +135,39 @@ function texts(fields: Record<string, unknown>, action: string): [string, string
 
 function entry(fields: Record<string, unknown>, place: string): Entry {
   const odd = Object.keys(fields).find((key) => !["dtype", "shape", "data_offsets"].includes(key));
-  if (odd !== undefined) throw new TypeError(`${place} has an unknown field ${quoted(odd)}`);
+  if (odd !== undefined) throw fail("file-structure", place, `it has an unknown field ${quoted(odd)}`, { name: odd });
   const own = (key: string) => Object.hasOwn(fields, key) ? fields[key] : undefined;
   const counts = (key: string): number[] => {
     const value = own(key);
     if (!Array.isArray(value) || !value.every(isCount)) {
-      throw new TypeError(`${place}: ${key} must be a list of whole numbers from 0, got ${quoted(value)}`);
+      throw fail("file-structure", place, `${key} must be a list of whole numbers from 0, got ${quoted(value)}`, {
+        name: key,
+        value,
+      });
     }
     return value;
   };
   const dtype = DTYPES.get(own("dtype")), shape = counts("shape"), offsets = counts("data_offsets");
   if (!dtype) {
-    throw new TypeError(`${place}: dtype must be one of ${[...DTYPES.keys()].join(", ")}, got ${quoted(own("dtype"))}`);
+    throw fail(
+      "file-structure",
+      place,
+      `dtype must be one of ${[...DTYPES.keys()].join(", ")}, got ${quoted(own("dtype"))}`,
+      { name: "dtype" },
+    );
   }
-  if (offsets.length !== 2) throw new TypeError(`${place}: data_offsets must be two numbers, got ${quoted(offsets)}`);
+  if (offsets.length !== 2) {
+    throw fail("file-structure", place, `data_offsets must be two numbers, got ${quoted(offsets)}`, {
+      name: "data_offsets",
+    });
+  }
   const [begin, end] = offsets as [number, number], count = elements(shape);
   if (count === undefined || end - begin !== count * sizeOf(dtype)) {
-    throw new RangeError(`${place}: ${dtype} of shape ${quoted(shape)} do not take the bytes from ${begin} to ${end}`);
+    throw fail(
+      "file-damaged",
+      place,
+      `${dtype} of shape ${quoted(shape)} do not take the bytes from ${begin} to ${end}`,
+    );
   }
   return { dtype, shape, begin, end };
 }
@@ -172,13 +192,13 @@ export function writeSafetensors(
   const action = "write safetensors", tensors = checkedEntries(dict, action);
   for (const [key, value] of Object.entries(metadata)) {
     if (typeof value !== "string") {
-      throw new TypeError(`Cannot ${action}: metadata ${quoted(key)} must be a text, got ${value}`);
+      throw fail("argument-type", action, `metadata ${quoted(key)} must be a text, got ${value}`, { name: key, value });
     }
   }
   const header: [string, unknown][] = Object.keys(metadata).length ? [[METADATA, metadata]] : [];
   let end = 0;
   for (const [name, { shape, data }] of tensors) {
-    if (name === METADATA) throw new TypeError(`Cannot ${action}: no tensor can be named ${METADATA}`);
+    if (name === METADATA) throw fail("argument-type", action, `no tensor can be named ${METADATA}`, { name });
     header.push([name, { dtype: "F32", shape, data_offsets: [end, end += data.byteLength] }]);
   }
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));

@@ -6,6 +6,7 @@
 
 import { malformed, show, unusable } from "../data/readers/bad_data.ts";
 import { crc32, readZip } from "../data/readers/zip.ts";
+import { fail } from "../errors.ts";
 
 const LOCAL = 0x04034b50, CENTRAL = 0x02014b50, END = 0x06054b50;
 const LOCAL_SIZE = 30, CENTRAL_SIZE = 46, END_SIZE = 22;
@@ -59,7 +60,7 @@ export function writeZip(entries: readonly (readonly [name: string, data: Uint8A
   const directory = size - start;
   size += END_SIZE;
   if (size >= 0xffffffff || plan.length >= 0xffff) {
-    throw new RangeError(`Cannot write archive: ${size} bytes and ${plan.length} entries are more than it can hold`);
+    throw fail("file-too-large", "write archive", `${size} bytes and ${plan.length} entries are more than it can hold`);
   }
   const bytes = new Uint8Array(size), view = new DataView(bytes.buffer), UTF8 = 0x0800;
   let at = start;

@@ -1,3 +1,4 @@
+import { fail } from "../errors.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 
 /** The options of a model, under PyTorch's words. */
@@ -61,8 +62,11 @@ export function resolveConfig(config: ModelConfig): FullConfig {
   const full = resolveOptions("create model", MODEL_OPTIONS, given) as unknown as FullConfig;
   const { numEmbeddings, paddingIdx } = full;
   if (paddingIdx !== undefined && paddingIdx >= numEmbeddings) {
-    throw new RangeError(
-      `Cannot create model: paddingIdx must be below numEmbeddings, ${numEmbeddings}, got ${paddingIdx}`,
+    throw fail(
+      "option-out-of-range",
+      "create model",
+      `paddingIdx must be below numEmbeddings, ${numEmbeddings}, got ${paddingIdx}`,
+      { option: "paddingIdx", value: paddingIdx },
     );
   }
   return full;

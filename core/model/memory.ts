@@ -1,6 +1,7 @@
 /** Whether a model and a batch fit into a device's memory, and if not, what takes how much. */
 
 import type { Room } from "../device/device.ts";
+import { fail } from "../errors.ts";
 import type { Network } from "./network.ts";
 import { layersOf, layOut, type PlanRequest } from "./programs.ts";
 
@@ -59,10 +60,12 @@ export function checkMemory(network: Network, request: PlanRequest | undefined, 
   if (request ? fits(request) : sum(model) <= room.elements) return;
   const uses = [...model, ...request ? batchUses(network, request) : []];
   const list = uses.map(({ what, elements }) => `${what} ${mebibytes(elements)}`).join(", ");
-  throw new RangeError(
-    `Cannot place the model in memory: it needs ${mebibytes(sum(uses))} MiB of the ${
-      Math.floor(room.elements / 2 ** 18)
-    } that ${room.of}: ${list}; ${advice(request, fits)}`,
+  throw fail(
+    "out-of-memory",
+    "place the model in memory",
+    `it needs ${mebibytes(sum(uses))} MiB of the ${Math.floor(room.elements / 2 ** 18)} that ${room.of}: ${list}; ${
+      advice(request, fits)
+    }`,
   );
 }
 

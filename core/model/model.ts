@@ -1,6 +1,7 @@
 import { from } from "../device/arena.ts";
 import type { Device } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
+import { fail } from "../errors.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { Random, seedWords } from "../random.ts";
 import { MAX_THREADS } from "../device/threads.ts";
@@ -306,29 +307,39 @@ class ModelCore implements Model {
   /** A dict of all parameters' names as one block. */
   #flatten(dict: StateDict, what: string): Float32Array<ArrayBuffer> {
     if (typeof dict !== "object" || dict === null) {
-      throw new TypeError(`Cannot load ${what}: it must be an object, got ${dict}`);
+      throw fail("state-dict-mismatch", `load ${what}`, `it must be an object, got ${dict}`, { value: dict });
     }
     const known = new Set(this.parameters.map((p) => p.name));
     for (const name of Object.keys(dict)) {
-      if (!known.has(name)) throw new TypeError(`Cannot load ${what}: unknown parameter "${name}"`);
+      if (!known.has(name)) throw fail("state-dict-mismatch", `load ${what}`, `unknown parameter "${name}"`, { name });
     }
     const values = new Float32Array(this.#network.paddedSize);
     for (const { name, shape, offset, length } of this.parameters) {
-      if (!Object.hasOwn(dict, name)) throw new TypeError(`Cannot load ${what}: missing parameter "${name}"`);
+      if (!Object.hasOwn(dict, name)) {
+        throw fail("state-dict-mismatch", `load ${what}`, `missing parameter "${name}"`, { name });
+      }
       const entry = dict[name]!;
       if (!Array.isArray(entry?.shape) || !ArrayBuffer.isView(entry.data)) {
-        throw new TypeError(`Cannot load ${what}: "${name}" must be { shape, data }`);
+        throw fail("state-dict-mismatch", `load ${what}`, `"${name}" must be { shape, data }`, { name });
       }
       if (
         entry.shape.length !== shape.length || entry.shape.some((n, i) => n !== shape[i]) ||
         entry.data.length !== length
       ) {
-        throw new RangeError(
-          `Cannot load ${what}: "${name}" must have shape [${shape}] and ${length} numbers, got [${entry.shape}] and ${entry.data.length}`,
+        throw fail(
+          "state-dict-shape",
+          `load ${what}`,
+          `"${name}" must have shape [${shape}] and ${length} numbers, got [${entry.shape}] and ${entry.data.length}`,
+          { name, value: entry.shape },
         );
       }
       const bad = entry.data.findIndex((value) => !Number.isFinite(value));
-      if (bad >= 0) throw new TypeError(`Cannot load ${what}: "${name}" holds ${entry.data[bad]} at ${bad}`);
+      if (bad >= 0) {
+        throw fail("state-dict-mismatch", `load ${what}`, `"${name}" holds ${entry.data[bad]} at ${bad}`, {
+          name,
+          value: entry.data[bad],
+        });
+      }
       values.set(entry.data, offset);
     }
     return values;
@@ -662,14 +673,21 @@ function rowWeights(
 function checkLossOptions(action: string, { loss, classWeights, posWeight }: LossOptions, outputs: number): void {
   const check = (name: string, of: LossName, weights: readonly number[] | undefined) => {
     if (weights === undefined) return;
-    if (loss !== of) throw new TypeError(`Cannot ${action}: ${name} belongs to "${of}", got "${loss}"`);
+    if (loss !== of) {
+      throw fail("option-conflict", action, `${name} belongs to "${of}", got "${loss}"`, { option: name });
+    }
     if (weights.length !== outputs) {
-      throw new RangeError(
-        `Cannot ${action}: ${name} must have ${outputs} numbers, one for each output, got ${weights.length}`,
+      throw fail(
+        "shape-mismatch",
+        action,
+        `${name} must have ${outputs} numbers, one for each output, got ${weights.length}`,
+        { name },
       );
     }
     const bad = weights.find((weight) => !(weight >= 0 && weight < Infinity));
-    if (bad !== undefined) throw new RangeError(`Cannot ${action}: ${name} must be numbers from 0, got ${bad}`);
+    if (bad !== undefined) {
+      throw fail("argument-out-of-range", action, `${name} must be numbers from 0, got ${bad}`, { name, value: bad });
+    }
   };
   check("classWeights", "crossEntropy", classWeights);
   check("posWeight", "bce", posWeight);
@@ -681,8 +699,11 @@ export const LOSSES: readonly LossName[] = ["bce", "crossEntropy", "mse"];
 /** Refuses what is no loss. */
 export function checkLoss(loss: LossName): void {
   if (!LOSSES.includes(loss)) {
-    throw new TypeError(
-      `Cannot run model: loss must be one of ${LOSSES.map((l) => `"${l}"`).join(", ")}, got "${loss}"`,
+    throw fail(
+      "loss-unknown",
+      "run model",
+      `loss must be one of ${LOSSES.map((l) => `"${l}"`).join(", ")}, got "${loss}"`,
+      { value: loss },
     );
   }
 }
@@ -757,8 +778,10 @@ export async function createModel(config: ModelConfig, options: ModelOptions = {
 function checkSize(config: FullConfig): void {
   const last = parameterList(config).at(-1)!, numbers = last.offset + last.length, mebibytes = numbers / 2 ** 18;
   if (mebibytes <= 4096) return;
-  throw new RangeError(
-    `Cannot create model: its ${numbers} parameters take ${Math.ceil(mebibytes)} MiB, more than the 4096 MiB that ` +
+  throw fail(
+    "out-of-memory",
+    "create model",
+    `its ${numbers} parameters take ${Math.ceil(mebibytes)} MiB, more than the 4096 MiB that ` +
       `there can be for all: take a smaller hidden size or ${config.numEmbeddings ? "vocabulary" : "fewer layers"}`,
   );
 }

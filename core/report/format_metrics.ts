@@ -1,3 +1,4 @@
+import { fail } from "../errors.ts";
 import type { TaskMetrics } from "../train/metrics.ts";
 import { fewer } from "./classes.ts";
 import type { ConfusionMatrix } from "./run_report.ts";
@@ -83,7 +84,9 @@ export function formatMetrics(metrics: TaskMetrics, { columns = 80 }: { columns?
 export function formatConfusion(matrix: ConfusionMatrix, { columns = 80 }: { columns?: number } = {}): string {
   const size = matrix.labels.length;
   if ([matrix.counts, ...matrix.counts].some(({ length }) => length !== size)) {
-    throw new RangeError(`Cannot format confusion matrix: counts must be (${size}, ${size}), as the labels`);
+    throw fail("shape-mismatch", "format confusion matrix", `counts must be (${size}, ${size}), as the labels`, {
+      name: "confusion",
+    });
   }
   const fits = (lines: readonly string[]) => lines.every((line) => widthOf(line) <= columns);
   const named = draw(matrix, false);

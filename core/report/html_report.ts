@@ -1,3 +1,4 @@
+import { fail } from "../errors.ts";
 import { VERSION } from "../version.ts";
 import { attentionSection } from "./attention.ts";
 import { classesSection, confusionOf } from "./classes.ts";
@@ -131,32 +132,32 @@ function tiles(report: RunReport): Content {
 }
 
 function check(report: RunReport): void {
-  const fail = (what: string) => {
-    throw new RangeError(`Cannot write report: ${what}`);
+  const refuse = (what: string) => {
+    throw fail("shape-mismatch", "write report", what);
   };
   for (const { name, truth, predicted, times, context = [] } of report.forecasts ?? []) {
     if (truth.length !== predicted.length || !truth.length) {
-      fail(
+      refuse(
         `forecast "${name}" must have as many predicted as true values, got ${predicted.length} and ${truth.length}`,
       );
     }
     if (times && times.length !== context.length + truth.length) {
-      fail(`forecast "${name}" must have ${context.length + truth.length} times, got ${times.length}`);
+      refuse(`forecast "${name}" must have ${context.length + truth.length} times, got ${times.length}`);
     }
   }
   for (const { name, truth, predicted } of report.regressions ?? []) {
     if (truth.length !== predicted.length) {
-      fail(`target "${name}" must have as many predicted as true values, got ${predicted.length} and ${truth.length}`);
+      refuse(`target "${name}" must have as many predicted as true values, got ${predicted.length} and ${truth.length}`);
     }
   }
   for (const { title, weights, values, tokens } of report.attention ?? []) {
     const steps = values?.length ?? tokens?.length ?? weights.length;
     if (weights.length !== steps || !steps) {
-      fail(`sequence "${title}" must have a weight for each of its ${steps} steps, got ${weights.length}`);
+      refuse(`sequence "${title}" must have a weight for each of its ${steps} steps, got ${weights.length}`);
     }
   }
   const matrix = confusionOf(report);
   if (matrix && [matrix.counts, ...matrix.counts].some(({ length }) => length !== matrix.labels.length)) {
-    fail(`the confusion matrix must be (${matrix.labels.length}, ${matrix.labels.length}), as its labels`);
+    refuse(`the confusion matrix must be (${matrix.labels.length}, ${matrix.labels.length}), as its labels`);
   }
 }

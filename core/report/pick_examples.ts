@@ -1,5 +1,6 @@
 /** Which sequences a report shows. */
 
+import { fail } from "../errors.ts";
 import { spread } from "./scale.ts";
 
 /** What examples are picked by. */
@@ -40,14 +41,20 @@ export function pickExamples(
   const { count = 8, wrong = count >> 1, confidence } = options, N = truth.length;
   for (const [what, list] of [["predicted", predicted], ["confidence", confidence]] as const) {
     if (list && list.length !== N) {
-      throw new RangeError(
-        `Cannot pick examples: ${what} must have one value per sequence, got ${list.length} for ${N}`,
+      throw fail(
+        "shape-mismatch",
+        "pick examples",
+        `${what} must have one value per sequence, got ${list.length} for ${N}`,
+        { name: what },
       );
     }
   }
   for (const [what, value] of [["count", count], ["wrong", wrong]] as const) {
     if (!Number.isSafeInteger(value) || value < 0) {
-      throw new RangeError(`Cannot pick examples: ${what} must be a whole number from 0, got ${value}`);
+      throw fail("argument-out-of-range", "pick examples", `${what} must be a whole number from 0, got ${value}`, {
+        name: what,
+        value,
+      });
     }
   }
   const right: number[] = [], errors: number[] = [];
@@ -86,7 +93,10 @@ function inTurn(places: readonly number[], classes: ArrayLike<number | string>, 
  */
 export function pickByError(errors: ArrayLike<number>, count = 6): number[] {
   if (!Number.isSafeInteger(count) || count < 0) {
-    throw new RangeError(`Cannot pick examples: count must be a whole number from 0, got ${count}`);
+    throw fail("argument-out-of-range", "pick examples", `count must be a whole number from 0, got ${count}`, {
+      name: "count",
+      value: count,
+    });
   }
   const order = Array.from(errors, (_, i) => i).sort((a, b) => errors[a]! - errors[b]! || a - b);
   return spread(order.length, count).map((place) => order[place]!);

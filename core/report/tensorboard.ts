@@ -3,6 +3,7 @@
  * written here is all of the two formats that scalars need; times and files are the caller's.
  */
 
+import { fail } from "../errors.ts";
 import type { EpochRecord } from "../train/train.ts";
 
 /** Bit-reversed Castagnoli polynomial, a byte at a time. */
@@ -72,9 +73,17 @@ const field = {
 
 /** An `Event`: wall_time = 1, step = 2 (absent where 0, as protobuf has it), and its content. */
 function event(wallTime: number, step: number, content: Uint8Array): Uint8Array<ArrayBuffer> {
-  if (!Number.isFinite(wallTime)) throw new RangeError(`Cannot write event: wallTime must be finite, got ${wallTime}`);
+  if (!Number.isFinite(wallTime)) {
+    throw fail("not-finite", "write event", `wallTime must be finite, got ${wallTime}`, {
+      name: "wallTime",
+      value: wallTime,
+    });
+  }
   if (!Number.isSafeInteger(step) || step < 0) {
-    throw new RangeError(`Cannot write event: step must be a whole number from 0, got ${step}`);
+    throw fail("argument-out-of-range", "write event", `step must be a whole number from 0, got ${step}`, {
+      name: "step",
+      value: step,
+    });
   }
   return tfRecord(concat([field.double(1, wallTime), ...step ? [field.integer(2, step)] : [], content]));
 }

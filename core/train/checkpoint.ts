@@ -1,5 +1,6 @@
 import { loadValibot } from "../../deps.ts";
 import { type DataHash, hashDataset } from "../data/hash.ts";
+import { errorCause, fail, whileDoing } from "../errors.ts";
 import { type ModelConfig, type Parameter, parameterList, resolveConfig } from "../model/config.ts";
 import { createModel, type Model, type ModelOptions, type NamedArray, type StateDict } from "../model/model.ts";
 import { VERSION } from "../version.ts";
@@ -108,7 +109,9 @@ export interface LoadedCheckpoint {
 
 function store(name: string, { shape, data }: NamedArray): StoredArray {
   const bad = data.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) throw new RangeError(`Cannot save checkpoint: "${name}" holds ${data[bad]} at ${bad}`);
+  if (bad >= 0) {
+    throw fail("not-finite", "save checkpoint", `"${name}" holds ${data[bad]} at ${bad}`, { name, value: data[bad] });
+  }
   return { shape, dtype: "float32", data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength).toBase64() };
 }
 
@@ -218,7 +221,10 @@ export async function parseCheckpoint(
   try {
     json = JSON.parse(text);
   } catch (error) {
-    throw new SyntaxError(`Cannot ${action}: it is not JSON, or was cut off: ${(error as Error).message}`);
+    throw fail("file-not-json", action, `it is not JSON, or was cut off: ${(error as Error).message}`, {
+      file: name,
+      error,
+    });
   }
   const stored = await check(json, action);
   const { config, seed, arithmetic, trainer: trained, training, preprocessing, job, data } = stored;
@@ -259,23 +265,16 @@ export async function parseCheckpoint(
   }
 }
 
-/** Runs what has its own words for what it cannot do, and puts the place in the checkpoint before what is wrong. */
+/** Runs a part of saving or loading; its errors say at which place of the checkpoint. */
 async function inPlace<T>(place: string, run: () => T | Promise<T>): Promise<T> {
   try {
     return await run();
   } catch (error) {
-    // The engine's own, of strings and of its stack.
-    if (error instanceof RangeError && !error.message.startsWith("Cannot")) {
-      throw new RangeError(`Cannot ${place}: it is too long or too deep: ${error.message}`);
+    // The engine's own, of strings and of its stack; it is not kept, for it would keep the stack.
+    if (error instanceof RangeError && !errorCause(error)) {
+      throw fail("file-too-deep", place, `it is too long or too deep: ${error.message}`);
     }
-    if (error instanceof Error) {
-      // Of the words that go, a name stays: of 'Cannot load optimizer state "exp_avg": …'
-      error.message = error.message.replace(
-        /^Cannot [^":]*( "[^"]*")?: /,
-        (_, name = "") => `Cannot ${place}${name}: `,
-      );
-    }
-    throw error;
+    throw whileDoing(place, error);
   }
 }
 
@@ -286,10 +285,10 @@ function restoreAll(stored: StoredDict): StateDict {
       try {
         bytes = Uint8Array.fromBase64(data, { lastChunkHandling: "strict" });
       } catch {
-        throw new SyntaxError(`Cannot load array: the data of "${name}" is not base64`);
+        throw fail("file-malformed", "load array", `the data of "${name}" is not base64`, { name });
       }
       if (bytes.length % 4) {
-        throw new RangeError(`Cannot load array: the data of "${name}" is cut off: ${bytes.length} bytes`);
+        throw fail("file-damaged", "load array", `the data of "${name}" is cut off: ${bytes.length} bytes`, { name });
       }
       return [name, { shape, data: new Float32Array(bytes.buffer) }];
     }),
@@ -300,17 +299,25 @@ function restoreAll(stored: StoredDict): StateDict {
 function restoreParameters(stored: StoredDict, list: readonly Parameter[]): StateDict {
   const dict = restoreAll(stored), known = new Set(list.map(({ name }) => name));
   for (const name of Object.keys(dict)) {
-    if (!known.has(name)) throw new TypeError(`Cannot load: unknown parameter "${name}"`);
+    if (!known.has(name)) throw fail("state-dict-mismatch", "load", `unknown parameter "${name}"`, { name });
   }
   for (const { name, shape, length } of list) {
-    if (!Object.hasOwn(dict, name)) throw new TypeError(`Cannot load: missing parameter "${name}"`);
+    if (!Object.hasOwn(dict, name)) throw fail("state-dict-mismatch", "load", `missing parameter "${name}"`, { name });
     const got = dict[name]!, bad = got.data.findIndex((value) => !Number.isFinite(value));
     if (String(got.shape) !== String(shape) || got.data.length !== length) {
-      throw new RangeError(
-        `Cannot load: "${name}" must have shape [${shape}] and ${length} numbers, got [${got.shape}] and ${got.data.length}`,
+      throw fail(
+        "state-dict-shape",
+        "load",
+        `"${name}" must have shape [${shape}] and ${length} numbers, got [${got.shape}] and ${got.data.length}`,
+        { name, value: got.shape },
       );
     }
-    if (bad >= 0) throw new TypeError(`Cannot load: "${name}" holds ${got.data[bad]} at ${bad}`);
+    if (bad >= 0) {
+      throw fail("state-dict-mismatch", "load", `"${name}" holds ${got.data[bad]} at ${bad}`, {
+        name,
+        value: got.data[bad],
+      });
+    }
   }
   return dict;
 }
@@ -322,12 +329,14 @@ const UNSAFE = ["__proto__", "constructor", "prototype"];
 async function check(json: unknown, action: string): Promise<StoredCheckpoint> {
   const { format, version } = (json ?? {}) as Partial<StoredCheckpoint>;
   if (format !== FORMAT) {
-    throw new TypeError(`Cannot ${action}: it is no checkpoint: format is ${show(format)}`);
+    throw fail("file-format-unknown", action, `it is no checkpoint: format is ${show(format)}`, { value: format });
   }
   if (version !== 1 && version !== FORMAT_VERSION) {
     const { writtenBy } = json as Partial<StoredCheckpoint>, isLater = Number(version) > FORMAT_VERSION;
     const by = isLater ? `: a later program wrote it, ${show(writtenBy)}` : "";
-    throw new RangeError(`Cannot ${action}: expected version 1 or ${FORMAT_VERSION}, got ${show(version)}${by}`);
+    throw fail("file-version", action, `expected version 1 or ${FORMAT_VERSION}, got ${show(version)}${by}`, {
+      value: version,
+    });
   }
   // Version 1 had no checksum, and less to tell.
   const later = { version: FORMAT_VERSION, arithmetic: null, bestParameters: null, data: null, preprocessing: null };
@@ -335,8 +344,10 @@ async function check(json: unknown, action: string): Promise<StoredCheckpoint> {
   const { checksum, ...content } = json as { checksum?: unknown };
   const found = await inPlace(action, () => hashJson(content));
   if (checksum !== found) {
-    throw new RangeError(
-      `Cannot ${action}: it was altered or damaged: its checksum is ${show(checksum)}, its content's ${show(found)}`,
+    throw fail(
+      "file-damaged",
+      action,
+      `it was altered or damaged: its checksum is ${show(checksum)}, its content's ${show(found)}`,
     );
   }
   return await checkStructure(content, action);
@@ -403,14 +414,16 @@ async function checkStructure(json: object, action: string): Promise<StoredCheck
   const result = v.safeParse(schema, json, { abortEarly: true });
   if (!result.success) {
     const [issue] = result.issues;
-    throw new TypeError(`Cannot ${action}: ${v.getDotPath(issue)}: ${issue.message}`);
+    throw fail("file-structure", action, `${v.getDotPath(issue)}: ${issue.message}`, {
+      name: v.getDotPath(issue) ?? undefined,
+    });
   }
   const { generator, trainer, training, seed } = result.output;
   const fits = generator.step === (trainer?.step ?? 0) && generator.epoch === (training?.state.epoch ?? 0) &&
     generator.seed === (trainer?.options.seed ?? seed) && (trainer || !training) &&
     (training?.state.history.length ?? 0) === generator.epoch &&
     (training?.state.history ?? []).every(({ epoch }, i) => epoch === i + 1);
-  if (!fits) throw new TypeError(`Cannot ${action}: generator, trainer, training and history do not stand at one step`);
+  if (!fits) throw fail("file-structure", action, "generator, trainer, training and history do not stand at one step");
   // As it stands in the file: a job may hold any name.
   return json as StoredCheckpoint;
 }

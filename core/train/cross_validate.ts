@@ -1,5 +1,6 @@
 import { type Dataset, subset } from "../data/dataset.ts";
 import type { Fold } from "../data/split.ts";
+import { fail } from "../errors.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { createModel, type Model, type ModelOptions } from "../model/model.ts";
 import { type DetailedMetrics, evaluate } from "./evaluate.ts";
@@ -98,6 +99,6 @@ export async function crossValidate<F extends Fold>(
     }
     number++;
   }
-  if (!runs.length) throw new RangeError("Cannot cross-validate: there must be a fold and a seed");
+  if (!runs.length) throw fail("empty", "cross-validate", "there must be a fold and a seed");
   return { runs, summary: summarizeMetrics(runs.map(({ test }) => test)) };
 }

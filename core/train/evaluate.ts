@@ -1,4 +1,5 @@
 import { DataLoader, type Dataset } from "../data/dataset.ts";
+import { fail } from "../errors.ts";
 import type { LossName, LossOptions } from "../model/head.ts";
 import { coreOf, type Model, type NamedArray, type Sequences } from "../model/model.ts";
 import { Ahead, Later } from "./ahead.ts";
@@ -96,7 +97,7 @@ export async function evaluate(
     options.signal?.throwIfAborted();
   }
   await ahead.drain();
-  if (weights === 0) throw new RangeError("Cannot evaluate model: the weights of all sequences are 0");
+  if (weights === 0) throw fail("weights-zero", "evaluate model", "the weights of all sequences are 0");
   const accuracy = correct / dataset.shape[0]!;
   const metrics = { loss: sum / loader.length, lossOverSamples: weighted / weights, accuracy };
   if (!options.metrics) return metrics;

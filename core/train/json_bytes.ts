@@ -5,6 +5,8 @@
  * @module
  */
 
+import { fail } from "../errors.ts";
+
 /** Buffers larger than this are not kept for the next time. */
 const MOST = 4 << 20;
 
@@ -42,7 +44,7 @@ class Bytes implements Disposable {
 /** A number that JSON has no word for would come back as null. */
 function finite(name: string, value: unknown): unknown {
   if (typeof value !== "number" || Number.isFinite(value)) return value;
-  throw new RangeError(`Cannot write: ${name} is ${value}`);
+  throw fail("not-finite", "write", `${name} is ${value}`, { name, value });
 }
 
 /**

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { fail } from "../errors.ts";
+
 /** How well one class, or one label, is found. */
 export interface ClassMetrics {
   /** Its name. */
@@ -126,27 +128,45 @@ export function classificationMetrics(
   const [N, O] = sizes(scores, "scores"), { data } = scores, { labels } = options;
   const classes = O === 1 && !options.multilabel ? 2 : O;
   if (labels && labels.length !== classes) {
-    throw new RangeError(`Cannot compute metrics: labels must be ${classes} names, got ${labels.length}`);
+    throw fail("shape-mismatch", "compute metrics", `labels must be ${classes} names, got ${labels.length}`, {
+      name: "labels",
+    });
   }
   const names = labels ?? Array.from({ length: classes }, (_, i) => String(i));
   const numbers = targets instanceof Int32Array && targets.length === N && O > 1;
   if (!numbers && targets.length !== N * O) {
-    throw new RangeError(`Cannot compute metrics: targets must have ${N} or ${N * O} numbers, got ${targets.length}`);
+    throw fail(
+      "shape-mismatch",
+      "compute metrics",
+      `targets must have ${N} or ${N * O} numbers, got ${targets.length}`,
+      { name: "targets" },
+    );
   }
   const oneHot = numbers || O === 1 || every(N, (i) => count(O, (o) => targets[i * O + o]! > 0.5) === 1);
   if (options.multilabel ?? !oneHot) {
-    if (numbers) throw new TypeError("Cannot compute metrics: with multilabel, targets must be one number per score");
+    if (numbers) {
+      throw fail("argument-type", "compute metrics", "with multilabel, targets must be one number per score", {
+        name: "targets",
+      });
+    }
     return multilabel(data, targets, N, O, names);
   }
-  if (!oneHot) throw new RangeError("Cannot compute metrics: without multilabel, rows of targets must be one-hot");
+  if (!oneHot) {
+    throw fail("argument-out-of-range", "compute metrics", "without multilabel, rows of targets must be one-hot", {
+      name: "targets",
+    });
+  }
   const truth = numbers ? targets : Int32Array.from({ length: N }, (_, i) => {
     if (O === 1) return Number(targets[i]! > 0.5);
     return targets.subarray(i * O, i * O + O).findIndex((target) => target > 0.5);
   });
   const wrong = truth.findIndex((c) => c < 0 || c >= classes);
   if (wrong >= 0) {
-    throw new RangeError(
-      `Cannot compute metrics: targets must be classes from 0 to ${classes - 1}, got ${truth[wrong]}`,
+    throw fail(
+      "argument-out-of-range",
+      "compute metrics",
+      `targets must be classes from 0 to ${classes - 1}, got ${truth[wrong]}`,
+      { name: "targets", value: truth[wrong] },
     );
   }
   const found = Int32Array.from({ length: N }, (_, i) => {
@@ -288,7 +308,9 @@ export function regressionMetrics(
   const all = (table: Rows, what: string) => {
     const [rows, columns] = sizes(table, what);
     if (rows !== N || columns !== O) {
-      throw new RangeError(`Cannot compute metrics: ${what} must have shape [${N},${O}], got [${rows},${columns}]`);
+      throw fail("shape-mismatch", "compute metrics", `${what} must have shape [${N},${O}], got [${rows},${columns}]`, {
+        name: what,
+      });
     }
     return Array.from({ length: O }, (_, o) => errorsOf(table.data, truth.data, N, O, o));
   };
@@ -331,14 +353,20 @@ function overall(outputs: readonly Errors[]): Errors {
 function sizes({ shape, data }: Rows, what: string): [number, number] {
   const [N, O] = shape as [number, number];
   if (shape.length !== 2 || !shape.every((n) => Number.isSafeInteger(n) && n > 0) || data.length !== N * O) {
-    throw new RangeError(
-      `Cannot compute metrics: ${what} must be rows of numbers, got ${data.length} for shape [${shape}]`,
+    throw fail(
+      "shape-mismatch",
+      "compute metrics",
+      `${what} must be rows of numbers, got ${data.length} for shape [${shape}]`,
+      { name: what },
     );
   }
   for (let i = 0; i < data.length; i++) {
     if (!Number.isFinite(data[i])) {
-      throw new RangeError(
-        `Cannot compute metrics: ${what} must be finite numbers, got ${data[i]} at [${Math.floor(i / O)},${i % O}]`,
+      throw fail(
+        "not-finite",
+        "compute metrics",
+        `${what} must be finite numbers, got ${data[i]} at [${Math.floor(i / O)},${i % O}]`,
+        { name: what, value: data[i] },
       );
     }
   }
@@ -368,7 +396,7 @@ export interface Summary {
  */
 export function summarize(values: readonly number[]): Summary {
   const n = values.length;
-  if (!n) throw new RangeError("Cannot summarize: there are no values");
+  if (!n) throw fail("empty", "summarize", "there are no values");
   const mean = sum(values) / n;
   return { mean, sd: n > 1 ? Math.sqrt(sum(values.map((value) => (value - mean) ** 2)) / (n - 1)) : 0 };
 }
@@ -391,7 +419,7 @@ export function summarizeMetrics(
   const names = numbers[0]?.map(([name]) => name).filter((name) => !skip.includes(name)) ?? [];
   const values = (name: string) => numbers.flatMap((run) => run.filter(([other]) => other === name).map(([, v]) => v));
   const common = names.filter((name) => values(name).length === runs.length);
-  if (!runs.length) throw new RangeError("Cannot summarize: there are no values");
+  if (!runs.length) throw fail("empty", "summarize", "there are no values");
   return Object.fromEntries(common.map((name) => [name, summarize(values(name))]));
 }
 

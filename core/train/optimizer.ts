@@ -1,5 +1,6 @@
 import { encodeControl } from "../device/control.ts";
 import type { TaskBuilder } from "../device/device.ts";
+import { fail } from "../errors.ts";
 import type { ParameterRange } from "../model/network.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 
@@ -157,7 +158,7 @@ export function resolveOptimizer(given: OptimizerOptions = {}): OptimizerOptions
   );
   for (const [option, value] of Object.entries(given)) {
     if (value !== undefined && !Object.hasOwn(own, option)) {
-      throw new TypeError(`Cannot create optimizer: "${name}" has no option "${option}"`);
+      throw fail("option-unknown", "create optimizer", `"${name}" has no option "${option}"`, { option });
     }
   }
   const full = resolveOptions(
@@ -166,8 +167,11 @@ export function resolveOptimizer(given: OptimizerOptions = {}): OptimizerOptions
     Object.fromEntries(Object.entries(given).filter(([o]) => o in own)),
   );
   if (full.nesterov && (!full.momentum || full.dampening)) {
-    throw new RangeError(
-      `Cannot create optimizer: nesterov needs momentum above 0 and dampening 0, got ${full.momentum} and ${full.dampening}`,
+    throw fail(
+      "option-out-of-range",
+      "create optimizer",
+      `nesterov needs momentum above 0 and dampening 0, got ${full.momentum} and ${full.dampening}`,
+      { option: "nesterov", value: true },
     );
   }
   return full;

@@ -1,3 +1,4 @@
+import { fail } from "../errors.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 
 /** The learning rate's schedules, by the words of PyTorch's torch.optim.lr_scheduler. */
@@ -107,7 +108,7 @@ export function resolveSchedule(given: ScheduleOptions = {}): ScheduleOptions {
   const { name, warmupSteps } = full, own = ["name", "warmupSteps", "tMax", ...Object.keys(DEFAULTS[name!])];
   for (const option of Object.keys(full)) {
     if (!own.includes(option) || option === "tMax" && name !== "cosine") {
-      throw new TypeError(`Cannot schedule learning rate: "${name}" has no option "${option}"`);
+      throw fail("option-unknown", "schedule learning rate", `"${name}" has no option "${option}"`, { option });
     }
   }
   return { name, warmupSteps, ...DEFAULTS[name!], ...full };

@@ -1,6 +1,7 @@
 import { DataLoader, type Dataset } from "../data/dataset.ts";
 import { type DataHash, hashDataset } from "../data/hash.ts";
 import { Turns } from "../device/turns.ts";
+import { fail } from "../errors.ts";
 import { coreOf, type Model, type StateDict } from "../model/model.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { Ahead } from "./ahead.ts";
@@ -257,12 +258,16 @@ export class Training {
     this.options = resolveTraining(own);
     const [extra] = Object.entries(rest).filter(([, value]) => value !== undefined);
     if (trainer && extra) {
-      throw new TypeError(`Cannot train: a trainer was given, so ${extra[0]} must be set when it is made`);
+      throw fail("option-conflict", "train", `a trainer was given, so ${extra[0]} must be set when it is made`, {
+        option: extra[0],
+      });
     }
     this.trainer = trainer ?? createTrainer(model, rest);
-    if (this.trainer.model !== model) throw new TypeError("Cannot train: the trainer belongs to another model");
+    if (this.trainer.model !== model) throw fail("trainer-mismatch", "train", "the trainer belongs to another model");
     if (this.options.monitor === "accuracy" && this.trainer.options.loss === "mse") {
-      throw new TypeError(`Cannot train: monitor must be "loss" where the loss is "mse", got "accuracy"`);
+      throw fail("option-conflict", "train", `monitor must be "loss" where the loss is "mse", got "accuracy"`, {
+        option: "monitor",
+      });
     }
     const { seed } = this.trainer.options, { batchSize, shuffle, fastDevRun } = this.options;
     const tried = (data: Dataset) => fastDevRun ? new DataLoader(data, { batchSize }).batches(0).next().value! : data;
@@ -289,18 +294,24 @@ export class Training {
     const follows = history.length === epoch && history.every((record, i) => record.epoch === i + 1);
     const whole = batch % accumulate === 0 || batch === length;
     if (!counts || !sums || !follows || !whole || batch > length || correct > batch * batchSize) {
-      throw new RangeError(
-        `Cannot train: state must be one of this training, with ${length} batches per epoch` +
+      throw fail(
+        "state-mismatch",
+        "train",
+        `state must be one of this training, with ${length} batches per epoch` +
           `${accumulate > 1 ? ` and ${accumulate} per update` : ""}, got epoch ${epoch}, batch ${batch}, ` +
           `${correct} right, loss ${lossSum}, ${history.length} records`,
       );
     }
     if (restoreBest && epoch && !this.#bestParameters) {
-      throw new TypeError("Cannot train: with a state, restoreBest needs the bestParameters that belong to it");
+      throw fail("option-missing", "train", "with a state, restoreBest needs the bestParameters that belong to it", {
+        option: "bestParameters",
+      });
     }
     if (this.#position.restored && !this.finished) {
-      throw new RangeError(
-        `Cannot train: state is that of a training which ended with the best parameters restored; to go on after epoch ` +
+      throw fail(
+        "training-ended",
+        "train",
+        `state is that of a training which ended with the best parameters restored; to go on after epoch ` +
           `${epoch}, use a state or checkpoint that onEpoch was given`,
       );
     }
@@ -313,8 +324,11 @@ export class Training {
       const [what, before, now] of [["data", hash, dataset], ["validation data", validationHash, validation]] as const
     ) {
       if (!before || !now || before === await hashDataset(now)) continue;
-      throw new RangeError(
-        `Cannot train: the ${what} must be those of before, ${before}, got ${await hashDataset(now)}`,
+      throw fail(
+        "data-changed",
+        "train",
+        `the ${what} must be those of before, ${before}, got ${await hashDataset(now)}`,
+        { name: what },
       );
     }
   }
@@ -416,8 +430,10 @@ export class Training {
       const why = this.options.detectAnomaly
         ? await evaluationAnomaly(this.model, this.#validation!, batchSize)
         : ADVICE;
-      throw new RangeError(
-        `Cannot go on training: the validation loss is ${test.loss} after epoch ${epoch + 1}; ${why}`,
+      throw fail(
+        "training-diverged",
+        "go on training",
+        `the validation loss is ${test.loss} after epoch ${epoch + 1}; ${why}`,
       );
     }
     return {
@@ -467,7 +483,11 @@ export class Training {
       const { learningRate, update } = updateOf(++batch);
       if (!Number.isFinite(loss) || update && !Number.isFinite(gradNorm)) {
         const what = Number.isFinite(loss) ? `norm of the gradient is ${gradNorm}` : `loss is ${loss}`;
-        throw new RangeError(`Cannot go on training: the ${what} in epoch ${epoch + 1}, batch ${batch}; ${ADVICE}`);
+        throw fail(
+          "training-diverged",
+          "go on training",
+          `the ${what} in epoch ${epoch + 1}, batch ${batch}; ${ADVICE}`,
+        );
       }
       lossSum += loss;
       correct += right;
@@ -480,7 +500,9 @@ export class Training {
       const how = updateOf(++begun), { weights } = part;
       const step = await this.trainer.begin(part, part.targets, { weights, ...how });
       const anomaly = await detector?.check(part, await step.result, how.update);
-      if (anomaly) throw new RangeError(`Cannot go on training: in epoch ${epoch + 1}, batch ${begun}, ${anomaly}`);
+      if (anomaly) {
+        throw fail("training-diverged", "go on training", `in epoch ${epoch + 1}, batch ${begun}, ${anomaly}`);
+      }
       await ahead.add(step);
       await this.#turns.offer();
       if (signal?.aborted && how.update) break;

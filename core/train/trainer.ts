@@ -1,3 +1,4 @@
+import { fail, whileDoing } from "../errors.ts";
 import type { LossName } from "../model/head.ts";
 import {
   coreOf,
@@ -142,7 +143,10 @@ export class Trainer {
   ): Promise<{ readonly result: Promise<StepResult> }> {
     const core = this.#core, { learningRate = this.options.optimizer.learningRate!, weights, update = true } = options;
     if (!(Number.isFinite(learningRate) && learningRate >= 0)) {
-      throw new RangeError(`Cannot train model: learningRate must be a number from 0, got ${learningRate}`);
+      throw fail("argument-out-of-range", "train model", `learningRate must be a number from 0, got ${learningRate}`, {
+        name: "learningRate",
+        value: learningRate,
+      });
     }
     const { loss, classWeights, posWeight } = this.options;
     return await core.exclusive(async () => {
@@ -190,7 +194,11 @@ export class Trainer {
 
   #check() {
     if (!this.#core.owns(this)) {
-      throw new TypeError("Cannot train model: another trainer was made for it, which has replaced this one's state");
+      throw fail(
+        "trainer-mismatch",
+        "train model",
+        "another trainer was made for it, which has replaced this one's state",
+      );
     }
   }
 
@@ -219,15 +227,26 @@ export class Trainer {
   #load({ step, slots }: TrainerState) {
     this.#check();
     if (!Number.isSafeInteger(step) || step < 0) {
-      throw new RangeError(`Cannot load optimizer state: step must be a whole number from 0, got ${step}`);
+      throw fail("argument-out-of-range", "load optimizer state", `step must be a whole number from 0, got ${step}`, {
+        name: "step",
+        value: step,
+      });
     }
     const names = optimizerState(this.options.optimizer);
     for (const name of Object.keys(slots)) {
-      if (!names.includes(name)) throw new TypeError(`Cannot load optimizer state: unknown state "${name}"`);
+      if (!names.includes(name)) {
+        throw fail("state-dict-mismatch", "load optimizer state", `unknown state "${name}"`, { name });
+      }
     }
     for (const [i, name] of names.entries()) {
-      if (!Object.hasOwn(slots, name)) throw new TypeError(`Cannot load optimizer state: missing state "${name}"`);
-      this.#core.writeSlot(i, slots[name]!, `optimizer state "${name}"`);
+      if (!Object.hasOwn(slots, name)) {
+        throw fail("state-dict-mismatch", "load optimizer state", `missing state "${name}"`, { name });
+      }
+      try {
+        this.#core.writeSlot(i, slots[name]!, `optimizer state "${name}"`);
+      } catch (error) {
+        throw whileDoing("load optimizer state", error, { place: `"${name}"` });
+      }
     }
     this.#step = step;
     this.#waiting = NOTHING;

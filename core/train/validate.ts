@@ -1,4 +1,5 @@
 import type { Dataset } from "../data/dataset.ts";
+import { fail } from "../errors.ts";
 
 /**
  * Refuses data with a number that is not finite, before anything is trained on them. What stands behind a sequence's
@@ -10,8 +11,11 @@ import type { Dataset } from "../data/dataset.ts";
 export function checkFinite({ x, shape, targets, lengths }: Dataset, what: string): void {
   const [N, T, I] = shape as [number, number, number], outputs = targets.length / N;
   const refuse = (name: string, value: number, place: string) => {
-    throw new RangeError(
-      `Cannot train: ${name} of the ${what} must be finite numbers, got ${value} in ${place} (counted from 0)`,
+    throw fail(
+      "not-finite",
+      "train",
+      `${name} of the ${what} must be finite numbers, got ${value} in ${place} (counted from 0)`,
+      { name, value },
     );
   };
   if (x instanceof Float32Array) {

@@ -85,7 +85,7 @@ const REFUSED: Record<string, [bytes: Uint8Array, name: string, message: RegExp]
   "no JSON": [file("{"), "SyntaxError", /not JSON/],
   "no UTF-8": [file("{}").fill(0xff, 8), "SyntaxError", /not JSON/],
   "a list": [file([]), "TypeError", /must be an object/],
-  "a tensor that is a number": [file({ x: 3 }), "TypeError", /"x" must be an object, got 3/],
+  "a tensor that is a number": [file({ x: 3 }), "TypeError", /"x": it must be an object, got 3/],
   "a type unknown": [file({ x: entry("F8_E5M2", [1], [0, 1]) }, four), "TypeError", /dtype must be one of F32/],
   "a type inherited": [
     file('{"x":{"__proto__":{"dtype":"F32"},"shape":[1],"data_offsets":[0,4]}}', four),

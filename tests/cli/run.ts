@@ -1,6 +1,7 @@
 /** Running the command line as a program of its own. */
 
 import assert from "node:assert/strict";
+import { tmpdir } from "node:os";
 import { resolve } from "node:path";
 
 /** The repository's folder. */
@@ -13,6 +14,9 @@ export interface Result {
   readonly err: string;
 }
 
+/** Mesa's driver, which WebGPU may find, complains to standard error where this variable is not set. */
+const MESA = { XDG_RUNTIME_DIR: Deno.env.get("XDG_RUNTIME_DIR") ?? tmpdir() };
+
 /** Runs Deno: its exit code and what it wrote. */
 export async function runDeno(
   args: readonly string[],
@@ -21,7 +25,7 @@ export async function runDeno(
   const command = new Deno.Command(Deno.execPath(), {
     args: [...args],
     cwd,
-    env: { NO_COLOR: "1", ...env },
+    env: { NO_COLOR: "1", ...MESA, ...env },
     stdin: input === undefined ? "null" : "piped",
     stdout: "piped",
     stderr: "piped",

@@ -1,5 +1,6 @@
 /** Labelled sequences, splitting them, and batches of them. */
 
+import { fail } from "../errors.ts";
 import { resolveOptions } from "../options.ts";
 import { Random } from "../random.ts";
 import { partCounts } from "./split.ts";
@@ -74,6 +75,7 @@ function measure(action: string, dataset: Dataset): { N: number; T: number; I: n
  *
  * @param rows Their numbers, from 0 to N − 1.
  * @param steps How many steps of each. Default: all T.
+ * @throws {RangeError} If a number is not that of a sequence.
  *
  * @example
  * ```ts
@@ -98,6 +100,10 @@ export function subset(dataset: Dataset, rows: ArrayLike<number>, steps = datase
   };
   for (let i = 0; i < count; i++) {
     const row = rows[i]!, start = row * T * I;
+    if (!(Number.isInteger(row) && row >= 0 && row < N)) {
+      const problem = `rows must be from 0 to ${N - 1}, got ${row} at ${i}`;
+      throw fail("argument-out-of-range", "take subset", problem, { name: "rows", value: row });
+    }
     part.x.set(x.subarray(start, start + steps * I), i * steps * I);
     part.targets.set(targets.subarray(row * width, (row + 1) * width), i * width);
     if (lengths) part.lengths![i] = lengths[row]!;

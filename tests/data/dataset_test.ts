@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { DataLoader, type Dataset, randomSplit, sampleDataset } from "../../mod.ts";
+import { DataLoader, type Dataset, randomSplit, sampleDataset, subset } from "../../mod.ts";
 
 /** Sequences that carry their number in every array. */
 function numbered(N: number): Dataset {
@@ -216,4 +216,12 @@ Deno.test("weights and lengths that are out of range are refused with their plac
   refused({ lengths: Int32Array.of(1, 1, 0, 1, 1) }, "RangeError", /lengths must be from 1 to 4, got 0 at 2/);
   refused({ lengths: Int32Array.of(5, 1, 1, 1, 1) }, "RangeError", /lengths must be from 1 to 4, got 5 at 0/);
   refused({ x: new Float64Array(20) }, "TypeError", /x must be a Float32Array, or an Int32Array of tokens/);
+});
+
+Deno.test("a subset of sequences that a dataset has not is refused", () => {
+  for (const row of [10, 500, -1, 0.5, NaN]) {
+    const message = `Cannot take subset: rows must be from 0 to 9, got ${row} at 1`;
+    assert.throws(() => subset(numbered(10), [3, row]), { name: "RangeError", message });
+  }
+  assert.deepEqual(numbersOf(subset(numbered(10), [9, 0])), [9, 0]);
 });

@@ -86,6 +86,20 @@ export const KERNELS = {
     dims: ["T", "groups", "H", "lddh", "ldh", "ldg", "reverse"],
   }),
 
+  // LSTM: core/kernels/lstm.ts
+  lstmPackBias: row({ out: ["bias"], in: ["biasIh", "biasHh"], dims: ["H"] }),
+  lstmForward: row({
+    out: ["h", "c"],
+    acc: ["gates"],
+    in: ["panels", "mask"],
+    dims: ["T", "groups", "H", "ldh", "ldc", "ldg", "reverse"],
+  }),
+  lstmBackward: row({
+    acc: ["dh", "dc", "gates"],
+    in: ["c", "panels", "mask"],
+    dims: ["T", "groups", "H", "lddh", "ldc", "ldg", "reverse"],
+  }),
+
   // Additive attention: core/kernels/attention.ts
   attentionForward: row({
     out: ["context", "weights"],
@@ -170,6 +184,12 @@ export const KERNELS = {
     out: ["h"],
     acc: ["gates"],
     in: ["columns", "bias"],
+    dims: ["T", "Hp", "ldh", "reverse"],
+  }),
+  lstmForwardSingle: row({
+    out: ["h", "c"],
+    acc: ["gates"],
+    in: ["columns"],
     dims: ["T", "Hp", "ldh", "reverse"],
   }),
   attentionForwardSingle: row({

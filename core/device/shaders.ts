@@ -13,7 +13,9 @@ import embedding from "../shaders/embedding.wgsl" with { type: "text" };
 import gru from "../shaders/gru.wgsl" with { type: "text" };
 import linear from "../shaders/linear.wgsl" with { type: "text" };
 import loss from "../shaders/loss.wgsl" with { type: "text" };
+import lstm from "../shaders/lstm.wgsl" with { type: "text" };
 import optimizer from "../shaders/optimizer.wgsl" with { type: "text" };
+import recurrent from "../shaders/recurrent.wgsl" with { type: "text" };
 import { fail } from "../errors.ts";
 import { controlPlaces } from "./control.ts";
 import { type KernelArguments, type KernelName, LANES, orderedArguments, weightSlices } from "./kernels.ts";
@@ -26,6 +28,7 @@ export type GpuKernelName = Exclude<
   | "packParts"
   | "linearForwardSingle"
   | "gruForwardSingle"
+  | "lstmForwardSingle"
   | "attentionForwardSingle"
   | "probabilitiesSingle"
   | "activation"
@@ -66,7 +69,7 @@ function tiles({ M, groups }: { readonly M: number; readonly groups: number }): 
   return Math.ceil(M / 64) * Math.ceil(groups / 8);
 }
 
-/** Most units of a GRU for which a workgroup goes through all steps; more take a dispatch for each step. */
+/** Most units of a recurrent cell for which a workgroup goes through all steps; more take a dispatch for each step. */
 const MOST_UNITS = 256;
 
 /** Workgroups of half a group each that go through all steps, and those for the tiles of one step: 8 units, 4 groups. */
@@ -78,17 +81,20 @@ function stepwise({ H, groups }: { readonly H: number; readonly groups: number }
 }
 
 /**
- * Invocations for the units of a GRU: whole subgroups. The sum over the units before is cut into slices of 16 units or
- * more, as many as a workgroup has invocations and memory for: see core/shaders/gru.wgsl.
+ * Invocations for the units of a cell with so many gates in its product: whole subgroups. The sum over the units before is
+ * cut into slices of 16 units or more, as many as a workgroup has invocations and memory for: see core/shaders/recurrent.wgsl.
  */
-function units({ H }: { readonly H: number }, limits: WorkgroupLimits): Record<string, number> {
-  const most = Math.min(limits.maxComputeInvocationsPerWorkgroup, 1024),
-    vectors = limits.maxComputeWorkgroupStorageSize / 16;
-  const UNITS = Math.min(MOST_UNITS, Math.ceil(H / 32) * 32);
-  const enough = (slices: number) => slices * UNITS <= most && slices * 16 <= H && (3 * slices - 2) * UNITS <= vectors;
-  let SLICES = 1;
-  while (enough(SLICES + 1)) SLICES++;
-  return { UNITS, SLICES };
+function units(gates: number) {
+  return ({ H }: { readonly H: number }, limits: WorkgroupLimits): Record<string, number> => {
+    const most = Math.min(limits.maxComputeInvocationsPerWorkgroup, 1024),
+      vectors = limits.maxComputeWorkgroupStorageSize / 16;
+    const UNITS = Math.min(MOST_UNITS, Math.ceil(H / 32) * 32);
+    const enough = (slices: number) =>
+      slices * UNITS <= most && slices * 16 <= H && (1 + gates * (slices - 1)) * UNITS <= vectors;
+    let SLICES = 1;
+    while (enough(SLICES + 1)) SLICES++;
+    return { UNITS, SLICES };
+  };
 }
 
 function lanes(rows: number): number {
@@ -140,18 +146,34 @@ const FILES: readonly { readonly source: string; readonly kernels: Partial<Shade
     },
   },
   {
-    source: gru,
+    source: recurrent + gru,
     kernels: {
       gruPackBias: { passes: { gruPackBias: ({ H }) => each(H) }, many: true },
       gruForward: {
         passes: { gruForward: whole, gruForwardStep: stepwise },
         times: { gruForwardStep: ({ T }) => T },
-        constants: units,
+        constants: units(3),
       },
       gruBackward: {
         passes: { gruBackward: whole, gruBackwardStep: stepwise },
         times: { gruBackwardStep: ({ T }) => T + 1 },
-        constants: units,
+        constants: units(3),
+      },
+    },
+  },
+  {
+    source: recurrent + lstm,
+    kernels: {
+      lstmPackBias: { passes: { lstmPackBias: ({ H }) => each(4 * H) }, many: true },
+      lstmForward: {
+        passes: { lstmForward: whole, lstmForwardStep: stepwise },
+        times: { lstmForwardStep: ({ T }) => T },
+        constants: units(4),
+      },
+      lstmBackward: {
+        passes: { lstmBackward: whole, lstmBackwardStep: stepwise },
+        times: { lstmBackwardStep: ({ T }) => T + 1 },
+        constants: units(4),
       },
     },
   },

@@ -32,7 +32,7 @@ export function gruPackBias(bias: usize, biasIh: usize, biasHh: usize, H: i32): 
 
 /** Whether all 8 lanes of a group are active. */
 @inline
-function all(mask: usize): bool {
+export function all(mask: usize): bool {
   return i32x4.all_true(v128.and(v128.load(mask), v128.load(mask, 16)));
 }
 
@@ -89,7 +89,7 @@ function spread(dst: usize, numbers: usize, H: i32): void {
 }
 
 /** The state of lanes that have ended is what it was. */
-function keepEnded(to: usize, from: usize, lanes: usize, size: usize): void {
+export function keepEnded(to: usize, from: usize, lanes: usize, size: usize): void {
   const low = v128.load(lanes), high = v128.load(lanes, 16);
   for (let i: usize = 0; i < size; i += FEATURE) {
     v128.store(to + i, v128.bitselect(v128.load(to + i), v128.load(from + i), low));
@@ -116,7 +116,7 @@ function groupBackward(gates: usize, previous: usize, dh: usize, dPrevious: usiz
 }
 
 /** Lanes that have ended hand their gradient to the previous state as it is, and nothing to the gates. */
-function passEnded(dh: usize, dPrevious: usize, lanes: usize, size: usize): void {
+export function passEnded(dh: usize, dPrevious: usize, lanes: usize, size: usize): void {
   for (let i: usize = 0; i < size; i += 16) {
     const d = v128.load(dh + i), active = v128.load(lanes + (i & 16));
     v128.store(dPrevious + i, f32x4.add(v128.load(dPrevious + i), v128.andnot(d, active)));

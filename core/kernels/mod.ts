@@ -7,12 +7,14 @@ export {
 } from "./linear";
 export { embeddingBackward, embeddingForward } from "./embedding";
 export { gruBackward, gruForward, gruPackBias } from "./gru";
+export { lstmBackward, lstmForward, lstmPackBias } from "./lstm";
 export { attentionBackward, attentionForward } from "./attention";
 export { dropoutApply, dropoutMask, randomWords } from "./dropout";
 export { bceLoss, crossEntropyLoss, mseLoss, sigmoidGroups, softmaxGroups } from "./loss";
 export { adam, averageGradients, clipNorm, clipValue, gradientNorm, rmsprop, sgd, sumBlocks, sumSquares } from "./optimizer";
 export {
-  attentionForwardSingle, gruForwardSingle, linearForwardSingle, packColumns, packParts, probabilitiesSingle,
+  attentionForwardSingle, gruForwardSingle, linearForwardSingle, lstmForwardSingle, packColumns, packParts,
+  probabilitiesSingle,
 } from "./single";
 export { activation } from "./simd";
 export { setWide } from "./product";

@@ -2,7 +2,7 @@
 // are those of gru.ts and attention.ts. Rows of F features are padded to a multiple of 4 with zeros; a row of several
 // parts (gates, directions) pads each of them.
 
-import { exp4, horizontalSum, madd, sigmoidVectors, tanhVectors, zero } from "./simd";
+import { exp4, horizontalSum, madd, sigmoids, sigmoidVectors, tanhs, tanhVectors, zero } from "./simd";
 
 @inline
 function pad4(n: i32): i32 {
@@ -96,6 +96,29 @@ export function gruForwardSingle(
       const n = v128.load(g + i);
       v128.store(next + i, madd(v128.load(z + i), f32x4.sub(v128.load(previous + i), n), n));
     }
+  }
+}
+
+/**
+ * All T steps of one direction of one layer. gates (T, 4·Hp) hold the input part and the bias; h and c (T + 2, ldh) their
+ * first slots; columns (Hp, 4·Hp) of W_hh. A reverse direction starts from slot T + 1.
+ */
+export function lstmForwardSingle(
+  h: usize, c: usize, gates: usize, columns: usize, T: i32, Hp: i32, ldh: i32, reverse: i32,
+): void {
+  const size = <usize> Hp << 2, step = <usize> ldh << 2;
+  for (let s = 0; s < T; s++) {
+    const t = reverse ? T - 1 - s : s;
+    const to = <usize> (t + 1) * step, from = <usize> (reverse ? t + 2 : t) * step;
+    const i = gates + <usize> t * 4 * size, f = i + size, g = f + size, o = g + size;
+    rowProduct(i, h + from, columns, i, 4 * Hp, Hp);
+    sigmoids(i, 2 * size), tanhs(g, size), sigmoids(o, size);
+    for (let j: usize = 0; j < size; j += 16) {
+      const state = madd(v128.load(f + j), v128.load(c + from + j), f32x4.mul(v128.load(i + j), v128.load(g + j)));
+      v128.store(c + to + j, state), v128.store(h + to + j, state);
+    }
+    tanhs(h + to, size);
+    for (let j: usize = 0; j < size; j += 16) v128.store(h + to + j, f32x4.mul(v128.load(o + j), v128.load(h + to + j)));
   }
 }
 

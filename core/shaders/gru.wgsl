@@ -1,24 +1,10 @@
-// Gated recurrent unit over whole sequences: core/kernels/gru.ts. Rows do not depend on one another, steps do.
-//
-// Up to 256 units, a workgroup carries 4 rows, half a group, through all steps. Its invocations are UNITS for the units,
-// forward SLICES times: the slices share the sum over the units before. The state stands in workgroup memory; of the
-// weights, a step's reads are neighbouring, and the next step finds them in a cache. Backward there are no slices: with
-// them, Mesa's software driver loses memory at every dispatch.
-//
-// Larger weights would be read by every workgroup in every step: there, each step is a dispatch, cut into tiles of 8 units
-// and 32 rows. A workgroup reads the weights of its units only, and its rows' states.
+// Gated recurrent unit over whole sequences: core/kernels/gru.ts. How the work is shared out: recurrent.wgsl.
 
-override UNITS: u32 = 32u;
-override SLICES: u32 = 1u;
-override WORKERS: u32 = UNITS * SLICES;
-
-/** Sums of the slices but the first, for three gates. */
-override PARTIALS: u32 = max(3u * UNITS * (SLICES - 1u), 1u);
-override GATES: u32 = 3u * UNITS;
-
-var<workgroup> state: array<vec4f, UNITS>;
-var<workgroup> partials: array<vec4f, PARTIALS>;
-var<workgroup> dGates: array<vec4f, GATES>;
+/** Gates in a product: r, z, n. */
+const PARTS = 3u;
+const TILE_DEPTH = 64u;
+/** Of rows 64 · 9; of sums 3 · 192. */
+const TILE_VECTORS = 576u;
 
 @compute @workgroup_size(256)
 fn gruPackBias(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
@@ -32,11 +18,6 @@ fn gruPackBias(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups
     arena[a.bias + n] = arena[a.biasIh + z] + arena[a.biasHh + z];
     arena[a.bias + 3u * a.H + i] = arena[a.biasHh + n];
   }
-}
-
-/** Which of 4 rows have not ended. */
-fn activeRows(mask: u32) -> vec4<bool> {
-  return load4(mask) > vec4f(0.0);
 }
 
 /** Adds what a unit before gives to the three gates. */
@@ -168,67 +149,10 @@ fn gruBackward(@builtin(workgroup_id) id: vec3u, @builtin(local_invocation_index
     workgroupBarrier();
     // dPrevious += W_hhᵀ · (dr | dz | dn_h)
     for (var j = i; j < H; j += UNITS) {
-      var sum = load4(dPrevious + j * LANES);
-      var m = 0u;
-      var w = a.panels + j;
-      for (; m + 4u <= 3u * H; m += 4u) {
-        sum = fma(vec4f(arena[w]), dGates[m], sum);
-        sum = fma(vec4f(arena[w + H]), dGates[m + 1u], sum);
-        sum = fma(vec4f(arena[w + 2u * H]), dGates[m + 2u], sum);
-        sum = fma(vec4f(arena[w + 3u * H]), dGates[m + 3u], sum);
-        w += 4u * H;
-      }
-      for (; m < 3u * H; m++) {
-        sum = fma(vec4f(arena[w]), dGates[m], sum);
-        w += H;
-      }
-      store4(dPrevious + j * LANES, sum);
+      store4(dPrevious + j * LANES, addGates(load4(dPrevious + j * LANES), a.panels, j, H));
     }
     workgroupBarrier();
   }
-}
-
-/** Units and quarters of 8 rows in a tile of a step, and what of the sum goes through workgroup memory at a time. */
-const TILE_UNITS = 8u;
-const TILE_GROUPS = 4u;
-const TILE_DEPTH = 64u;
-/** Vectors from one depth to the next: one more than there are, so that they begin in different banks. */
-const TILE_APART = 9u;
-
-/** (depth, 32 rows) of what the weights are multiplied with; then the sums of the slices. */
-var<workgroup> tileRows: array<vec4f, 576>;
-/** (depth, 3 gates or 1, 8 units). */
-var<workgroup> tileWeights: array<f32, 1536>;
-
-/** Brings `TILE_DEPTH` features from `x` on of 32 rows, as many as there are. */
-fn loadRows(x: u32, ld: u32, g0: u32, groups: u32, features: u32, i: u32) {
-  for (var e = i; e < TILE_GROUPS * TILE_DEPTH * 2u; e += WIDTH) {
-    let group = e / (TILE_DEPTH * 2u);
-    let depth = e / 2u % TILE_DEPTH;
-    var value = vec4f();
-    if (g0 + group < groups && depth < features) {
-      value = load4(x + (g0 + group) * ld + depth * LANES + e % 2u * 4u);
-    }
-    tileRows[depth * TILE_APART + group * 2u + e % 2u] = value;
-  }
-}
-
-/** Brings the weights of 8 units from j0 on for `TILE_DEPTH` features: `parts` for each, H apart. */
-fn loadWeights(w: u32, parts: u32, j0: u32, H: u32, features: u32, i: u32) {
-  let row = parts * TILE_UNITS;
-  for (var e = i; e < TILE_DEPTH * row; e += WIDTH) {
-    let depth = e / row;
-    let j = j0 + e % TILE_UNITS;
-    var value = 0.0;
-    if (depth < features && j < H) {
-      value = arena[w + (depth * parts + e / TILE_UNITS % parts) * H + j];
-    }
-    tileWeights[e] = value;
-  }
-}
-
-fn stepTiles(H: u32, groups: u32) -> u32 {
-  return (H + TILE_UNITS - 1u) / TILE_UNITS * ((groups + TILE_GROUPS - 1u) / TILE_GROUPS);
 }
 
 /** Step `repetition` of gruForward. An invocation has 4 rows of a unit, and a quarter of each slice of the sum. */
@@ -317,22 +241,7 @@ fn gruBackwardStep(
     if (repetition > 0u) {
       // The step before had gates from this slot's state to the next.
       let t = select(slot, slot - 2u, a.reverse != 0u);
-      for (var m0 = 0u; m0 < 3u * H; m0 += TILE_DEPTH) {
-        loadRows(a.gates + t * a.groups * a.ldg + (H + m0) * LANES, a.ldg, g0, a.groups, 3u * H - m0, i);
-        loadWeights(a.panels + m0 * H, 1u, j0, H, 3u * H - m0, i);
-        workgroupBarrier();
-        for (var d = slice * 16u; d < slice * 16u + 16u; d += 2u) {
-          let x = tileRows[d * TILE_APART + quad];
-          let y = tileRows[(d + 1u) * TILE_APART + quad];
-          sum = fma(vec4f(tileWeights[d * TILE_UNITS + unit]), x, sum);
-          sum = fma(vec4f(tileWeights[(d + 1u) * TILE_UNITS + unit]), y, sum);
-        }
-        workgroupBarrier();
-      }
-      if (slice > 0u) {
-        tileRows[(slice - 1u) * 64u + i % 64u] = sum;
-      }
-      workgroupBarrier();
+      sum = tileBackward(a.gates + t * a.groups * a.ldg + H * LANES, a.ldg, a.panels, j0, g0, H, a.groups, i);
     }
     let j = j0 + unit;
     let group = g0 + quad / 2u;

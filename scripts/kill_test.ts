@@ -35,8 +35,15 @@ export interface Report {
   leftovers: number;
 }
 
-/** Runs the command line in a folder. Returns its exit code, or undefined if it was killed after `delay` ms. */
-async function run(folder: string, flags: string, delay?: number): Promise<number | undefined> {
+/** What a training says that finds a best.json without a last.json: the one before was killed between the two. */
+const SET_ASIDE = /^note: the checkpoints of an earlier run are kept as "\S+best\.\d+\.json"\n$/;
+
+/**
+ * Runs the command line in a folder. Returns its exit code, or undefined if it was killed after `delay` ms.
+ *
+ * @param remark What it may say on stderr. Default: nothing.
+ */
+async function run(folder: string, flags: string, delay?: number, remark = /^$/): Promise<number | undefined> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
@@ -64,7 +71,7 @@ async function run(folder: string, flags: string, delay?: number): Promise<numbe
   const [{ code, signal }, error] = await Promise.all([child.status, new Response(child.stderr).text()]);
   clearTimeout(timer);
   if (killed && (signal === "SIGKILL" || code !== 0)) return undefined;
-  if (code !== 0 || error) throw new Error(`${flags} ended with ${code}: ${error}`);
+  if (code !== 0 || error && !remark.test(error)) throw new Error(`${flags} ended with ${code}: ${error}`);
   return code;
 }
 
@@ -102,10 +109,11 @@ export async function killTrainings(times: number, job = JOB, seed = 1, say = (_
       const here = `ck${chain}`, path = `${folder}/${here}`;
       for (;;) {
         const at = await check(`${path}/last.json`);
-        await check(`${path}/best.json`);
+        const best = await check(`${path}/best.json`);
         const every = EVERY[random.below(EVERY.length)], resume = at ? `--resume ${here}/last.json${device}` : job;
         const delay = report.kills < times ? random.uniform() * whole * 1.2 : undefined;
-        if (await run(folder, `${resume} --checkpoint ${here} ${every}`.trim(), delay) !== undefined) break;
+        const flags = `${resume} --checkpoint ${here} ${every}`.trim(), remark = best && !at ? SET_ASIDE : undefined;
+        if (await run(folder, flags, delay, remark) !== undefined) break;
         report.kills++;
         const left = await check(`${path}/last.json`);
         if (!left) report.early++;

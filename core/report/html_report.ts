@@ -147,7 +147,9 @@ function check(report: RunReport): void {
   }
   for (const { name, truth, predicted } of report.regressions ?? []) {
     if (truth.length !== predicted.length) {
-      refuse(`target "${name}" must have as many predicted as true values, got ${predicted.length} and ${truth.length}`);
+      refuse(
+        `target "${name}" must have as many predicted as true values, got ${predicted.length} and ${truth.length}`,
+      );
     }
   }
   for (const { title, weights, values, tokens } of report.attention ?? []) {

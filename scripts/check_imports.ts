@@ -10,6 +10,8 @@
  * @module
  */
 
+import { commandLine } from "./command_line.ts";
+
 /** Rooms of core/ and the rooms each may import; every room may import itself. Kernels are shipped as bytes in device/. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   kernels: [],
@@ -189,6 +191,7 @@ async function readSources(root: URL, folders: readonly string[]): Promise<Map<s
 }
 
 if (import.meta.main) {
+  commandLine("deno task imports", "Fails on an import arrow that points the wrong way.", {});
   const root = new URL("..", import.meta.url);
   const graph = await readGraph(root), sources = await readSources(root, ["core/", "scripts/", "tests/"]);
   const found = problems(graph, sources);

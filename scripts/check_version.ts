@@ -7,7 +7,9 @@
  */
 
 import { VERSION } from "../core/version.ts";
+import { commandLine } from "./command_line.ts";
 
+commandLine("deno task version", "Fails where the version is not the same everywhere.", {});
 const read = (path: string) => Deno.readTextFile(new URL(`../${path}`, import.meta.url));
 const stated = {
   "deno.json": JSON.parse(await read("deno.json")).version as string,

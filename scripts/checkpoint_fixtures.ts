@@ -14,6 +14,7 @@ import { formatCheckpoint, parseCheckpoint, predict, train } from "../mod.ts";
 import { createModel, type Dataset, type ModelConfig, Training, type TrainOptions } from "../mod.ts";
 import { main } from "../core/cli/main.ts";
 import { Random } from "../core/random.ts";
+import { commandLine } from "./command_line.ts";
 
 /** Sequences of all lengths, without a function whose last bit is the engine's business. */
 export function fixtureData(): Dataset {
@@ -115,7 +116,8 @@ async function stopped({ config, options, stopAt }: (typeof CASES)[string]): Pro
 }
 
 if (import.meta.main) {
-  const [folder] = Deno.args;
+  const start = "deno run --allow-read=tests/testdata --allow-write=tests/testdata scripts/checkpoint_fixtures.ts";
+  const { operands: [folder] } = commandLine(start, "Writes checkpoints in the format of the day.", {}, ["FOLDER"]);
   await Deno.mkdir(folder!, { recursive: true });
   for (const [name, job] of Object.entries(CASES)) {
     const text = await stopped(job);

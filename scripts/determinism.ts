@@ -10,6 +10,7 @@
 import { createHash } from "node:crypto";
 import { createModel, type Dataset, predict, train, type TrainOptions } from "../mod.ts";
 import { Random } from "../core/random.ts";
+import { commandLine, fail } from "./command_line.ts";
 
 /** Sequences of all lengths, without a function whose last bit is the engine's business. */
 function data(N: number, T: number, I: number, tokens?: number): Dataset {
@@ -55,6 +56,16 @@ async function flattenEmbedding(model: Awaited<ReturnType<typeof createModel>>) 
 }
 
 if (import.meta.main) {
-  const [simd = "plain", threads = "1"] = Deno.args;
-  console.log(await trainedHash(simd as "plain" | "relaxed", Number(threads)));
+  const { operands } = commandLine(
+    "deno run scripts/determinism.ts",
+    "Prints a hash of what a training ends with.",
+    {},
+    [
+      "[plain|relaxed]",
+      "[THREADS]",
+    ],
+  );
+  const [simd = "plain", threads = "1"] = operands;
+  if (simd !== "plain" && simd !== "relaxed") fail(`instructions must be plain or relaxed, got "${simd}"`, 2);
+  console.log(await trainedHash(simd, Number(threads)));
 }

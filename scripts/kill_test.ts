@@ -2,15 +2,15 @@
  * Kills trainings with SIGKILL at random instants, resumes them, and holds what they end with against a training that was
  * never killed, byte for byte; every checkpoint that a killed one leaves must load.
  *
- *     deno run --allow-read --allow-write --allow-run --allow-env scripts/kill_test.ts --times 200 [-- FLAGS OF TRAIN]
+ *     deno task kill --times 200 [-- FLAGS OF TRAIN]
  *
  * @module
  */
 
-import { parseArgs } from "node:util";
 import { resolve } from "node:path";
 import { parseCheckpoint } from "../mod.ts";
 import { Random } from "../core/random.ts";
+import { commandLine, numberOption } from "./command_line.ts";
 
 /** The training that is killed: a second of work, with everything random, and a checkpoint wherever it may be. */
 export const JOB = "--size 200 --steps 4 --hidden-size 4 --batch-size 4 --epochs 150 --dropout 0.3 --lr 0.01 " +
@@ -139,10 +139,24 @@ export async function killTrainings(times: number, job = JOB, seed = 1, say = (_
 
 if (import.meta.main) {
   const end = Deno.args.indexOf("--"), own = end < 0 ? Deno.args : Deno.args.slice(0, end);
-  const { values } = parseArgs({
-    args: own,
-    options: { times: { type: "string", default: "200" }, seed: { type: "string", default: "1" } },
-  });
+  const about = "Kills trainings at random instants and resumes them; what follows -- are flags of train.";
+  const { values } = commandLine(
+    "deno task kill",
+    about,
+    {
+      times: { type: "string", default: "200", about: "how many are killed" },
+      seed: { type: "string", default: "1", about: "of the instants" },
+    },
+    [],
+    own,
+  );
   const flags = end < 0 ? JOB : Deno.args.slice(end + 1).join(" ");
-  console.log(await killTrainings(Number(values.times), flags, Number(values.seed), console.log));
+  console.log(
+    await killTrainings(
+      numberOption("times", values.times, 1),
+      flags,
+      numberOption("seed", values.seed, 0),
+      console.log,
+    ),
+  );
 }

@@ -8,6 +8,7 @@
  */
 
 import { createModel, randomSplit, sampleDataset, saveCheckpoint, Training } from "../mod.ts";
+import { commandLine } from "./command_line.ts";
 
 const { gc } = globalThis as unknown as { gc?: () => void };
 
@@ -35,7 +36,12 @@ export async function memoryOf(epochs: number, threads = 1): Promise<[number, nu
 }
 
 if (import.meta.main) {
-  const [epochs = "1000", threads = "1"] = Deno.args;
+  const command = "deno run --v8-flags=--expose-gc --allow-read --allow-write scripts/memory.ts";
+  const { operands } = commandLine(command, "Memory after many epochs beside that after a tenth of them.", {}, [
+    "[EPOCHS]",
+    "[THREADS]",
+  ]);
+  const [epochs = "1000", threads = "1"] = operands;
   const [early, late] = await memoryOf(Number(epochs), Number(threads));
   const share = 100 * (late / early - 1);
   console.log(

@@ -7,6 +7,7 @@
  */
 
 import { Random } from "../core/random.ts";
+import { commandLine } from "./command_line.ts";
 
 const FOLDER = new URL("../tests/testdata/own/", import.meta.url);
 const random = new Random(0, "data");
@@ -53,6 +54,8 @@ function reviews(): string[] {
 }
 
 if (import.meta.main) {
+  const command = "deno run --allow-write=tests/testdata/own scripts/own_samples.ts";
+  commandLine(command, "Writes the small files of tests/testdata/own.", {});
   write("moves.csv", moves());
   write("sales.csv", sales());
   write("reviews.txt", reviews());

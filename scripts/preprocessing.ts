@@ -23,6 +23,7 @@ import {
   type RowRange,
   type SequenceRecord,
 } from "../mod.ts";
+import { commandLine } from "./command_line.ts";
 
 /** Inputs and targets as arrays without padding. */
 interface Part {
@@ -33,8 +34,12 @@ interface Part {
 
 type Prepared = { readonly train: Part; readonly test: Part; readonly vocab: number };
 
-const [data, python] = Deno.args;
-if (!data || !python) throw new TypeError("Give the folder of the data, and a Python with numpy and torch");
+const command = "deno run -A scripts/preprocessing.ts";
+const { operands } = commandLine(command, "Holds the preprocessing of real data against Python's.", {}, [
+  "DATA",
+  "PYTHON",
+]);
+const [data, python] = operands as [string, string];
 
 function input(path: string, label?: string): Input {
   return { name: path, label, stream: async () => (await Deno.open(`${data}/${path}`)).readable };

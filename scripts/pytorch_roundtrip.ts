@@ -21,6 +21,7 @@ import {
   writePt,
   writeSafetensors,
 } from "../mod.ts";
+import { commandLine } from "./command_line.ts";
 
 interface Case {
   config: {
@@ -36,7 +37,9 @@ interface Case {
   shape: number[];
 }
 
-const [folder, ...endings] = Deno.args as [string, ...string[]];
+const command = "deno run --allow-read=FOLDER --allow-write=FOLDER scripts/pytorch_roundtrip.ts";
+const { operands } = commandLine(command, "Our side of scripts/pytorch_roundtrip.py.", {}, ["FOLDER", "[ENDING …]"]);
+const [folder, ...endings] = operands as [string, ...string[]];
 const path = (name: string) => `${folder}/${name}`;
 const cases: Record<string, Case> = JSON.parse(Deno.readTextFileSync(path("cases.json")));
 const results: Record<string, { logits: number[]; weights: number[] }> = {};

@@ -12,9 +12,9 @@
  * @module
  */
 
-import { parseArgs } from "node:util";
 import type { DeviceName } from "../core/model/model.ts";
 import { createModel, type EpochRecord, randomSplit, sampleDataset, train } from "../mod.ts";
+import { commandLine, fail, numberOption } from "./command_line.ts";
 import { mannWhitney } from "./mann_whitney.ts";
 
 /** What is compared, and the least p that passes. */
@@ -78,18 +78,12 @@ function summary(values: readonly number[]): string {
   return [mean, sd, sorted[0]!, median, sorted[n - 1]!].map((value) => value.toFixed(4).padStart(8)).join("");
 }
 
-const { values } = parseArgs({
-  options: { seeds: { type: "string", default: "30" }, device: { type: "string", default: "wasm" } },
+const { values } = commandLine("deno task seeds", "Trains the seed job over many seeds and compares with PyTorch's.", {
+  seeds: { type: "string", default: "30", about: "how many" },
+  device: { type: "string", default: "wasm", about: "wasm; or webgpu, compared with wasm", takes: "NAME" },
 });
-const seeds = Number(values.seeds), device = values.device as DeviceName;
-if (!(Number.isInteger(seeds) && seeds >= 2)) {
-  console.error(`error: --seeds must be a whole number from 2, got "${values.seeds}"`);
-  Deno.exit(2);
-}
-if (device !== "wasm" && device !== "webgpu") {
-  console.error(`error: --device must be wasm or webgpu, got "${device}"`);
-  Deno.exit(2);
-}
+const seeds = numberOption("seeds", values.seeds, 2), device = values.device as DeviceName;
+if (device !== "wasm" && device !== "webgpu") fail(`--device must be wasm or webgpu, got "${device}"`, 2);
 
 /** What the runs are held against. */
 async function reference(): Promise<

@@ -12,8 +12,8 @@
 
 import { cpus } from "node:os";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { VERSION } from "../mod.ts";
+import { commandLine, fail, numberOption } from "./command_line.ts";
 
 interface Run {
   /** Seconds from start to end of the process. */
@@ -33,11 +33,6 @@ interface Side {
 
 /** What PyTorch's 30 seeds stay above with room to spare (tests/testdata/golden/seed-distribution.json). */
 const LEAST = { trainAccuracy: 0.97, testAccuracy: 0.88 };
-
-function fail(message: string, code = 1): never {
-  console.error(`error: ${message}`);
-  Deno.exit(code);
-}
 
 /** The text of a match that must be there. */
 function find(pattern: RegExp, text: string): RegExpMatchArray {
@@ -87,13 +82,11 @@ function median(values: readonly number[]): number {
   return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
 }
 
-const { values } = parseArgs({
-  options: { rounds: { type: "string", default: "5" }, python: { type: "string", default: "python3" } },
+const { values } = commandLine("deno task versus", "Times the whole seed job, started cold, against PyTorch's.", {
+  rounds: { type: "string", default: "5", about: "times each side runs" },
+  python: { type: "string", default: "python3", about: "the Python that has PyTorch", takes: "PATH" },
 });
-const rounds = Number(values.rounds), { python } = values;
-if (!(Number.isInteger(rounds) && rounds >= 1)) {
-  fail(`--rounds must be a whole number from 1, got "${values.rounds}"`, 2);
-}
+const rounds = numberOption("rounds", values.rounds, 1), { python } = values;
 
 const script = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 const grutto: Side = {

@@ -14,12 +14,12 @@
  */
 
 import { pathToFileURL } from "node:url";
-import { parseArgs } from "node:util";
 import { LANES, PANEL } from "../../core/device/kernels.ts";
 import * as here from "../../core/device/wasm_module.ts";
 import { Random } from "../../core/random.ts";
+import { commandLine, fail, numberOption } from "../command_line.ts";
 import { peakMeter } from "./peak.ts";
-import { fail, numberOption, table } from "./report.ts";
+import { table } from "./report.ts";
 
 type Call = (...args: number[]) => void;
 type Numbers = Readonly<Record<string, number>>;
@@ -208,16 +208,17 @@ function place({ tensors }: Trial, { memory, base }: Side): number[] {
   });
 }
 
-const { values, positionals: [revision] } = parseArgs({
-  allowPositionals: true,
-  options: {
-    bits: { type: "boolean", default: false },
-    seconds: { type: "string", default: "1" },
-    simd: { type: "string" },
-    only: { type: "string", default: "" },
+const { values, operands: [revision] } = commandLine(
+  "deno task bench:against",
+  "The kernels that take most of a step against those of another revision.",
+  {
+    bits: { type: "boolean", default: false, about: "only whether the bits are the same" },
+    seconds: { type: "string", default: "1", about: "how long each shape is timed" },
+    simd: { type: "string", about: `instructions: ${Object.keys(BUILDS).join(", ")}`, takes: "NAME" },
+    only: { type: "string", default: "", about: "kernels whose names hold this", takes: "TEXT" },
   },
-});
-if (!revision) fail("which revision? deno task bench:against REVISION", 2);
+  ["REVISION"],
+);
 if (values.simd !== undefined && !Object.hasOwn(BUILDS, values.simd)) fail(`--simd is plain, relaxed or wide`, 2);
 const seconds = numberOption("seconds", values.seconds, 0.01, false);
 

@@ -9,9 +9,9 @@
  */
 
 import { parse } from "npm:csv-parse@7.0.3";
-import { parseArgs } from "node:util";
 import { readRecords } from "../../mod.ts";
 import { Random } from "../../core/random.ts";
+import { commandLine, fail, numberOption } from "../command_line.ts";
 
 /** Kinds of files: what a cell looks like, and what a row is. */
 const KINDS = {
@@ -98,16 +98,17 @@ async function inProcess(side: string, path: string, kind: Kind): Promise<Measur
 const median = (list: number[]) => list.sort((a, b) => a - b)[list.length >> 1]!;
 
 if (import.meta.main) {
-  const { values } = parseArgs({
-    args: Deno.args,
-    options: {
-      megabytes: { type: "string", default: "200" },
-      rounds: { type: "string", default: "3" },
-      kind: { type: "string" },
-      side: { type: "string" },
-      file: { type: "string" },
-    },
+  const kinds = Object.keys(KINDS).join(", ");
+  const { values } = commandLine("deno task bench:csv", "Reads CSV beside csv-parse alone.", {
+    megabytes: { type: "string", default: "200", about: "size of each file" },
+    rounds: { type: "string", default: "3", about: "rounds" },
+    kind: { type: "string", about: `one kind of file: ${kinds}`, takes: "NAME" },
+    side: { type: "string", about: "what the processes of a run are told", takes: "NAME" },
+    file: { type: "string", about: "the same", takes: "FILE" },
   });
+  const megabytes = numberOption("megabytes", values.megabytes, 0.001, false);
+  const rounds = numberOption("rounds", values.rounds, 1);
+  if (values.kind !== undefined && !Object.hasOwn(KINDS, values.kind)) fail(`--kind must be one of ${kinds}`, 2);
   if (values.side) {
     console.log(JSON.stringify(await measure(values.side, values.file!, values.kind as Kind)));
     Deno.exit();
@@ -115,12 +116,12 @@ if (import.meta.main) {
   for (const kind of (values.kind ? [values.kind] : Object.keys(KINDS)) as Kind[]) {
     const path = await Deno.makeTempFile({ suffix: ".csv" });
     try {
-      await generate(path, kind, Number(values.megabytes) * 1e6);
+      await generate(path, kind, megabytes * 1e6);
       const { size } = await Deno.stat(path), found: Record<string, Measured[]> = { "csv-parse": [], grutto: [] };
-      for (let round = 0; round < Number(values.rounds); round++) {
+      for (let round = 0; round < rounds; round++) {
         for (const side of Object.keys(found)) found[side]!.push(await inProcess(side, path, kind));
       }
-      console.log(`${kind}: ${KINDS[kind].about}, ${(size / 1e6).toFixed(0)} MB, median of ${values.rounds}`);
+      console.log(`${kind}: ${KINDS[kind].about}, ${(size / 1e6).toFixed(0)} MB, median of ${rounds}`);
       const speed = (side: string) => size / 1e6 / median(found[side]!.map(({ seconds }) => seconds));
       for (const [side, runs] of Object.entries(found)) {
         const peak = Math.max(...runs.map((run) => run.peak)).toFixed(0);

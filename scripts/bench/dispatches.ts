@@ -12,6 +12,7 @@ import { resolveConfig } from "../../core/model/config.ts";
 import { Network } from "../../core/model/network.ts";
 import { makePlan } from "../../core/model/programs.ts";
 import { resolveOptimizer, updateCalls } from "../../core/train/optimizer.ts";
+import { commandLine } from "../command_line.ts";
 import { markdown } from "./report.ts";
 import { configOf, type Size, SIZES } from "./work.ts";
 
@@ -40,6 +41,8 @@ export function stepDispatches(size: Size): Dispatch[] {
 const FEW = 8;
 
 if (import.meta.main) {
+  const command = "deno run --allow-read --allow-sys scripts/bench/dispatches.ts";
+  commandLine(command, "What a training step asks of a GPU at the five sizes.", {});
   const rows = [[
     "size",
     "B, T, I, H, layers",

@@ -6,8 +6,9 @@
  * @module
  */
 
+import { commandLine, fail } from "../command_line.ts";
 import type { BenchResult } from "./main.ts";
-import { fail, short } from "./report.ts";
+import { short } from "./report.ts";
 import { COLOURS, decades, element, figure, label, logScale } from "./svg.ts";
 
 const WIDTH = 900, HEIGHT = 400, LEFT = 64, RIGHT = 16, TOP = 76, BOTTOM = 62;
@@ -81,8 +82,9 @@ export function stepFigure({ sizes, machine, versions, date }: BenchResult): str
 }
 
 if (import.meta.main) {
-  const [source, target] = Deno.args;
-  if (!source || !target) fail("usage: figure.ts FILE.json FIGURE.svg", 2);
+  const command = "deno run --allow-read --allow-write --allow-sys=cpus scripts/bench/figure.ts";
+  const { operands } = commandLine(command, "Draws the README's figure.", {}, ["FILE.json", "FIGURE.svg"]);
+  const [source, target] = operands as [string, string];
   const result: BenchResult = JSON.parse(await Deno.readTextFile(source));
   if (result.kind !== "grutto-bench") fail(`${source} is no result of \`deno task bench\``);
   await Deno.writeTextFile(target, stepFigure(result));

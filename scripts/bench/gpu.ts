@@ -15,12 +15,12 @@
  * @module
  */
 
-import { parseArgs } from "../../deps.ts";
 import { coreOf } from "../../core/model/model.ts";
 import { Ahead } from "../../core/train/ahead.ts";
 import { createModel, createTrainer } from "../../mod.ts";
+import { commandLine, fail, numberOption } from "../command_line.ts";
 import { pack } from "./protocol.ts";
-import { describe, fail, markdown, median, numberOption, setting, short } from "./report.ts";
+import { describe, markdown, median, setting, short } from "./report.ts";
 import { configOf, type Size, SIZES, stepFlops, type Work, workOf } from "./work.ts";
 
 /** A side that is ready to run. */
@@ -142,14 +142,12 @@ async function measure(work: Work, python: string, ms: number, rounds: number): 
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({
-    options: {
-      size: { type: "string", default: Object.keys(SIZES).join(",") },
-      ms: { type: "string", default: "400" },
-      rounds: { type: "string", default: "5" },
-      python: { type: "string", default: "python3" },
-      json: { type: "string" },
-    },
+  const { values } = commandLine("deno task bench:gpu", "Training steps on wasm, webgpu and PyTorch's CUDA.", {
+    size: { type: "string", default: Object.keys(SIZES).join(","), about: "which sizes", takes: "S1,…" },
+    ms: { type: "string", default: "400", about: "milliseconds of a turn" },
+    rounds: { type: "string", default: "5", about: "rounds" },
+    python: { type: "string", default: "python3", about: "the Python that has PyTorch", takes: "PATH" },
+    json: { type: "string", about: "all figures into a file", takes: "FILE" },
   });
   const ms = numberOption("ms", values.ms!, 1), rounds = numberOption("rounds", values.rounds!, 1);
   const run = setting({ ...values }), results: Record<string, unknown> = {}, rows: string[][] = [];

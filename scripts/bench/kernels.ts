@@ -15,12 +15,12 @@
  * @module
  */
 
-import { parseArgs } from "node:util";
 import { LANES } from "../../core/device/kernels.ts";
 import { SIMD, type Simd } from "../../core/device/wasm.ts";
+import { commandLine, fail, numberOption } from "../command_line.ts";
 import { type KernelCall, stepCalls } from "./calls.ts";
 import { peakMeter } from "./peak.ts";
-import { describe, fail, median, numberOption, setting, short, table } from "./report.ts";
+import { describe, median, setting, short, table } from "./report.ts";
 import { SIZES, stepFlops } from "./work.ts";
 
 type Numbers = Readonly<Record<string, number>>;
@@ -87,13 +87,11 @@ function quantile(values: number[], share: number): number {
   return values.sort((a, b) => a - b)[Math.floor(share * (values.length - 1))]!;
 }
 
-const { values } = parseArgs({
-  options: {
-    sizes: { type: "string", default: "S1,S2,S3,S4" },
-    seconds: { type: "string", default: "5" },
-    simd: { type: "string", default: "auto" },
-    json: { type: "string" },
-  },
+const { values } = commandLine("deno task bench:kernels", "Every kernel's speed as a share of the machine's peak.", {
+  sizes: { type: "string", default: "S1,S2,S3,S4", about: "which sizes", takes: "S1,…" },
+  seconds: { type: "string", default: "5", about: "how long each size is timed" },
+  simd: { type: "string", default: "auto", about: `instructions: ${SIMD.join(", ")}`, takes: "NAME" },
+  json: { type: "string", about: "all figures into a file", takes: "FILE" },
 });
 const seconds = numberOption("seconds", values.seconds, 0.01, false), simd = values.simd as Simd;
 if (!SIMD.includes(simd)) fail(`--simd must be one of ${SIMD.join(", ")}, got "${simd}"`, 2);

@@ -25,21 +25,10 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { commandLine, fail, numberOption } from "../command_line.ts";
 import { type Peak, peakMeter } from "./peak.ts";
 import { type Predicted, Side, type Times, type Trained, unpack } from "./protocol.ts";
-import {
-  CORES,
-  describe,
-  fail,
-  markdown,
-  median,
-  numberOption,
-  type Setting,
-  setting,
-  short,
-  table,
-} from "./report.ts";
+import { CORES, describe, markdown, median, type Setting, setting, short, table } from "./report.ts";
 import { type Size, SIZES, stepFlops, type Work, workOf } from "./work.ts";
 
 /** Largest difference of a gradient from Grutto's, as a share of the largest number in its tensor. */
@@ -507,20 +496,23 @@ async function benchPrediction(
   return results;
 }
 
-const { values } = parseArgs({
-  options: {
-    sizes: { type: "string", default: Object.keys(SIZES).join(",") },
-    sides: { type: "string", default: "grutto,pytorch,tfjs,jax-js,onnxruntime" },
-    rounds: { type: "string", default: "5" },
-    seconds: { type: "string", default: "1" },
-    threads: { type: "string" },
-    python: { type: "string", default: "python3" },
-    json: { type: "string" },
-    markdown: { type: "boolean", default: false },
-    wide: { type: "boolean", default: false },
-    plain: { type: "boolean", default: false },
-    "no-predict": { type: "boolean", default: false },
+const { values } = commandLine("deno task bench", "Times training steps and prediction against other trainers.", {
+  sizes: { type: "string", default: Object.keys(SIZES).join(","), about: "which sizes", takes: "S1,…" },
+  sides: {
+    type: "string",
+    default: "grutto,pytorch,tfjs,jax-js,onnxruntime",
+    about: "who takes part",
+    takes: "NAME,…",
   },
+  rounds: { type: "string", default: "5", about: "rounds" },
+  seconds: { type: "string", default: "1", about: "length of a side's turn" },
+  threads: { type: "string", about: "Grutto's threads (default: the best of 2 to the cores)", takes: "N" },
+  python: { type: "string", default: "python3", about: "the Python that has PyTorch", takes: "PATH" },
+  json: { type: "string", about: "all figures into a file", takes: "FILE" },
+  markdown: { type: "boolean", default: false, about: "the README's table" },
+  wide: { type: "boolean", default: false, about: "Grutto under the engine's 256-bit flags besides" },
+  plain: { type: "boolean", default: false, about: "PyTorch's model as it is usually written" },
+  "no-predict": { type: "boolean", default: false, about: "training only" },
 });
 const rounds = numberOption("rounds", values.rounds, 1), seconds = numberOption("seconds", values.seconds, 0.01, false);
 const sizeNames = values.sizes.split(",").filter(Boolean), wanted = values.sides.split(",");

@@ -73,18 +73,3 @@ export function markdown([head, ...rows]: readonly (readonly string[])[]): strin
   const line = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   return [line(head!), line(head!.map((_, i) => i === 0 ? "---" : "---:")), ...rows.map(line)].join("\n");
 }
-
-/** Ends the program with a message. */
-export function fail(message: string, code = 1): never {
-  console.error(`error: ${message}`);
-  Deno.exit(code);
-}
-
-/** An option's number. */
-export function numberOption(name: string, text: string, least: number, whole = true): number {
-  const value = Number(text);
-  if (!(value >= least) || whole && !Number.isInteger(value)) {
-    fail(`--${name} must be a ${whole ? "whole number" : "number"} from ${least}, got "${text}"`, 2);
-  }
-  return value;
-}

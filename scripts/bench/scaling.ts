@@ -21,13 +21,13 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { resolveConfig } from "../../core/model/config.ts";
 import { Network } from "../../core/model/network.ts";
 import { makePlan } from "../../core/model/programs.ts";
 import { resolveOptimizer, updateCalls } from "../../core/train/optimizer.ts";
+import { commandLine, fail, numberOption } from "../command_line.ts";
 import { Side, type Times } from "./protocol.ts";
-import { CORES, describe, fail, median, numberOption, type Setting, setting, short, table } from "./report.ts";
+import { CORES, describe, median, type Setting, setting, short, table } from "./report.ts";
 import { COLOURS, decades, element, figure, label, logScale } from "./svg.ts";
 import { configOf, type Size, SIZES, stepFlops } from "./work.ts";
 
@@ -264,16 +264,14 @@ function scalingFigure({ growth, machine, versions, date }: ScalingResult): stri
   return figure(WIDTH, HEIGHT, "Time of a training step over its floating-point operations", parts);
 }
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: "string", default: "3" },
-    seconds: { type: "string", default: "0.5" },
-    threads: { type: "string", default: "1" },
-    doublings: { type: "string", default: "5" },
-    only: { type: "string" },
-    json: { type: "string" },
-    figure: { type: "string" },
-  },
+const { values } = commandLine("deno task bench:scaling", "How a step's time grows, and what threads bring.", {
+  rounds: { type: "string", default: "3", about: "rounds" },
+  seconds: { type: "string", default: "0.5", about: "length of a turn" },
+  threads: { type: "string", default: "1", about: "the growth on so many threads" },
+  doublings: { type: "string", default: "5", about: "how often B, T and H are doubled" },
+  only: { type: "string", about: "growth or threads", takes: "NAME" },
+  json: { type: "string", about: "all figures into a file", takes: "FILE" },
+  figure: { type: "string", about: "a figure (SVG)", takes: "FILE" },
 });
 const rounds = numberOption("rounds", values.rounds, 1), seconds = numberOption("seconds", values.seconds, 0, false);
 const threads = numberOption("threads", values.threads, 1), doublings = numberOption("doublings", values.doublings, 1);

@@ -2,20 +2,22 @@
  * Reads mutated checkpoints: each must be refused in words of ours, or taken for what it says, in less than a second and
  * in bounded memory.
  *
- *     deno run --allow-read --allow-write=finds scripts/fuzz/checkpoints.ts --runs 25000 --seed 1
+ *     deno task fuzz:checkpoints --runs 25000 --seed 1
  *
  * What was found goes to the folder `finds`.
  *
  * @module
  */
 
-import { parseArgs } from "node:util";
 import fc from "npm:fast-check@4.10.2";
+import { commandLine, numberOption } from "../command_line.ts";
 import { type Mutated, mutated, read } from "../../tests/train/mutated.ts";
 
-const { values } = parseArgs({
-  options: { runs: { type: "string", default: "25000" }, seed: { type: "string", default: "1" } },
+const { values } = commandLine("deno task fuzz:checkpoints", "Reads mutated checkpoints.", {
+  runs: { type: "string", default: "25000", about: "how many" },
+  seed: { type: "string", default: "1", about: "of the mutations" },
 });
+const runs = numberOption("runs", values.runs, 1), seed = numberOption("seed", values.seed, 0);
 const folder = new URL("../../tests/testdata/checkpoints/", import.meta.url), bases: string[] = [];
 for (const version of Deno.readDirSync(folder)) {
   if (!/^v\d+$/.test(version.name)) continue;
@@ -38,14 +40,14 @@ async function attempt(one: Mutated) {
 }
 
 const result = await fc.check(fc.asyncProperty(mutated(bases), attempt), {
-  numRuns: Number(values.runs),
-  seed: Number(values.seed),
+  numRuns: runs,
+  seed,
 });
 console.log(`${bases.length} checkpoints:`, counts);
 if (result.failed) {
   const [{ text }] = result.counterexample as [Mutated];
   Deno.mkdirSync("finds", { recursive: true });
-  Deno.writeTextFileSync(`finds/checkpoint-${values.seed}.json`, text);
+  Deno.writeTextFileSync(`finds/checkpoint-${seed}.json`, text);
   console.error(fc.defaultReportMessage(result));
   Deno.exit(1);
 }

@@ -2,7 +2,7 @@
  * Fuzzes the readers of other programs' model files with mutations that know their structure: the header of safetensors,
  * the directory of a zip archive, the instructions of a pickle.
  *
- *     deno run --allow-read --allow-write=tests/testdata/finds scripts/fuzz/exchange.ts --runs 100000
+ *     deno task fuzz:exchange --runs 100000
  *
  * @module
  */
@@ -247,4 +247,4 @@ export const TARGETS: readonly Target[] = [
   },
 ];
 
-if (import.meta.main || IN_WORKER) await main(TARGETS, import.meta.url);
+if (import.meta.main || IN_WORKER) await main("deno task fuzz:exchange", TARGETS, import.meta.url);

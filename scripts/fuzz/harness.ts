@@ -5,8 +5,8 @@
  * @module
  */
 
-import { parseArgs } from "node:util";
 import { Random } from "../../core/random.ts";
+import { commandLine, numberOption } from "../command_line.ts";
 
 /** A reader, and the files that it is fed. */
 export interface Target {
@@ -105,19 +105,19 @@ function fileOf({ make }: Target, seed: number, i: number): Uint8Array {
  * Runs a fuzzer from the command line: --runs files of each target (default 10,000), from --seed (default 0); files that
  * are not taken well go to --finds, a folder. A worker reads; if it is silent for 20 seconds, it hangs.
  *
+ * @param command How the fuzzer is started.
  * @param url The fuzzer's own, which the worker runs.
  */
-export async function main(targets: readonly Target[], url: string): Promise<void> {
+export async function main(command: string, targets: readonly Target[], url: string): Promise<void> {
   if (IN_WORKER) return work(targets);
-  const { values } = parseArgs({
-    options: {
-      runs: { type: "string", default: "10000" },
-      seed: { type: "string", default: "0" },
-      only: { type: "string" },
-      finds: { type: "string", default: "tests/testdata/finds" },
-    },
+  const names = targets.map(({ name }) => name).join(", ");
+  const { values } = commandLine(command, `Reads mutated files: ${names}.`, {
+    runs: { type: "string", default: "10000", about: "files of each kind" },
+    seed: { type: "string", default: "0", about: "of the mutations" },
+    only: { type: "string", about: "one kind", takes: "NAME" },
+    finds: { type: "string", default: "tests/testdata/finds", about: "where finds are kept", takes: "DIR" },
   });
-  const count = Number(values.runs), seed = Number(values.seed);
+  const count = numberOption("runs", values.runs, 1), seed = numberOption("seed", values.seed, 0);
   let found = 0, most = 0;
   for (const target of targets.filter(({ name }) => values.only === undefined || name === values.only)) {
     const start = performance.now();

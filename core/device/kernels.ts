@@ -43,6 +43,8 @@ export const KERNELS = {
   sequencesIn: row({ out: ["dst"], in: ["src", "lengths"], dims: ["T", "rows", "F", "lddst"] }),
   sequencesOut: row({ out: ["dst"], in: ["src", "lengths"], dims: ["T", "rows", "F", "ldsrc"] }),
   activeLanes: row({ out: ["mask"], in: ["lengths"], dims: ["T", "rows"] }),
+  classesIn: row({ out: ["dst"], in: ["src", "lengths"], dims: ["T", "rows"] }),
+  maskLanes: row({ acc: ["x"], in: ["mask"], dims: ["groups", "F", "ldx"] }),
   copyGroups: row({ acc: ["dst"], in: ["src"], dims: ["groups", "F", "lddst", "ldsrc", "accumulate"] }),
   copyVector: row({ out: ["dst"], in: ["src"], dims: ["n"] }),
   clear: row({ out: ["dst"], dims: ["n"] }),
@@ -122,7 +124,38 @@ export const KERNELS = {
     scalars: ["p"],
   }),
   dropoutApply: row({ out: ["y"], in: ["x", "mask"], dims: ["groups", "F", "ldy", "ldx", "ldm"] }),
+  dropoutAccumulate: row({ acc: ["y"], in: ["x", "mask"], dims: ["groups", "F", "ldy", "ldx", "ldm"] }),
   randomWords: row({ out: ["words"], dims: ["first", "stream", "step", "seedLow", "seedHigh"] }),
+
+  // Layer normalization: core/kernels/layer_norm.ts
+  layerNormForward: row({
+    out: ["y", "stats"],
+    in: ["x", "gamma?", "beta?"],
+    dims: ["groups", "F", "ldy", "ldx"],
+    scalars: ["eps"],
+  }),
+  layerNormBackward: row({
+    out: ["dGamma?", "dBeta?", "lanes"],
+    acc: ["dx"],
+    in: ["dy", "x", "stats", "gamma?"],
+    dims: ["groups", "F", "lddx", "lddy", "ldx", "accumulate"],
+  }),
+
+  // Pooling over time: core/kernels/pool.ts
+  poolForward: row({ out: ["y", "index"], in: ["x", "mask"], dims: ["T", "groups", "F", "ldy", "ldx", "which"] }),
+  poolBackward: row({
+    acc: ["dx"],
+    in: ["dy", "index", "mask"],
+    dims: ["T", "groups", "F", "lddx", "lddy", "which", "accumulate"],
+  }),
+
+  // Functions of each number: core/kernels/elementwise.ts
+  elementwiseForward: row({ out: ["y"], in: ["x"], dims: ["groups", "F", "ldy", "ldx", "which"] }),
+  elementwiseBackward: row({
+    acc: ["dx"],
+    in: ["dy", "y"],
+    dims: ["groups", "F", "lddx", "lddy", "ldy", "which", "accumulate"],
+  }),
 
   // Losses: core/kernels/loss.ts
   bceLoss: row({
@@ -198,6 +231,14 @@ export const KERNELS = {
     in: ["encoded", "query", "v"],
     dims: ["T", "Dp", "Ap", "ldo"],
   }),
+  layerNormSingle: row({
+    out: ["y"],
+    in: ["x", "gamma?", "beta?"],
+    dims: ["rows", "F", "ldy", "ldx"],
+    scalars: ["eps"],
+  }),
+  poolSingle: row({ out: ["y"], in: ["x"], dims: ["T", "F", "ldx", "which"] }),
+  elementwiseSingle: row({ out: ["y"], in: ["x"], dims: ["rows", "F", "ldy", "ldx", "which"] }),
   probabilitiesSingle: row({ acc: ["logits"], dims: ["O", "softmax"] }),
 
   // Elementwise functions by themselves: core/kernels/simd.ts

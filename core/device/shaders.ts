@@ -9,12 +9,15 @@ import attention from "../shaders/attention.wgsl" with { type: "text" };
 import common from "../shaders/common.wgsl" with { type: "text" };
 import copy from "../shaders/copy.wgsl" with { type: "text" };
 import dropout from "../shaders/dropout.wgsl" with { type: "text" };
+import elementwise from "../shaders/elementwise.wgsl" with { type: "text" };
 import embedding from "../shaders/embedding.wgsl" with { type: "text" };
 import gru from "../shaders/gru.wgsl" with { type: "text" };
+import layerNorm from "../shaders/layer_norm.wgsl" with { type: "text" };
 import linear from "../shaders/linear.wgsl" with { type: "text" };
 import loss from "../shaders/loss.wgsl" with { type: "text" };
 import lstm from "../shaders/lstm.wgsl" with { type: "text" };
 import optimizer from "../shaders/optimizer.wgsl" with { type: "text" };
+import pool from "../shaders/pool.wgsl" with { type: "text" };
 import recurrent from "../shaders/recurrent.wgsl" with { type: "text" };
 import { fail } from "../errors.ts";
 import { controlPlaces } from "./control.ts";
@@ -30,6 +33,9 @@ export type GpuKernelName = Exclude<
   | "gruForwardSingle"
   | "lstmForwardSingle"
   | "attentionForwardSingle"
+  | "layerNormSingle"
+  | "poolSingle"
+  | "elementwiseSingle"
   | "probabilitiesSingle"
   | "activation"
 >;
@@ -113,6 +119,8 @@ const FILES: readonly { readonly source: string; readonly kernels: Partial<Shade
       sequencesIn: { passes: { sequencesIn: ({ T, rows, F }) => each(T * lanes(rows) * F) } },
       sequencesOut: { passes: { sequencesOut: ({ T, rows, F }) => each(T * rows * F) } },
       activeLanes: { passes: { activeLanes: ({ T, rows }) => each(T * lanes(rows)) } },
+      classesIn: { passes: { classesIn: ({ T, rows }) => each(T * lanes(rows)) } },
+      maskLanes: { passes: { maskLanes: ({ groups, F }) => each(groups * F * LANES) } },
       copyGroups: { passes: { copyGroups: ({ groups, F }) => each(groups * F * LANES) } },
       copyVector: { passes: { copyVector: ({ n }) => each(n) }, many: true },
       clear: { passes: { clear: ({ n }) => each(n) }, many: true },
@@ -205,7 +213,34 @@ const FILES: readonly { readonly source: string; readonly kernels: Partial<Shade
         // A GPU's division may be off by some units in the last place.
         extra: { keep: ({ p }) => 1 / Math.fround(1 - Math.fround(p)) },
       },
+      dropoutAccumulate: { passes: { dropoutAccumulate: ({ groups, F }) => each(groups * F * LANES) } },
       dropoutApply: { passes: { dropoutApply: ({ groups, F }) => each(groups * F * LANES) } },
+    },
+  },
+  {
+    source: layerNorm,
+    kernels: {
+      layerNormForward: { passes: { layerNormForward: ({ groups }) => groups } },
+      layerNormBackward: {
+        passes: {
+          layerNormBackwardParameters: ({ F, dGamma, dBeta }) => dGamma || dBeta ? Math.ceil(F / 4) : 0,
+          layerNormBackward: ({ groups }) => groups,
+        },
+      },
+    },
+  },
+  {
+    source: pool,
+    kernels: {
+      poolForward: { passes: { poolForward: ({ groups, F }) => each(groups * F * LANES) } },
+      poolBackward: { passes: { poolBackward: ({ T, groups, F }) => each(T * groups * F * LANES) } },
+    },
+  },
+  {
+    source: elementwise,
+    kernels: {
+      elementwiseForward: { passes: { elementwiseForward: ({ groups, F }) => each(groups * F * LANES) } },
+      elementwiseBackward: { passes: { elementwiseBackward: ({ groups, F }) => each(groups * F * LANES) } },
     },
   },
   {

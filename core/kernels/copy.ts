@@ -76,6 +76,27 @@ export function activeLanes(mask: usize, lengths: usize, T: i32, rows: i32): voi
   }
 }
 
+/** Classes (rows, T) of 32 bits to (T, groups, 8): 0 at or after a sequence's length, and in lanes beyond `rows`. */
+export function classesIn(dst: usize, src: usize, lengths: usize, T: i32, rows: i32): void {
+  for (let t = 0; t < T; t++) {
+    for (let r = 0; r < wholeGroups(rows); r++) {
+      const valid = r < rows && t < load<i32>(lengths + (<usize> r << 2));
+      store<i32>(dst, valid ? load<i32>(src + (<usize> (r * T + t) << 2)) : 0);
+      dst += 4;
+    }
+  }
+}
+
+/** x (groups, F, 8), ldx apart: the features of lanes that are off in mask (groups, 8) become 0, NaN included. */
+export function maskLanes(x: usize, mask: usize, groups: i32, F: i32, ldx: i32): void {
+  for (let g = 0; g < groups; g++) {
+    for (let i: usize = 0; i < <usize> F * FEATURE; i += 16) {
+      v128.store(x + i, v128.and(v128.load(x + i), v128.load(mask + (i & 16))));
+    }
+    x += <usize> ldx << 2, mask += FEATURE;
+  }
+}
+
 /** dst (groups, F, 8) = src, or += src. */
 export function copyGroups(dst: usize, src: usize, groups: i32, F: i32, lddst: i32, ldsrc: i32, accumulate: i32): void {
   for (let g = 0; g < groups; g++) {

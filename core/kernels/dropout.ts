@@ -2,7 +2,7 @@
 // position): any device and any number of threads draws the same mask, and a resumed run goes on as if never stopped.
 
 import { CONTROL_ROWS_BEFORE, CONTROL_SEED_HIGH, CONTROL_SEED_LOW, CONTROL_STEP, FEATURE, LANES } from "./constants";
-import { zero } from "./simd";
+import { madd, zero } from "./simd";
 
 /** High 32 bits of the products of four numbers with one. */
 @inline
@@ -74,6 +74,18 @@ export function dropoutApply(y: usize, x: usize, mask: usize, groups: i32, F: i3
   for (let g = 0; g < groups; g++) {
     for (let i: usize = 0; i < <usize> F * FEATURE; i += 16) {
       v128.store(y + i, f32x4.mul(v128.load(x + i), v128.load(mask + i)));
+    }
+    y += <usize> ldy << 2, x += <usize> ldx << 2, mask += <usize> ldm << 2;
+  }
+}
+
+/** y += x ∘ mask: dropoutApply where other gradients are already there. */
+export function dropoutAccumulate(
+  y: usize, x: usize, mask: usize, groups: i32, F: i32, ldy: i32, ldx: i32, ldm: i32,
+): void {
+  for (let g = 0; g < groups; g++) {
+    for (let i: usize = 0; i < <usize> F * FEATURE; i += 16) {
+      v128.store(y + i, madd(v128.load(x + i), v128.load(mask + i), v128.load(y + i)));
     }
     y += <usize> ldy << 2, x += <usize> ldx << 2, mask += <usize> ldm << 2;
   }

@@ -5,16 +5,8 @@
 // logits, dLogits and targets are groups (O, 8) without gaps, class numbers (rows). `rows` counts the real rows: the lanes
 // beyond add nothing, and their gradient is 0.
 
-import { exp4, horizontalSum, log1p4, sigmoid4, zero } from "./simd";
+import { exp4, firstLanes, horizontalSum, log1p4, sigmoid4, zero } from "./simd";
 import { FEATURE, LANE_BITS, LANES } from "./constants";
-
-const FIRST: usize = memory.data<i32>([-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0], 16);
-
-/** Ones in the lanes of a half group that have a row, given the rows from its first lane on. */
-@inline
-function present(rows: i32): v128 {
-  return v128.load(FIRST + (<usize> (8 - max(0, min(4, rows))) << 2));
-}
 
 /** Value o of row r. */
 @inline
@@ -49,7 +41,7 @@ export function bceLoss(
   for (let r = 0; r < rows; r += LANES) {
     for (let o = 0; o < O; o++) {
       for (let half = 0; half < LANES; half += 4) {
-        const mask = present(rows - r - half), l = v128.load(logits + p), y = v128.load(targets + p);
+        const mask = firstLanes(rows - r - half), l = v128.load(logits + p), y = v128.load(targets + p);
         const log = log1p4(exp4(f32x4.neg(f32x4.abs(l))));
         let terms: v128, d: v128;
         if (posWeight) {
@@ -100,7 +92,7 @@ export function crossEntropyLoss(
 ): void {
   let loss: f64 = 0, correct = 0;
   for (let r = 0; r < rows; r += 4) {
-    const half = <usize> (((r >> LANE_BITS) * O * LANES + (r & LANES - 1)) << 2), mask = present(rows - r);
+    const half = <usize> (((r >> LANE_BITS) * O * LANES + (r & LANES - 1)) << 2), mask = firstLanes(rows - r);
     const factor = weighted(f32x4.splat(scale), weights, r);
     halfSoftmax(dLogits + half, logits + half, O, sums);
     for (let lane = 0; lane < min(4, rows - r); lane++) {
@@ -135,7 +127,7 @@ export function mseLoss(
   for (let r = 0; r < rows; r += LANES) {
     for (let o = 0; o < O; o++) {
       for (let half = 0; half < LANES; half += 4) {
-        const mask = present(rows - r - half), d = v128.and(f32x4.sub(v128.load(logits + p), v128.load(targets + p)), mask);
+        const mask = firstLanes(rows - r - half), d = v128.and(f32x4.sub(v128.load(logits + p), v128.load(targets + p)), mask);
         loss += horizontalSum(v128.and(weighted(f32x4.mul(d, d), weights, r + half), mask));
         v128.store(dLogits + p, v128.and(f32x4.mul(d, weighted(f32x4.splat(2 * scale), weights, r + half)), mask));
         p += 16;

@@ -1,7 +1,9 @@
 // The arithmetic of training, in AssemblyScript: every kernel of core/device/kernels.ts, nothing else.
 // Pointers are byte addresses, sizes are in elements; kernels allocate nothing and return nothing.
 
-export { activeLanes, clear, copyGroups, copyVector, rowsIn, rowsOut, sequencesIn, sequencesOut } from "./copy";
+export {
+  activeLanes, classesIn, clear, copyGroups, copyVector, maskLanes, rowsIn, rowsOut, sequencesIn, sequencesOut,
+} from "./copy";
 export {
   linearBackwardBias, linearBackwardInput, linearBackwardWeight, linearForward, packBackward, packForward, turnInput,
 } from "./linear";
@@ -9,12 +11,15 @@ export { embeddingBackward, embeddingForward } from "./embedding";
 export { gruBackward, gruForward, gruPackBias } from "./gru";
 export { lstmBackward, lstmForward, lstmPackBias } from "./lstm";
 export { attentionBackward, attentionForward } from "./attention";
-export { dropoutApply, dropoutMask, randomWords } from "./dropout";
+export { dropoutAccumulate, dropoutApply, dropoutMask, randomWords } from "./dropout";
+export { elementwiseBackward, elementwiseForward } from "./elementwise";
+export { layerNormBackward, layerNormForward } from "./layer_norm";
+export { poolBackward, poolForward } from "./pool";
 export { bceLoss, crossEntropyLoss, mseLoss, sigmoidGroups, softmaxGroups } from "./loss";
 export { adam, averageGradients, clipNorm, clipValue, gradientNorm, rmsprop, sgd, sumBlocks, sumSquares } from "./optimizer";
 export {
-  attentionForwardSingle, gruForwardSingle, linearForwardSingle, lstmForwardSingle, packColumns, packParts,
-  probabilitiesSingle,
+  attentionForwardSingle, elementwiseSingle, gruForwardSingle, layerNormSingle, linearForwardSingle, lstmForwardSingle,
+  packColumns, packParts, poolSingle, probabilitiesSingle,
 } from "./single";
 export { activation } from "./simd";
 export { setWide } from "./product";

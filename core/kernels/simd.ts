@@ -23,6 +23,14 @@ export function zero(): v128 {
   return i32x4.splat(0);
 }
 
+const FIRST: usize = memory.data<i32>([-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0], 16);
+
+/** Ones in the first n lanes: in all four if there are more, in none if n is not positive. */
+@inline
+export function firstLanes(n: i32): v128 {
+  return v128.load(FIRST + (<usize> (8 - max(0, min(4, n))) << 2));
+}
+
 /** Sum of the four lanes, in the order (0 + 2) + (1 + 3). */
 @inline
 export function horizontalSum(x: v128): f32 {

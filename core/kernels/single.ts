@@ -2,7 +2,8 @@
 // are those of gru.ts and attention.ts. Rows of F features are padded to a multiple of 4 with zeros; a row of several
 // parts (gates, directions) pads each of them.
 
-import { exp4, horizontalSum, madd, sigmoids, sigmoidVectors, tanhs, tanhVectors, zero } from "./simd";
+import { applyFunction } from "./elementwise";
+import { exp4, firstLanes, horizontalSum, madd, sigmoids, tanhs, zero } from "./simd";
 
 @inline
 function pad4(n: i32): i32 {
@@ -87,11 +88,11 @@ export function gruForwardSingle(
     const previous = h + <usize> (reverse ? t + 2 : t) * step, r = g + size, z = r + size, hidden = z + size;
     for (let i: usize = 0; i < size; i += 16) v128.store(hidden + i, v128.load(bias + 3 * size + i));
     rowProduct(r, previous, columns, r, 3 * Hp, Hp);
-    sigmoidVectors(r, 2 * size);
+    sigmoids(r, 2 * size);
     for (let i: usize = 0; i < size; i += 16) {
       v128.store(g + i, madd(v128.load(r + i), v128.load(hidden + i), v128.load(g + i)));
     }
-    tanhVectors(g, size);
+    tanhs(g, size);
     for (let i: usize = 0; i < size; i += 16) {
       const n = v128.load(g + i);
       v128.store(next + i, madd(v128.load(z + i), f32x4.sub(v128.load(previous + i), n), n));
@@ -134,7 +135,7 @@ export function attentionForwardSingle(
     const a = hidden + <usize> t * aSize;
     for (let i: usize = 0; i < aSize; i += 16) v128.store(a + i, f32x4.add(v128.load(a + i), v128.load(query + i)));
   }
-  tanhVectors(hidden, <usize> T * aSize);
+  tanhs(hidden, <usize> T * aSize);
   let largest: f32 = -f32.MAX_VALUE;
   for (let t = 0; t < T; t++) {
     const a = hidden + <usize> t * aSize;
@@ -163,10 +164,60 @@ export function attentionForwardSingle(
   }
 }
 
+/**
+ * layerNormForward of each of `rows` rows of F features, ldy and ldx apart; gamma and beta (F). Readable to a multiple of 4,
+ * and the padding of y ends as 0.
+ */
+export function layerNormSingle(
+  y: usize, x: usize, gamma: usize, beta: usize, rows: i32, F: i32, ldy: i32, ldx: i32, eps: f32,
+): void {
+  const share: f32 = 1 / <f32> F, one: f32 = 1;
+  for (let r = 0; r < rows; r++) {
+    let sum = zero(), squares = zero();
+    for (let f = 0; f < F; f += 4) sum = f32x4.add(sum, v128.and(v128.load(x + (<usize> f << 2)), firstLanes(F - f)));
+    const mean = f32x4.splat(horizontalSum(sum) * share);
+    for (let f = 0; f < F; f += 4) {
+      const d = v128.and(f32x4.sub(v128.load(x + (<usize> f << 2)), mean), firstLanes(F - f));
+      squares = madd(d, d, squares);
+    }
+    const factor = f32x4.splat(one / sqrt<f32>(horizontalSum(squares) * share + eps));
+    for (let f = 0; f < F; f += 4) {
+      const at = <usize> f << 2, n = f32x4.mul(f32x4.sub(v128.load(x + at), mean), factor);
+      const scaled = madd(n, gamma ? v128.load(gamma + at) : f32x4.splat(1), beta ? v128.load(beta + at) : zero());
+      v128.store(y + at, v128.and(scaled, firstLanes(F - f)));
+    }
+    y += <usize> ldy << 2, x += <usize> ldx << 2;
+  }
+}
+
+/** poolForward of T steps of F features, ldx apart: all of them count, and padding is pooled like the rest. */
+export function poolSingle(y: usize, x: usize, T: i32, F: i32, ldx: i32, which: i32): void {
+  const size = <usize> pad4(F) << 2, step = <usize> ldx << 2;
+  for (let i: usize = 0; i < size; i += 16) {
+    let p = x + i, best = v128.load(which ? p : p + <usize> (T - 1) * step);
+    for (let t = which ? 1 : T; t < T; t++) {
+      p += step;
+      best = which == 1 ? f32x4.add(best, v128.load(p)) : f32x4.max(best, v128.load(p));
+    }
+    v128.store(y + i, which == 1 ? f32x4.div(best, f32x4.splat(<f32> T)) : best);
+  }
+}
+
+/** elementwiseForward of each of `rows` rows of F features, ldy and ldx apart. The padding of y ends as 0. */
+export function elementwiseSingle(y: usize, x: usize, rows: i32, F: i32, ldy: i32, ldx: i32, which: i32): void {
+  const last = <usize> (pad4(F) - 4) << 2;
+  for (let r = 0; r < rows; r++) {
+    for (let i: usize = 0; i <= last; i += 16) v128.store(y + i, v128.load(x + i));
+    applyFunction(y, last + 16, which);
+    v128.store(y + last, v128.and(v128.load(y + last), firstLanes(F - (pad4(F) - 4))));
+    y += <usize> ldy << 2, x += <usize> ldx << 2;
+  }
+}
+
 /** Probabilities from O logits, in place: each by itself (`softmax` 0), or adding up to 1. Readable to a multiple of 4. */
 export function probabilitiesSingle(logits: usize, O: i32, softmax: i32): void {
   if (!softmax) {
-    sigmoidVectors(logits, <usize> pad4(O) << 2);
+    sigmoids(logits, <usize> pad4(O) << 2);
     return;
   }
   let largest = load<f32>(logits), sum: f32 = 0;

@@ -79,6 +79,35 @@ fn activeLanes(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups
 }
 
 @compute @workgroup_size(256)
+fn classesIn(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
+  let a = args_classesIn;
+  let lanes = groupsOf(a.rows) * LANES;
+  for (var i = id.x; i < a.T * lanes; i += WIDTH * count.x) {
+    let r = i % lanes;
+    let t = i / lanes;
+    // Moved, never computed with: as floats, their bits are too small to be kept otherwise.
+    var x = 0.0;
+    if (r < a.rows) {
+      if (t < loadWhole(a.lengths + r)) {
+        x = arena[a.src + r * a.T + t];
+      }
+    }
+    arena[a.dst + i] = x;
+  }
+}
+
+@compute @workgroup_size(256)
+fn maskLanes(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
+  let a = args_maskLanes;
+  for (var i = id.x; i < a.groups * a.F * LANES; i += WIDTH * count.x) {
+    let g = i / (a.F * LANES);
+    if (!(arena[a.mask + g * LANES + i % LANES] > 0.0)) {
+      arena[a.x + g * a.ldx + i % (a.F * LANES)] = 0.0;
+    }
+  }
+}
+
+@compute @workgroup_size(256)
 fn copyGroups(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
   let a = args_copyGroups;
   for (var i = id.x; i < a.groups * a.F * LANES; i += WIDTH * count.x) {

@@ -56,3 +56,15 @@ fn dropoutApply(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroup
     arena[a.y + g * a.ldy + e] = arena[a.x + g * a.ldx + e] * arena[a.mask + g * a.ldm + e];
   }
 }
+
+@compute @workgroup_size(256)
+fn dropoutAccumulate(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
+  let a = args_dropoutAccumulate;
+  let size = a.F * LANES;
+  for (var i = id.x; i < a.groups * size; i += WIDTH * count.x) {
+    let g = i / size;
+    let e = i % size;
+    let y = a.y + g * a.ldy + e;
+    arena[y] = fma(arena[a.x + g * a.ldx + e], arena[a.mask + g * a.ldm + e], arena[y]);
+  }
+}

@@ -18,9 +18,10 @@ export const KERNEL_DEVICES: readonly { name: string; ignore: boolean; open: () 
 /** Sizes that fill vectors, groups and panels, or do not. */
 export const SIZES = [1, 3, 5, 7, 13];
 
-/** A test of kernels on every device. */
-export function kernelTest(about: string, body: (device: Device) => Promise<void>): void {
+/** A test of kernels on every device, or of those that a GPU does not have. */
+export function kernelTest(about: string, body: (device: Device) => Promise<void>, { gpu = true } = {}): void {
   for (const { name, ignore, open } of KERNEL_DEVICES) {
+    if (name === "WebGPU" && !gpu) continue;
     Deno.test(`${about}: ${name}`, { ignore }, async () => {
       const device = await open();
       try {

@@ -90,6 +90,8 @@ export const ERROR_CODES = {
   "training-diverged": RangeError,
 
   // Files.
+  /** A file holds nothing. */
+  "file-empty": SyntaxError,
   /** A file, or a part of it, is not JSON. */
   "file-not-json": SyntaxError,
   /** A file ends too early. */
@@ -104,16 +106,88 @@ export const ERROR_CODES = {
   "file-structure": TypeError,
   /** A file uses what is not supported of its format; `name`, `value`. */
   "file-unsupported": TypeError,
-  /** A file, or a part of it, is larger than the limit. */
+  /** A file, or a part of it, is larger than the limit; `option`, if one sets it. */
   "file-too-large": RangeError,
   /** JSON is nested too deeply, or too long, for the engine. */
   "file-too-deep": RangeError,
   /** Lengths, shapes, bytes or checksum of a file contradict each other. */
   "file-damaged": RangeError,
-  /** A number does not fit 32-bit floats; `value`. */
-  "number-out-of-range": RangeError,
   /** Preprocessing that belongs to another model; `name`, `value`. */
   "preprocessing-mismatch": RangeError,
+
+  // Data in files.
+  /** A line, or a record, is longer than the limit; `option`. */
+  "line-too-long": RangeError,
+  /** A row has more or fewer cells, values or dimensions than it must have. */
+  "row-width": SyntaxError,
+  /** The first line looks like data; `option`. */
+  "header-unclear": TypeError,
+  /** A column has no name; `option`. */
+  "column-unnamed": SyntaxError,
+  /** Two columns have one name; `column`. */
+  "columns-alike": SyntaxError,
+  /** A column that an option asks for does not exist; `option`, `column`. */
+  "column-missing": TypeError,
+  /** A column is asked for twice; `column`. */
+  "column-conflict": TypeError,
+  /** A column is not of numbers, as its declaration says; `column`. */
+  "column-type": TypeError,
+  /** A column is not of numbers, as its first cell says; `column`, `option`, `value`. */
+  "column-not-numbers": SyntaxError,
+  /** No column is of numbers. */
+  "file-without-numbers": SyntaxError,
+  /** Nothing says which column is the label; `option`. */
+  "label-column-unknown": TypeError,
+  /** A file has no labels; `option`. */
+  "labels-missing": TypeError,
+  /** A sequence of a file has no label. */
+  "label-missing": SyntaxError,
+  /** A cell is not a number; `value`, `column`. */
+  "not-a-number": SyntaxError,
+  /** A number is too large, or does not fit 32-bit floats; `value`. */
+  "number-out-of-range": RangeError,
+  /** A weight is not one; `value`. */
+  "weight-out-of-range": RangeError,
+  /** A sequence comes again right after itself; `option`. */
+  "sequence-repeated": SyntaxError,
+  /** Rows or steps are not in order. */
+  "sequence-order": SyntaxError,
+  /** A row does not say which sequence it belongs to. */
+  "sequence-unnamed": SyntaxError,
+  /** Rows of one sequence differ where they must not. */
+  "sequence-inconsistent": SyntaxError,
+  /** An array does not exist in an archive; `name`, `option`. */
+  "array-missing": TypeError,
+  /** An array has a shape that sequences, labels or tables do not have; `value`. */
+  "array-shape": TypeError,
+
+  // Data.
+  /** Text where there must be numbers, or the reverse. */
+  "input-kind": RangeError,
+  /** A value is missing; `option`, if one says what to do about it. */
+  "value-missing": RangeError,
+  /** A column of a table does not exist, or is not of numbers; `column`. */
+  "series-missing": RangeError,
+  /** A table has too few rows; `count`. */
+  "table-too-short": RangeError,
+  /** A sequence has too few steps; `count`. */
+  "sequence-too-short": RangeError,
+  /** A record has no label. */
+  "record-unlabeled": RangeError,
+  /** A label was never seen in training; `name`, `option`. */
+  "label-unknown": RangeError,
+  /** A label is not one that its task has; `value`. */
+  "label-out-of-range": RangeError,
+  /** There are more classes than the task takes; `count`. */
+  "too-many-classes": RangeError,
+  /** All labels are alike, or a class never occurs. */
+  "nothing-to-learn": RangeError,
+  /** No token is left. */
+  "vocabulary-empty": RangeError,
+  /** There are too few items for the parts or folds; `count`. */
+  "too-few-items": RangeError,
+  /** Arrays would have more numbers than they can. */
+  "data-too-large": RangeError,
 } as const;
 
 /** What went wrong, in a word that stays the same from version to version: a key of {@linkcode ERROR_CODES}. */
@@ -154,8 +228,8 @@ export interface ErrorCause extends ErrorDetails {
 }
 
 /** The message of an error: what, why, and what to do. */
-export function messageOf({ action, place, problem, advice }: Omit<ErrorCause, "code">): string {
-  return `Cannot ${action}${place === undefined ? "" : ` ${place}`}: ${problem}${
+export function messageOf({ action, place, problem, advice }: Omit<ErrorCause, "code">, cannot = "Cannot"): string {
+  return `${cannot} ${action}${place === undefined ? "" : ` ${place}`}: ${problem}${
     advice === undefined ? "" : `: ${advice}`
   }`;
 }
@@ -190,12 +264,18 @@ export function errorCode(error: unknown): ErrorCode | undefined {
 }
 
 /**
- * The same error, met while something else was done: `create model` becomes `load checkpoint "last.json": config`. Its
- * class, code, problem and stack stay. What is no error of the library stays as it is.
+ * The same error with other details, such as an `action` that says what it was met at. Its class and stack stay. What is
+ * no error of the library stays as it is.
  */
-export function whileDoing(action: string, error: unknown, change: Partial<ErrorCause> = {}): unknown {
+export function amend(error: unknown, change: Partial<Omit<ErrorCause, "code">>): unknown {
   const cause = errorCause(error);
   if (!cause) return error;
-  const moved = { ...cause, ...change, action };
-  return Object.assign(error as Error, { cause: moved, message: messageOf(moved) });
+  const amended = { ...cause, ...change };
+  return Object.assign(error as Error, { cause: amended, message: messageOf(amended) });
+}
+
+/** The same error, met in what a file holds: an option is not the caller's then, but a field of the file. */
+export function whileReading(action: string, error: unknown): unknown {
+  const { option, name = option } = errorCause(error) ?? {};
+  return amend(error, { action, option: undefined, name });
 }

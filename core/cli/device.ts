@@ -5,6 +5,7 @@ import type { ModelConfig } from "../model/config.ts";
 import { coreOf, createModel, type DeviceName, type ModelOptions } from "../model/model.ts";
 import { Ahead } from "../train/ahead.ts";
 import { createTrainer, type TrainerOptions } from "../train/trainer.ts";
+import { lineOf } from "./hints.ts";
 import type { Job } from "./options.ts";
 
 /** Milliseconds that a measurement takes at least, unless steps are so slow that a few take longer. */
@@ -32,7 +33,7 @@ export async function fasterDevice(
   try {
     webgpu = await stepTime({ device: "webgpu" }, config, trainer, batch);
   } catch (error) {
-    say(`auto       wasm ${wasm.toFixed(3)} ms per step; ${(error as Error).message.replace(/^Cannot/, "cannot")}`);
+    say(`auto       wasm ${wasm.toFixed(3)} ms per step; ${lineOf(error)}`);
     return { ...options, device: "wasm" };
   }
   const device = webgpu < wasm ? "webgpu" : "wasm";

@@ -9,10 +9,10 @@ import type { NamedArray } from "../model/model.ts";
 import { describeForecasts } from "../report/describe.ts";
 import { regressionMetrics, type TaskMetrics } from "../train/metrics.ts";
 import type { DataJob } from "./data_options.ts";
-import type { JobData, Scored } from "./job_data.ts";
+import { dividing, type JobData, type Scored } from "./job_data.ts";
 import { type Loads, loadTable } from "./load_data.ts";
 import { type Arguments, flagFor, UsageError } from "./options.ts";
-import { plural, reworded } from "./terminal.ts";
+import { plural } from "./terminal.ts";
 import { forecastValues } from "./units.ts";
 
 /** Rows for training, watching and testing. */
@@ -41,7 +41,7 @@ export async function* forecasts(job: DataJob, loads: Loads, restored?: Preproce
     throw new UsageError("--test-data is not for forecasts: --test-rows FROM:TO are rows of the one table");
   }
   const table = await loads.table();
-  for (const { name, ...rows } of divide(job, table.rows)) {
+  for (const { name, ...rows } of divide(job, table)) {
     const { featureColumns } = columns, { standardize, missing } = preparation;
     const pipeline = restored as ForecastPipeline ?? ForecastPipeline.fit(
       table,
@@ -53,26 +53,22 @@ export async function* forecasts(job: DataJob, loads: Loads, restored?: Preproce
 }
 
 /** The rows to train, to watch and to test on: always in that order. */
-function divide({ division, forecast }: DataJob, rows: number): Division[] {
+function divide({ division, forecast }: DataJob, table: Table): Division[] {
   const watched = ({ train: [from, to], ...rest }: Division): Division => {
     if (division.validationSplit === undefined) return { train: [from, to], ...rest };
     const at = to - Math.max(1, Math.round((to - from) * division.validationSplit));
     return { ...rest, train: [from, at], validation: [at, to] };
   };
   if (division.walkForward !== undefined) {
-    const folds = reworded(
-      () => walkForward(rows, division.walkForward!),
-      (message) =>
-        message.replace(
-          /^.* items are too few .*$/,
-          `cannot divide ${rows} rows: they are too few for --walk-forward ${division.walkForward}`,
-        ),
+    const folds = dividing(
+      { what: table.name, item: "row", option: "walkForward" },
+      () => walkForward(table.rows, division.walkForward!),
     );
     return folds.map(({ trainRows, testRows }, i) =>
       watched({ name: `fold ${i + 1}`, train: trainRows, test: testRows })
     );
   }
-  const { trainRows, testRows } = forecast, share = division.testSplit ?? 0.2;
+  const { rows } = table, { trainRows, testRows } = forecast, share = division.testSplit ?? 0.2;
   const range = (name: string, text: string, from: number, to: number): RowRange => {
     const match = text.match(/^(\d*):(\d*)$/), start = Number(match?.[1] || from), end = Number(match?.[2] || to);
     if (match && start < end && end <= rows) return [start, end];

@@ -1,6 +1,7 @@
 import { type Dataset, randomSplit } from "../data/dataset.ts";
 import { sampleDataset } from "../data/sample.ts";
 import type { Preprocessing } from "../data/preprocessing.ts";
+import { amend } from "../errors.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { LossName } from "../model/head.ts";
 import type { Model, NamedArray } from "../model/model.ts";
@@ -79,4 +80,13 @@ export function words(values: object): string {
       const nested = typeof value === "object" && !Array.isArray(value);
       return nested ? `${name} (${words(value)})` : `${name} ${Array.isArray(value) ? value.join(",") : value}`;
     }).join(", ");
+}
+
+/** Divides data; errors say what is divided into what, and which option asks for it. */
+export function dividing<T>({ what, item, option }: Record<"what" | "item" | "option", string>, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw amend(error, { action: `divide ${what}`, name: item, option });
+  }
 }

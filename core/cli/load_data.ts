@@ -3,6 +3,7 @@
 import type { Pipeline } from "../data/pipeline.ts";
 import { formatOf, readRecords, readTable } from "../data/readers/read.ts";
 import type { Format, Input, ReadOptions, RecordSource, SequenceRecord, Table } from "../data/readers/record.ts";
+import { amend, errorCause } from "../errors.ts";
 import type { DataJob } from "./data_options.ts";
 import { fileInput, inputsOf, pathName, piped } from "./inputs.ts";
 import { type Arguments, UsageError } from "./options.ts";
@@ -55,8 +56,8 @@ async function openRecords(
   try {
     return await readRecords(input, { ...options, featureColumns: channelNames });
   } catch (error) {
-    const text = (error as Error).message;
-    throw new Error(text.replace("which featureColumns asks for", "which the training data have"), { cause: error });
+    const isTheirs = errorCause(error)?.code === "column-missing" && errorCause(error)!.option === "featureColumns";
+    throw isTheirs ? amend(error, { option: undefined, advice: "the training data have it" }) : error;
   }
 }
 
@@ -83,34 +84,16 @@ export async function loadRecords(
     );
     labelNames ??= source.labelNames;
     channelNames ??= source.channelNames;
-    try {
-      for await (const record of source.records) {
-        // Where a cell lists labels, an empty one lists none.
-        records.push(listed && !record.labels ? { ...record, labels: [] } : record);
-        files.push(file);
-      }
-    } catch (error) {
-      throw files.at(-1) === file ? error : notNumbers(error, source, options);
+    for await (const record of source.records) {
+      // Where a cell lists labels, an empty one lists none.
+      records.push(listed && !record.labels ? { ...record, labels: [] } : record);
+      files.push(file);
     }
   }
   if (!records.length) {
     throw new Error(`cannot ${args.command}: there is no sequence in ${paths.map(pathName).join(", ")}`);
   }
   return { records, files, labelNames, channelNames };
-}
-
-/** Where the first row of a table has a column without numbers: what to do about it. */
-function notNumbers(
-  error: unknown,
-  { format }: RecordSource,
-  { sequenceColumn, featureColumns }: ReadOptions,
-): unknown {
-  const [, name] = /, column (.+) must be a number, got "/.exec((error as Error).message) ?? [];
-  if (format !== "csv" || name === undefined || featureColumns) return error;
-  const long = sequenceColumn === undefined
-    ? `, --sequence-column ${name} if it names sequences of a row per step`
-    : "";
-  return new Error(`${(error as Error).message}: --feature-columns NAME,… are those to take${long}`);
 }
 
 /** Records of one file after the other, as a fitted pipeline takes them: labels may be absent. */

@@ -1,6 +1,6 @@
 import { VERSION } from "../version.ts";
-import { inFlags } from "./flags_in_errors.ts";
 import { helpText } from "./help.ts";
+import { lineOf } from "./hints.ts";
 import { type Arguments, parseCommandLine, UsageError } from "./options.ts";
 import { remark } from "./terminal.ts";
 
@@ -19,9 +19,8 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     // Whoever reads our output has closed it, as `head` does: there is nobody to tell.
     if (error instanceof Deno.errors.BrokenPipe) return 0;
-    const text = String(error instanceof Error ? error.message : error);
     // One line, whatever a file holds that an error quotes.
-    remark(`error: ${inFlags(text.replace(/^Cannot /, "cannot ").replace(/\p{Cc}+/gu, " "))}`);
+    remark(`error: ${lineOf(error).replace(/\p{Cc}+/gu, " ")}`);
     return error instanceof UsageError ? 2 : 1;
   }
 }

@@ -3,6 +3,7 @@
 import { parseArgs } from "../../deps.ts";
 import { SAMPLE_OPTIONS, type SampleOptions } from "../data/sample.ts";
 import type { Simd } from "../device/wasm.ts";
+import { errorCause } from "../errors.ts";
 import { type FullConfig, MODEL_OPTIONS } from "../model/config.ts";
 import { DEVICE_OPTIONS, type DeviceName } from "../model/model.ts";
 import { expected, type OptionSpec, resolveOptions } from "../options.ts";
@@ -336,7 +337,8 @@ function optimizerOf(given: OptimizerOptions): OptimizerOptions {
   try {
     return resolveOptimizer(given);
   } catch (error) {
-    throw new UsageError((error as Error).message.replace("Cannot create optimizer", "--optimizer"));
+    const cause = errorCause(error);
+    throw cause ? new UsageError(`--optimizer: ${cause.problem}`) : error;
   }
 }
 

@@ -1,5 +1,6 @@
 /** One training: its lines, its checkpoints, its end. */
 
+import { amend, errorCode } from "../errors.ts";
 import { createModel, type Model } from "../model/model.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint.ts";
 import { type BatchProgress, type EpochReport, TRAIN_OPTIONS, Training } from "../train/train.ts";
@@ -8,6 +9,7 @@ import type { ModelConfig } from "../model/config.ts";
 import { modelOptions } from "./device.ts";
 import { allowingCommand } from "./files.ts";
 import { type JobData, words } from "./job_data.ts";
+import { lineOf } from "./hints.ts";
 import { Keeper } from "./keeper.ts";
 import { type Arguments, type Job, UsageError } from "./options.ts";
 import { Pictures } from "./pictures.ts";
@@ -151,11 +153,8 @@ export async function runTraining(
     const kept = last && keeper.kept.has(last)
       ? `; the checkpoint of epoch ${keeper.keptEpoch} is kept in "${last}"`
       : "";
-    const said = (error as Error).message.replace(
-      /^Cannot train: (?=the (validation )?data must be those of before)/,
-      `cannot resume from "${args.resume}": `,
-    );
-    throw new Error(`${said}${kept}`);
+    const isChanged = errorCode(error) === "data-changed";
+    throw new Error(lineOf(isChanged ? amend(error, { action: `resume from "${args.resume}"` }) : error) + kept);
   } finally {
     clearTimeout(hint);
     for (const [signal, listener] of listeners) Deno.removeSignalListener(signal, listener);
@@ -233,7 +232,7 @@ function resumable<T>(file: string | undefined, run: () => T): T {
     return run();
   } catch (error) {
     if (file === undefined) throw error;
-    throw new Error(`cannot resume from "${file}": ${(error as Error).message.replace(/^Cannot train: /, "")}`);
+    throw amend(error, { action: `resume from "${file}"` });
   }
 }
 

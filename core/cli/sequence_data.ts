@@ -11,10 +11,10 @@ import { describePredictions } from "../report/describe.ts";
 import { classificationMetrics, regressionMetrics, type TaskMetrics } from "../train/metrics.ts";
 import { DATA_OPTIONS, type DataJob } from "./data_options.ts";
 import { pathName } from "./inputs.ts";
-import type { JobData, Scored } from "./job_data.ts";
+import { dividing, type JobData, type Scored } from "./job_data.ts";
 import { leftOutLine, type Loaded, loadRecords, type Loads } from "./load_data.ts";
 import { type Arguments, flagFor, UsageError } from "./options.ts";
-import { plural, reworded } from "./terminal.ts";
+import { plural } from "./terminal.ts";
 import { inUnits } from "./units.ts";
 
 /** Records for training, watching and testing. */
@@ -35,27 +35,9 @@ export async function* sequences(job: DataJob, seed: number, loads: Loads, resto
   if (job.division.walkForward !== undefined) throw new UsageError("--walk-forward needs --target-column");
   const pipeline = restored as Pipeline | undefined;
   const loaded = await loads.train(pipeline), test = await loads.test();
-  const divisions = reworded(
-    () => divide(loaded, test, job, seed),
-    (message) =>
-      message.replace(
-        /^Cannot split dataset: (folds)?/,
-        (_, folds) => `cannot divide ${job.files.data.map(pathName).join(", ")}: ${folds ? "--folds" : ""}`,
-      )
-        .replace(" items are too few", " sequences are too few")
-        .replace(
-          /parts must be shares.* add up to 1, got .*$/,
-          "one sequence is too few to hold some back: --test-split 0",
-        ),
-  );
-  for (const division of divisions) {
+  for (const division of divide(loaded, test, job, seed)) {
     const fitted = pipeline ?? Pipeline.fit(division.train, pipelineOptions(job, loaded));
-    const data = reworded(() => sequenceData(fitted, division, job), (message) => {
-      const numbers = fitted.guesses.length && fitted.labels.every((label) => Number.isFinite(Number(label)));
-      return numbers && / was never seen in training/.test(message)
-        ? `${message}: --task regression takes labels for amounts`
-        : message;
-    });
+    const data = sequenceData(fitted, division, job);
     yield { name: division.name, data };
   }
 }
@@ -81,29 +63,38 @@ function divide({ records, files }: Loaded, testLoaded: Loaded | undefined, job:
   }).filter(([, value]) => value !== undefined).map(([flag]) => flag);
   if (ways.length > 1) throw new UsageError(`${ways[0]} and ${ways[1]} contradict each other`);
   const pick = (rows: Iterable<number>, of = records) => Array.from(rows, (row) => of[row]!);
-  const cut = (of: readonly SequenceRecord[], share: number) => {
+  const named = job.files.data.map(pathName).join(", ");
+  const cut = (of: readonly SequenceRecord[], option: string, share: number) => {
     const classes = stratify ? classesOf(of, job) : undefined, parts = [1 - share, share];
-    const rows = classes ? stratifiedSplit(classes, parts, seed) : randomIndices(of.length, parts, seed);
+    const rows = dividing(
+      { what: named, item: "sequence", option },
+      () => classes ? stratifiedSplit(classes, parts, seed) : randomIndices(of.length, parts, seed),
+    );
     return rows.map((part) => pick(part, of));
   };
   const watched = (division: Division): Division => {
     if (validationSplit === undefined) return division;
-    const [train, validation] = cut(division.train, validationSplit);
+    const [train, validation] = cut(division.train, "validationSplit", validationSplit);
     return { ...division, train: train!, validation };
   };
   if (folds !== undefined) {
     const classes = stratify ? classesOf(records, job) : undefined;
-    return kFold(records.length, folds, seed, { classes }).map(({ train, test }, i) =>
-      watched({ name: `fold ${i + 1}`, train: pick(train), test: pick(test) })
+    const parts = dividing(
+      { what: named, item: "sequence", option: "folds" },
+      () => kFold(records.length, folds, seed, { classes }),
     );
+    return parts.map(({ train, test }, i) => watched({ name: `fold ${i + 1}`, train: pick(train), test: pick(test) }));
   }
   if (testLoaded) return [watched({ train: records, test: testLoaded.records })];
   if (testEvery !== undefined) {
-    const { train, test } = everyNth(records.length, testEvery, files);
+    const { train, test } = dividing(
+      { what: named, item: "sequence", option: "testEvery" },
+      () => everyNth(records.length, testEvery, files),
+    );
     return [watched({ train: pick(train), test: pick(test) })];
   }
   if (testSplit === 0) return [watched({ train: records })];
-  const [train, test] = cut(records, testSplit ?? 0.2);
+  const [train, test] = cut(records, "testSplit", testSplit ?? 0.2);
   return [watched({ train: train!, test })];
 }
 

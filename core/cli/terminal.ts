@@ -55,16 +55,6 @@ export function plural(count: number, one: string, many = `${one}s`): string {
   return `${count} ${count === 1 ? one : many}`;
 }
 
-/** Runs what a library says no to in its own words, and says it in others. */
-export function reworded<T>(run: () => T, inWords: (message: string) => string): T {
-  try {
-    return run();
-  } catch (error) {
-    const { message } = error as Error, other = inWords(message);
-    throw other === message ? error : new Error(other);
-  }
-}
-
 /** Seconds as 0:07, 12:34 or 1:02:03. */
 export function clock(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));

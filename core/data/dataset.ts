@@ -31,41 +31,55 @@ function measure(action: string, dataset: Dataset): { N: number; T: number; I: n
   const { x, shape, targets, lengths, weights } = dataset;
   const [N, T, I] = shape as [number, number, number];
   if (!(x instanceof Float32Array || x instanceof Int32Array)) {
-    throw new TypeError(`Cannot ${action}: x must be a Float32Array, or an Int32Array of tokens`);
+    throw fail("argument-type", action, "x must be a Float32Array, or an Int32Array of tokens", { name: "x" });
   }
   if (!(targets instanceof Float32Array || targets instanceof Int32Array)) {
-    throw new TypeError(`Cannot ${action}: targets must be a Float32Array or an Int32Array`);
+    throw fail("argument-type", action, "targets must be a Float32Array or an Int32Array", { name: "targets" });
   }
   if (lengths && !(lengths instanceof Int32Array)) {
-    throw new TypeError(`Cannot ${action}: lengths must be an Int32Array`);
+    throw fail("argument-type", action, "lengths must be an Int32Array", { name: "lengths" });
   }
   if (weights && !(weights instanceof Float32Array)) {
-    throw new TypeError(`Cannot ${action}: weights must be a Float32Array`);
+    throw fail("argument-type", action, "weights must be a Float32Array", { name: "weights" });
   }
   if (shape.length !== 3 || shape.some((n) => !Number.isInteger(n) || n < 1)) {
-    throw new RangeError(`Cannot ${action}: shape must be three whole numbers from 1, got [${shape}]`);
+    throw fail("argument-out-of-range", action, `shape must be three whole numbers from 1, got [${shape}]`, {
+      name: "shape",
+      value: shape,
+    });
   }
   if (x.length !== N * T * I) {
-    throw new RangeError(`Cannot ${action}: x must have ${N * T * I} numbers for shape [${shape}], got ${x.length}`);
+    throw fail("shape-mismatch", action, `x must have ${N * T * I} numbers for shape [${shape}], got ${x.length}`, {
+      name: "x",
+    });
   }
   if (targets.length === 0 || targets.length % N !== 0) {
-    throw new RangeError(
-      `Cannot ${action}: targets must be the same count for each of ${N} sequences, got ${targets.length}`,
+    throw fail(
+      "shape-mismatch",
+      action,
+      `targets must be the same count for each of ${N} sequences, got ${targets.length}`,
+      { name: "targets" },
     );
   }
   if (lengths && lengths.length !== N) {
-    throw new RangeError(`Cannot ${action}: lengths must have ${N} numbers, got ${lengths.length}`);
+    throw fail("shape-mismatch", action, `lengths must have ${N} numbers, got ${lengths.length}`, { name: "lengths" });
   }
   const short = lengths ? lengths.findIndex((length) => length < 1 || length > T) : -1;
   if (short >= 0) {
-    throw new RangeError(`Cannot ${action}: lengths must be from 1 to ${T}, got ${lengths![short]} at ${short}`);
+    throw fail("argument-out-of-range", action, `lengths must be from 1 to ${T}, got ${lengths![short]} at ${short}`, {
+      name: "lengths",
+      value: lengths![short],
+    });
   }
   if (weights && weights.length !== N) {
-    throw new RangeError(`Cannot ${action}: weights must have ${N} numbers, got ${weights.length}`);
+    throw fail("shape-mismatch", action, `weights must have ${N} numbers, got ${weights.length}`, { name: "weights" });
   }
   const bad = weights ? weights.findIndex((weight) => !(weight >= 0 && weight < Infinity)) : -1;
   if (bad >= 0) {
-    throw new RangeError(`Cannot ${action}: weights must be numbers from 0, got ${weights![bad]} at ${bad}`);
+    throw fail("argument-out-of-range", action, `weights must be numbers from 0, got ${weights![bad]} at ${bad}`, {
+      name: "weights",
+      value: weights![bad],
+    });
   }
   return { N, T, I, width: targets.length / N };
 }

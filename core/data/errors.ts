@@ -1,6 +1,8 @@
-/** Says what is wrong with data. */
-export function badData(what: string): RangeError {
-  return new RangeError(`Cannot prepare data: ${what}`);
+import { type ErrorCode, type ErrorDetails, fail } from "../errors.ts";
+
+/** Data that cannot be prepared. */
+export function badData<Code extends ErrorCode>(code: Code, problem: string, details?: ErrorDetails) {
+  return fail(code, "prepare data", problem, details);
 }
 
 /** Numbers in one array at most: 8 GiB of float32. More would fail anyway, with less to go by. */
@@ -8,5 +10,5 @@ const MOST_NUMBERS = 2 ** 31;
 
 /** Refuses arrays that cannot be. */
 export function checkSize(size: number, what: string): void {
-  if (size > MOST_NUMBERS) throw badData(`${what} are ${size} numbers, more than ${MOST_NUMBERS}`);
+  if (size > MOST_NUMBERS) throw badData("data-too-large", `${what} are ${size} numbers, more than ${MOST_NUMBERS}`);
 }

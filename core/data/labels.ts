@@ -1,5 +1,6 @@
 /** Labels as targets, and a model's outputs as labels. */
 
+import { fail } from "../errors.ts";
 import { badData } from "./errors.ts";
 import type { SequenceRecord } from "./readers/record.ts";
 import { Scaling, type ScalingState } from "./scaling.ts";
@@ -72,7 +73,7 @@ const quote = (texts: readonly string[]) =>
 
 /** The labels of a record, which must be there. */
 function labelsOf({ labels, place }: SequenceRecord): readonly string[] {
-  if (!labels) throw badData(`${place}: the label is missing`);
+  if (!labels) throw badData("record-unlabeled", `${place}: the label is missing`);
   return labels;
 }
 
@@ -144,10 +145,10 @@ export class Labels {
     };
     const reader = new Labels(draft, null);
     if (task === "regression") {
-      if (width === 0) throw badData(`${records[0]!.place}: the label is missing`);
+      if (width === 0) throw badData("record-unlabeled", `${records[0]!.place}: the label is missing`);
       const values = records.map((record) => reader.#values(record));
       if (values.every((row) => row.every((value, i) => value === values[0]![i]))) {
-        throw badData(`every record has the target ${values[0]}, so there is nothing to learn`);
+        throw badData("nothing-to-learn", `every record has the target ${values[0]}, so there is nothing to learn`);
       }
       const scaling = options.standardize
         ? Scaling.fit(values, width, (i) => `target ${JSON.stringify(columnNames[i])}`)
@@ -162,15 +163,21 @@ export class Labels {
     const names = columns > 1 ? columnNames : [...new Set(used.flat())].sort(byCodePoint);
     if (task === "multilabel") {
       if (used.every((classes) => classes.join("\n") === used[0]!.join("\n"))) {
-        throw badData(`every record has the same labels (${quote(used[0]!) || "none"}), so there is nothing to learn`);
+        throw badData(
+          "nothing-to-learn",
+          `every record has the same labels (${quote(used[0]!) || "none"}), so there is nothing to learn`,
+        );
       }
     } else if (names.length < 2) {
       throw badData(
+        "nothing-to-learn",
         `every record has the label ${quote(names)}, from ${records[0]!.place} on: there must be two classes at least`,
       );
     } else if (task === "binary" && names.length > 2) {
       throw badData(
+        "too-many-classes",
         `the task "binary" takes two classes, got ${names.length} (${quote(names)}); "multiclass" takes more`,
+        { count: names.length },
       );
     }
     return new Labels({ ...draft, names }, null, told(guessed));
@@ -196,7 +203,9 @@ export class Labels {
       if (this.task === "regression") {
         row.set(this.#values(record).map((value, c) => this.#scaling?.apply(value, c) ?? value));
         const bad = row.findIndex((value) => !Number.isFinite(value));
-        if (bad >= 0) throw badData(`${record.place}: the target ${labelsOf(record)[bad]} is too large`);
+        if (bad >= 0) {
+          throw badData("number-out-of-range", `${record.place}: the target ${labelsOf(record)[bad]} is too large`);
+        }
       } else if (this.task === "binary") row[0] = this.#numberOf(record);
       else for (const name of this.#classes(record)) row[this.#number(name, record)] = 1;
     });
@@ -207,7 +216,7 @@ export class Labels {
   decode(row: ArrayLike<number>): Decoded {
     const numbers = Array.from(row);
     if (numbers.length !== this.outputSize) {
-      throw new RangeError(`Cannot decode outputs: there must be ${this.outputSize}, got ${numbers.length}`);
+      throw fail("shape-mismatch", "decode outputs", `there must be ${this.outputSize}, got ${numbers.length}`);
     }
     switch (this.task) {
       case "regression":
@@ -236,7 +245,9 @@ export class Labels {
     const columns = whole(state.columns, `${place}.columns`, 0, names.length);
     const separator = nullable(state.separator, (text) => {
       if (typeof text === "string" && text !== "") return text;
-      throw new TypeError(`Cannot load preprocessing: ${place}.separator must be some text`);
+      throw fail("file-structure", "load preprocessing", `${place}.separator must be some text`, {
+        name: `${place}.separator`,
+      });
     });
     const oneHot = truth(state.oneHot, `${place}.oneHot`);
     const scaling = nullable(state.scaling, (value) => Scaling.from(value, `${place}.scaling`, names.length));
@@ -245,7 +256,9 @@ export class Labels {
       : columns === (task === "regression" ? names.length : 1) && separator === null &&
         (task !== "binary" || names.length === 2);
     if (!fits || scaling && task !== "regression" || oneHot && task !== "multiclass") {
-      throw new TypeError(`Cannot load preprocessing: the fields of ${place} do not fit one another`);
+      throw fail("file-structure", "load preprocessing", `the fields of ${place} do not fit one another`, {
+        name: place,
+      });
     }
     return new Labels({ task, names, columns, separator, oneHot, scaling: scaling?.toJSON() ?? null }, scaling);
   }
@@ -255,7 +268,9 @@ export class Labels {
     return this.#columns(record).map((text) => {
       const value = numberIn(text);
       if (Number.isFinite(value)) return value;
-      throw badData(`${record.place}: the target must be a number, got ${JSON.stringify(text)}`);
+      throw badData("label-out-of-range", `${record.place}: the target must be a number, got ${JSON.stringify(text)}`, {
+        value: text,
+      });
     });
   }
 
@@ -270,7 +285,11 @@ export class Labels {
     if (this.task !== "multilabel") return texts;
     const strange = texts.find((text) => !isFlag(text));
     if (strange !== undefined) {
-      throw badData(`${record.place}: labels in columns must be 0 or 1, got ${JSON.stringify(strange)}`);
+      throw badData(
+        "label-out-of-range",
+        `${record.place}: labels in columns must be 0 or 1, got ${JSON.stringify(strange)}`,
+        { value: strange },
+      );
     }
     return this.names.filter((_, i) => numberIn(texts[i]!) === 1);
   }
@@ -279,17 +298,30 @@ export class Labels {
   #columns(record: SequenceRecord): string[] {
     const texts = labelsOf(record), { columns } = this.#state;
     if (texts.length !== columns) {
-      throw badData(`${record.place}: there must be ${columns} label${columns === 1 ? "" : "s"}, got ${texts.length}`);
+      throw badData(
+        "shape-mismatch",
+        `${record.place}: there must be ${columns} label${columns === 1 ? "" : "s"}, got ${texts.length}`,
+        { name: "labels" },
+      );
     }
-    if (texts.some((text) => text.trim() === "")) throw badData(`${record.place}: the label is missing`);
+    if (texts.some((text) => text.trim() === "")) {
+      throw badData("record-unlabeled", `${record.place}: the label is missing`);
+    }
     return [...texts];
+  }
+
+  /** Whether labels that were taken for classes may be numbers to predict. */
+  get #canBeAmounts(): boolean {
+    return this.guess !== undefined && this.names.every((name) => Number.isFinite(Number(name)));
   }
 
   #number(name: string, record: SequenceRecord): number {
     const number = this.#numbers.get(name);
     if (number !== undefined) return number;
     throw badData(
+      "label-unknown",
       `${record.place}: the label ${JSON.stringify(name)} was never seen in training, which has ${quote(this.names)}`,
+      { name, ...this.#canBeAmounts && { option: "task", advice: 'task "regression" takes labels for amounts' } },
     );
   }
 

@@ -1,10 +1,12 @@
 /** Sequences of numbers: what stands in for missing values, patches, scale. */
 
+import { fail } from "../errors.ts";
 import { badData } from "./errors.ts";
 import type { SequenceRecord } from "./readers/record.ts";
 import {
   channelMeans,
   fillMissing,
+  MISSING_ADVICE,
   MISSING_POLICIES,
   type MissingPolicy,
   Scaling,
@@ -78,7 +80,7 @@ export class Numbers {
     if (missing === "mean" || missing === "last") {
       means = [...channelMeans(kept.map((record) => record.values!), channels)];
       const empty = means.findIndex((mean) => !Number.isFinite(mean));
-      if (empty >= 0) throw badData(`${name(empty)} has no value`);
+      if (empty >= 0) throw badData("value-missing", `${name(empty)} has no value`, { column: name(empty) });
     }
     const filler = new Numbers({ ...state, means }, null);
     if (!standardize || !kept.length) return filler;
@@ -111,7 +113,9 @@ export class Numbers {
       names: nullable(state.names, (value) => {
         const names = distinctTexts(value, `${place}.names`, channels);
         if (names.length === channels) return names;
-        throw new TypeError(`Cannot load preprocessing: ${place}.names must be ${channels}, got ${names.length}`);
+        throw fail("file-structure", "load preprocessing", `${place}.names must be ${channels}, got ${names.length}`, {
+          name: `${place}.names`,
+        });
       }),
       missing,
       means: storedMeans(state.means, `${place}.means`, missing, channels),
@@ -149,31 +153,41 @@ export class Numbers {
   encode(record: SequenceRecord): Float32Array {
     const { channels, missing, means, patch, maxLength } = this.#state, { width } = this, scaling = this.#scaling;
     const { values, steps, place } = record;
-    if (!values) throw badData(`${place}: there must be numbers, got text`);
+    if (!values) throw badData("input-kind", `${place}: there must be numbers, got text`);
     if (record.channels !== channels) {
-      throw badData(`${place}: there must be ${channels} channel${channels === 1 ? "" : "s"}, got ${record.channels}`);
+      throw badData(
+        "shape-mismatch",
+        `${place}: there must be ${channels} channel${channels === 1 ? "" : "s"}, got ${record.channels}`,
+        { name: "channels", value: record.channels },
+      );
     }
     if (values.length !== steps * channels) {
       throw badData(
+        "shape-mismatch",
         `${place}: ${steps} steps of ${channels} numbers must be ${steps * channels}, got ${values.length}`,
       );
     }
-    if (steps === 0) throw badData(`${place}: the sequence has no steps`);
-    if (steps < patch) throw badData(`${place}: the sequence has ${steps} steps, fewer than a patch of ${patch}`);
+    if (steps === 0) throw badData("empty", `${place}: the sequence has no steps`);
+    if (steps < patch) {
+      throw badData("sequence-too-short", `${place}: the sequence has ${steps} steps, fewer than a patch of ${patch}`, {
+        count: steps,
+      });
+    }
     const taken = Math.min(Math.floor(steps / patch), maxLength ?? Infinity) * width;
     const own = values.slice(0, taken);
     if (missing !== "error" && missing !== "drop") fillMissing(own, missing, means ?? new Float64Array(channels));
     for (let i = 0, c = 0; i < taken; i++, c = c + 1 === width ? 0 : c + 1) {
       const value = own[i]!;
       if (Number.isNaN(value)) {
-        throw badData(
-          `a value is missing at ${missingPlace(record)}: choose missing "drop", "zero", "mean" or "last" to go on`,
-        );
+        throw badData("value-missing", `a value is missing at ${missingPlace(record)}`, {
+          option: "missing",
+          advice: MISSING_ADVICE,
+        });
       }
       own[i] = scaling ? scaling.apply(value, c) : value;
       if (!Number.isFinite(own[i])) {
         const where = `step ${Math.floor(i / channels) + 1}, ${this.channel(i % channels)}`;
-        throw badData(`${place}: ${where} is too large, got ${value}`);
+        throw badData("number-out-of-range", `${place}: ${where} is too large, got ${value}`, { value });
       }
     }
     return own;

@@ -163,14 +163,20 @@ export class Pipeline {
   static fit(records: readonly SequenceRecord[], options: PipelineOptions = {}): Pipeline {
     const { labelNames, channelNames, ...rest } = options;
     const full = resolveOptions("prepare data", PIPELINE_OPTIONS, rest) as unknown as FullOptions;
-    if (!records.length) throw badData("there are no records");
+    if (!records.length) throw badData("empty", "there are no records");
     const guesses: string[] = [];
     const text = records[0]!.text !== undefined;
     let kept = records, inputs: Numbers | Vocabulary;
     const { tokens, normalize, minCount, maxLength, patch } = full;
-    if (text ? patch > 1 : tokens ?? normalize ?? minCount > 1) {
-      const names = text ? "patch is" : "tokens, normalize and minCount are";
-      throw badData(`${names} for ${text ? "numbers, got text" : "text, got numbers"} in ${records[0]!.place}`);
+    const others = text ? { patch: patch > 1 } : { tokens, normalize, minCount: minCount > 1 };
+    const option = Object.entries(others).find(([, value]) => value)?.[0];
+    if (option) {
+      const [expected, got] = text ? ["numbers", "text"] : ["text", "numbers"], { place } = records[0]!;
+      throw badData("input-kind", `${option} is for ${expected}, got ${got} in ${place}`, {
+        option,
+        expected,
+        name: place,
+      });
     }
     if (text) {
       const texts = records.map(textOf), unit = tokens ?? guessUnit(texts);
@@ -185,7 +191,9 @@ export class Pipeline {
       const numbers = Numbers.fit(records, full, channelNames);
       kept = records.filter((record) => numbers.keeps(record));
       inputs = numbers;
-      if (!kept.length) throw badData(`every record has missing values, the first at ${missingPlace(records[0]!)}`);
+      if (!kept.length) {
+        throw badData("value-missing", `every record has missing values, the first at ${missingPlace(records[0]!)}`);
+      }
     }
     const { task, labelSeparator: separator, oneHot, standardize } = full;
     const labels = Labels.fit(kept, { task, names: labelNames, separator, oneHot, standardize });
@@ -292,14 +300,16 @@ export class Pipeline {
    * @throws {RangeError} As `dataset`.
    */
   sequences(records: readonly SequenceRecord[]): PreparedSequences {
-    if (!records.length) throw badData("there are no records");
+    if (!records.length) throw badData("empty", "there are no records");
     if (this.#inputs instanceof Vocabulary) {
       const vocabulary = this.#inputs, tokens = records.map((record) => vocabulary.encode(textOf(record)));
       return pack(tokens, 1, (size) => new Int32Array(size), Uint32Array.from(records.keys()));
     }
     const inputs = this.#inputs;
     const rows = Uint32Array.from(records.keys()).filter((row) => this.keeps(records[row]!));
-    if (!rows.length) throw badData(`every record has missing values, the first at ${missingPlace(records[0]!)}`);
+    if (!rows.length) {
+      throw badData("value-missing", `every record has missing values, the first at ${missingPlace(records[0]!)}`);
+    }
     return pack(
       Array.from(rows, (row) => inputs.encode(records[row]!)),
       inputs.width,
@@ -324,7 +334,7 @@ type FullOptions =
   & Omit<PipelineOptions, "labelNames" | "channelNames">;
 
 function textOf({ text, place }: SequenceRecord): string {
-  if (text === undefined) throw badData(`${place}: there must be text, got numbers`);
+  if (text === undefined) throw badData("input-kind", `${place}: there must be text, got numbers`);
   return text;
 }
 
@@ -338,10 +348,12 @@ function weightsOf(records: readonly SequenceRecord[]): Float32Array | undefined
   if (records.every(({ weight }) => weight === undefined)) return undefined;
   const weights = Float32Array.from(records, ({ weight = 1, place }) => {
     if (weight >= 0 && Number.isFinite(Math.fround(weight))) return weight;
-    throw badData(`${place}: the weight must be a number from 0, got ${weight}`);
+    throw badData("weight-out-of-range", `${place}: the weight must be a number from 0, got ${weight}`, {
+      value: weight,
+    });
   });
   if (weights.some((weight) => weight > 0)) return weights;
-  throw badData("every record has the weight 0");
+  throw badData("weights-zero", "every record has the weight 0");
 }
 
 /** Sequences side by side, padded with 0 to the longest. */

@@ -1,3 +1,4 @@
+import { fail } from "../errors.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { Random } from "../random.ts";
 import type { Dataset } from "./dataset.ts";
@@ -49,8 +50,10 @@ export function sampleDataset(options: SampleOptions = {}): Dataset & { readonly
   >;
   const numbers = size * steps * features;
   if (numbers > MOST_NUMBERS) {
-    throw new RangeError(
-      `Cannot make data: ${size} sequences of ${steps} steps of ${features} numbers are ${numbers} numbers, ` +
+    throw fail(
+      "data-too-large",
+      "make data",
+      `${size} sequences of ${steps} steps of ${features} numbers are ${numbers} numbers, ` +
         `${Math.ceil(numbers / 2 ** 18)} MiB, more than ${MOST_NUMBERS}, ${MOST_NUMBERS / 2 ** 18} MiB`,
     );
   }

@@ -1,5 +1,6 @@
 /** Numbers on a common scale, and what stands in for numbers that are missing. */
 
+import { fail } from "../errors.ts";
 import { badData } from "./errors.ts";
 import { fields, nullable, numbers } from "./state.ts";
 
@@ -8,6 +9,9 @@ export type MissingPolicy = "error" | "drop" | "zero" | "mean" | "last";
 
 /** All of them. */
 export const MISSING_POLICIES: readonly MissingPolicy[] = ["error", "drop", "zero", "mean", "last"];
+
+/** What to do where a value is missing and the policy is "error". */
+export const MISSING_ADVICE = 'choose missing "drop", "zero", "mean" or "last" to go on';
 
 /** {@linkcode Scaling} as JSON. */
 export interface ScalingState {
@@ -63,8 +67,9 @@ export class Scaling {
     const mean = channelMeans(parts, channels), scale = channelMeans(parts, channels, mean).map(Math.sqrt);
     const bad = scale.findIndex((deviation) => !Number.isFinite(deviation));
     if (bad >= 0) {
-      const what = Number.isNaN(mean[bad]) ? "has no value" : "has values too large to average";
-      throw badData(`${name(bad)} ${what}`);
+      throw Number.isNaN(mean[bad])
+        ? badData("value-missing", `${name(bad)} has no value`, { column: name(bad) })
+        : badData("number-out-of-range", `${name(bad)} has values too large to average`, { column: name(bad) });
     }
     return new Scaling(
       mean,
@@ -138,6 +143,8 @@ export function fillMissing(
 export function storedMeans(value: unknown, place: string, missing: MissingPolicy, count: number): number[] | null {
   if (missing === "mean" || missing === "last") return numbers(value, place, count);
   return nullable(value, () => {
-    throw new TypeError(`Cannot load preprocessing: ${place} must be null where missing is "${missing}"`);
+    throw fail("file-structure", "load preprocessing", `${place} must be null where missing is "${missing}"`, {
+      name: place,
+    });
   });
 }

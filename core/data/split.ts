@@ -1,5 +1,6 @@
 /** Parts of N items by their numbers: at random, by class, in turn, in time. */
 
+import { type ErrorCode, type ErrorDetails, fail } from "../errors.ts";
 import { Random } from "../random.ts";
 
 /** Numbers of items to train on, and of items to test on. */
@@ -13,12 +14,12 @@ export interface Fold {
 /** A class of each item: names or numbers. */
 export type Classes = ArrayLike<string | number>;
 
-function wrong(what: string): RangeError {
-  return new RangeError(`Cannot split dataset: ${what}`);
+function wrong<Code extends ErrorCode>(code: Code, problem: string, details?: ErrorDetails) {
+  return fail(code, "split dataset", problem, details);
 }
 
 function checkCount(n: number): void {
-  if (!Number.isSafeInteger(n) || n < 1) throw wrong(`there must be items, got ${n}`);
+  if (!Number.isSafeInteger(n) || n < 1) throw wrong("empty", `there must be items, got ${n}`, { name: "n", value: n });
 }
 
 /**
@@ -30,14 +31,20 @@ function checkCount(n: number): void {
 export function partCounts(n: number, parts: readonly number[]): number[] {
   checkCount(n);
   const sum = parts.reduce((a, b) => a + b, 0), exact = sum === n && parts.every(Number.isInteger);
-  const shares = Math.abs(sum - 1) < 1e-9 && n > 1;
+  const shares = Math.abs(sum - 1) < 1e-9 && !exact;
   if (!parts.length || parts.some((part) => !(part > 0)) || !(shares || exact)) {
-    throw wrong(`parts must be shares that add up to 1, or counts that add up to ${n}, got [${parts}]`);
+    throw wrong(
+      "argument-out-of-range",
+      `parts must be shares that add up to 1, or counts that add up to ${n}, got [${parts}]`,
+      { name: "parts" },
+    );
   }
   if (!shares) return [...parts];
   const counts = parts.map((share) => Math.floor(n * share + 1e-9));
   for (let left = n - counts.reduce((a, b) => a + b, 0), i = 0; left > 0; left--, i++) counts[i % counts.length]!++;
-  if (counts.some((count) => count < 1)) throw wrong(`${n} items are too few for parts [${parts}]`);
+  if (counts.some((count) => count < 1)) {
+    throw wrong("too-few-items", `${n} items are too few for parts [${parts}]`, { count: n });
+  }
   return counts;
 }
 
@@ -99,7 +106,7 @@ export function stratifiedSplit(classes: Classes, shares: readonly number[], see
   checkCount(classes.length);
   const sum = shares.reduce((a, b) => a + b, 0);
   if (!shares.length || shares.some((share) => !(share > 0)) || Math.abs(sum - 1) > 1e-9) {
-    throw wrong(`shares must be above 0 and add up to 1, got [${shares}]`);
+    throw wrong("argument-out-of-range", `shares must be above 0 and add up to 1, got [${shares}]`, { name: "shares" });
   }
   const random = new Random(seed, "split"), partOf = new Uint32Array(classes.length);
   // How much each part is behind its share so far.
@@ -129,7 +136,9 @@ export function stratifiedSplit(classes: Classes, shares: readonly number[], see
   }
   const parts = collect(partOf, shares.length);
   if (parts.some(({ length }) => length === 0)) {
-    throw wrong(`${classes.length} items are too few for shares [${shares}]`);
+    throw wrong("too-few-items", `${classes.length} items are too few for shares [${shares}]`, {
+      count: classes.length,
+    });
   }
   return parts;
 }
@@ -158,8 +167,17 @@ function largest(numbers: readonly number[]): number {
  */
 export function everyNth(n: number, k: number, groups?: Classes): Fold {
   checkCount(n);
-  if (!Number.isSafeInteger(k) || k < 2) throw wrong(`every how manieth must be a whole number from 2, got ${k}`);
-  if (groups && groups.length !== n) throw wrong(`there must be ${n} groups, one for each item, got ${groups.length}`);
+  if (!Number.isSafeInteger(k) || k < 2) {
+    throw wrong("argument-out-of-range", `every how manieth must be a whole number from 2, got ${k}`, {
+      name: "k",
+      value: k,
+    });
+  }
+  if (groups && groups.length !== n) {
+    throw wrong("shape-mismatch", `there must be ${n} groups, one for each item, got ${groups.length}`, {
+      name: "groups",
+    });
+  }
   const seen = new Map<string | number, number>();
   const [train, test] = collect(
     Uint32Array.from({ length: n }, (_, i) => {
@@ -169,7 +187,7 @@ export function everyNth(n: number, k: number, groups?: Classes): Fold {
     }),
     2,
   );
-  if (!train!.length) throw wrong(`of ${n} items nothing is left to train on`);
+  if (!train!.length) throw wrong("too-few-items", `of ${n} items nothing is left to train on`, { count: n });
   return { train: train!, test: test! };
 }
 
@@ -201,9 +219,17 @@ export function kFold(
 ): Fold[] {
   const { classes, shuffle = true } = options;
   checkCount(n);
-  if (!Number.isSafeInteger(k) || k < 2 || k > n) throw wrong(`folds must be a whole number from 2 to ${n}, got ${k}`);
+  if (!Number.isSafeInteger(k) || k < 2 || k > n) {
+    throw wrong("option-out-of-range", `folds must be a whole number from 2 to ${n}, got ${k}`, {
+      option: "folds",
+      expected: `a whole number from 2 to ${n}`,
+      value: k,
+    });
+  }
   if (classes && classes.length !== n) {
-    throw wrong(`there must be ${n} classes, one for each item, got ${classes.length}`);
+    throw wrong("shape-mismatch", `there must be ${n} classes, one for each item, got ${classes.length}`, {
+      name: "classes",
+    });
   }
   const random = new Random(seed, "split"), partOf = new Uint32Array(n);
   if (classes) {
@@ -257,10 +283,19 @@ export interface TimeFold extends Fold {
  */
 export function walkForward(n: number, folds: number, options: { testSize?: number; gap?: number } = {}): TimeFold[] {
   checkCount(n);
-  if (!Number.isSafeInteger(folds) || folds < 1) throw wrong(`folds must be a whole number from 1, got ${folds}`);
+  if (!Number.isSafeInteger(folds) || folds < 1) {
+    throw wrong("argument-out-of-range", `folds must be a whole number from 1, got ${folds}`, {
+      name: "folds",
+      value: folds,
+    });
+  }
   const { testSize = Math.floor(n / (folds + 1)), gap = 0 } = options, first = n - folds * testSize;
   if (![testSize, gap].every(Number.isSafeInteger) || testSize < 1 || gap < 0 || first - gap < 1) {
-    throw wrong(`${n} items are too few for ${folds} folds with tests of ${testSize} and gaps of ${gap}`);
+    throw wrong(
+      "too-few-items",
+      `${n} items are too few for ${folds} folds with tests of ${testSize} and gaps of ${gap}`,
+      { count: n },
+    );
   }
   return Array.from({ length: folds }, (_, fold) => {
     const from = first + fold * testSize;

@@ -5,10 +5,15 @@
  * @module
  */
 
+import { fail } from "../errors.ts";
+
 function wrong(place: string, expected: string, value: unknown): TypeError {
   const text = Array.isArray(value) ? `a list of ${value.length}` : JSON.stringify(value) ?? String(value);
-  return new TypeError(
-    `Cannot load preprocessing: ${place} must be ${expected}, got ${text.length > 60 ? `${text.slice(0, 60)}…` : text}`,
+  return fail(
+    "file-structure",
+    "load preprocessing",
+    `${place} must be ${expected}, got ${text.length > 60 ? `${text.slice(0, 60)}…` : text}`,
+    { name: place, value },
   );
 }
 
@@ -21,10 +26,12 @@ export function fields<Name extends string>(
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong(place, "an object", value);
   const strange = Object.keys(value).find((name) => !names.includes(name as Name));
   if (strange !== undefined) {
-    throw new TypeError(`Cannot load preprocessing: ${place} has an unknown field ${JSON.stringify(strange)}`);
+    throw fail("file-structure", "load preprocessing", `${place} has an unknown field ${JSON.stringify(strange)}`, {
+      name: strange,
+    });
   }
   const absent = names.find((name) => !Object.hasOwn(value, name));
-  if (absent) throw new TypeError(`Cannot load preprocessing: ${place}.${absent} is missing`);
+  if (absent) throw fail("file-structure", "load preprocessing", `${place}.${absent} is missing`, { name: absent });
   return value as Record<Name, unknown>;
 }
 

@@ -96,6 +96,7 @@ export class Vocabulary {
     if (!tokens.length) {
       const often = options.minCount > 1 ? ` ${options.minCount} times` : "";
       throw badData(
+        "vocabulary-empty",
         `no ${options.unit === "words" ? "word" : "character"} occurs${often} in the training texts` +
           (options.normalize === "ascii" ? " once all but ASCII is taken off" : ""),
       );

@@ -1,3 +1,5 @@
+import { fail } from "../errors.ts";
+
 /**
  * Weights that make rare classes count as much as common ones.
  *
@@ -24,7 +26,9 @@ export function balancedWeights(targets: Float32Array | Int32Array, outputs: num
   });
   const bad = counts.findIndex((count) => count === 0 || !classes && count === total);
   if (bad >= 0) {
-    throw new RangeError(`Cannot balance weights: ${counts[bad]} of ${total} sequences have class ${bad}`);
+    throw fail("nothing-to-learn", "balance weights", `${counts[bad]} of ${total} sequences have class ${bad}`, {
+      name: String(bad),
+    });
   }
   return counts.map((count) => classes ? total / (outputs * count) : (total - count) / count);
 }

@@ -1,11 +1,13 @@
 /** Windows over a table of series, for forecasting: rows before a point in time in, the rows after it out. */
 
+import { fail } from "../errors.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { badData, checkSize } from "./errors.ts";
 import type { Table } from "./readers/record.ts";
 import {
   channelMeans,
   fillMissing,
+  MISSING_ADVICE,
   MISSING_POLICIES,
   type MissingPolicy,
   Scaling,
@@ -170,7 +172,11 @@ export class ForecastPipeline {
     const featureColumns = full.featureColumns ?? targetColumns;
     for (const [name, columns] of Object.entries({ targetColumns, featureColumns })) {
       if (new Set(columns).size !== columns.length) {
-        throw badData(`${name} names a column twice: ${columns.join(", ")}`);
+        throw badData("option-out-of-range", `${name} must be names that differ, got ${columns.join(", ")}`, {
+          option: name,
+          expected: "names that differ",
+          value: columns,
+        });
       }
     }
     const state: ForecastState = {
@@ -193,7 +199,11 @@ export class ForecastPipeline {
     if (missing === "mean" || missing === "last") {
       means = values.map((column) => channelMeans([column], 1)[0]!);
       const empty = means.findIndex((mean) => !Number.isFinite(mean));
-      if (empty >= 0) throw badData(`${name(empty)} has no value in rows ${from + 1} to ${to}`);
+      if (empty >= 0) {
+        throw badData("value-missing", `${name(empty)} has no value in rows ${from + 1} to ${to}`, {
+          column: name(empty),
+        });
+      }
     }
     const filled = new ForecastPipeline({ ...state, means }, null);
     const scaling = standardize ? Scaling.ofColumns(filled.#transformed(table, from, to).transformed, name) : null;
@@ -340,7 +350,9 @@ export class ForecastPipeline {
    */
   inputs(table: Table): ForecastInputs {
     const { rows } = table, { reach } = this;
-    if (rows < reach) throw badData(`${table.name}: a forecast needs ${reach} rows, got ${rows}`);
+    if (rows < reach) {
+      throw badData("table-too-short", `${table.name}: a forecast needs ${reach} rows, got ${rows}`, { count: rows });
+    }
     const series = this.#series(table, rows - reach, rows);
     const gap = this.#gap(series, rows, 0);
     if (gap) throw this.#missingAt(table, gap);
@@ -359,7 +371,7 @@ export class ForecastPipeline {
   decode(output: ArrayLike<number>, inputs: ForecastInputs, window = 0): Float64Array {
     const { horizon, transform } = this.#state, targets = this.#targets, values = new Float64Array(this.outputSize);
     if (output.length !== values.length) {
-      throw new RangeError(`Cannot decode outputs: there must be ${values.length}, got ${output.length}`);
+      throw fail("shape-mismatch", "decode outputs", `there must be ${values.length}, got ${output.length}`);
     }
     for (let c = 0; c < targets; c++) {
       let level = inputs.levels[window * targets + c]!;
@@ -391,16 +403,19 @@ export class ForecastPipeline {
   seasonal(table: Table, { rows }: ForecastInputs, period: number): Float64Array {
     const O = this.outputSize, targets = this.#targets, columns = this.#values(table);
     if (!Number.isSafeInteger(period) || period < 1) {
-      throw new RangeError(`Cannot forecast by season: period must be a whole number from 1, got ${period}`);
+      throw fail("argument-out-of-range", "forecast by season", `period must be a whole number from 1, got ${period}`, {
+        name: "period",
+        value: period,
+      });
     }
     return Float64Array.from({ length: rows.length * O }, (_, i) => {
       const h = Math.floor(i % O / targets), c = i % targets;
       const row = rows[Math.floor(i / O)]! + h - period * (Math.floor(h / period) + 1), value = columns[c]![row];
       if (value === undefined || Number.isNaN(value)) {
-        throw new RangeError(
-          `Cannot forecast by season: ${this.#quoted(c)} has no value ${period} rows before ${
-            this.#place(table, row + period)
-          }`,
+        throw fail(
+          "value-missing",
+          "forecast by season",
+          `${this.#quoted(c)} has no value ${period} rows before ${this.#place(table, row + period)}`,
         );
       }
       return value;
@@ -417,16 +432,18 @@ export class ForecastPipeline {
   }
 
   #missingAt(table: Table, { row, column }: { row: number; column: number }): RangeError {
-    return badData(
-      `a value is missing at ${this.#place(table, row)}, ${this.#quoted(column)}: ` +
-        'choose missing "drop", "zero", "mean" or "last" to go on',
-    );
+    return badData("value-missing", `a value is missing at ${this.#place(table, row)}, ${this.#quoted(column)}`, {
+      option: "missing",
+      advice: MISSING_ADVICE,
+    });
   }
 
   /** Rows as they were given, which must lie in the table. */
   #range({ name, rows }: Table, [from, to]: RowRange): RowRange {
     if (Number.isInteger(from) && Number.isInteger(to) && 0 <= from && from < to && to <= rows) return [from, to];
-    throw badData(`${name}: a part must lie in rows 0 to ${rows}, got ${from} to ${to}`);
+    throw badData("argument-out-of-range", `${name}: a part must lie in rows 0 to ${rows}, got ${from} to ${to}`, {
+      name: "rows",
+    });
   }
 
   /** The columns of a table that are used. */
@@ -435,9 +452,13 @@ export class ForecastPipeline {
       const at = columns.indexOf(column), known = columns.map((name) => JSON.stringify(name)).join(", ");
       if (at < 0) {
         const why = texts?.has(column) ? "holds no numbers" : "does not exist";
-        throw badData(`${name}: ${this.#quoted(c)} ${why}; columns of numbers: ${known || "none"}`);
+        throw badData("series-missing", `${name}: ${this.#quoted(c)} ${why}; columns of numbers: ${known || "none"}`, {
+          column,
+        });
       }
-      if (values[at]?.length !== rows) throw badData(`${name}: ${this.#quoted(c)} must have ${rows} values`);
+      if (values[at]?.length !== rows) {
+        throw badData("shape-mismatch", `${name}: ${this.#quoted(c)} must have ${rows} values`, { column });
+      }
       return values[at]!;
     });
   }
@@ -458,7 +479,11 @@ export class ForecastPipeline {
         const bad = [row - 1, row].find((r) => whole[r]! <= 0);
         if (bad !== undefined) {
           const place = this.#place(table, bad);
-          throw badData(`${place}, ${this.#quoted(c)}: "logDifference" needs values above 0, got ${whole[bad]}`);
+          throw badData(
+            "number-out-of-range",
+            `${place}, ${this.#quoted(c)}: "logDifference" needs values above 0, got ${whole[bad]}`,
+            { value: whole[bad] },
+          );
         }
         values[row - from] = Math.log(whole[row]!) - Math.log(whole[row - 1]!);
       }
@@ -474,7 +499,11 @@ export class ForecastPipeline {
       Float32Array.from(column, (value, i) => {
         const scaled = Math.fround(this.#scaling ? this.#scaling.apply(value, c) : value);
         if (Number.isFinite(scaled) || Number.isNaN(value)) return scaled;
-        throw badData(`${this.#place(table, from + i)}, ${this.#quoted(c)} is too large, got ${raw[c]![i]}`);
+        throw badData(
+          "number-out-of-range",
+          `${this.#place(table, from + i)}, ${this.#quoted(c)} is too large, got ${raw[c]![i]}`,
+          { value: raw[c]![i] },
+        );
       })
     );
     return { from, raw, scaled };
@@ -510,6 +539,7 @@ export class ForecastPipeline {
     }
     if (starts.length) return { series, starts };
     throw badData(
+      first + horizon > to ? "table-too-short" : "value-missing",
       first + horizon > to
         ? `${table.name}: rows ${
           from + 1

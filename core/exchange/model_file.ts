@@ -5,7 +5,7 @@
  */
 
 import { type Preprocessing, restorePreprocessing } from "../data/preprocessing.ts";
-import { fail, whileDoing } from "../errors.ts";
+import { fail, whileReading } from "../errors.ts";
 import { type ModelConfig, resolveConfig } from "../model/config.ts";
 import type { LossName } from "../model/head.ts";
 import { createModel, LOSSES, type Model, type ModelOptions } from "../model/model.ts";
@@ -72,7 +72,7 @@ export function readModel(bytes: Uint8Array, name = "model"): ModelFile {
     checkStateDict(parameters, own.config);
     return { ...own, parameters };
   } catch (error) {
-    throw whileDoing(action, error);
+    throw whileReading(action, error);
   }
 }
 

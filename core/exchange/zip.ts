@@ -4,7 +4,7 @@
  * @module
  */
 
-import { malformed, show, unusable } from "../data/readers/bad_data.ts";
+import { badFile, show } from "../data/readers/bad_data.ts";
 import { crc32, readZip } from "../data/readers/zip.ts";
 import { fail } from "../errors.ts";
 
@@ -27,12 +27,16 @@ export function storedEntries(bytes: Uint8Array, file: string): Map<string, () =
   const entries = new Map<string, () => Uint8Array>();
   let total = 0;
   for (const { name, size, crc, isDeflated, packed } of readZip(file, bytes)) {
-    if (isDeflated) throw unusable(file, `${show(name)} is compressed: PyTorch stores it as it is`);
-    if (entries.has(name)) throw unusable(file, `${show(name)} stands twice`);
+    if (isDeflated) throw badFile("file-unsupported", file, `${show(name)} is compressed: PyTorch stores it as it is`);
+    if (entries.has(name)) throw badFile("file-unsupported", file, `${show(name)} stands twice`);
     // Entries that lie over each other would make much work of a small file.
-    if ((total += size) > bytes.length) throw malformed(file, "the entries of its zip lie over each other");
+    if ((total += size) > bytes.length) {
+      throw badFile("file-malformed", file, "the entries of its zip lie over each other");
+    }
     entries.set(name, () => {
-      if (crc32(packed) !== crc) throw malformed(file, `${show(name)} is damaged: its checksum is another`);
+      if (crc32(packed) !== crc) {
+        throw badFile("file-malformed", file, `${show(name)} is damaged: its checksum is another`);
+      }
       return packed;
     });
   }

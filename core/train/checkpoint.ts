@@ -1,6 +1,6 @@
 import { loadValibot } from "../../deps.ts";
 import { type DataHash, hashDataset } from "../data/hash.ts";
-import { errorCause, fail, whileDoing } from "../errors.ts";
+import { errorCause, fail, whileReading } from "../errors.ts";
 import { type ModelConfig, type Parameter, parameterList, resolveConfig } from "../model/config.ts";
 import { createModel, type Model, type ModelOptions, type NamedArray, type StateDict } from "../model/model.ts";
 import { VERSION } from "../version.ts";
@@ -274,7 +274,7 @@ async function inPlace<T>(place: string, run: () => T | Promise<T>): Promise<T> 
     if (error instanceof RangeError && !errorCause(error)) {
       throw fail("file-too-deep", place, `it is too long or too deep: ${error.message}`);
     }
-    throw whileDoing(place, error);
+    throw whileReading(place, error);
   }
 }
 

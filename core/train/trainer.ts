@@ -1,4 +1,4 @@
-import { fail, whileDoing } from "../errors.ts";
+import { amend, fail } from "../errors.ts";
 import type { LossName } from "../model/head.ts";
 import {
   coreOf,
@@ -245,7 +245,7 @@ export class Trainer {
       try {
         this.#core.writeSlot(i, slots[name]!, `optimizer state "${name}"`);
       } catch (error) {
-        throw whileDoing("load optimizer state", error, { place: `"${name}"` });
+        throw amend(error, { action: "load optimizer state", place: `"${name}"` });
       }
     }
     this.#step = step;

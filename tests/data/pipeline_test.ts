@@ -200,7 +200,7 @@ Deno.test("bad data is refused with its place", () => {
     /no character occurs in the training texts once all/,
   );
   refused([text("a b", "a"), text("c d", "b")], { minCount: 2 }, /no word occurs 2 times in the training texts/);
-  refused(good, { tokens: "words" }, /tokens, normalize and minCount are for text, got numbers/);
+  refused(good, { tokens: "words" }, /tokens is for text, got numbers/);
   refused(good, { path: 3 } as PipelineOptions, /^TypeError: Cannot prepare data: unknown option "path"/);
   refused(
     [series([NaN], "a", place)],

@@ -141,7 +141,7 @@ Deno.test("bad tables and options are refused", () => {
   );
   refused({ targetColumns: ["date"] }, /column "date" holds no numbers/);
   refused({ targetColumns: [] }, /targetColumns must be words/);
-  refused({ featureColumns: ["a", "a"] }, /featureColumns names a column twice: a, a/);
+  refused({ featureColumns: ["a", "a"] }, /featureColumns must be names that differ, got a, a/);
   refused({ window: 0 }, /^RangeError: .*window must be a whole number from 1/);
   refused({ window: 9, horizon: 2 }, /rows 1 to 10 hold no window: 9 rows must come before the 2 to forecast/);
   refused({}, /a part must lie in rows 0 to 10, got 4 to 11/, [4, 11]);

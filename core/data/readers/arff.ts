@@ -5,7 +5,7 @@
  * @module
  */
 
-import { bare, malformed, outOfRange, show, unusable } from "./bad_data.ts";
+import { badFile, bare, show } from "./bad_data.ts";
 import { checkNames, findColumn, guessLabel } from "./columns.ts";
 import type { Lines } from "./lines.ts";
 import { badNumber, isNoLabel, numberIn } from "./numbers.ts";
@@ -75,11 +75,13 @@ function cellsOf(line: string): string[] | undefined {
 function attributeOf(file: string, at: string, text: string): Attribute {
   const quoted = text[0] === "'" || text[0] === '"';
   const end = quoted ? endOfQuoted(text, 0) : text.search(/[\s{]|$/);
-  if (end < 1) throw malformed(file, `${at}: @attribute must have a name, got ${show(text)}`);
+  if (end < 1) throw badFile("file-malformed", file, `${at}: @attribute must have a name, got ${show(text)}`);
   const name = unquote(text.slice(0, end)), type = text.slice(end).trim();
   if (type.startsWith("{")) {
     const cells = type.endsWith("}") ? cellsOf(type.slice(1, -1)) : undefined;
-    if (!cells) throw malformed(file, `${at}: the classes of ${bare(name)} must stand in { }, got ${show(type)}`);
+    if (!cells) {
+      throw badFile("file-malformed", file, `${at}: the classes of ${bare(name)} must stand in { }, got ${show(type)}`);
+    }
     return { name, type: "nominal", classes: new Set(cells) };
   }
   switch (type.split(/\s/)[0]!.toLowerCase()) {
@@ -93,7 +95,7 @@ function attributeOf(file: string, at: string, text: string): Attribute {
     case "date":
       return { name, type: "other" };
     default:
-      throw malformed(file, `${at}: attribute ${bare(name)} has an unknown type, ${show(type)}`);
+      throw badFile("file-malformed", file, `${at}: attribute ${bare(name)} has an unknown type, ${show(type)}`);
   }
 }
 
@@ -113,7 +115,8 @@ async function readHead(lines: Lines): Promise<Attribute[]> {
         const attribute = attributeOf(file, at, rest!);
         if (!relation) attributes.push(attribute);
         else if (attribute.type === "number") relation.inner!++;
-        else {throw unusable(
+        else {throw badFile(
+            "column-type",
             file,
             `${at}: attribute ${bare(attribute.name)}, within ${bare(relation.name)}, must be numeric`,
           );}
@@ -121,18 +124,20 @@ async function readHead(lines: Lines): Promise<Attribute[]> {
         break;
       }
       case "@end":
-        if (!relation) throw malformed(file, `${at}: @end ends no relational attribute`);
+        if (!relation) throw badFile("file-malformed", file, `${at}: @end ends no relational attribute`);
         relation = undefined;
         break;
       case "@data":
-        if (relation) throw malformed(file, `${at}: @end ${bare(relation.name)} must stand before @data`);
+        if (relation) {
+          throw badFile("file-malformed", file, `${at}: @end ${bare(relation.name)} must stand before @data`);
+        }
         checkNames(file, lines.number, attributes.map(({ name }) => name));
         return attributes;
       default:
-        throw malformed(file, `${at} must be @relation, @attribute or @data, got ${show(text)}`);
+        throw badFile("file-malformed", file, `${at} must be @relation, @attribute or @data, got ${show(text)}`);
     }
   }
-  throw malformed(file, isEmpty ? "the file is empty" : "there is no @data line");
+  throw badFile("file-malformed", file, isEmpty ? "the file is empty" : "there is no @data line");
 }
 
 function layOut(file: string, attributes: readonly Attribute[], input: Input, options: ReadOptions): Layout {
@@ -143,9 +148,11 @@ function layOut(file: string, attributes: readonly Attribute[], input: Input, op
   } else {
     const guess = attributes[last]?.type === "nominal" ? last : guessLabel(names);
     if (guess === undefined && !options.optionalLabels && input.label === undefined) {
-      throw unusable(
+      throw badFile(
+        "label-column-unknown",
         file,
-        "the last attribute is no class, and none is called label, class, y or target: name it (labelColumns)",
+        "the last attribute is no class, and none is called label, class, y or target",
+        { option: "labelColumns", advice: "name it (labelColumns)" },
       );
     }
     labels = guess === undefined ? [] : [guess];
@@ -154,19 +161,28 @@ function layOut(file: string, attributes: readonly Attribute[], input: Input, op
     ? options.featureColumns.map((column) => findColumn(file, names, column, "featureColumns"))
     : names.map((_, i) => i).filter((i) => !labels.includes(i));
   const both = features.find((i) => labels.includes(i));
-  if (both !== undefined) throw unusable(file, `attribute ${bare(names[both]!)} is asked for as label and as feature`);
-  if (!features.length) throw malformed(file, "there is no attribute of numbers");
+  if (both !== undefined) {
+    throw badFile("column-conflict", file, `attribute ${bare(names[both]!)} is asked for as label and as feature`, {
+      column: names[both]!,
+    });
+  }
+  if (!features.length) throw badFile("file-without-numbers", file, "there is no attribute of numbers");
   const relational = features.some((i) => attributes[i]!.type === "relational");
   for (const i of features) {
     const { name, type } = attributes[i]!;
     if (relational && features.length > 1) {
-      throw unusable(
-        file,
-        `attribute ${bare(name)} does not fit beside others: a relational one must be alone (featureColumns)`,
-      );
+      throw badFile("column-type", file, `attribute ${bare(name)} does not fit beside others`, {
+        column: name,
+        option: "featureColumns",
+        advice: "a relational one must be alone (featureColumns)",
+      });
     }
     if (type !== "number" && type !== "relational") {
-      throw unusable(file, `attribute ${bare(name)} must be numeric: say which ones to take (featureColumns)`);
+      throw badFile("column-type", file, `attribute ${bare(name)} must be numeric`, {
+        column: name,
+        option: "featureColumns",
+        advice: "say which ones to take (featureColumns)",
+      });
     }
   }
   return { attributes, features, labels };
@@ -191,23 +207,29 @@ async function* records(
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
     const text = line.trim(), at = `line ${lines.number}`;
     if (text === "" || text[0] === "%") continue;
-    if (text[0] === "{") throw unusable(name, `${at} is sparse, in { }: write the rows out in full`);
+    if (text[0] === "{") throw badFile("file-unsupported", name, `${at} is sparse, in { }: write the rows out in full`);
     const cells = cellsOf(text);
-    if (!cells) throw malformed(name, `${at} has a quotation mark in the wrong place, or without its second`);
+    if (!cells) {
+      throw badFile("file-malformed", name, `${at} has a quotation mark in the wrong place, or without its second`);
+    }
     const weight = cells.length === attributes.length + 1 && /^\{.*\}$/.test(cells.at(-1)!)
       ? weightOf(name, at, cells.pop()!.slice(1, -1))
       : undefined;
     if (cells.length !== attributes.length) {
-      throw malformed(name, `${at} must have ${attributes.length} columns, got ${cells.length}`);
+      throw badFile("row-width", name, `${at} must have ${attributes.length} columns, got ${cells.length}`);
     }
     const found = labels.map((i) => cells[i]!), none = found.findIndex(isNoLabel);
     if (none >= 0 && needsLabels) {
-      throw malformed(name, `${at}, column ${bare(attributes[labels[none]!]!.name)} has no label`);
+      throw badFile("label-missing", name, `${at}, column ${bare(attributes[labels[none]!]!.name)} has no label`);
     }
     for (const [k, label] of found.entries()) {
       const { name: column, classes } = attributes[labels[k]!]!;
       if (classes && !isNoLabel(label) && !classes.has(label)) {
-        throw malformed(name, `${at}, column ${bare(column)} must be one of its classes, got ${show(label)}`);
+        throw badFile(
+          "file-malformed",
+          name,
+          `${at}, column ${bare(column)} must be one of its classes, got ${show(label)}`,
+        );
       }
     }
     yield {
@@ -241,7 +263,7 @@ function dimensions(file: string, at: string, text: string, steps: number): Numb
   const cellsOf = (c: number) => {
     const cells = rows[c]!.split(",");
     if (cells.length === steps) return cells;
-    throw malformed(file, `${at}, dimension ${c + 1} must have ${steps} values, got ${cells.length}`);
+    throw badFile("row-width", file, `${at}, dimension ${c + 1} must have ${steps} values, got ${cells.length}`);
   };
   // A text holds no more values than characters and one: where it would, some dimension is too short.
   if (steps * channels > text.length + 1) rows.forEach((_, c) => cellsOf(c));
@@ -258,7 +280,7 @@ function dimensions(file: string, at: string, text: string, steps: number): Numb
 function weightOf(file: string, at: string, cell: string): number {
   const weight = numberIn(cell);
   if (weight === undefined || !(weight > 0)) {
-    throw outOfRange(file, `${at} must have a weight above 0, got ${show(cell)}`);
+    throw badFile("weight-out-of-range", file, `${at} must have a weight above 0, got ${show(cell)}`, { value: cell });
   }
   return weight;
 }

@@ -6,7 +6,8 @@
  */
 
 import { loadFflate } from "../../../deps.ts";
-import { bare, malformed, outOfRange, show, unusable } from "./bad_data.ts";
+import { fail } from "../../errors.ts";
+import { badFile, bare, show } from "./bad_data.ts";
 import { ByteReader, type NpyArray, type NpyHead, readNpyHead, writeNpy } from "./npy.ts";
 import { checkFinite } from "./numbers.ts";
 import { open } from "./open.ts";
@@ -32,7 +33,10 @@ class Rows {
   static async open(name: string, stream: AsyncIterable<Uint8Array>, limit: number): Promise<Rows> {
     const bytes = new ByteReader(stream), head = await readNpyHead(name, bytes), rows = new Rows(name, head, bytes);
     if (!(rows.width * head.size <= limit)) {
-      throw outOfRange(name, `a row of shape [${head.shape}] is larger than ${limit} bytes, the limit (maxBytes)`);
+      throw badFile("file-too-large", name, `a row of shape [${head.shape}] is larger than ${limit} bytes, the limit`, {
+        option: "maxBytes",
+        advice: "raise maxBytes",
+      });
     }
     return rows;
   }
@@ -41,7 +45,7 @@ class Rows {
   async next(row: number): Promise<DataView<ArrayBuffer>> {
     const size = this.width * this.head.size, bytes = await this.#bytes.read(size);
     if (bytes.length < size) {
-      throw malformed(this.name, `the file ends in row ${row + 1} of ${this.head.shape[0]}`);
+      throw badFile("file-cut-off", this.name, `the file ends in row ${row + 1} of ${this.head.shape[0]}`);
     }
     return new DataView(bytes.buffer);
   }
@@ -49,7 +53,7 @@ class Rows {
   /** Holds that nothing follows the last row. */
   async end(): Promise<void> {
     if ((await this.#bytes.read(1)).length) {
-      throw malformed(this.name, `the file goes on after its ${this.head.shape[0]} rows`);
+      throw badFile("file-malformed", this.name, `the file goes on after its ${this.head.shape[0]} rows`);
     }
   }
 }
@@ -66,18 +70,24 @@ function checkShape({ x, labels, lengths }: Parts): { count: number; steps: numb
   const { shape, isText } = x.head, dimensions = shape.length;
   if (isText ? dimensions !== 1 : dimensions !== 2 && dimensions !== 3) {
     const wanted = isText ? "(N), texts," : "(N, T) or (N, T, I)";
-    throw unusable(x.name, `shape must be ${wanted}, got [${shape}]`);
+    throw badFile("array-shape", x.name, `shape must be ${wanted}, got [${shape}]`, { value: shape });
   }
   const [count, steps, channels] = [shape[0]!, shape[1] ?? 1, shape[2] ?? 1];
-  if (!steps || !channels) throw malformed(x.name, `sequences must have steps and channels, got shape [${shape}]`);
+  if (!steps || !channels) {
+    throw badFile("file-empty", x.name, `sequences must have steps and channels, got shape [${shape}]`);
+  }
   for (const [what, list] of [["labels", labels], ["lengths", lengths]] as const) {
     if (list && list.length !== count) {
-      throw malformed(x.name, `there must be as many ${what} as sequences, ${count}, got ${list.length}`);
+      throw badFile("row-width", x.name, `there must be as many ${what} as sequences, ${count}, got ${list.length}`);
     }
   }
   for (const [n, length] of lengths?.entries() ?? []) {
     if (!Number.isInteger(length) || length < 1 || length > steps) {
-      throw outOfRange(x.name, `lengths[${n}] must be a whole number from 1 to ${steps}, got ${length}`);
+      throw badFile(
+        "number-out-of-range",
+        x.name,
+        `lengths[${n}] must be a whole number from 1 to ${steps}, got ${length}`,
+      );
     }
   }
   return { count, steps, channels };
@@ -111,7 +121,10 @@ async function* records(parts: Parts): AsyncGenerator<SequenceRecord, void> {
 async function texts(rows: Rows, limit: number): Promise<string[][]> {
   const { head, width, name } = rows, count = head.shape[0]!, found: string[][] = [];
   if (count * width * head.size > limit) {
-    throw outOfRange(name, `shape [${head.shape}] is larger than ${limit} bytes, the limit (maxBytes)`);
+    throw badFile("file-too-large", name, `shape [${head.shape}] is larger than ${limit} bytes, the limit`, {
+      option: "maxBytes",
+      advice: "raise maxBytes",
+    });
   }
   for (let n = 0; n < count; n++) {
     const view = await rows.next(n);
@@ -125,7 +138,7 @@ async function texts(rows: Rows, limit: number): Promise<string[][]> {
 async function labelsOf(rows: Rows, limit: number): Promise<(string[] | undefined)[]> {
   const { shape } = rows.head;
   if ((shape.length !== 1 && shape.length !== 2) || !rows.width) {
-    throw unusable(rows.name, `shape of labels must be (N) or (N, O), got [${shape}]`);
+    throw badFile("array-shape", rows.name, `shape of labels must be (N) or (N, O), got [${shape}]`, { value: shape });
   }
   return (await texts(rows, limit)).map((row, n) => {
     if (!rows.head.isText) {
@@ -139,7 +152,9 @@ async function labelsOf(rows: Rows, limit: number): Promise<(string[] | undefine
 /** Lengths (N). */
 async function lengthsOf(rows: Rows, limit: number): Promise<number[]> {
   const { shape, isText } = rows.head;
-  if (isText || shape.length !== 1) throw unusable(rows.name, `shape must be (N), of numbers, got [${shape}]`);
+  if (isText || shape.length !== 1) {
+    throw badFile("array-shape", rows.name, `shape must be (N), of numbers, got [${shape}]`, { value: shape });
+  }
   return (await texts(rows, limit)).flat().map(Number);
 }
 
@@ -147,10 +162,13 @@ async function lengthsOf(rows: Rows, limit: number): Promise<number[]> {
 function checkLabels(name: string, labels: readonly unknown[] | undefined, input: Input, options: ReadOptions): void {
   if (options.optionalLabels || input.label !== undefined || options.labelColumns?.length === 0) return;
   if (!labels) {
-    throw unusable(name, "the file has no labels: they are y of a .npz, or a .npy of their own (labelsFrom)");
+    throw badFile("labels-missing", name, "the file has no labels", {
+      option: "labelsFrom",
+      advice: "they are y of a .npz, or a .npy of their own (labelsFrom)",
+    });
   }
   const none = labels.indexOf(undefined);
-  if (none >= 0) throw malformed(name, `sequence ${none + 1} has no label`);
+  if (none >= 0) throw badFile("label-missing", name, `sequence ${none + 1} has no label`);
 }
 
 /** Reads sequences from a `.npy`. */
@@ -185,25 +203,36 @@ export async function readNpzRecords(
   limit: number,
 ): Promise<RecordSource> {
   const bytes = await new ByteReader(stream).read(limit + 1);
-  if (bytes.length > limit) throw outOfRange(name, `the file is larger than ${limit} bytes, the limit (maxBytes)`);
+  if (bytes.length > limit) {
+    throw badFile("file-too-large", name, `the file is larger than ${limit} bytes, the limit`, {
+      option: "maxBytes",
+      advice: "raise maxBytes",
+    });
+  }
   const entries = new Map<string, ZipEntry>();
   for (const entry of readZip(name, bytes)) {
     const key = entry.name.replace(/\.npy$/, "");
-    if (entries.has(key)) throw malformed(name, `it has two arrays that are called ${bare(key)}`);
+    if (entries.has(key)) throw badFile("file-malformed", name, `it has two arrays that are called ${bare(key)}`);
     entries.set(key, entry);
   }
   const have = [...entries.keys()].slice(0, 8).map(bare).join(", ") || "nothing";
   let left = limit;
   const rows = async (key: string) => {
     const entry = entries.get(key);
-    if (!entry) throw unusable(name, `there is no array ${bare(key)}: it has ${have}`);
+    if (!entry) throw badFile("array-missing", name, `there is no array ${bare(key)}: it has ${have}`, { name: key });
     const array = await unpack(name, entry, left);
     left -= array.length;
     return await Rows.open(`${name}, ${bare(key)}`, pieces(array), limit);
   };
   const first = (keys: readonly string[]) => keys.find((key) => entries.has(key));
   const xKey = options.xKey ?? first(["x", "X"]) ?? (entries.size === 1 ? [...entries.keys()][0]! : undefined);
-  if (xKey === undefined) throw unusable(name, `there is no array x: say which one it is (xKey): it has ${have}`);
+  if (xKey === undefined) {
+    throw badFile("array-missing", name, `there is no array x: it has ${have}`, {
+      name: "x",
+      option: "xKey",
+      advice: "say which one it is (xKey)",
+    });
+  }
   const yKey = options.yKey ?? first(["y", "Y"]);
   const labels = yKey === undefined ? undefined : await labelsOf(await rows(yKey), limit);
   checkLabels(name, labels, input, options);
@@ -221,12 +250,17 @@ async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
 export async function readNpyTable(name: string, bytes: AsyncIterable<Uint8Array>, limit: number): Promise<Table> {
   const rows = await Rows.open(name, bytes, limit), { shape, isText, get, size } = rows.head;
   if (isText || (shape.length !== 1 && shape.length !== 2) || !rows.width) {
-    throw unusable(name, `shape must be (rows) or (rows, columns), of numbers, got [${shape}]`);
+    throw badFile("array-shape", name, `shape must be (rows) or (rows, columns), of numbers, got [${shape}]`, {
+      value: shape,
+    });
   }
   const count = shape[0]!, columns = Array.from({ length: rows.width }, (_, i) => String(i));
-  if (!count) throw malformed(name, "there are no rows");
+  if (!count) throw badFile("file-empty", name, "there are no rows");
   if (!(count * rows.width * 8 <= limit)) {
-    throw outOfRange(name, `shape [${shape}] is larger than ${limit} bytes, the limit (maxBytes)`);
+    throw badFile("file-too-large", name, `shape [${shape}] is larger than ${limit} bytes, the limit`, {
+      option: "maxBytes",
+      advice: "raise maxBytes",
+    });
   }
   const numbers: number[][] = columns.map(() => []), missing: (string | undefined)[] = columns.map(() => undefined);
   for (let n = 0; n < count; n++) {
@@ -263,7 +297,9 @@ export async function readNpyTable(name: string, bytes: AsyncIterable<Uint8Array
 export async function writeNpz(arrays: Readonly<Record<string, NpyArray>>): Promise<Uint8Array<ArrayBuffer>> {
   const { zipSync } = await loadFflate();
   for (const key of Object.keys(arrays)) {
-    if (!/^[^/\\]+$/.test(key)) throw new TypeError(`Cannot write arrays: a name must have no slash, got ${show(key)}`);
+    if (!/^[^/\\]+$/.test(key)) {
+      throw fail("argument-type", "write arrays", `a name must have no slash, got ${show(key)}`, { name: key });
+    }
   }
   // A list of entries, since "__proto__" may be a name: fflate goes over own properties alone.
   const files = Object.create(null) as Record<string, Uint8Array>;

@@ -5,6 +5,8 @@
  * @module
  */
 
+import { type ErrorCode, type ErrorDetails, fail } from "../../errors.ts";
+
 const SHOWN = 40;
 
 /** A file's text in an error: quoted, shortened, on one line. */
@@ -28,21 +30,7 @@ export function plain(name: string): string {
   return name.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, "�");
 }
 
-function message(file: string, what: string): string {
-  return `Cannot read ${plain(file)}: ${what}`;
-}
-
-/** Data that do not follow their format. */
-export function malformed(file: string, what: string): SyntaxError {
-  return new SyntaxError(message(file, what));
-}
-
-/** Data beyond a range or a limit. */
-export function outOfRange(file: string, what: string): RangeError {
-  return new RangeError(message(file, what));
-}
-
-/** Data of a kind, or options, that cannot be used. */
-export function unusable(file: string, what: string): TypeError {
-  return new TypeError(message(file, what));
+/** A file that cannot be read. */
+export function badFile<Code extends ErrorCode>(code: Code, file: string, problem: string, details?: ErrorDetails) {
+  return fail(code, `read ${plain(file)}`, problem, { file, ...details });
 }

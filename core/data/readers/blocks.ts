@@ -5,7 +5,7 @@
  * @module
  */
 
-import { malformed, outOfRange } from "./bad_data.ts";
+import { badFile } from "./bad_data.ts";
 
 /** Most bytes decoded at once, however large the pieces that come. */
 const BLOCK = 1 << 18;
@@ -58,7 +58,10 @@ export class Blocks {
       const first = block.indexOf(this.#cut);
       if (this.#openBytes + (first < 0 ? block.length : first) > this.#limit) {
         const what = this.#cut === LF ? `line ${this.#lineEnds + 1} is` : `a value near line ${this.#lineEnds + 1} is`;
-        throw outOfRange(this.name, `${what} longer than ${this.#limit} bytes, the limit (maxLineBytes)`);
+        throw badFile("line-too-long", this.name, `${what} longer than ${this.#limit} bytes, the limit`, {
+          option: "maxLineBytes",
+          advice: "raise maxLineBytes",
+        });
       }
       const end = first < 0 ? 0 : block.lastIndexOf(this.#cut) + 1;
       const text = end ? this.#decode(block.subarray(0, end)) : undefined;
@@ -105,7 +108,7 @@ export class Blocks {
     for (let i = bytes.indexOf(LF); i >= 0 && i < at; i = bytes.indexOf(LF, i + 1)) line++;
     const isUtf16 = this.#position === 0 && /^(fffe|feff)/.test(hex(0) + hex(1));
     const what = isUtf16 ? "the file is UTF-16, save it as UTF-8" : `byte ${this.#position + at} is 0x${hex(at)}`;
-    return malformed(this.name, `line ${line} is not UTF-8: ${what}`);
+    return badFile("file-malformed", this.name, `line ${line} is not UTF-8: ${what}`);
   }
 }
 

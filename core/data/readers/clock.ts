@@ -4,7 +4,7 @@
  * @module
  */
 
-import { malformed, show } from "./bad_data.ts";
+import { badFile, show } from "./bad_data.ts";
 import { numberIn } from "./numbers.ts";
 
 const DATE =
@@ -42,13 +42,18 @@ export class Clock {
   check(cell: string, where: () => string): void {
     const time = timeIn(cell);
     if (time === undefined) {
-      throw malformed(
+      throw badFile(
+        "file-malformed",
         this.#file,
         `${where()} must be at a time that is a number or a date as 2026-01-31, got ${show(cell)}`,
       );
     }
     if (this.#last !== undefined && time < this.#last) {
-      throw malformed(this.#file, `${where()}: the time goes back, to ${show(cell)}: steps must be in order`);
+      throw badFile(
+        "sequence-order",
+        this.#file,
+        `${where()}: the time goes back, to ${show(cell)}: steps must be in order`,
+      );
     }
     this.#last = time;
   }

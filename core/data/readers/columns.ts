@@ -4,7 +4,7 @@
  * @module
  */
 
-import { bare, malformed, outOfRange, unusable } from "./bad_data.ts";
+import { badFile, bare } from "./bad_data.ts";
 
 const MAX_COLUMNS = 1e6;
 
@@ -14,13 +14,15 @@ const LABEL_NAMES = /^(label|class|y|target)$/i;
 /** The names in a head, once they are found to be names. */
 export function checkNames(file: string, line: number, names: readonly string[]): string[] {
   if (names.length > MAX_COLUMNS) {
-    throw outOfRange(file, `line ${line} must have at most ${MAX_COLUMNS} columns, got ${names.length}`);
+    throw badFile("file-too-large", file, `line ${line} must have at most ${MAX_COLUMNS} columns, got ${names.length}`);
   }
   const seen = new Map<string, number>();
   return names.map((cell, i) => {
     const name = cell.trim(), before = seen.get(name);
     if (name && before !== undefined) {
-      throw malformed(file, `line ${line} names columns ${before + 1} and ${i + 1} both ${bare(name)}`);
+      throw badFile("columns-alike", file, `line ${line} names columns ${before + 1} and ${i + 1} both ${bare(name)}`, {
+        column: name,
+      });
     }
     seen.set(name, i);
     return name;
@@ -44,11 +46,19 @@ export function findColumn(file: string, names: readonly string[], column: strin
   if (/^-?\d+$/.test(String(column))) {
     const number = Number(column), place = number < 0 ? names.length + number : number;
     if (place >= 0 && place < names.length) return place;
-    throw unusable(file, `${option} asks for column ${column}, but there are ${names.length}`);
+    throw badFile("column-missing", file, `there is no column ${column}, only 0 to ${names.length - 1}`, {
+      option,
+      column: String(column),
+      advice: `${option} asks for it`,
+    });
   }
   const known = names.filter((name) => name).slice(0, 8).map(bare).join(", ");
-  const have = known ? `: it has ${known}${names.length > 8 ? ", …" : ""}` : "";
-  throw unusable(file, `there is no column ${bare(String(column))}, which ${option} asks for${have}`);
+  const have = known ? `, only ${known}${names.length > 8 ? ", …" : ""}` : "";
+  throw badFile("column-missing", file, `there is no column ${bare(String(column))}${have}`, {
+    option,
+    column: String(column),
+    advice: `${option} asks for it`,
+  });
 }
 
 /** The last column that is called like a label, if any. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { malformed, outOfRange, show, unusable } from "./bad_data.ts";
+import { badFile, show } from "./bad_data.ts";
 import { Clock } from "./clock.ts";
 import { called, checkNames, findColumn, guessId, guessLabel } from "./columns.ts";
 import type { Lines } from "./lines.ts";
@@ -38,7 +38,7 @@ interface Layout {
 export async function readHead(lines: Lines, options: ReadOptions, limit: number): Promise<Head> {
   const { name } = lines;
   const first = await lines.peek();
-  if (first === undefined) throw malformed(name, "the file is empty");
+  if (first === undefined) throw badFile("file-empty", name, "the file is empty");
   const tabs = /\.tsv(\.gz)?$/i.test(name);
   const delimiter = options.delimiter ??
     (tabs ? "\t" : [",", "\t", ";", "|"].find((one) => first.includes(one)) ?? ",");
@@ -48,10 +48,10 @@ export async function readHead(lines: Lines, options: ReadOptions, limit: number
   }
   const cells = (await rows.next())!, line = rows.number;
   if (options.header === undefined && cells.some((cell) => /^\s*-?\d+\.\d+\s*$/.test(cell))) {
-    throw unusable(
-      name,
-      `line ${line} looks like data, not like names of columns: say whether it is one (header: true or false)`,
-    );
+    throw badFile("header-unclear", name, `line ${line} looks like data, not like names of columns`, {
+      option: "header",
+      advice: "say whether it is one (header: true or false)",
+    });
   }
   return { rows, names: checkNames(name, line, cells) };
 }
@@ -64,7 +64,12 @@ function layOut(file: string, { names }: Head, input: Input, options: ReadOption
   const sequence = find("sequenceColumn"), time = find("timeColumn"), weight = find("weightColumn");
   const text = find("textColumn");
   if (time !== undefined && sequence === undefined) {
-    throw unusable(file, "a timeColumn needs a sequenceColumn, which tells one sequence from the next");
+    throw badFile(
+      "option-missing",
+      file,
+      "a column of times needs one that tells a sequence from the next",
+      { option: "sequenceColumn", advice: "name it (sequenceColumn)" },
+    );
   }
   let labels: number[];
   if (options.labelColumns) {
@@ -75,23 +80,33 @@ function layOut(file: string, { names }: Head, input: Input, options: ReadOption
   } else {
     const guess = input.label === undefined ? guessLabel(names) : undefined;
     if (guess === undefined && !options.optionalLabels && input.label === undefined) {
-      throw unusable(file, "no column is called label, class, y or target: name the label's (labelColumns)");
+      throw badFile("label-column-unknown", file, "no column is called label, class, y or target", {
+        option: "labelColumns",
+        advice: "name it (labelColumns)",
+      });
     }
     labels = guess === undefined ? [] : [guess];
   }
   const taken = new Map<number, string>();
   const roles: [string, readonly (number | undefined)[]][] = [
-    ["sequenceColumn", [sequence]],
-    ["timeColumn", [time]],
-    ["weightColumn", [weight]],
-    ["textColumn", [text]],
-    ["labelColumns", labels],
+    ["sequence", [sequence]],
+    ["time", [time]],
+    ["weight", [weight]],
+    ["text", [text]],
+    ["label", labels],
   ];
   for (const [role, places] of roles) {
     for (const place of places) {
       if (place === undefined) continue;
       const other = taken.get(place);
-      if (other) throw unusable(file, `${called(names, place)} is asked for twice, as ${other} and as ${role}`);
+      if (other) {
+        throw badFile(
+          "column-conflict",
+          file,
+          `${called(names, place)} is asked for twice, as ${other} and as ${role}`,
+          { column: names[place] },
+        );
+      }
       taken.set(place, role);
     }
   }
@@ -103,15 +118,22 @@ function layOut(file: string, { names }: Head, input: Input, options: ReadOption
       : names.map((_, i) => i).filter((i) => !taken.has(i) && i !== id);
     for (const place of features) {
       const other = taken.get(place);
-      if (other) throw unusable(file, `${called(names, place)} is asked for as ${other} and as one of featureColumns`);
-      if (names[place] === "" && options.header !== false && !options.featureColumns) {
-        throw malformed(
+      if (other) {
+        throw badFile(
+          "column-conflict",
           file,
-          `column ${place + 1} has no name: name it, or say which columns to take (featureColumns)`,
+          `${called(names, place)} is asked for twice, as ${other} and as feature`,
+          { column: names[place] },
         );
       }
+      if (names[place] === "" && options.header !== false && !options.featureColumns) {
+        throw badFile("column-unnamed", file, `column ${place + 1} has no name`, {
+          option: "featureColumns",
+          advice: "name it, or say which columns to take (featureColumns)",
+        });
+      }
     }
-    if (!features.length) throw malformed(file, "there is no column of numbers");
+    if (!features.length) throw badFile("file-without-numbers", file, "there is no column of numbers");
   }
   return { features, labels, weight, sequence, time, id, text };
 }
@@ -120,7 +142,7 @@ function layOut(file: string, { names }: Head, input: Input, options: ReadOption
 export async function readCsv(lines: Lines, input: Input, options: ReadOptions, limit: number): Promise<RecordSource> {
   const head = await readHead(lines, options, limit);
   const layout = layOut(lines.name, head, input, options);
-  const table = new CsvRecords(head, layout, !options.optionalLabels);
+  const table = new CsvRecords(head, layout, options);
   const isNamed = options.header !== false;
   return {
     format: "csv",
@@ -130,25 +152,39 @@ export async function readCsv(lines: Lines, input: Input, options: ReadOptions, 
   };
 }
 
+/** Details of a column whose first cell is no number. */
+function notNumbers(column: string, isLong: boolean) {
+  const advice = "say which columns to take (featureColumns)" +
+    (isLong ? "" : ", or that it names sequences of a row per step (sequenceColumn)");
+  return { code: "column-not-numbers", column, option: isLong ? "featureColumns" : "sequenceColumn", advice } as const;
+}
+
 /** Rows as records. */
 class CsvRecords {
   readonly #rows: Rows;
   readonly #names: readonly string[];
   readonly #layout: Layout;
   readonly #needsLabels: boolean;
+  /** Whether nobody said which columns hold numbers, and no row has shown it yet. */
+  #isGuess: boolean;
 
-  constructor({ rows, names }: Head, layout: Layout, needsLabels: boolean) {
+  constructor({ rows, names }: Head, layout: Layout, { optionalLabels, featureColumns }: ReadOptions) {
     this.#rows = rows;
     this.#names = names;
     this.#layout = layout;
-    this.#needsLabels = needsLabels;
+    this.#needsLabels = !optionalLabels;
+    this.#isGuess = !featureColumns;
   }
 
   /** The next row, as long as the head. */
   async #next(): Promise<string[] | undefined> {
     const rows = this.#rows, row = rows.take() ?? await rows.next();
     if (row && row.length !== this.#names.length) {
-      throw malformed(rows.name, `line ${rows.number} must have ${this.#names.length} columns, got ${row.length}`);
+      throw badFile(
+        "row-width",
+        rows.name,
+        `line ${rows.number} must have ${this.#names.length} columns, got ${row.length}`,
+      );
     }
     return row;
   }
@@ -163,10 +199,19 @@ class CsvRecords {
     let missing: string | undefined;
     for (let j = 0; j < features.length; j++) {
       const column = features[j]!, cell = cells[column]!, value = numberIn(cell);
-      if (value === undefined) throw badNumber(this.#rows.name, this.#where(column), cell);
+      if (value === undefined) {
+        const name = this.#names[column] || String(column + 1);
+        throw badNumber(
+          this.#rows.name,
+          this.#where(column),
+          cell,
+          this.#isGuess ? notNumbers(name, this.#layout.sequence !== undefined) : { column: name },
+        );
+      }
       if (value !== value) missing ??= this.#where(column);
       values[start + j] = value;
     }
+    this.#isGuess = false;
     return missing;
   }
 
@@ -175,7 +220,9 @@ class CsvRecords {
     if (!labels.length) return undefined;
     const none = labels.findIndex(isNoLabel);
     if (none < 0) return labels;
-    if (this.#needsLabels) throw malformed(this.#rows.name, `${this.#where(this.#layout.labels[none]!)} has no label`);
+    if (this.#needsLabels) {
+      throw badFile("label-missing", this.#rows.name, `${this.#where(this.#layout.labels[none]!)} has no label`);
+    }
     return undefined;
   }
 
@@ -184,7 +231,12 @@ class CsvRecords {
     if (column === undefined) return undefined;
     const weight = numberIn(cells[column]!);
     if (weight === undefined || !(weight > 0)) {
-      throw outOfRange(this.#rows.name, `${this.#where(column)} must be a weight above 0, got ${show(cells[column]!)}`);
+      throw badFile(
+        "weight-out-of-range",
+        this.#rows.name,
+        `${this.#where(column)} must be a weight above 0, got ${show(cells[column]!)}`,
+        { value: cells[column] },
+      );
     }
     return weight;
   }
@@ -197,7 +249,10 @@ class CsvRecords {
       const place = `${name}, line ${this.#rows.number}`, key = id === undefined ? undefined : cells[id]!;
       if (key !== undefined && key === before && text === undefined) {
         const what = `${this.#where(id!)} is ${show(key)} again`;
-        throw malformed(name, `${what}: if a row is a step, say which column names the sequence (sequenceColumn)`);
+        throw badFile("sequence-repeated", name, what, {
+          option: "sequenceColumn",
+          advice: "if a row is a step, say which column names the sequence (sequenceColumn)",
+        });
       }
       before = key;
       const about = {
@@ -235,9 +290,15 @@ class CsvRecords {
         if (id !== undefined) yield record();
         if (seen.has(key)) {
           const what = `line ${this.#rows.number}: sequence ${show(key)} comes back after others`;
-          throw malformed(name, `${what}: rows of one sequence must follow one another, so sort them by it`);
+          throw badFile(
+            "sequence-order",
+            name,
+            `${what}: rows of one sequence must follow one another, so sort them by it`,
+          );
         }
-        if (key.trim() === "") throw malformed(name, `${this.#where(sequence!)} does not name the sequence`);
+        if (key.trim() === "") {
+          throw badFile("sequence-unnamed", name, `${this.#where(sequence!)} does not name the sequence`);
+        }
         seen.add(key);
         if (seen.size > REMEMBERED) seen.delete(seen.values().next().value!);
         [id, steps, missing] = [key, 0, undefined];
@@ -254,13 +315,15 @@ class CsvRecords {
         );
         if (changed !== undefined) {
           const got = `${show(cells[changed]!)} after ${show(raw[labelColumns.indexOf(changed)]!)}`;
-          throw malformed(
+          throw badFile(
+            "sequence-inconsistent",
             name,
             `${this.#where(changed)} must be the same throughout sequence ${show(key)}, got ${got}`,
           );
         }
         if (this.#weight(cells) !== about.weight) {
-          throw malformed(
+          throw badFile(
+            "sequence-inconsistent",
             name,
             `${this.#where(this.#layout.weight!)} must be the same throughout sequence ${show(key)}`,
           );

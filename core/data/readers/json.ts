@@ -6,7 +6,7 @@
  * @module
  */
 
-import { malformed, outOfRange, show } from "./bad_data.ts";
+import { badFile, show } from "./bad_data.ts";
 import type { Blocks } from "./blocks.ts";
 import type { Lines } from "./lines.ts";
 import { checkFinite } from "./numbers.ts";
@@ -20,7 +20,7 @@ const LONG = 1 << 16;
 
 /** Reads JSON Lines. */
 export async function readJsonLines(lines: Lines): Promise<RecordSource> {
-  if (await lines.peek() === undefined) throw malformed(lines.name, "the file is empty");
+  if (await lines.peek() === undefined) throw badFile("file-empty", lines.name, "the file is empty");
   return { format: "jsonl", records: lineRecords(lines) };
 }
 
@@ -43,7 +43,7 @@ function checkDepth(name: string, number: number, line: string): void {
       else if (c === 34) inString = false;
     } else if (c === 34) inString = true;
     else if (c === 123 || c === 91) {
-      if (++depth > DEPTH) throw malformed(name, `line ${number} nests deeper than a record does`);
+      if (++depth > DEPTH) throw badFile("file-malformed", name, `line ${number} nests deeper than a record does`);
     } else if (c === 125 || c === 93) depth--;
   }
 }
@@ -60,7 +60,7 @@ function parse(name: string, line: number, text: string): unknown {
     const hint = /[[,:]\s*-?(NaN|Infinity)\b/.test(text)
       ? ": it has no NaN and no Infinity, a missing value is null"
       : "";
-    throw malformed(name, `line ${line} is not JSON${hint}, got ${show(text.trim())}`);
+    throw badFile("file-not-json", name, `line ${line} is not JSON${hint}, got ${show(text.trim())}`);
   }
 }
 
@@ -83,7 +83,7 @@ async function* values(blocks: Blocks, limit: number): AsyncGenerator<SequenceRe
           else if (c === 34) inString = false;
         } else if (c === 34) inString = true;
         else if (c === 123 || c === 91) {
-          if (++depth > DEPTH) throw malformed(name, `line ${line} nests deeper than a record does`);
+          if (++depth > DEPTH) throw badFile("file-malformed", name, `line ${line} nests deeper than a record does`);
         } else if ((c === 125 || c === 93) && --depth === 0) {
           const value = parse(name, startLine, open + text.slice(start, i + 1));
           open = "";
@@ -97,49 +97,59 @@ async function* values(blocks: Blocks, limit: number): AsyncGenerator<SequenceRe
       else if (c === 44 && inArray && !hasComma && !isOver) hasComma = true;
       else if (c === 93 && inArray && !isOver && (!hasComma || !count)) isOver = true;
       else if (c !== 32 && c !== 10 && c !== 13 && c !== 9) {
-        throw malformed(name, `line ${line}: there must be a record here, got ${show(text.slice(i, i + 50))}`);
+        throw badFile(
+          "file-malformed",
+          name,
+          `line ${line}: there must be a record here, got ${show(text.slice(i, i + 50))}`,
+        );
       }
     }
     if (depth) open += text.slice(start);
     if (open.length > limit) {
-      throw outOfRange(
+      throw badFile(
+        "line-too-long",
         name,
-        `the record that begins in line ${startLine} is longer than ${limit} bytes, the limit (maxLineBytes)`,
+        `the record that begins in line ${startLine} is longer than ${limit} bytes, the limit`,
+        { option: "maxLineBytes", advice: "raise maxLineBytes" },
       );
     }
   }
-  if (depth) throw malformed(name, `the file ends within the record that begins in line ${startLine}`);
-  if (inArray && !isOver) throw malformed(name, "the file ends within its array");
-  if (!count) throw malformed(name, "the file is empty");
+  if (depth) throw badFile("file-cut-off", name, `the file ends within the record that begins in line ${startLine}`);
+  if (inArray && !isOver) throw badFile("file-cut-off", name, "the file ends within its array");
+  if (!count) throw badFile("file-empty", name, "the file is empty");
 }
 
 /** A record from what JSON holds. */
 function recordOf(name: string, line: number, json: unknown): SequenceRecord {
   const at = `line ${line}`, place = `${name}, ${at}`;
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw malformed(name, `${at} must be an object with x, got ${what(json)}`);
+    throw badFile("file-malformed", name, `${at} must be an object with x, got ${what(json)}`);
   }
   const get = (key: string) => Object.hasOwn(json, key) ? (json as Record<string, unknown>)[key] : undefined;
   const x = get("x"), about = { labels: labelsOf(name, at, get("y")), ...idOf(name, at, get("id")), place };
   const weight = get("weight");
   if (weight !== undefined && (typeof weight !== "number" || !(weight > 0) || !(Math.fround(weight) < Infinity))) {
-    throw outOfRange(name, `${at}: weight must be a number above 0, got ${what(weight)}`);
+    throw badFile("weight-out-of-range", name, `${at}: weight must be a number above 0, got ${what(weight)}`, {
+      value: weight,
+    });
   }
   const rest = { ...about, ...weight !== undefined && { weight } };
   if (typeof x === "string") return { text: x, steps: 0, channels: 0, ...rest };
   if (!Array.isArray(x)) {
-    throw malformed(name, `${at}: x must be a list of steps or a text, got ${what(x)}`);
+    throw badFile("file-malformed", name, `${at}: x must be a list of steps or a text, got ${what(x)}`);
   }
-  if (!x.length) throw malformed(name, `${at}: x has no steps`);
+  if (!x.length) throw badFile("file-malformed", name, `${at}: x has no steps`);
   const steps = x.length, isFlat = !Array.isArray(x[0]), channels = isFlat ? 1 : (x[0] as unknown[]).length;
-  if (!channels) throw malformed(name, `${at}: x[0] has no channels`);
+  if (!channels) throw badFile("file-malformed", name, `${at}: x[0] has no channels`);
   // Steps that are lists too short for the first one's length are refused before room is made for it.
   for (let t = 0; t < steps; t++) {
     const step = x[t] as unknown;
     if (isFlat) continue;
-    if (!Array.isArray(step)) throw malformed(name, `${at}, x[${t}] must be a list of ${channels}, got ${what(step)}`);
+    if (!Array.isArray(step)) {
+      throw badFile("file-malformed", name, `${at}, x[${t}] must be a list of ${channels}, got ${what(step)}`);
+    }
     if (step.length !== channels) {
-      throw malformed(name, `${at}, x[${t}] must have ${channels} channels as x[0], got ${step.length}`);
+      throw badFile("row-width", name, `${at}, x[${t}] must have ${channels} channels as x[0], got ${step.length}`);
     }
   }
   const values = new Float32Array(steps * channels);
@@ -153,7 +163,7 @@ function recordOf(name: string, line: number, json: unknown): SequenceRecord {
     } else if (typeof value === "number") {
       checkFinite(name, where, value);
       values[i] = value;
-    } else throw malformed(name, `${where()} must be a number or null, got ${what(value)}`);
+    } else throw badFile("not-a-number", name, `${where()} must be a number or null, got ${what(value)}`, { value });
   }
   return { values, steps, channels, ...rest, ...missing !== undefined && { missing } };
 }
@@ -166,14 +176,14 @@ function labelsOf(name: string, at: string, y: unknown): string[] | undefined {
       checkFinite(name, () => `${at}: y`, label);
       return String(label);
     }
-    throw malformed(name, `${at}: y must be a label or a list of labels, got ${what(label)}`);
+    throw badFile("file-malformed", name, `${at}: y must be a label or a list of labels, got ${what(label)}`);
   });
 }
 
 function idOf(name: string, at: string, id: unknown): { id?: string } {
   if (id === undefined || id === null) return {};
   if (typeof id !== "string" && typeof id !== "number") {
-    throw malformed(name, `${at}: id must be a text or a number, got ${what(id)}`);
+    throw badFile("file-malformed", name, `${at}: id must be a text or a number, got ${what(id)}`);
   }
   return { id: String(id) };
 }

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { malformed, outOfRange, show, unusable } from "./bad_data.ts";
+import { fail } from "../../errors.ts";
+import { badFile, show } from "./bad_data.ts";
 
 /** An array of numbers, row-major. */
 export interface NpyArray {
@@ -104,7 +105,9 @@ function elementOf(name: string, descr: string): Omit<NpyHead, "shape"> {
   const found = descr.match(/^([<>|=]?)([a-zA-Z])(\d{0,9})(.*)$/);
   const [, order, kind, digits, rest] = found ?? ["", "", "", "", ""];
   const little = order !== ">", key = `${kind}${digits}`;
-  if (kind === "O") throw unusable(name, "dtype is object: pickled Python objects are not read, save it as numbers");
+  if (kind === "O") {
+    throw badFile("file-unsupported", name, "dtype is object: pickled Python objects are not read, save it as numbers");
+  }
   if (!rest && Object.hasOwn(GETTERS, key)) {
     const get = GETTERS[key]!;
     return {
@@ -120,14 +123,14 @@ function elementOf(name: string, descr: string): Omit<NpyHead, "shape"> {
       let text = "";
       for (let i = 0; i < Number(digits); i++) {
         const code = kind === "U" ? view.getUint32(at + 4 * i, little) : view.getUint8(at + i);
-        if (code > 0x10ffff) throw malformed(name, "a text of the array is not Unicode");
+        if (code > 0x10ffff) throw badFile("file-malformed", name, "a text of the array is not Unicode");
         if (code) text += String.fromCodePoint(code);
       }
       return text;
     };
     return { size: width * Number(digits), get, isText: true, isFloat32: false };
   }
-  throw unusable(name, `dtype must be one of float, int, uint or bool, got ${show(descr)}`);
+  throw badFile("file-unsupported", name, `dtype must be one of float, int, uint or bool, got ${show(descr)}`);
 }
 
 /** The fields of a head: a Python dictionary of a known form. Undefined where it is none. */
@@ -150,34 +153,42 @@ function fieldsOf(text: string): Map<string, string> | undefined {
 /** Reads the head of an array. */
 export async function readNpyHead(name: string, bytes: ByteReader): Promise<NpyHead> {
   const start = await bytes.read(8);
-  if (!start.length) throw malformed(name, "the file is empty");
-  if (String.fromCharCode(...start.subarray(0, 6)) !== MAGIC) throw malformed(name, "it does not begin as a .npy does");
+  if (!start.length) throw badFile("file-empty", name, "the file is empty");
+  if (String.fromCharCode(...start.subarray(0, 6)) !== MAGIC) {
+    throw badFile("file-malformed", name, "it does not begin as a .npy does");
+  }
   const version = start[6]!;
   if (start.length < 8 || version < 1 || version > 3) {
-    throw unusable(name, `.npy version must be 1 to 3, got ${version}`);
+    throw badFile("file-unsupported", name, `.npy version must be 1 to 3, got ${version}`);
   }
   const size = await bytes.read(version === 1 ? 2 : 4), view = new DataView(size.buffer);
-  const isCut = () => malformed(name, "the file ends within its head");
+  const isCut = () => badFile("file-cut-off", name, "the file ends within its head");
   if (size.length < (version === 1 ? 2 : 4)) throw isCut();
   const length = version === 1 ? view.getUint16(0, true) : view.getUint32(0, true);
-  if (length > MAX_HEAD) throw outOfRange(name, `its head must be at most ${MAX_HEAD} bytes, got ${length}`);
+  if (length > MAX_HEAD) {
+    throw badFile("file-too-large", name, `its head must be at most ${MAX_HEAD} bytes, got ${length}`);
+  }
   const head = await bytes.read(length);
   if (head.length < length) throw isCut();
   const text = new TextDecoder(version === 3 ? "utf-8" : "latin1").decode(head).trimEnd(), fields = fieldsOf(text);
-  if (!fields) throw malformed(name, `its head must be a Python dictionary of three fields, got ${show(text)}`);
+  if (!fields) {
+    throw badFile("file-malformed", name, `its head must be a Python dictionary of three fields, got ${show(text)}`);
+  }
   const descr = fields.get("descr"), order = fields.get("fortran_order"), shape = fields.get("shape");
   if (!descr || !order || !shape?.startsWith("(")) {
-    throw malformed(name, "its head must have descr, fortran_order and shape");
+    throw badFile("file-malformed", name, "its head must have descr, fortran_order and shape");
   }
   if (order === "True") {
-    throw unusable(name, "it is in Fortran order: save it in C order (numpy.ascontiguousarray)");
+    throw badFile("file-unsupported", name, "it is in Fortran order: save it in C order (numpy.ascontiguousarray)");
   }
-  if (descr.startsWith("[")) throw unusable(name, "dtype has fields: save the columns as one array of numbers");
+  if (descr.startsWith("[")) {
+    throw badFile("file-unsupported", name, "dtype has fields: save the columns as one array of numbers");
+  }
   const sizes = shape.slice(1, -1).split(",").map((one) => one.trim()).filter((one) => one).map((one) =>
     Number(one.replace(/L$/, ""))
   );
   if (sizes.some((one) => !Number.isSafeInteger(one) || one < 0)) {
-    throw malformed(name, `shape must be whole numbers, got ${show(shape)}`);
+    throw badFile("file-malformed", name, `shape must be whole numbers, got ${show(shape)}`);
   }
   return { shape: sizes, ...elementOf(name, descr.slice(1, -1)) };
 }
@@ -215,7 +226,7 @@ function descrOf({ data }: NpyArray): string {
 export function writeNpy(array: NpyArray): Uint8Array<ArrayBuffer> {
   const { shape, data } = array, count = shape.reduce((a, b) => a * b, 1);
   if (shape.some((size) => !Number.isSafeInteger(size) || size < 0) || count !== data.length) {
-    throw new RangeError(`Cannot write array: shape [${shape}] must hold its ${data.length} numbers`);
+    throw fail("shape-mismatch", "write array", `shape [${shape}] must hold its ${data.length} numbers`);
   }
   const sizes = `(${shape.join(", ")}${shape.length === 1 ? "," : ""})`;
   const text = `{'descr': '${descrOf(array)}', 'fortran_order': False, 'shape': ${sizes}, }`;

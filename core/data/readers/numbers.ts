@@ -4,7 +4,8 @@
  * @module
  */
 
-import { malformed, outOfRange, show } from "./bad_data.ts";
+import type { ErrorDetails } from "../../errors.ts";
+import { badFile, show } from "./bad_data.ts";
 
 /** What stands for a missing value. */
 const MISSING = /^\s*(|\?|[+-]?nan|na|n\/a|null)\s*$/i;
@@ -41,18 +42,27 @@ function isPrefixed(cell: string): boolean {
  * What is wrong with a cell that {@linkcode numberIn} does not take.
  *
  * @param where "line 3, column temp".
+ * @param details `code`: what it is if it is no number.
  */
-export function badNumber(file: string, where: string, cell: string): Error {
+export function badNumber(
+  file: string,
+  where: string,
+  cell: string,
+  { code = "not-a-number", ...details }: ErrorDetails & { code?: "not-a-number" | "column-not-numbers" } = {},
+): Error {
   const value = +cell;
   if (INFINITE.test(cell) || (value === value && Math.abs(value) >= LIMIT)) {
-    return outOfRange(file, `${where} must be a finite float32, got ${show(cell.trim())}`);
+    return badFile("number-out-of-range", file, `${where} must be a finite float32, got ${show(cell.trim())}`, {
+      value: cell,
+      column: details.column,
+    });
   }
-  return malformed(file, `${where} must be a number, got ${show(cell)}`);
+  return badFile(code, file, `${where} must be a number, got ${show(cell)}`, { value: cell, ...details });
 }
 
 /** Holds that a number of a binary array is one that training can take, or NaN. */
 export function checkFinite(file: string, where: () => string, value: number): void {
   if (value >= LIMIT || value <= -LIMIT) {
-    throw outOfRange(file, `${where()} must be a finite float32, got ${value}`);
+    throw badFile("number-out-of-range", file, `${where()} must be a finite float32, got ${value}`, { value });
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { malformed } from "./bad_data.ts";
+import { badFile } from "./bad_data.ts";
 import type { Input } from "./record.ts";
 
 /** A stream of bytes whose first ones are known. */
@@ -59,6 +59,6 @@ async function* gunzip(name: string, bytes: AsyncIterable<Uint8Array>): AsyncGen
     yield* stream;
   } catch {
     if (failed.length) throw failed[0];
-    throw malformed(name, "its gzip is damaged or cut off");
+    throw badFile("file-malformed", name, "its gzip is damaged or cut off");
   }
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { malformed, unusable } from "./bad_data.ts";
+import { badFile } from "./bad_data.ts";
 import { Blocks } from "./blocks.ts";
 import { Lines } from "./lines.ts";
 import { numberIn } from "./numbers.ts";
@@ -49,7 +49,9 @@ const MAX_LINE = 2 ** 24, MAX_BYTES = 2 ** 28;
 function checkOptions(name: string, options: ReadOptions): void {
   const isColumn = (value: unknown) => typeof value === "string" || Number.isInteger(value);
   for (const [option, value] of Object.entries(options)) {
-    if (!Object.hasOwn(OPTIONS, option)) throw unusable(name, `there is no option "${option}"`);
+    if (!Object.hasOwn(OPTIONS, option)) {
+      throw badFile("option-unknown", name, `there is no option "${option}"`, { option });
+    }
     if (value === undefined) continue;
     const type = OPTIONS[option as keyof ReadOptions];
     const fits = type === "text"
@@ -64,11 +66,21 @@ function checkOptions(name: string, options: ReadOptions): void {
       ? isColumn(value)
       : Array.isArray(value) && value.every(isColumn);
     if (!fits) {
-      throw unusable(name, `${option} must be ${type === "columns" ? "a list of columns" : `a ${type}`}, got ${value}`);
+      const wanted = type === "columns" ? "a list of columns" : `a ${type}`;
+      throw badFile("option-type", name, `${option} must be ${wanted}, got ${value}`, {
+        option,
+        expected: wanted,
+        value,
+      });
     }
   }
   if (options.format !== undefined && !FORMATS.includes(options.format)) {
-    throw unusable(name, `format must be one of ${FORMATS.join(", ")}, got "${options.format}"`);
+    const wanted = `one of ${FORMATS.join(", ")}`;
+    throw badFile("option-type", name, `format must be ${wanted}, got "${options.format}"`, {
+      option: "format",
+      expected: wanted,
+      value: options.format,
+    });
   }
 }
 
@@ -114,7 +126,7 @@ async function* guarded(
       count++;
       yield label === undefined || record.labels ? record : { ...record, labels: [label] };
     }
-    if (!count) throw malformed(name, "there are no sequences");
+    if (!count) throw badFile("file-empty", name, "there are no sequences");
   } finally {
     await close();
   }
@@ -146,7 +158,7 @@ export async function readRecords(input: Input, options: ReadOptions = {}): Prom
   const { name } = input, limit = options.maxLineBytes ?? MAX_LINE;
   const { head, bytes, close } = await open(input);
   try {
-    if (!head.length) throw malformed(name, "the file is empty");
+    if (!head.length) throw badFile("file-empty", name, "the file is empty");
     let format: Format | undefined = options.format ?? formatOf(name) ?? formatOfBytes(head);
     let source: RecordSource;
     if (format === "json") {
@@ -179,8 +191,7 @@ export async function readRecords(input: Input, options: ReadOptions = {}): Prom
           source = await (await import("./arff.ts")).readArff(lines, input, options);
           break;
         default:
-          format satisfies never;
-          throw new TypeError(format);
+          throw format satisfies never;
       }
     }
     return { ...source, records: guarded(source, input, close) };
@@ -213,12 +224,16 @@ export async function readTable(input: Input, options: ReadOptions = {}): Promis
   const limit = options.maxLineBytes ?? MAX_LINE;
   const { head, bytes, close } = await open(input), lines = new Lines(input.name, bytes, limit);
   try {
-    if (!head.length) throw malformed(input.name, "the file is empty");
+    if (!head.length) throw badFile("file-empty", input.name, "the file is empty");
     const format = options.format ?? formatOf(input.name) ?? formatOfBytes(head) ?? "csv";
     if (format === "npy") {
       return await (await import("./arrays.ts")).readNpyTable(input.name, bytes, options.maxBytes ?? MAX_BYTES);
     }
-    if (format !== "csv") throw unusable(input.name, `a table of series must be csv or npy, got ${format}`);
+    if (format !== "csv") {
+      throw badFile("file-unsupported", input.name, `a table of series must be csv or npy, got ${format}`, {
+        value: format,
+      });
+    }
     return await (await import("./table.ts")).readCsvTable(lines, options, limit);
   } finally {
     await close();

@@ -6,7 +6,7 @@
  */
 
 import { loadCsvParse } from "../../../deps.ts";
-import { malformed, outOfRange, unusable } from "./bad_data.ts";
+import { badFile } from "./bad_data.ts";
 import type { Lines } from "./lines.ts";
 
 const QUOTE = '"';
@@ -28,7 +28,12 @@ export class Rows {
   /** @param limit The longest row in bytes, where cells hold line ends. */
   constructor(lines: Lines, delimiter: string, limit: number) {
     if (delimiter.length !== 1 || /[\n\r"]/.test(delimiter)) {
-      throw unusable(lines.name, `delimiter must be one character, no quotation mark and no line end`);
+      const wanted = "one character, no quotation mark and no line end";
+      throw badFile("option-type", lines.name, `delimiter must be ${wanted}`, {
+        option: "delimiter",
+        expected: wanted,
+        value: delimiter,
+      });
     }
     this.name = lines.name;
     this.#lines = lines;
@@ -86,11 +91,13 @@ export class Rows {
       bytes += line.length + 1;
       if (bytes > this.#limit) {
         const what = `the row that begins in line ${opened} is longer than ${this.#limit} bytes, the limit`;
-        throw outOfRange(this.name, `${what}: a quotation mark may be missing`);
+        throw badFile("line-too-long", this.name, what, {
+          advice: "a quotation mark may be missing",
+        });
       }
       batch.push(line);
     }
-    if (isOpen) throw malformed(this.name, `line ${opened} has a quotation mark without its second`);
+    if (isOpen) throw badFile("file-malformed", this.name, `line ${opened} has a quotation mark without its second`);
     const { parse } = await loadCsvParse();
     try {
       const rows = parse(batch.join("\n"), {
@@ -108,7 +115,8 @@ export class Rows {
       });
     } catch (error) {
       const at = (error as { lines?: number }).lines;
-      throw malformed(
+      throw badFile(
+        "file-malformed",
         this.name,
         `line ${first + (at ?? 1) - 1} has a quotation mark in the wrong place: inside quotes it is doubled`,
       );

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { malformed } from "./bad_data.ts";
+import { badFile } from "./bad_data.ts";
 import { Clock } from "./clock.ts";
 import { called, findColumn } from "./columns.ts";
 import { readHead } from "./csv.ts";
@@ -46,7 +46,7 @@ export async function readCsvTable(lines: Lines, options: ReadOptions, limit: nu
   let count = 0;
   for (let cells = rows.take() ?? await rows.next(); cells; cells = rows.take() ?? await rows.next()) {
     if (cells.length !== names.length) {
-      throw malformed(name, `line ${rows.number} must have ${names.length} columns, got ${cells.length}`);
+      throw badFile("row-width", name, `line ${rows.number} must have ${names.length} columns, got ${cells.length}`);
     }
     places.push(rows.number);
     for (const column of kept) {
@@ -69,7 +69,7 @@ export async function readCsvTable(lines: Lines, options: ReadOptions, limit: nu
     }
     count++;
   }
-  if (!count) throw malformed(name, "there are no rows");
+  if (!count) throw badFile("file-empty", name, "there are no rows");
   const nameOf = (column: number) => names[column] || `column ${column + 1}`;
   const columns = (asked ?? kept).filter((column) => numbers.has(column)), lineOf = places.done();
   return {

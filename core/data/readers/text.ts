@@ -5,14 +5,14 @@
  * @module
  */
 
-import { malformed } from "./bad_data.ts";
+import { badFile } from "./bad_data.ts";
 import type { Lines } from "./lines.ts";
 import { badNumber, numberIn } from "./numbers.ts";
 import type { Input, ReadOptions, RecordSource, SequenceRecord } from "./record.ts";
 
 /** Reads a text a line; lines of white space are none. */
 export async function readText(lines: Lines, input: Input, options: ReadOptions): Promise<RecordSource> {
-  if (await lines.peek() === undefined) throw malformed(lines.name, "the file is empty");
+  if (await lines.peek() === undefined) throw badFile("file-empty", lines.name, "the file is empty");
   return { format: "text", records: texts(lines, input, options) };
 }
 
@@ -25,10 +25,14 @@ async function* texts(lines: Lines, input: Input, options: ReadOptions): AsyncGe
     const about = { steps: 0, channels: 0, place };
     if (tab >= 0) {
       const label = line.slice(tab + 1).trim();
-      if (label === "") throw malformed(name, `line ${lines.number} has no label after its last tab`);
+      if (label === "") throw badFile("label-missing", name, `line ${lines.number} has no label after its last tab`);
       yield { text: line.slice(0, tab), labels: [label], ...about };
     } else if (!hasLabels || options.optionalLabels) yield { text: line, ...about };
-    else throw malformed(name, `line ${lines.number} must be a text, a tab and a label: there is no tab`);
+    else {throw badFile(
+        "label-missing",
+        name,
+        `line ${lines.number} must be a text, a tab and a label: there is no tab`,
+      );}
   }
 }
 
@@ -40,7 +44,7 @@ export function archiveCells(line: string): string[] {
 
 /** Reads the archive's lines. */
 export async function readArchive(lines: Lines): Promise<RecordSource> {
-  if (await lines.peek() === undefined) throw malformed(lines.name, "the file is empty");
+  if (await lines.peek() === undefined) throw badFile("file-empty", lines.name, "the file is empty");
   return { format: "ucr", records: archiveRecords(lines) };
 }
 
@@ -51,15 +55,19 @@ async function* archiveRecords(lines: Lines): AsyncGenerator<SequenceRecord, voi
     if (line.trim() === "") continue;
     const cells = archiveCells(line), at = `line ${lines.number}`;
     width ??= cells.length;
-    if (cells.length !== width) throw malformed(name, `${at} must have ${width} columns, got ${cells.length}`);
-    if (width < 2) throw malformed(name, `${at} must have a label and values, got ${cells.length} column`);
+    if (cells.length !== width) {
+      throw badFile("row-width", name, `${at} must have ${width} columns, got ${cells.length}`);
+    }
+    if (width < 2) throw badFile("row-width", name, `${at} must have a label and values, got ${cells.length} column`);
     const values = new Float32Array(width - 1);
     let missing: string | undefined;
     for (let j = 0; j < width; j++) {
       const value = numberIn(cells[j]!);
       if (value === undefined) throw badNumber(name, `${at}, column ${j + 1}`, cells[j]!);
       if (j) values[j - 1] = value;
-      else if (value !== value) throw malformed(name, `${at}, column 1 must be a label, got ${cells[0]}`);
+      else if (value !== value) {
+        throw badFile("label-missing", name, `${at}, column 1 must be a label, got ${cells[0]}`);
+      }
       if (value !== value) missing ??= `${at}, column ${j + 1}`;
     }
     // The archive writes class 1 as "1" and as "1.0000000e+00".

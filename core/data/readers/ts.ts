@@ -5,7 +5,7 @@
  * @module
  */
 
-import { malformed, show, unusable } from "./bad_data.ts";
+import { badFile, show } from "./bad_data.ts";
 import { Clock } from "./clock.ts";
 import type { Lines } from "./lines.ts";
 import { badNumber, isNoLabel, numberIn } from "./numbers.ts";
@@ -41,14 +41,18 @@ async function readHead(lines: Lines): Promise<Head> {
     const isTrue = () => {
       const word = value.toLowerCase();
       if (word !== "true" && word !== "false") {
-        throw malformed(lines.name, `${at}: ${key} must be true or false, got ${show(value)}`);
+        throw badFile("file-malformed", lines.name, `${at}: ${key} must be true or false, got ${show(value)}`);
       }
       return word === "true";
     };
     switch (key.toLowerCase()) {
       case "@data":
         if (!saysLabels) {
-          throw malformed(lines.name, `${at}: there is neither @classLabel nor @targetLabel before @data`);
+          throw badFile(
+            "file-malformed",
+            lines.name,
+            `${at}: there is neither @classLabel nor @targetLabel before @data`,
+          );
         }
         return head;
       case "@timestamps":
@@ -64,7 +68,11 @@ async function readHead(lines: Lines): Promise<Head> {
       case "@dimensions":
         head.dimensions = Number(value);
         if (!Number.isInteger(head.dimensions) || head.dimensions < 1) {
-          throw malformed(lines.name, `${at}: ${key} must be a whole number from 1, got ${show(value)}`);
+          throw badFile(
+            "file-malformed",
+            lines.name,
+            `${at}: ${key} must be a whole number from 1, got ${show(value)}`,
+          );
         }
         break;
       case "@classlabel":
@@ -74,17 +82,19 @@ async function readHead(lines: Lines): Promise<Head> {
         if (rest.length) head.classes = new Set(rest);
         break;
       default:
-        if (text[0] !== "@") throw malformed(lines.name, `${at} must begin with @ or #: there was no @data line yet`);
+        if (text[0] !== "@") {
+          throw badFile("file-malformed", lines.name, `${at} must begin with @ or #: there was no @data line yet`);
+        }
     }
   }
-  throw malformed(lines.name, isEmpty ? "the file is empty" : "there is no @data line");
+  throw badFile("file-malformed", lines.name, isEmpty ? "the file is empty" : "there is no @data line");
 }
 
 /** Reads sequences from `.ts` text. */
 export async function readTs(lines: Lines, input: Input, options: ReadOptions): Promise<RecordSource> {
   const head = await readHead(lines);
   if (!head.hasLabels && input.label === undefined && !options.optionalLabels) {
-    throw unusable(lines.name, "the file has no labels: @classLabel is false");
+    throw badFile("labels-missing", lines.name, "the file has no labels: @classLabel is false");
   }
   return { format: "ts", records: records(lines, head, !options.optionalLabels) };
 }
@@ -98,22 +108,26 @@ async function* records(lines: Lines, head: Head, needsLabels: boolean): AsyncGe
     const { count, cellsOf, timesOf, label } = head.hasTimeStamps
       ? stamped(name, at, text, head.hasLabels)
       : plain(text, head.hasLabels);
-    if (head.hasLabels && !count) throw malformed(name, `${at} must end with a colon and a label`);
+    if (head.hasLabels && !count) throw badFile("label-missing", name, `${at} must end with a colon and a label`);
     if (head.univariate && count > 1) {
-      throw malformed(name, `${at} must have one dimension, as @univariate says, got ${count}`);
+      throw badFile("row-width", name, `${at} must have one dimension, as @univariate says, got ${count}`);
     }
     channels ??= count;
-    if (count !== channels) throw malformed(name, `${at} must have ${channels} dimensions, got ${count}`);
+    if (count !== channels) throw badFile("row-width", name, `${at} must have ${channels} dimensions, got ${count}`);
     const length = cellsOf(0).length, times = timesOf?.(0);
     if (head.equalLength) {
       steps ??= length;
       if (length !== steps) {
-        throw malformed(name, `${at} must have ${steps} values, as @equalLength says, got ${length}`);
+        throw badFile("row-width", name, `${at} must have ${steps} values, as @equalLength says, got ${length}`);
       }
     }
     const checkLength = (c: number, cells: readonly string[]) => {
       if (cells.length === length) return;
-      throw malformed(name, `${at}, dimension ${c + 1} must have ${length} values as the first, got ${cells.length}`);
+      throw badFile(
+        "row-width",
+        name,
+        `${at}, dimension ${c + 1} must have ${length} values as the first, got ${cells.length}`,
+      );
     };
     // A line holds no more values than characters: where it would, some dimension is shorter than the first.
     if (length * channels > text.length) { for (let c = 0; c < channels; c++) checkLength(c, cellsOf(c)); }
@@ -129,21 +143,29 @@ async function* records(lines: Lines, head: Head, needsLabels: boolean): AsyncGe
         const cell = cells[t]!, value = numberIn(cell);
         if (value === undefined) throw badNumber(name, where(t), cell);
         if (value !== value) {
-          if (length === 1 && cell.trim() === "") throw malformed(name, `${where(t)}: there are no values`);
+          if (length === 1 && cell.trim() === "") {
+            throw badFile("file-malformed", name, `${where(t)}: there are no values`);
+          }
           missing ??= where(t);
         }
         values[t * channels + c] = value;
         if (!stamps) continue;
         clock.check(stamps[t]!, () => where(t));
         if (stamps[t] !== times![t]) {
-          throw malformed(name, `${where(t)} must have the time stamp of dimension 1, got ${show(stamps[t]!)}`);
+          throw badFile(
+            "file-malformed",
+            name,
+            `${where(t)} must have the time stamp of dimension 1, got ${show(stamps[t]!)}`,
+          );
         }
       }
     }
-    if (label !== undefined && isNoLabel(label) && needsLabels) throw malformed(name, `${at} ends without a label`);
+    if (label !== undefined && isNoLabel(label) && needsLabels) {
+      throw badFile("label-missing", name, `${at} ends without a label`);
+    }
     const labels = label === undefined || isNoLabel(label) ? undefined : [label];
     if (labels && head.classes && !head.classes.has(label!)) {
-      throw malformed(name, `${at}: @classLabel does not name class ${show(label!)}`);
+      throw badFile("file-malformed", name, `${at}: @classLabel does not name class ${show(label!)}`);
     }
     yield { values, steps: length, channels, ...labels && { labels }, place: `${name}, ${at}`, missing };
   }
@@ -177,7 +199,8 @@ function stamped(name: string, at: string, text: string, hasLabels: boolean): Pa
     if (text[position] !== "(") break;
     const close = text.indexOf(")", position), comma = text.lastIndexOf(",", close);
     if (close < 0 || comma < position) {
-      throw malformed(
+      throw badFile(
+        "file-malformed",
         name,
         `${at}, character ${position + 1} must begin a (time,value), got ${show(text.slice(position))}`,
       );
@@ -193,7 +216,11 @@ function stamped(name: string, at: string, text: string, hasLabels: boolean): Pa
   }
   const rest = text.slice(position).trim();
   if (hasLabels ? !isNew || !dimensions.length : rest !== "" || !dimensions.length) {
-    throw malformed(name, `${at}, character ${position + 1} must begin a (time,value), got ${show(rest)}`);
+    throw badFile(
+      "file-malformed",
+      name,
+      `${at}, character ${position + 1} must begin a (time,value), got ${show(rest)}`,
+    );
   }
   return {
     count: dimensions.length,

@@ -6,7 +6,7 @@
  */
 
 import { loadFflate } from "../../../deps.ts";
-import { bare, malformed, outOfRange, unusable } from "./bad_data.ts";
+import { badFile, bare } from "./bad_data.ts";
 
 /** A file in an archive. */
 export interface ZipEntry {
@@ -27,7 +27,7 @@ const MAX_RATIO = 1032;
 /** What an archive holds. */
 export function readZip(file: string, bytes: Uint8Array): ZipEntry[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const damaged = (what: string) => malformed(file, `its zip is damaged or cut off: ${what}`);
+  const damaged = (what: string) => badFile("file-malformed", file, `its zip is damaged or cut off: ${what}`);
   let end = bytes.length - 22;
   const first = Math.max(0, end - 65535);
   while (end >= first && view.getUint32(end, true) !== END) end--;
@@ -60,11 +60,13 @@ export function readZip(file: string, bytes: Uint8Array): ZipEntry[] {
     at = next;
     if (disk !== 0) throw damaged(`${bare(name)} lies in another part`);
     // Bits 0, 6 and 13.
-    if (flags & 0x2041) throw unusable(file, `${bare(name)} is encrypted`);
+    if (flags & 0x2041) throw badFile("file-unsupported", file, `${bare(name)} is encrypted`);
     if (method !== 0 && method !== 8) {
-      throw unusable(file, `${bare(name)} is packed in a way that is not known, ${method}`);
+      throw badFile("file-unsupported", file, `${bare(name)} is packed in a way that is not known, ${method}`);
     }
-    if (packedSize === 0xffffffff || size === 0xffffffff) throw outOfRange(file, `${bare(name)} is larger than 4 GB`);
+    if (packedSize === 0xffffffff || size === 0xffffffff) {
+      throw badFile("file-too-large", file, `${bare(name)} is larger than 4 GB`);
+    }
     if (local + 30 > bytes.length || view.getUint32(local, true) !== LOCAL) throw damaged(`${bare(name)} is not there`);
     const start = local + 30 + view.getUint16(local + 26, true) + view.getUint16(local + 28, true);
     if (start + packedSize > end) throw damaged(`${bare(name)} is longer than the file`);
@@ -85,14 +87,16 @@ export function readZip(file: string, bytes: Uint8Array): ZipEntry[] {
 export async function unpack(file: string, entry: ZipEntry, limit: number): Promise<Uint8Array> {
   const { name, size, crc, isDeflated, packed } = entry;
   if (size > limit) {
-    throw outOfRange(
+    throw badFile(
+      "file-too-large",
       file,
-      `${bare(name)} unpacks to ${size} bytes, beyond what is left of the limit, ${limit} (maxBytes)`,
+      `${bare(name)} unpacks to ${size} bytes, beyond what is left of the limit, ${limit}`,
+      { option: "maxBytes", advice: "raise maxBytes" },
     );
   }
   const bytes = isDeflated ? await inflate(file, entry) : packed;
   if (bytes.length !== size || crc32(bytes) !== crc) {
-    throw malformed(file, `its zip is damaged: ${bare(name)} is not what its checksum says`);
+    throw badFile("file-malformed", file, `its zip is damaged: ${bare(name)} is not what its checksum says`);
   }
   return bytes;
 }
@@ -110,9 +114,11 @@ async function inflate(file: string, { name, size, packed }: ZipEntry): Promise<
       stream.push(packed.subarray(at, at + 4096), at + 4096 >= packed.length);
     }
   } catch {
-    throw malformed(file, `its zip is damaged: ${bare(name)} cannot be unpacked`);
+    throw badFile("file-malformed", file, `its zip is damaged: ${bare(name)} cannot be unpacked`);
   }
-  if (length > size) throw malformed(file, `its zip is damaged: ${bare(name)} is larger than it claims, ${size} bytes`);
+  if (length > size) {
+    throw badFile("file-malformed", file, `its zip is damaged: ${bare(name)} is larger than it claims, ${size} bytes`);
+  }
   const bytes = new Uint8Array(length);
   let at = 0;
   for (const piece of pieces) {

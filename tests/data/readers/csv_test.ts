@@ -19,12 +19,14 @@ Deno.test("readRecords() takes the label columns that it is told, by name or pla
   assert.deepEqual((await read("a.csv", text, { labelColumns: [] })).map(short), [[[1, 2, 3]]]);
   const picked = await read("a.csv", text, { labelColumns: ["b"], featureColumns: ["c", "a"] });
   assert.deepEqual(picked.map(short), [[[3, 1], "2"]]);
-  await assertFails("a.csv", text, "no column is called label, class, y or target: name the label's (labelColumns)");
-  await assertFails("a.csv", text, "there is no column d, which labelColumns asks for: it has a, b, c", {
+  await assertFails("a.csv", text, "no column is called label, class, y or target: name it (labelColumns)");
+  await assertFails("a.csv", text, "there is no column d, only a, b, c: labelColumns asks for it", {
     labelColumns: ["d"],
   });
-  await assertFails("a.csv", text, "labelColumns asks for column 3, but there are 3", { labelColumns: [3] });
-  await assertFails("a.csv", text, "column a is asked for twice, as weightColumn and as labelColumns", {
+  await assertFails("a.csv", text, "there is no column 3, only 0 to 2: labelColumns asks for it", {
+    labelColumns: [3],
+  });
+  await assertFails("a.csv", text, "column a is asked for twice, as weight and as label", {
     labelColumns: ["a"],
     weightColumn: 0,
   });
@@ -74,7 +76,9 @@ Deno.test("readRecords() refuses rows in a wrong order, and labels that change",
     'line 3, column y must be the same throughout sequence "a", got "1" after "0"',
     long,
   );
-  await assertFails("a.csv", "t,x,y\n1,1,0\n", /a timeColumn needs a sequenceColumn/, { timeColumn: "t" });
+  await assertFails("a.csv", "t,x,y\n1,1,0\n", /a column of times needs one .*: name it \(sequenceColumn\)$/, {
+    timeColumn: "t",
+  });
 });
 
 Deno.test("readRecords() reads quoted cells, with delimiters, quotes and line ends in them", async () => {
@@ -139,8 +143,14 @@ Deno.test("readRecords() refuses a CSV file that is wrong, naming line and colum
   await assertFails("a.csv", "\n\n", "the file is empty");
   await assertFails("a.csv", "a,y\n", "there are no sequences");
   await assertFails("a.csv", "a,b,y\n1,2,u\n1,u\n", "line 3 must have 3 columns, got 2");
-  await assertFails("a.csv", "a,b,y\n1,2x,u\n", 'line 2, column b must be a number, got "2x"');
-  await assertFails("a.csv", "a,b,y\n1,0x10,u\n", 'line 2, column b must be a number, got "0x10"');
+  await assertFails(
+    "a.csv",
+    "a,b,y\n1,2x,u\n",
+    'line 2, column b must be a number, got "2x": say which columns to take (featureColumns), or that it names ' +
+      "sequences of a row per step (sequenceColumn)",
+  );
+  await assertFails("a.csv", "a,b,y\n1,2,u\n1,2x,u\n", 'line 3, column b must be a number, got "2x"');
+  await assertFails("a.csv", "a,b,y\n1,2,u\n1,0x10,u\n", 'line 3, column b must be a number, got "0x10"');
   for (const cell of ["Infinity", "-inf", "1e39", "-3.5e38"]) {
     await assertFails("a.csv", `a,b,y\n1,${cell},u\n`, `line 2, column b must be a finite float32, got "${cell}"`);
   }
@@ -152,9 +162,14 @@ Deno.test("readRecords() refuses a CSV file that is wrong, naming line and colum
     weightColumn: "w",
   });
   await assertFails("a.csv", "y\nu\n", "there is no column of numbers");
-  await assertFails("a.csv", `a,y\n${"1".repeat(3000)}`, "line 2 is longer than 1000 bytes, the limit (maxLineBytes)", {
-    maxLineBytes: 1000,
-  });
+  await assertFails(
+    "a.csv",
+    `a,y\n${"1".repeat(3000)}`,
+    "line 2 is longer than 1000 bytes, the limit: raise maxLineBytes",
+    {
+      maxLineBytes: 1000,
+    },
+  );
   await assertFails("a.csv", "a,y\n1,u\n", 'there is no option "labels"', { labels: 1 } as object);
 });
 

@@ -1,0 +1,80 @@
+/** What the library's errors say on the command line: its options as flags, and what to type, by the error's code. */
+
+import { type ErrorCause, errorCause, type ErrorCode, messageOf } from "../errors.ts";
+import { FLAGS } from "./options.ts";
+import { plural } from "./terminal.ts";
+
+/** Options of the library that are flags under another name. */
+const OTHER_NAMES: Readonly<Record<string, string>> = { labelColumns: "label-column", labelsFrom: "label-file" };
+
+/** The flag of an option of the library; an option that has none stays as it is. */
+export function flagOfOption(option: string): string {
+  const flag = OTHER_NAMES[option] ?? FLAGS.find(({ name }) => name === option)?.flag;
+  return flag === undefined ? option : `--${flag}`;
+}
+
+/** What is said in place of the library's words; where `advice` is undefined, none. */
+type Hint = (cause: ErrorCause) => { readonly problem?: string; readonly advice: string | undefined };
+
+/** What to type, by code. Without an `option`, which is one of a file, the library's words stay. */
+export const HINTS: { readonly [Code in ErrorCode]?: Hint } = {
+  "option-type": wrongValue,
+  "option-out-of-range": wrongValue,
+  "option-missing": ({ option, problem, advice }) =>
+    option === undefined
+      ? { advice }
+      : advice === undefined
+      ? { problem: `${flagOfOption(option)} is missing`, advice }
+      : { problem, advice: `${flagOfOption(option)} NAME` },
+  "input-kind": ({ option, expected, name, problem, advice }) => ({
+    problem: option === undefined ? problem : `${flagOfOption(option)} is for ${expected}, which ${name} is not`,
+    advice,
+  }),
+  "value-missing": withOption(() => "--missing drop leaves it out, --missing zero, mean or last fills it in"),
+  "header-unclear": withOption(() => "--header or --no-header says what it is"),
+  "label-column-unknown": withOption((flag) => `${flag} NAME`),
+  "labels-missing": withOption((flag) => `they are y of a .npz, or a .npy of their own: ${flag} FILE`),
+  "column-missing": withOption((flag) => `${flag} asks for it`),
+  "column-unnamed": withOption((flag) => `name it, or say which columns to take: ${flag} NAME,…`),
+  "column-type": withOption((flag) => `${flag} NAME,… are those to take`),
+  "column-not-numbers": ({ option, column }) => ({
+    advice: `${flagOfOption("featureColumns")} NAME,… are those to take` +
+      (option === "sequenceColumn"
+        ? `, ${flagOfOption(option)} ${column} if it names sequences of a row per step`
+        : ""),
+  }),
+  "sequence-repeated": withOption((flag) => `${flag} NAME if a row is a step`),
+  "array-missing": withOption((flag) => `${flag} NAME`),
+  "label-unknown": withOption((flag) => `${flag} regression takes labels for amounts`),
+  "too-few-items": ({ count, name = "item", option }) => ({
+    problem: `${plural(count!, name)} ${count === 1 ? "is" : "are"} too few` +
+      (option === undefined ? "" : ` for ${flagOfOption(option)}`),
+    advice: option === "testSplit" ? `${flagOfOption(option)} 0 holds none back` : undefined,
+  }),
+  // No flag raises these limits.
+  "line-too-long": withOption(() => undefined),
+  "file-too-large": withOption(() => undefined),
+};
+
+function wrongValue({ option, expected, value, problem, advice }: ErrorCause) {
+  if (option === undefined || expected === undefined) return { problem, advice };
+  const got = typeof value === "string" ? `"${value}"` : String(value);
+  return { problem: `${flagOfOption(option)} must be ${expected}, got ${got}`, advice };
+}
+
+/** Advice that names the flag of the error's option, if it has one. */
+function withOption(advice: (flag: string) => string | undefined): Hint {
+  return (cause) => ({ advice: cause.option === undefined ? cause.advice : advice(flagOfOption(cause.option)) });
+}
+
+/** The cause of an error of the library with its problem and advice in the command line's words. */
+export function inFlags(cause: ErrorCause): ErrorCause {
+  return { ...cause, ...HINTS[cause.code]?.(cause) };
+}
+
+/** What the command line says of an error. */
+export function lineOf(error: unknown): string {
+  const cause = errorCause(error);
+  if (cause) return messageOf(inFlags(cause), "cannot");
+  return error instanceof Error ? error.message : String(error);
+}

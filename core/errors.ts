@@ -6,7 +6,7 @@
  * import assert from "node:assert/strict";
  * import { createModel, errorCause } from "@grutto/grutto";
  *
- * const error = await createModel({ inputSize: 0, outputSize: 2 }).catch((error) => error);
+ * const error = await createModel({ inputSize: 0, hiddenSize: 4, outputSize: 2 }).catch((error) => error);
  * assert.ok(error instanceof RangeError);
  * const cause = errorCause(error)!;
  * assert.equal(cause.code, "option-out-of-range");

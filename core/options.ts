@@ -37,7 +37,7 @@ export interface OptionSpec {
   readonly takes?: string;
 }
 
-/** What a value must be, in words: "a whole number from 1 to 64". */
+/** What a value must be, in words: "an integer from 1 to 64". */
 export function expected(spec: OptionSpec): string {
   switch (spec.type) {
     case "boolean":
@@ -49,12 +49,12 @@ export function expected(spec: OptionSpec): string {
     case "list":
       return `numbers ${range(spec)}`;
     case "text":
-      return "some text";
+      return "a nonempty string";
     case "texts":
-      return "words, each of some text";
+      return "nonempty strings";
     default: {
       const words = spec.words?.map((word) => `"${word}" or `).join("") ?? "";
-      return `${words}a ${spec.type === "integer" ? "whole number" : "number"} ${range(spec)}`;
+      return `${words}${spec.type === "integer" ? "an integer" : "a number"} ${range(spec)}`;
     }
   }
 }

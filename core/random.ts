@@ -17,7 +17,7 @@ export function seedWords(seed: number): [number, number] {
     throw fail(
       "argument-out-of-range",
       "use seed",
-      `it must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}, got ${seed}`,
+      `it must be an integer from 0 to ${Number.MAX_SAFE_INTEGER}, got ${seed}`,
       { name: "seed", value: seed },
     );
   }
@@ -74,7 +74,7 @@ export class Random {
     this.#stream = stream;
   }
 
-  /** A whole number, uniform in [0, 2³²). */
+  /** An integer, uniform in [0, 2³²). */
   word(): number {
     if (this.#used === 4) {
       philox(this.#words, this.#block++ >>> 0, this.#stream, 0, this.#purpose, ...this.#key);
@@ -101,7 +101,7 @@ export class Random {
     return radius * Math.cos(angle);
   }
 
-  /** A whole number, uniform in [0, n): no residue is likelier than another. */
+  /** An integer, uniform in [0, n): no residue is likelier than another. */
   below(n: number): number {
     const limit = 2 ** 32 - 2 ** 32 % n;
     let word = this.word();

@@ -37,7 +37,7 @@ Deno.test("seeds are two words, all different up to the largest", () => {
 
 for (const seed of [-1, 0.5, NaN, Infinity, 2 ** 53]) {
   Deno.test(`${seed} is no seed`, () => {
-    assert.throws(() => new Random(seed, "data"), { name: "RangeError", message: /whole number from 0 to/ });
+    assert.throws(() => new Random(seed, "data"), { name: "RangeError", message: /integer from 0 to/ });
   });
 }
 

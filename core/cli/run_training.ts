@@ -126,7 +126,7 @@ export async function runTraining(
       stoppedBy = signal;
       hint = setTimeout(() => {
         terminal.clear();
-        remark("stopping after the batch in hand; Ctrl-C again stops at once, and loses it");
+        remark("stopping after the current batch; Ctrl-C again stops at once and loses it");
       }, 1000);
       abort.abort("interrupted");
     }] as const

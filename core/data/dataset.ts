@@ -43,7 +43,7 @@ function measure(action: string, dataset: Dataset): { N: number; T: number; I: n
     throw fail("argument-type", action, "weights must be a Float32Array", { name: "weights" });
   }
   if (shape.length !== 3 || shape.some((n) => !Number.isInteger(n) || n < 1)) {
-    throw fail("argument-out-of-range", action, `shape must be three whole numbers from 1, got [${shape}]`, {
+    throw fail("argument-out-of-range", action, `shape must be three integers from 1, got [${shape}]`, {
       name: "shape",
       value: shape,
     });
@@ -144,7 +144,7 @@ function stepsOf({ shape, lengths }: Dataset, rows: Uint32Array): number {
  *
  * @param parts Shares that add up to 1, or counts that add up to N. With shares, what rounding down leaves over goes to
  * the parts in turn, as in torch.utils.data.random_split.
- * @param seed A whole number from 0. Default 0.
+ * @param seed An integer from 0. Default 0.
  * @returns As many datasets, of copies.
  * @throws {RangeError} If the parts do not add up, or one would be empty.
  *
@@ -170,7 +170,7 @@ export interface DataLoaderOptions {
   batchSize?: number;
   /** Whether each pass takes the sequences in a new random order. Default false. */
   shuffle?: boolean;
-  /** Of that order: a whole number from 0. Default 0. */
+  /** Of that order: an integer from 0. Default 0. */
   seed?: number;
 }
 

@@ -245,7 +245,7 @@ export class Labels {
     const columns = whole(state.columns, `${place}.columns`, 0, names.length);
     const separator = nullable(state.separator, (text) => {
       if (typeof text === "string" && text !== "") return text;
-      throw fail("file-structure", "load preprocessing", `${place}.separator must be some text`, {
+      throw fail("file-structure", "load preprocessing", `${place}.separator must be a nonempty string`, {
         name: `${place}.separator`,
       });
     });

@@ -11,7 +11,7 @@ export interface SampleOptions {
   steps?: number;
   /** Numbers per step. Default 5. */
   features?: number;
-  /** A whole number from 0. Default 0. */
+  /** An integer from 0. Default 0. */
   seed?: number;
 }
 

@@ -11,7 +11,7 @@ export type MissingPolicy = "error" | "drop" | "zero" | "mean" | "last";
 export const MISSING_POLICIES: readonly MissingPolicy[] = ["error", "drop", "zero", "mean", "last"];
 
 /** What to do where a value is missing and the policy is "error". */
-export const MISSING_ADVICE = 'choose missing "drop", "zero", "mean" or "last" to go on';
+export const MISSING_ADVICE = 'choose missing "drop", "zero", "mean" or "last"';
 
 /** {@linkcode Scaling} as JSON. */
 export interface ScalingState {

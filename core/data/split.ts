@@ -70,7 +70,7 @@ function collect(partOf: ArrayLike<number>, parts: number): Uint32Array[] {
  * Cuts N items into parts at random.
  *
  * @param parts Shares that add up to 1, or counts that add up to n.
- * @param seed A whole number from 0. Default 0.
+ * @param seed An integer from 0. Default 0.
  * @returns The numbers of each part's items, in rising order.
  * @throws {RangeError} If the parts do not add up, or one would be empty.
  */
@@ -87,7 +87,7 @@ export function randomIndices(n: number, parts: readonly number[], seed = 0): Ui
  *
  * @param classes The class of each item.
  * @param shares They add up to 1.
- * @param seed A whole number from 0. Default 0.
+ * @param seed An integer from 0. Default 0.
  * @returns The numbers of each part's items, in rising order.
  * @throws {RangeError} If the shares do not add up, or a part would be empty.
  *
@@ -154,7 +154,7 @@ function largest(numbers: readonly number[]): number {
  * @param n Items.
  * @param k Every how manieth.
  * @param groups Something of each item, such as its file: counted within each group by itself. Default: one group.
- * @throws {RangeError} If k is no whole number from 2, or there is nothing left to train on.
+ * @throws {RangeError} If k is not an integer from 2, or there is nothing left to train on.
  *
  * @example
  * ```ts
@@ -168,7 +168,7 @@ function largest(numbers: readonly number[]): number {
 export function everyNth(n: number, k: number, groups?: Classes): Fold {
   checkCount(n);
   if (!Number.isSafeInteger(k) || k < 2) {
-    throw wrong("argument-out-of-range", `every how manieth must be a whole number from 2, got ${k}`, {
+    throw wrong("argument-out-of-range", `k must be an integer from 2, got ${k}`, {
       name: "k",
       value: k,
     });
@@ -196,7 +196,7 @@ export function everyNth(n: number, k: number, groups?: Classes): Fold {
  *
  * @param n Items.
  * @param k Parts, from 2 to n.
- * @param seed A whole number from 0. Default 0.
+ * @param seed An integer from 0. Default 0.
  * @param options `classes`: the class of each item; every class is then spread evenly over the parts. `shuffle`: whether
  * items get into parts at random, else in one piece each. Default true.
  * @throws {RangeError} If k is out of range.
@@ -220,9 +220,9 @@ export function kFold(
   const { classes, shuffle = true } = options;
   checkCount(n);
   if (!Number.isSafeInteger(k) || k < 2 || k > n) {
-    throw wrong("option-out-of-range", `folds must be a whole number from 2 to ${n}, got ${k}`, {
+    throw wrong("option-out-of-range", `folds must be an integer from 2 to ${n}, got ${k}`, {
       option: "folds",
-      expected: `a whole number from 2 to ${n}`,
+      expected: `an integer from 2 to ${n}`,
       value: k,
     });
   }
@@ -284,7 +284,7 @@ export interface TimeFold extends Fold {
 export function walkForward(n: number, folds: number, options: { testSize?: number; gap?: number } = {}): TimeFold[] {
   checkCount(n);
   if (!Number.isSafeInteger(folds) || folds < 1) {
-    throw wrong("argument-out-of-range", `folds must be a whole number from 1, got ${folds}`, {
+    throw wrong("argument-out-of-range", `folds must be an integer from 1, got ${folds}`, {
       name: "folds",
       value: folds,
     });

@@ -35,10 +35,10 @@ export function fields<Name extends string>(
   return value as Record<Name, unknown>;
 }
 
-/** A whole number. */
+/** An integer. */
 export function whole(value: unknown, place: string, least: number, most = Number.MAX_SAFE_INTEGER): number {
   if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) return value as number;
-  throw wrong(place, `a whole number from ${least} to ${most}`, value);
+  throw wrong(place, `an integer from ${least} to ${most}`, value);
 }
 
 /** One of a few words. */
@@ -67,7 +67,7 @@ export function distinctTexts(value: unknown, place: string, least: number): str
     Array.isArray(value) && value.length >= least && value.every((text) => typeof text === "string") &&
     new Set(value).size === value.length
   ) return [...value];
-  throw wrong(place, `at least ${least} texts that differ`, value);
+  throw wrong(place, `at least ${least} distinct strings`, value);
 }
 
 /** What is read, or null. */

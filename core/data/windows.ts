@@ -172,9 +172,9 @@ export class ForecastPipeline {
     const featureColumns = full.featureColumns ?? targetColumns;
     for (const [name, columns] of Object.entries({ targetColumns, featureColumns })) {
       if (new Set(columns).size !== columns.length) {
-        throw badData("option-out-of-range", `${name} must be names that differ, got ${columns.join(", ")}`, {
+        throw badData("option-out-of-range", `${name} must be distinct names, got ${columns.join(", ")}`, {
           option: name,
-          expected: "names that differ",
+          expected: "distinct names",
           value: columns,
         });
       }
@@ -403,7 +403,7 @@ export class ForecastPipeline {
   seasonal(table: Table, { rows }: ForecastInputs, period: number): Float64Array {
     const O = this.outputSize, targets = this.#targets, columns = this.#values(table);
     if (!Number.isSafeInteger(period) || period < 1) {
-      throw fail("argument-out-of-range", "forecast by season", `period must be a whole number from 1, got ${period}`, {
+      throw fail("argument-out-of-range", "forecast by season", `period must be an integer from 1, got ${period}`, {
         name: "period",
         value: period,
       });

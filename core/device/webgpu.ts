@@ -130,7 +130,7 @@ export class WebGpuDevice implements Device {
   }
 
   #fail(reason: string) {
-    if (!this.#disposed) this.#failure ??= fail("device-failed", "go on", `${reason.replace(/\s+/g, " ").trim()}`);
+    if (!this.#disposed) this.#failure ??= fail("device-failed", "continue", `${reason.replace(/\s+/g, " ").trim()}`);
   }
 
   #check() {

@@ -50,7 +50,7 @@ export interface Layout {
 }
 
 /**
- * Numbers of any type as 32-bit floats, row-major. Floats of another width are rounded to the nearest; whole numbers must
+ * Numbers of any type as 32-bit floats, row-major. Floats of another width are rounded to the nearest; integers must
  * be ones that a 32-bit float holds exactly.
  *
  * @param bytes Exactly the numbers, little-endian; with a layout, a storage that holds at least those.
@@ -108,7 +108,7 @@ export function elements(shape: readonly number[]): number | undefined {
   return shape.every(isCount) && isCount(count) ? count : undefined;
 }
 
-/** Whether a value is a whole number from 0 that is exact. */
+/** Whether a value is an integer from 0 that is exact. */
 export function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }

@@ -135,7 +135,7 @@ export function unpickle(bytes: Uint8Array, action: string): Value {
       throw fail(
         "file-unsupported",
         action,
-        `it names ${quoted(name)}, which is refused: only tensors, dicts, lists, texts and numbers are read; ` +
+        `it names ${quoted(name)}, which is refused: only tensors, dicts, lists, strings and numbers are read; ` +
           "save model.state_dict() by itself",
         { name },
       );
@@ -179,7 +179,7 @@ export function unpickle(bytes: Uint8Array, action: string): Value {
   };
   const long = () => {
     const count = bytes[take(1)]!, from = take(count);
-    if (count > 8) throw broken(`a whole number of ${count} bytes`);
+    if (count > 8) throw broken(`an integer of ${count} bytes`);
     let value = 0n;
     for (let i = 0; i < count; i++) value |= BigInt(bytes[from + i]!) << BigInt(8 * i);
     value = BigInt.asIntN(8 * count, value);
@@ -325,7 +325,7 @@ export class Pickler {
     return this;
   }
 
-  /** A whole number from 0 to 2^53. */
+  /** An integer from 0 to 2^53. */
   count(value: number): this {
     if (value < 0x80000000) return this.op("J").#uint32(value);
     this.op("\x8a\x08").#uint32(value);

@@ -4,13 +4,13 @@
  * @module
  */
 
-/** A whole number from 0, a text, bytes, or a message within. */
+/** An integer from 0, a text, bytes, or a message within. */
 export type FieldValue = number | string | Uint8Array | readonly Field[];
 
 /** A field: its number in the .proto file, and its value. */
 export type Field = readonly [number, FieldValue];
 
-/** A message's bytes: whole numbers with 7 bits in a byte, everything else with its length before it. */
+/** A message's bytes: integers with 7 bits in a byte, everything else with its length before it. */
 export function message(fields: readonly Field[]): Uint8Array<ArrayBuffer> {
   const parts = fields.flatMap(([field, value]) => {
     if (typeof value === "number") return [whole(8 * field), whole(value)];

@@ -149,7 +149,7 @@ function parseMetadata(text: string | undefined, action: string): Record<string,
     throw fail("file-not-json", action, `${METADATA} is not JSON: ${(error as Error).message}`, { error });
   }
   if (typeof json !== "object" || json === null || Object.values(json).some((value) => typeof value !== "string")) {
-    throw fail("file-structure", action, `${METADATA} must be an object of texts`);
+    throw fail("file-structure", action, `${METADATA} must be an object of strings`);
   }
   return json as Record<string, string>;
 }

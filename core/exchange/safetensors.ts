@@ -37,7 +37,7 @@ const DTYPES: ReadonlyMap<unknown, Dtype> = new Map<string, Dtype>([
 ]);
 
 /**
- * The tensors of a safetensors file. Numbers of other types than F32 are converted: floats rounded, whole numbers where
+ * The tensors of a safetensors file. Numbers of other types than F32 are converted: floats rounded, integers where
  * 32-bit floats hold them exactly.
  *
  * @param name What the errors call the file.
@@ -83,7 +83,7 @@ export function readSafetensors(bytes: Uint8Array, name = "safetensors"): Safete
   }
   // JSON.parse takes the last of two entries of a name without a word.
   const names = entries.length + metadata.length + 3 * tensors.length;
-  if (countNames(text) !== names) throw fail("file-structure", action, "a name stands twice in its header");
+  if (countNames(text) !== names) throw fail("file-structure", action, "a name occurs twice in its header");
 
   // Every byte belongs to one tensor: what is checked here is all that is allocated below.
   tensors.sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
@@ -124,7 +124,7 @@ function record(value: unknown, place: string): Record<string, unknown> {
 function texts(fields: Record<string, unknown>, action: string): [string, string][] {
   return Object.entries(fields).map(([key, value]) => {
     if (typeof value !== "string") {
-      throw fail("file-structure", action, `${METADATA} ${quoted(key)} must be a text, got ${quoted(value)}`, {
+      throw fail("file-structure", action, `${METADATA} ${quoted(key)} must be a string, got ${quoted(value)}`, {
         name: key,
         value,
       });
@@ -140,7 +140,7 @@ function entry(fields: Record<string, unknown>, place: string): Entry {
   const counts = (key: string): number[] => {
     const value = own(key);
     if (!Array.isArray(value) || !value.every(isCount)) {
-      throw fail("file-structure", place, `${key} must be a list of whole numbers from 0, got ${quoted(value)}`, {
+      throw fail("file-structure", place, `${key} must be a list of integers from 0, got ${quoted(value)}`, {
         name: key,
         value,
       });
@@ -192,7 +192,10 @@ export function writeSafetensors(
   const action = "write safetensors", tensors = checkedEntries(dict, action);
   for (const [key, value] of Object.entries(metadata)) {
     if (typeof value !== "string") {
-      throw fail("argument-type", action, `metadata ${quoted(key)} must be a text, got ${value}`, { name: key, value });
+      throw fail("argument-type", action, `metadata ${quoted(key)} must be a string, got ${value}`, {
+        name: key,
+        value,
+      });
     }
   }
   const header: [string, unknown][] = Object.keys(metadata).length ? [[METADATA, metadata]] : [];

@@ -28,7 +28,7 @@ export function storedEntries(bytes: Uint8Array, file: string): Map<string, () =
   let total = 0;
   for (const { name, size, crc, isDeflated, packed } of readZip(file, bytes)) {
     if (isDeflated) throw badFile("file-unsupported", file, `${show(name)} is compressed: PyTorch stores it as it is`);
-    if (entries.has(name)) throw badFile("file-unsupported", file, `${show(name)} stands twice`);
+    if (entries.has(name)) throw badFile("file-unsupported", file, `${show(name)} occurs twice`);
     // Entries that lie over each other would make much work of a small file.
     if ((total += size) > bytes.length) {
       throw badFile("file-malformed", file, "the entries of its zip lie over each other");

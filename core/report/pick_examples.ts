@@ -22,7 +22,7 @@ export interface PickOptions {
  * @param truth Class of each sequence (N).
  * @param predicted Class that it was given (N).
  * @returns Places of the sequences: first right ones, then wrong ones.
- * @throws {RangeError} If lengths differ, or a count is no whole number from 0.
+ * @throws {RangeError} If lengths differ, or a count is not an integer from 0.
  *
  * @example
  * ```ts
@@ -51,7 +51,7 @@ export function pickExamples(
   }
   for (const [what, value] of [["count", count], ["wrong", wrong]] as const) {
     if (!Number.isSafeInteger(value) || value < 0) {
-      throw fail("argument-out-of-range", "pick examples", `${what} must be a whole number from 0, got ${value}`, {
+      throw fail("argument-out-of-range", "pick examples", `${what} must be an integer from 0, got ${value}`, {
         name: what,
         value,
       });
@@ -93,7 +93,7 @@ function inTurn(places: readonly number[], classes: ArrayLike<number | string>, 
  */
 export function pickByError(errors: ArrayLike<number>, count = 6): number[] {
   if (!Number.isSafeInteger(count) || count < 0) {
-    throw fail("argument-out-of-range", "pick examples", `count must be a whole number from 0, got ${count}`, {
+    throw fail("argument-out-of-range", "pick examples", `count must be an integer from 0, got ${count}`, {
       name: "count",
       value: count,
     });

@@ -51,7 +51,7 @@ function niceStep(range: number, count: number): number {
  * An axis with even steps.
  *
  * @param count Most ticks, about.
- * @param whole Whether only whole numbers are named.
+ * @param whole Whether only integers are named.
  */
 export function linearAxis(
   [from, to]: readonly [number, number],
@@ -123,7 +123,7 @@ export function thin(values: readonly (number | undefined)[], most: number): num
   return [...chosen].sort((a, b) => a - b);
 }
 
-/** `count` whole numbers from 0 to below `length`, evenly spread and without repeats; all of them if there are fewer. */
+/** `count` integers from 0 to below `length`, evenly spread and without repeats; all of them if there are fewer. */
 export function spread(length: number, count: number): number[] {
   if (length <= count) return Array.from({ length }, (_, i) => i);
   return Array.from({ length: count }, (_, i) => Math.round(i * (length - 1) / Math.max(1, count - 1)));

@@ -80,7 +80,7 @@ function event(wallTime: number, step: number, content: Uint8Array): Uint8Array<
     });
   }
   if (!Number.isSafeInteger(step) || step < 0) {
-    throw fail("argument-out-of-range", "write event", `step must be a whole number from 0, got ${step}`, {
+    throw fail("argument-out-of-range", "write event", `step must be an integer from 0, got ${step}`, {
       name: "step",
       value: step,
     });

@@ -423,7 +423,7 @@ async function checkStructure(json: object, action: string): Promise<StoredCheck
     generator.seed === (trainer?.options.seed ?? seed) && (trainer || !training) &&
     (training?.state.history.length ?? 0) === generator.epoch &&
     (training?.state.history ?? []).every(({ epoch }, i) => epoch === i + 1);
-  if (!fits) throw fail("file-structure", action, "generator, trainer, training and history do not stand at one step");
+  if (!fits) throw fail("file-structure", action, "generator, trainer, training and history are not at the same step");
   // As it stands in the file: a job may hold any name.
   return json as StoredCheckpoint;
 }

@@ -432,7 +432,7 @@ export class Training {
         : ADVICE;
       throw fail(
         "training-diverged",
-        "go on training",
+        "continue training",
         `the validation loss is ${test.loss} after epoch ${epoch + 1}; ${why}`,
       );
     }
@@ -485,7 +485,7 @@ export class Training {
         const what = Number.isFinite(loss) ? `norm of the gradient is ${gradNorm}` : `loss is ${loss}`;
         throw fail(
           "training-diverged",
-          "go on training",
+          "continue training",
           `the ${what} in epoch ${epoch + 1}, batch ${batch}; ${ADVICE}`,
         );
       }
@@ -501,7 +501,7 @@ export class Training {
       const step = await this.trainer.begin(part, part.targets, { weights, ...how });
       const anomaly = await detector?.check(part, await step.result, how.update);
       if (anomaly) {
-        throw fail("training-diverged", "go on training", `in epoch ${epoch + 1}, batch ${begun}, ${anomaly}`);
+        throw fail("training-diverged", "continue training", `in epoch ${epoch + 1}, batch ${begun}, ${anomaly}`);
       }
       await ahead.add(step);
       await this.#turns.offer();

@@ -22,9 +22,9 @@ Deno.test("usage that cannot be understood: one line, exit code 2, nothing on di
     ["dance", 'unknown command "dance": it must be one of train, evaluate, predict, convert, info, help'],
     ["train --patch 2", "--patch needs --data FILE"],
     ["train a.csv --size 9", "--size is for the seed job's data, not for --data"],
-    ["--epochs -1", '--epochs must be a whole number from 1 to 1000000000, got "-1"'],
+    ["--epochs -1", '--epochs must be an integer from 1 to 1000000000, got "-1"'],
     ["--epochs", "--epochs needs a value: see --help"],
-    ["--hidden-size 0", '--hidden-size must be a whole number from 1 to 65536, got "0"'],
+    ["--hidden-size 0", '--hidden-size must be an integer from 1 to 65536, got "0"'],
     ["--lr nan", '--lr must be a number from 0, got "nan"'],
     ["--momentum 0.9 --checkpoint ck", '--optimizer: "adam" has no option "momentum"'],
     ["evaluate", "evaluate needs a checkpoint, such as: evaluate checkpoints/best.json"],
@@ -270,7 +270,7 @@ Deno.test("a loss that turns NaN at once leaves the checkpoint of an earlier run
   assert.equal(code, 1);
   assert.match(
     err,
-    /^error: cannot go on training: the .* is (NaN|-?Infinity) in epoch 1, batch 2; try a smaller [^\n]+\n$/,
+    /^error: cannot continue training: the .* is (NaN|-?Infinity) in epoch 1, batch 2; try a smaller [^\n]+\n$/,
   );
   assert.deepEqual([place.read("ck/last.json"), place.read("ck/best.json")], before);
   assert.deepEqual(place.files(), ["ck/best.json", "ck/last.json"]);
@@ -282,7 +282,7 @@ Deno.test("a loss that turns NaN later keeps the last good checkpoint, and says 
   const { code, out, err } = await place.run(`${SMALL} --optimizer sgd --lr 1 --weight-decay 6 --checkpoint ck`);
   assert.equal(code, 1);
   const [, failed, kept] =
-    /^error: cannot go on training: the .* in epoch (\d+), batch \d; .*; the checkpoint of epoch (\d+) is kept in "ck\/last\.json"\n$/
+    /^error: cannot continue training: the .* in epoch (\d+), batch \d; .*; the checkpoint of epoch (\d+) is kept in "ck\/last\.json"\n$/
       .exec(err)!;
   assert.equal(Number(kept), Number(failed) - 1);
   assert.ok(Number(kept) > 3 && out.includes(`epoch ${kept!.padStart(3)}/100`), err);

@@ -46,7 +46,7 @@ Deno.test("--checkpoint-every takes epochs or minutes, --keep a number", async (
     wrong.map((value) => place.run([...SMALL.split(" "), "--checkpoint", "ck", `--checkpoint-every=${value}`])),
   );
   results.forEach((result, i) => assertFails(result, 2, `--checkpoint-every must be ${text}, got "${wrong[i]}"`));
-  assertFails(await place.run("--keep x"), 2, '--keep must be a whole number from 0 to 1000000, got "x"');
+  assertFails(await place.run("--keep x"), 2, '--keep must be an integer from 0 to 1000000, got "x"');
   assert.deepEqual(place.files(), []);
 });
 

@@ -101,16 +101,16 @@ Deno.test("what cannot be understood is refused in words", () => {
 });
 
 Deno.test("a value out of range is refused with flag, range and value", () => {
-  assert.equal(refusal("--epochs", "-1"), '--epochs must be a whole number from 1 to 1000000000, got "-1"');
-  assert.equal(refusal("--epochs=1.5"), '--epochs must be a whole number from 1 to 1000000000, got "1.5"');
-  assert.equal(refusal("--hidden-size", "0"), '--hidden-size must be a whole number from 1 to 65536, got "0"');
+  assert.equal(refusal("--epochs", "-1"), '--epochs must be an integer from 1 to 1000000000, got "-1"');
+  assert.equal(refusal("--epochs=1.5"), '--epochs must be an integer from 1 to 1000000000, got "1.5"');
+  assert.equal(refusal("--hidden-size", "0"), '--hidden-size must be an integer from 1 to 65536, got "0"');
   assert.equal(refusal("--lr", "nan"), '--lr must be a number from 0, got "nan"');
   assert.equal(refusal("--lr", "Infinity"), '--lr must be a number from 0, got "Infinity"');
   assert.equal(refusal("--lr", " "), '--lr must be a number from 0, got " "');
   assert.equal(refusal("--dropout", "1"), '--dropout must be a number from 0 and below 1, got "1"');
   assert.equal(refusal("--clip-norm", "0"), '--clip-norm must be a number above 0, got "0"');
-  assert.equal(refusal("--size", "4"), '--size must be a whole number from 5 to 100000000, got "4"');
-  assert.equal(refusal("--seed", "-3"), '--seed must be a whole number from 0 to 9007199254740991, got "-3"');
+  assert.equal(refusal("--size", "4"), '--size must be an integer from 5 to 100000000, got "4"');
+  assert.equal(refusal("--seed", "-3"), '--seed must be an integer from 0 to 9007199254740991, got "-3"');
   assert.equal(refusal("--betas", "0.9"), '--betas must be two numbers from 0 and below 1, got "0.9"');
   assert.equal(refusal("--optimizer", "lion"), '--optimizer must be one of adam, adamw, sgd, rmsprop, got "lion"');
   assert.equal(refusal("--loss", "toString"), '--loss must be one of bce, crossEntropy, mse, got "toString"');
@@ -215,7 +215,7 @@ Deno.test("--gpu is --device webgpu, and contradicts another device and what onl
   assert.equal(refusal("--gpu", "--simd", "plain"), "--simd belongs to --device wasm");
   assert.deepEqual(parseCommandLine(["--threads", "auto"]).given.device, { threads: "auto" });
   assert.equal(job("--threads", "3").device.threads, 3);
-  assert.match(refusal("--threads", "many"), /--threads must be "auto" or a whole number from 1 to 32, got "many"/);
+  assert.match(refusal("--threads", "many"), /--threads must be "auto" or an integer from 1 to 32, got "many"/);
   assert.match(refusal("--device", "cuda"), /--device must be one of auto, wasm, webgpu, got "cuda"/);
   assert.equal(refusal("evaluate", "--device", "auto"), "--device auto belongs to train, not to evaluate");
 });

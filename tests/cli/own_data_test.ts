@@ -296,7 +296,7 @@ Deno.test("what is fine, or asked for, is taken: BOM, CRLF, missing values dropp
     1,
     "cannot divide two.csv: 2 sequences are too few for --test-split: --test-split 0 holds none back",
   );
-  assertFails(folds!, 1, "cannot divide two.csv: --folds must be a whole number from 2 to 2, got 5");
+  assertFails(folds!, 1, "cannot divide two.csv: --folds must be an integer from 2 to 2, got 5");
   assertWorks(onnx!);
   assertFails(
     await place.run("info model.onnx"),

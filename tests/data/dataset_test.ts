@@ -139,7 +139,7 @@ Deno.test("a loader refuses wrong options and arrays that do not fit", () => {
   const data = numbered(6);
   const wrong = (dataset: object, options: object, name: string, message: RegExp) =>
     assert.throws(() => new DataLoader({ ...data, ...dataset }, options), { name, message });
-  wrong({}, { batchSize: 0 }, "RangeError", /batchSize must be a whole number from 1, got 0/);
+  wrong({}, { batchSize: 0 }, "RangeError", /batchSize must be an integer from 1, got 0/);
   wrong({}, { batchSize: 2.5 }, "RangeError", /batchSize .*2\.5/);
   wrong({}, { batchSize: "4" }, "TypeError", /batchSize .*"4"/);
   wrong({}, { shuffle: 1 }, "TypeError", /shuffle must be true or false, got 1/);

@@ -262,7 +262,7 @@ Deno.test("stored numbers that are not finite, or do not fit one another, are re
   refused(
     ["version"],
     2,
-    /^TypeError: Cannot load preprocessing: preprocessing\.version must be a whole number from 1 to 1, got 2$/,
+    /^TypeError: Cannot load preprocessing: preprocessing\.version must be an integer from 1 to 1, got 2$/,
   );
   refused(
     ["inputs", "scaling", "mean", "0"],
@@ -273,7 +273,7 @@ Deno.test("stored numbers that are not finite, or do not fit one another, are re
   refused(["inputs", "scaling", "mean"], [1], /inputs\.scaling\.mean must be 2 finite numbers, got a list of 1/);
   refused(["inputs", "means"], null, /inputs\.means must be 2 finite numbers, got null/);
   refused(["inputs", "missing"], "error", /inputs\.means must be null where missing is "error"/);
-  refused(["labels", "names", "1"], "a", /labels\.names must be at least 2 texts that differ/);
+  refused(["labels", "names", "1"], "a", /labels\.names must be at least 2 distinct strings/);
   refused(["labels", "task"], "binary", /the fields of preprocessing\.labels do not fit one another/);
   assert.throws(() => restorePreprocessing(null), /preprocessing must be an object, got null/);
 });

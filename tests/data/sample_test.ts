@@ -48,7 +48,7 @@ Deno.test("sample data are independent N(0, 1), half of them of each class", () 
 
 Deno.test("wrong options of sample data are refused by name and value", () => {
   assert.throws(() => sampleDataset({ size: 0 }), { name: "RangeError", message: /size must be .* from 1 .*got 0/ });
-  assert.throws(() => sampleDataset({ steps: 1.5 }), { name: "RangeError", message: /steps .*whole number.*1\.5/ });
+  assert.throws(() => sampleDataset({ steps: 1.5 }), { name: "RangeError", message: /steps .*integer.*1\.5/ });
   assert.throws(() => sampleDataset({ features: NaN }), { name: "RangeError", message: /features .*NaN/ });
   assert.throws(() => sampleDataset({ seed: -1 }), { name: "RangeError", message: /seed .*-1/ });
   assert.throws(() => sampleDataset({ size: "9" as never }), { name: "TypeError", message: /size .*"9"/ });

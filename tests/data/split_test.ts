@@ -111,12 +111,12 @@ Deno.test("what cannot be split is refused", () => {
   assert.throws(() => stratifiedSplit(["a"], [0.5, 0.5]), /1 items are too few for shares/);
   assert.throws(() => randomIndices(3, [1, 1]), /parts must be shares that add up to 1, or counts that add up to 3/);
   assert.throws(() => timeSplit(3, [0.9, 0.05, 0.05]), /./);
-  assert.throws(() => everyNth(5, 1), /must be a whole number from 2, got 1/);
+  assert.throws(() => everyNth(5, 1), /must be an integer from 2, got 1/);
   assert.throws(() => everyNth(1, 5), /of 1 items nothing is left to train on/);
   assert.throws(() => everyNth(5, 2, ["a"]), /there must be 5 groups, one for each item, got 1/);
-  assert.throws(() => kFold(3, 4), /folds must be a whole number from 2 to 3, got 4/);
+  assert.throws(() => kFold(3, 4), /folds must be an integer from 2 to 3, got 4/);
   assert.throws(() => kFold(3, 2, 0, { classes: ["a"] }), /there must be 3 classes, one for each item, got 1/);
-  assert.throws(() => walkForward(5, 0), /folds must be a whole number from 1, got 0/);
+  assert.throws(() => walkForward(5, 0), /folds must be an integer from 1, got 0/);
   assert.throws(
     () => walkForward(5, 2, { testSize: 2, gap: 1 }),
     /5 items are too few for 2 folds with tests of 2 and gaps of 1/,

@@ -128,7 +128,7 @@ Deno.test("persistence repeats the last value, a seasonal forecast the last seas
   // Two rows a season: rows 8, 9, 10 are as rows 6, 7 and again 6, since 8 is not known yet.
   assert.deepEqual([...pipeline.seasonal(data, test, 2)], [6, 106, 7, 107, 6, 106, 7, 107, 8, 108, 7, 107]);
   assert.throws(() => pipeline.seasonal(data, test, 9), /column "a" has no value 9 rows before table\.csv, row 9/);
-  assert.throws(() => pipeline.seasonal(data, test, 0), /period must be a whole number from 1, got 0/);
+  assert.throws(() => pipeline.seasonal(data, test, 0), /period must be an integer from 1, got 0/);
 });
 
 Deno.test("bad tables and options are refused", () => {
@@ -140,9 +140,9 @@ Deno.test("bad tables and options are refused", () => {
     /^RangeError: .*table\.csv: column "c" does not exist; columns of numbers: "a", "b"/,
   );
   refused({ targetColumns: ["date"] }, /column "date" holds no numbers/);
-  refused({ targetColumns: [] }, /targetColumns must be words/);
-  refused({ featureColumns: ["a", "a"] }, /featureColumns must be names that differ, got a, a/);
-  refused({ window: 0 }, /^RangeError: .*window must be a whole number from 1/);
+  refused({ targetColumns: [] }, /targetColumns must be nonempty strings/);
+  refused({ featureColumns: ["a", "a"] }, /featureColumns must be distinct names, got a, a/);
+  refused({ window: 0 }, /^RangeError: .*window must be an integer from 1/);
   refused({ window: 9, horizon: 2 }, /rows 1 to 10 hold no window: 9 rows must come before the 2 to forecast/);
   refused({}, /a part must lie in rows 0 to 10, got 4 to 11/, [4, 11]);
   refused({}, /a part must lie in rows 0 to 10, got 4 to 4/, [4, 4]);

@@ -116,7 +116,7 @@ const REFUSED: Record<string, [bytes: Uint8Array, name: string, message: RegExp]
     /twice/,
   ],
   "a field twice": [file('{"x":{"dtype":"F32","dtype":"F32","shape":[0],"data_offsets":[0,0]}}'), "TypeError", /twice/],
-  "metadata that are no texts": [file({ __metadata__: { a: 1 } }), "TypeError", /"a" must be a text/],
+  "metadata that are no texts": [file({ __metadata__: { a: 1 } }), "TypeError", /"a" must be a string/],
   "metadata twice": [file('{"__metadata__":{"a":"1","a":"2"}}'), "TypeError", /twice/],
 };
 

@@ -136,7 +136,7 @@ Deno.test("pickExamples() takes right and wrong ones, classes in turn, sure erro
   assert.deepEqual(pickExamples([0, 0, 0], [1, 1, 1], { count: 2 }), [0, 1]);
   assert.deepEqual(pickExamples([], [], { count: 2 }), []);
   assert.throws(() => pickExamples([0], [0, 1]), /^RangeError: Cannot pick examples: predicted .* got 2 for 1$/);
-  assert.throws(() => pickExamples([0], [0], { count: -1 }), /count must be a whole number from 0, got -1$/);
+  assert.throws(() => pickExamples([0], [0], { count: -1 }), /count must be an integer from 0, got -1$/);
 });
 
 Deno.test("pickByError() goes from the best to the worst", () => {

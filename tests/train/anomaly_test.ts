@@ -27,8 +27,8 @@ async function failure(
     await training.run();
   } catch (error) {
     assert.ok(error instanceof RangeError, String(error));
-    assert.match(error.message, /^Cannot go on training: /);
-    return error.message.replace("Cannot go on training: ", "");
+    assert.match(error.message, /^Cannot continue training: /);
+    return error.message.replace("Cannot continue training: ", "");
   }
   return "none";
 }

@@ -431,7 +431,7 @@ Deno.test("bad options of training are refused with name and value", async () =>
   using other = await createModel(CONFIG);
   const wrong = (options: object, name: string, message: RegExp, data = DATA) =>
     assert.throws(() => new Training(model, data, options), { name, message });
-  wrong({ epochs: 0 }, "RangeError", /epochs must be a whole number from 1 .*got 0/);
+  wrong({ epochs: 0 }, "RangeError", /epochs must be an integer from 1 .*got 0/);
   wrong({ epochs: -1 }, "RangeError", /epochs .*-1/);
   wrong({ epochs: "9" }, "TypeError", /epochs .*"9"/);
   wrong({ batchSize: 1.5 }, "RangeError", /batchSize .*1\.5/);

@@ -80,7 +80,7 @@ function attributeOf(file: string, at: string, text: string): Attribute {
   if (type.startsWith("{")) {
     const cells = type.endsWith("}") ? cellsOf(type.slice(1, -1)) : undefined;
     if (!cells) {
-      throw badFile("file-malformed", file, `${at}: the classes of ${bare(name)} must stand in { }, got ${show(type)}`);
+      throw badFile("file-malformed", file, `${at}: the classes of ${bare(name)} must be in { }, got ${show(type)}`);
     }
     return { name, type: "nominal", classes: new Set(cells) };
   }
@@ -129,7 +129,7 @@ async function readHead(lines: Lines): Promise<Attribute[]> {
         break;
       case "@data":
         if (relation) {
-          throw badFile("file-malformed", file, `${at}: @end ${bare(relation.name)} must stand before @data`);
+          throw badFile("file-malformed", file, `${at}: @end ${bare(relation.name)} must come before @data`);
         }
         checkNames(file, lines.number, attributes.map(({ name }) => name));
         return attributes;

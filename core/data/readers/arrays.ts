@@ -53,7 +53,7 @@ class Rows {
   /** Holds that nothing follows the last row. */
   async end(): Promise<void> {
     if ((await this.#bytes.read(1)).length) {
-      throw badFile("file-malformed", this.name, `the file goes on after its ${this.head.shape[0]} rows`);
+      throw badFile("file-malformed", this.name, `the file continues after its ${this.head.shape[0]} rows`);
     }
   }
 }
@@ -69,7 +69,7 @@ interface Parts {
 function checkShape({ x, labels, lengths }: Parts): { count: number; steps: number; channels: number } {
   const { shape, isText } = x.head, dimensions = shape.length;
   if (isText ? dimensions !== 1 : dimensions !== 2 && dimensions !== 3) {
-    const wanted = isText ? "(N), texts," : "(N, T) or (N, T, I)";
+    const wanted = isText ? "(N), strings," : "(N, T) or (N, T, I)";
     throw badFile("array-shape", x.name, `shape must be ${wanted}, got [${shape}]`, { value: shape });
   }
   const [count, steps, channels] = [shape[0]!, shape[1] ?? 1, shape[2] ?? 1];
@@ -86,7 +86,7 @@ function checkShape({ x, labels, lengths }: Parts): { count: number; steps: numb
       throw badFile(
         "number-out-of-range",
         x.name,
-        `lengths[${n}] must be a whole number from 1 to ${steps}, got ${length}`,
+        `lengths[${n}] must be an integer from 1 to ${steps}, got ${length}`,
       );
     }
   }

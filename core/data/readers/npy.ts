@@ -188,7 +188,7 @@ export async function readNpyHead(name: string, bytes: ByteReader): Promise<NpyH
     Number(one.replace(/L$/, ""))
   );
   if (sizes.some((one) => !Number.isSafeInteger(one) || one < 0)) {
-    throw badFile("file-malformed", name, `shape must be whole numbers, got ${show(shape)}`);
+    throw badFile("file-malformed", name, `shape must be integers, got ${show(shape)}`);
   }
   return { shape: sizes, ...elementOf(name, descr.slice(1, -1)) };
 }

@@ -71,7 +71,7 @@ async function readHead(lines: Lines): Promise<Head> {
           throw badFile(
             "file-malformed",
             lines.name,
-            `${at}: ${key} must be a whole number from 1, got ${show(value)}`,
+            `${at}: ${key} must be an integer from 1, got ${show(value)}`,
           );
         }
         break;

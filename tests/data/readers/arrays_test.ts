@@ -68,7 +68,7 @@ Deno.test("readRecords() refuses arrays that are wrong", async () => {
   await fails(new Uint8Array(), "the file is empty");
   await fails(bytes.slice(0, 9), "the file ends within its head");
   await fails(bytes.slice(0, -1), "the file ends in row 2 of 2");
-  await fails(Uint8Array.of(...bytes, 0), "the file goes on after its 2 rows");
+  await fails(Uint8Array.of(...bytes, 0), "the file continues after its 2 rows");
   await fails(writeNpy({ shape: [1, 2], data: Float32Array.of(1, Infinity) }), /step 2, channel 1 must be a finite/);
   await fails(writeNpy({ shape: [1, 2], data: Float64Array.of(1, -1e39) }), /must be a finite float32, got -1e\+39/);
   await fails(
@@ -109,7 +109,7 @@ Deno.test("readRecords() refuses archives that are wrong, zip bombs among them",
     const lengths = { shape: [2], data: Int32Array.of(1, length) };
     await assert.rejects(
       read("a.npz", await writeNpz({ x, y, lengths })),
-      (error) => error instanceof RangeError && /lengths\[1\] must be a whole number from 1 to 2/.test(error.message),
+      (error) => error instanceof RangeError && /lengths\[1\] must be an integer from 1 to 2/.test(error.message),
     );
   }
   await assert.rejects(

@@ -124,3 +124,114 @@ export function elementwise(name: typeof FUNCTIONS[number]): Form {
     backward: ([x], [dy]) => [dy!.map((d, i) => d * slope(x![i]!))],
   };
 }
+
+/** What a loss takes besides logits and targets, in the terms of PyTorch. */
+export interface LossSettings {
+  readonly posWeight?: ArrayLike<number>;
+  readonly classWeights?: ArrayLike<number>;
+  /** Of Huber's loss. */
+  readonly delta?: number;
+  readonly quantiles?: ArrayLike<number>;
+  readonly smoothing?: number;
+  /** Of the focal losses. */
+  readonly gamma?: number;
+  readonly alpha?: number;
+}
+
+export const LOSS_KERNELS = [
+  "bceLoss",
+  "binaryFocalLoss",
+  "crossEntropyLoss",
+  "crossEntropySmoothLoss",
+  "focalLoss",
+  "mseLoss",
+  "maeLoss",
+  "huberLoss",
+  "quantileLoss",
+] as const;
+
+type Term = { term: number; slope: number };
+
+/** −log σ(l). */
+const missed = (l: number) => Math.log1p(Math.exp(-Math.abs(l))) + Math.max(-l, 0);
+
+/** Losses of each output by itself: output o, its target and quantile. */
+const BY_OUTPUT: { [name: string]: (l: number, y: number, settings: LossSettings, o: number) => Term } = {
+  bceLoss: (l, y, { posWeight }, o) => {
+    const p = posWeight?.[o] ?? 1;
+    return { term: p * y * missed(l) + (1 - y) * missed(-l), slope: (1 - y) * sigmoid(l) - p * y * sigmoid(-l) };
+  },
+  binaryFocalLoss: (l, y, { gamma = 2, alpha = -1 }) => {
+    const miss = y * sigmoid(-l) + (1 - y) * sigmoid(l), bce = y * missed(l) + (1 - y) * missed(-l);
+    const factor = alpha < 0 ? 1 : alpha * y + (1 - alpha) * (1 - y), dMiss = (1 - 2 * y) * sigmoid(l) * sigmoid(-l);
+    const dBce = (1 - y) * sigmoid(l) - y * sigmoid(-l);
+    return {
+      term: factor * bce * miss ** gamma,
+      slope: factor * (dBce * miss ** gamma + (gamma && bce * gamma * miss ** (gamma - 1) * dMiss)),
+    };
+  },
+  mseLoss: (l, y) => ({ term: (l - y) ** 2, slope: 2 * (l - y) }),
+  maeLoss: (l, y) => ({ term: Math.abs(l - y), slope: Math.sign(l - y) }),
+  huberLoss: (l, y, { delta = 1 }) => {
+    const d = l - y, far = Math.abs(d) > delta;
+    return { term: far ? delta * (Math.abs(d) - delta / 2) : d * d / 2, slope: far ? delta * Math.sign(d) : d };
+  },
+  quantileLoss: (l, y, { quantiles }, o) => {
+    const q = quantiles![o % quantiles!.length]!, d = y - l;
+    return { term: Math.max(q * d, (q - 1) * d), slope: d > 0 ? -q : d < 0 ? 1 - q : 0.5 - q };
+  },
+};
+
+/** Losses of a class: p is the softmax of the logits. */
+const BY_CLASS: {
+  [name: string]: (logits: Numbers, y: number, settings: LossSettings) => { term: number; d: Numbers };
+} = {
+  crossEntropyLoss: (logits, y) => smoothed(logits, y, {}),
+  crossEntropySmoothLoss: (logits, y, settings) => smoothed(logits, y, settings),
+  focalLoss: (logits, y, { gamma = 2, alpha = 1 }) => {
+    const { p, nll } = softmax(logits), rest = sumOf(p.filter((_, k) => k !== y));
+    // dq^γ = −γ·q^(γ − 1)·dp, dp = p·(onehot − softmax)
+    const slope = rest ** gamma + (gamma && rest && gamma * rest ** (gamma - 1) * p[y]! * nll[y]!);
+    return {
+      term: alpha * rest ** gamma * nll[y]!,
+      d: p.map((v, k) => alpha * slope * (k === y ? -rest : v)),
+    };
+  },
+};
+
+function softmax(logits: Numbers) {
+  const largest = Math.max(...logits), e = logits.map((l) => Math.exp(l - largest)), top = logits.indexOf(largest);
+  const log = Math.log1p(sumOf(e.filter((_, k) => k !== top)));
+  return { p: e.map((v) => v / sumOf(e)), nll: logits.map((l) => log + (largest - l)) };
+}
+
+function smoothed(logits: Numbers, y: number, { smoothing = 0, classWeights }: LossSettings) {
+  const { p, nll } = softmax(logits), c = Float64Array.from(logits, (_, k) => classWeights?.[k] ?? 1);
+  const target = c.map((w, k) => w * (Number(k === y) * (1 - smoothing) + smoothing / c.length));
+  const total = sumOf(target);
+  return { term: target.reduce((sum, t, k) => sum + t * nll[k]!, 0), d: p.map((v, k) => v * total - target[k]!) };
+}
+
+/** A loss kernel's term of one row: takes the logits, gives one number, summed over outputs, neither scaled nor weighed. */
+export function rowLoss(name: typeof LOSS_KERNELS[number], targets: ArrayLike<number>, settings: LossSettings): Form {
+  const own = BY_OUTPUT[name], each = settings.quantiles?.length ?? 1;
+  const byOutput = (logits: Numbers) =>
+    Array.from(logits, (l, o) => own!(l, targets[Math.floor(o / each)]!, settings, o));
+  const byClass = (logits: Numbers) => BY_CLASS[name]!(logits, targets[0]!, settings);
+  return {
+    forward: ([logits]) => [
+      Float64Array.of(own ? byOutput(logits!).reduce((sum, { term }) => sum + term, 0) : byClass(logits!).term),
+    ],
+    backward: ([logits], [d]) => [
+      (own ? Float64Array.from(byOutput(logits!), ({ slope }) => slope) : byClass(logits!).d).map((v) => v * d![0]!),
+    ],
+  };
+}
+
+/** Whether a row counts as right. */
+export function isRight(name: typeof LOSS_KERNELS[number], logits: Numbers, targets: ArrayLike<number>): boolean {
+  const top = (numbers: ArrayLike<number>) => Array.from(numbers).indexOf(Math.max(...Array.from(numbers)));
+  if (name in BY_CLASS) return top(logits) === targets[0];
+  if (name !== "bceLoss" && name !== "binaryFocalLoss") return false;
+  return logits.length > 1 ? top(logits) === top(targets) : (logits[0]! > 0) === (targets[0]! > 0.5);
+}

@@ -1,6 +1,17 @@
 import assert from "node:assert/strict";
 import { Random } from "../core/random.ts";
-import { elementwise, type Form, FUNCTIONS, layerNorm, lstm, pool, POOLS } from "./reference_layers.ts";
+import {
+  elementwise,
+  type Form,
+  FUNCTIONS,
+  layerNorm,
+  LOSS_KERNELS,
+  type LossSettings,
+  lstm,
+  pool,
+  POOLS,
+  rowLoss,
+} from "./reference_layers.ts";
 
 /** As in reference_test.ts: half the distance of the points, and what a difference quotient cannot know better. */
 const STEP = 1e-5, SMALL = 1e-4;
@@ -44,3 +55,22 @@ Deno.test("gradients agree with central differences: pooling", () => {
 Deno.test("gradients agree with central differences: elementwise functions", () => {
   for (const name of FUNCTIONS) check(elementwise(name), [7]);
 });
+
+/** Settings under which a loss is tested. */
+const SETTINGS: { [name in typeof LOSS_KERNELS[number]]?: LossSettings[] } = {
+  bceLoss: [{}, { posWeight: [0.3, 2, 5] }],
+  binaryFocalLoss: [{ gamma: 0, alpha: -1 }, { gamma: 2, alpha: 0.25 }, { gamma: 0.5, alpha: 0.9 }],
+  crossEntropySmoothLoss: [{ smoothing: 0.1 }, { smoothing: 0.3, classWeights: [0.5, 2, 0] }],
+  focalLoss: [{ gamma: 0 }, { gamma: 2, alpha: 0.25 }, { gamma: 0.5 }],
+  huberLoss: [{ delta: 0.7 }],
+  quantileLoss: [{ quantiles: [0.1, 0.5, 0.9] }],
+};
+
+for (const name of LOSS_KERNELS) {
+  Deno.test(`gradients agree with central differences: ${name}`, () => {
+    for (const settings of SETTINGS[name] ?? [{}]) {
+      const targets = /rossEntropy|^focal/.test(name) ? [1] : /^b/.test(name) ? [1, 0, 0.3] : [0.4, -1.3, 0.2];
+      check(rowLoss(name, targets, settings), [settings.quantiles ? 9 : 3]);
+    }
+  });
+}

@@ -157,23 +157,59 @@ export const KERNELS = {
     dims: ["groups", "F", "lddx", "lddy", "ldy", "which", "accumulate"],
   }),
 
-  // Losses: core/kernels/loss.ts
+  // Losses: core/kernels/loss.ts, loss_classes.ts, loss_numbers.ts
   bceLoss: row({
     out: ["stats", "dLogits"],
-    in: ["logits", "targets", "weights?", "posWeight?"],
+    in: ["logits", "targets", "weights?", "posWeight?", "mask?"],
     dims: ["rows", "O"],
     scalars: ["scale"],
+  }),
+  binaryFocalLoss: row({
+    out: ["stats", "dLogits"],
+    in: ["logits", "targets", "weights?", "mask?"],
+    dims: ["rows", "O"],
+    scalars: ["scale", "gamma", "alpha"],
   }),
   crossEntropyLoss: row({
     out: ["stats", "dLogits", "sums"],
-    in: ["logits", "targets", "weights?"],
+    in: ["logits", "targets", "weights?", "mask?"],
     dims: ["rows", "O"],
     scalars: ["scale"],
   }),
+  crossEntropySmoothLoss: row({
+    out: ["stats", "dLogits", "sums"],
+    in: ["logits", "targets", "weights?", "classWeights?", "mask?"],
+    dims: ["rows", "O"],
+    scalars: ["scale", "smoothing"],
+  }),
+  focalLoss: row({
+    out: ["stats", "dLogits", "sums"],
+    in: ["logits", "targets", "weights?", "mask?"],
+    dims: ["rows", "O"],
+    scalars: ["scale", "gamma", "alpha"],
+  }),
   mseLoss: row({
     out: ["stats", "dLogits"],
-    in: ["logits", "targets", "weights?"],
+    in: ["logits", "targets", "weights?", "mask?"],
     dims: ["rows", "O"],
+    scalars: ["scale"],
+  }),
+  maeLoss: row({
+    out: ["stats", "dLogits"],
+    in: ["logits", "targets", "weights?", "mask?"],
+    dims: ["rows", "O"],
+    scalars: ["scale"],
+  }),
+  huberLoss: row({
+    out: ["stats", "dLogits"],
+    in: ["logits", "targets", "weights?", "mask?"],
+    dims: ["rows", "O"],
+    scalars: ["scale", "delta"],
+  }),
+  quantileLoss: row({
+    out: ["stats", "dLogits"],
+    in: ["logits", "targets", "quantiles", "weights?", "mask?"],
+    dims: ["rows", "O", "Q"],
     scalars: ["scale"],
   }),
   sigmoidGroups: row({ out: ["y"], in: ["x"], dims: ["groups", "O"] }),

@@ -248,7 +248,13 @@ const FILES: readonly { readonly source: string; readonly kernels: Partial<Shade
     kernels: {
       bceLoss: { passes: { bceLoss: () => 1 } },
       crossEntropyLoss: { passes: { crossEntropyLoss: () => 1 } },
+      binaryFocalLoss: { passes: { binaryFocalLoss: () => 1 } },
+      crossEntropySmoothLoss: { passes: { crossEntropySmoothLoss: () => 1 } },
+      focalLoss: { passes: { focalLoss: () => 1 } },
       mseLoss: { passes: { mseLoss: () => 1 } },
+      maeLoss: { passes: { maeLoss: () => 1 } },
+      huberLoss: { passes: { huberLoss: () => 1 } },
+      quantileLoss: { passes: { quantileLoss: () => 1 } },
       sigmoidGroups: { passes: { sigmoidGroups: ({ groups, O }) => each(groups * O * LANES) } },
       softmaxGroups: { passes: { softmaxGroups: ({ groups }) => each(groups * LANES) } },
     },

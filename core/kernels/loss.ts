@@ -3,45 +3,78 @@
 // (rows), where there are some, say how much each row counts in it; their mean over the whole batch is 1.
 //
 // logits, dLogits and targets are groups (O, 8) without gaps, class numbers (rows). `rows` counts the real rows: the lanes
-// beyond add nothing, and their gradient is 0.
+// beyond add nothing, and their gradient is 0. So it is with rows that are off in `mask` (rows, a multiple of 8), if there
+// is one: the steps of sequences behind their length.
+//
+// Here is what all losses share, and those of binary targets; the others: loss_classes.ts and loss_numbers.ts.
 
-import { exp4, firstLanes, horizontalSum, log1p4, sigmoid4, zero } from "./simd";
+import { exp4, firstLanes, horizontalSum, log1p4, log4, sigmoid4, zero } from "./simd";
 import { FEATURE, LANE_BITS, LANES } from "./constants";
+
+/** Ones in the lanes of those four rows from r on that count. */
+@inline
+export function counting(mask: usize, rows: i32, r: i32): v128 {
+  return mask ? v128.load(mask + (<usize> r << 2)) : firstLanes(rows - r);
+}
+
+/** Whether row r, one of them, counts. */
+@inline
+export function counts(mask: usize, r: i32): bool {
+  return !mask || load<i32>(mask + (<usize> r << 2)) != 0;
+}
+
+/** The results of a loss, `loss` being its sum before the scale. */
+@inline
+export function report(stats: usize, loss: f64, correct: i32): void {
+  store<f32>(stats, <f32> loss), store<f32>(stats, <f32> correct, 4);
+}
 
 /** Value o of row r. */
 @inline
-function at(x: usize, r: i32, o: i32, O: i32): f32 {
+export function at(x: usize, r: i32, o: i32, O: i32): f32 {
   return load<f32>(x + (<usize> (((r >> LANE_BITS) * O + o) * LANES + (r & LANES - 1)) << 2));
 }
 
 /** `x` times the weights of four rows. */
 @inline
-function weighted(x: v128, weights: usize, r: i32): v128 {
+export function weighted(x: v128, weights: usize, r: i32): v128 {
   return weights ? f32x4.mul(x, v128.load(weights + (<usize> r << 2))) : x;
 }
 
 /** Index of the largest of a row's O numbers, the first of equals: as torch.argmax. */
-function argmax(x: usize, r: i32, O: i32): i32 {
+export function argmax(x: usize, r: i32, O: i32): i32 {
   let best = 0;
   for (let o = 1; o < O; o++) if (at(x, r, o, O) > at(x, r, best, O)) best = o;
   return best;
 }
 
+/** Rows whose largest logit stands over the largest target; with one output, where l > 0 as y > 0.5. */
+function rightRows(logits: usize, targets: usize, mask: usize, rows: i32, O: i32): i32 {
+  let correct = 0;
+  for (let r = 0; r < rows; r++) {
+    if (!counts(mask, r)) continue;
+    correct += <i32> (O > 1
+      ? argmax(logits, r, O) == argmax(targets, r, O)
+      : (at(logits, r, 0, O) > 0) == (at(targets, r, 0, O) > 0.5));
+  }
+  return correct;
+}
+
 /**
  * Binary cross-entropy with logits: max(l, 0) − l·y + log(1 + e^−|l|); dl = σ(l) − y. targets: numbers in [0, 1].
  * With `posWeight` p (O): (1 − y)·l + q·(log(1 + e^−|l|) + max(−l, 0)), q = 1 + (p − 1)·y; dl = 1 − y + q·(σ(l) − 1).
- * A row is right where the largest logit stands over the largest target; with one output, where l > 0 as y > 0.5.
  * https://docs.pytorch.org/docs/stable/generated/torch.nn.BCEWithLogitsLoss.html
  */
 export function bceLoss(
-  stats: usize, dLogits: usize, logits: usize, targets: usize, weights: usize, posWeight: usize, rows: i32, O: i32, scale: f32,
+  stats: usize, dLogits: usize, logits: usize, targets: usize, weights: usize, posWeight: usize, mask: usize,
+  rows: i32, O: i32, scale: f32,
 ): void {
   const one = f32x4.splat(1);
-  let loss: f64 = 0, correct = 0, p: usize = 0;
+  let loss: f64 = 0, p: usize = 0;
   for (let r = 0; r < rows; r += LANES) {
     for (let o = 0; o < O; o++) {
       for (let half = 0; half < LANES; half += 4) {
-        const mask = firstLanes(rows - r - half), l = v128.load(logits + p), y = v128.load(targets + p);
+        const on = counting(mask, rows, r + half), l = v128.load(logits + p), y = v128.load(targets + p);
         const log = log1p4(exp4(f32x4.neg(f32x4.abs(l))));
         let terms: v128, d: v128;
         if (posWeight) {
@@ -52,100 +85,49 @@ export function bceLoss(
           terms = f32x4.add(f32x4.sub(f32x4.max(l, zero()), f32x4.mul(l, y)), log);
           d = f32x4.sub(sigmoid4(l), y);
         }
-        loss += horizontalSum(v128.and(weighted(terms, weights, r + half), mask));
-        v128.store(dLogits + p, v128.and(f32x4.mul(d, weighted(f32x4.splat(scale), weights, r + half)), mask));
+        loss += horizontalSum(v128.and(weighted(terms, weights, r + half), on));
+        v128.store(dLogits + p, v128.and(f32x4.mul(d, weighted(f32x4.splat(scale), weights, r + half)), on));
         p += 16;
       }
     }
   }
-  for (let r = 0; r < rows; r++) {
-    correct += <i32> (O > 1
-      ? argmax(logits, r, O) == argmax(targets, r, O)
-      : (at(logits, r, 0, O) > 0) == (at(targets, r, 0, O) > 0.5));
-  }
-  store<f32>(stats, <f32> (loss * scale)), store<f32>(stats, <f32> correct, 4);
-}
-
-/** y = e^(x − largest) over the O features of half a group, given their addresses; `largest` and the sum are returned in
- * memory: sums, sums + 16. */
-@inline
-function halfSoftmax(y: usize, x: usize, O: i32, sums: usize): void {
-  let largest = v128.load(x), sum = zero();
-  for (let o: usize = 1; o < <usize> O; o++) largest = f32x4.max(largest, v128.load(x + o * FEATURE));
-  for (let o: usize = 0; o < <usize> O; o++) {
-    const e = exp4(f32x4.sub(v128.load(x + o * FEATURE), largest));
-    v128.store(y + o * FEATURE, e);
-    sum = f32x4.add(sum, e);
-  }
-  v128.store(sums, largest), v128.store(sums, sum, 16);
-  const factor = f32x4.div(f32x4.splat(1), sum);
-  for (let o: usize = 0; o < <usize> O; o++) v128.store(y + o * FEATURE, f32x4.mul(v128.load(y + o * FEATURE), factor));
+  report(stats, loss * scale, rightRows(logits, targets, mask, rows, O));
 }
 
 /**
- * Softmax cross-entropy: log Σ e^l − l_y; dl = softmax(l) − onehot(y). targets (rows): class numbers (i32). `sums` (8) is
- * scratch.
- * https://docs.pytorch.org/docs/stable/generated/torch.nn.CrossEntropyLoss.html
+ * Binary focal loss: α·m^γ·bce, m being what the target is missed by, y·(1 − σ(l)) + (1 − y)·σ(l), and the factor of a
+ * target α·y + (1 − α)·(1 − y), or 1 if alpha is below 0. dl = α·m^γ·(σ(l) − y + γ·bce·(1 − 2y)·σ(l)·(1 − σ(l)) / m).
+ * Lin et al. 2017 (arXiv:1708.02002), as torchvision.ops.sigmoid_focal_loss.
  */
-export function crossEntropyLoss(
-  stats: usize, dLogits: usize, sums: usize, logits: usize, targets: usize, weights: usize, rows: i32, O: i32, scale: f32,
+export function binaryFocalLoss(
+  stats: usize, dLogits: usize, logits: usize, targets: usize, weights: usize, mask: usize,
+  rows: i32, O: i32, scale: f32, gamma: f32, alpha: f32,
 ): void {
-  let loss: f64 = 0, correct = 0;
-  for (let r = 0; r < rows; r += 4) {
-    const half = <usize> (((r >> LANE_BITS) * O * LANES + (r & LANES - 1)) << 2), mask = firstLanes(rows - r);
-    const factor = weighted(f32x4.splat(scale), weights, r);
-    halfSoftmax(dLogits + half, logits + half, O, sums);
-    for (let lane = 0; lane < min(4, rows - r); lane++) {
-      const y = load<i32>(targets + (<usize> (r + lane) << 2)), place = dLogits + half + <usize> y * FEATURE + (<usize> lane << 2);
-      const largest = load<f32>(sums + (<usize> lane << 2)), sum = load<f32>(sums + (<usize> lane << 2), 16);
-      const weight: f64 = weights ? load<f32>(weights + (<usize> (r + lane) << 2)) : 1;
-      loss += weight * (Math.log(<f64> sum) + <f64> (largest - at(logits, r + lane, y, O)));
-      store<f32>(place, load<f32>(place) - 1);
-      correct += <i32> (argmax(logits, r + lane, O) == y);
-    }
-    for (let o: usize = 0; o < <usize> O; o++) {
-      const p = dLogits + half + o * FEATURE;
-      v128.store(p, v128.and(f32x4.mul(v128.load(p), factor), mask));
-    }
-  }
-  // The second half of the last group, if no row is in it.
-  const left = rows & LANES - 1;
-  if (left > 0 && left <= 4) {
-    for (let o = 0; o < O; o++) v128.store(dLogits + (<usize> (((rows >> LANE_BITS) * O + o) * LANES + 4) << 2), zero());
-  }
-  store<f32>(stats, <f32> (loss * scale)), store<f32>(stats, <f32> correct, 4);
-}
-
-/**
- * Mean squared error: (l − y)²; dl = 2 (l − y). No row counts as right.
- * https://docs.pytorch.org/docs/stable/generated/torch.nn.MSELoss.html
- */
-export function mseLoss(
-  stats: usize, dLogits: usize, logits: usize, targets: usize, weights: usize, rows: i32, O: i32, scale: f32,
-): void {
+  const one = f32x4.splat(1), power = f32x4.splat(gamma), smallest = f32x4.splat(1.17549435e-38);
   let loss: f64 = 0, p: usize = 0;
   for (let r = 0; r < rows; r += LANES) {
     for (let o = 0; o < O; o++) {
       for (let half = 0; half < LANES; half += 4) {
-        const mask = firstLanes(rows - r - half), d = v128.and(f32x4.sub(v128.load(logits + p), v128.load(targets + p)), mask);
-        loss += horizontalSum(v128.and(weighted(f32x4.mul(d, d), weights, r + half), mask));
-        v128.store(dLogits + p, v128.and(f32x4.mul(d, weighted(f32x4.splat(2 * scale), weights, r + half)), mask));
+        const on = counting(mask, rows, r + half), l = v128.load(logits + p), y = v128.load(targets + p);
+        const yes = sigmoid4(l), no = sigmoid4(f32x4.neg(l)), not = f32x4.sub(one, y);
+        const above = f32x4.mul(not, yes), below = f32x4.mul(y, no), miss = f32x4.max(f32x4.add(above, below), smallest);
+        const bce = f32x4.add(f32x4.sub(f32x4.max(l, zero()), f32x4.mul(l, y)), log1p4(exp4(f32x4.neg(f32x4.abs(l)))));
+        let factor = exp4(f32x4.mul(power, log4(miss)));
+        if (alpha >= 0) {
+          factor = f32x4.mul(factor, f32x4.add(f32x4.mul(f32x4.splat(alpha), y), f32x4.mul(f32x4.splat(1 - alpha), not)));
+        }
+        const slope = f32x4.mul(f32x4.mul(power, bce), f32x4.mul(f32x4.sub(not, y), f32x4.div(f32x4.mul(yes, no), miss)));
+        const d = f32x4.mul(factor, f32x4.add(f32x4.sub(above, below), slope));
+        loss += horizontalSum(v128.and(weighted(f32x4.mul(factor, bce), weights, r + half), on));
+        v128.store(dLogits + p, v128.and(f32x4.mul(d, weighted(f32x4.splat(scale), weights, r + half)), on));
         p += 16;
       }
     }
   }
-  store<f32>(stats, <f32> (loss * scale)), store<f32>(stats, 0, 4);
+  report(stats, loss * scale, rightRows(logits, targets, mask, rows, O));
 }
 
 /** Probabilities from logits, each output by itself: what "bce" trained. */
 export function sigmoidGroups(y: usize, x: usize, groups: i32, O: i32): void {
   for (let i: usize = 0; i < <usize> (groups * O) * FEATURE; i += 16) v128.store(y + i, sigmoid4(v128.load(x + i)));
-}
-
-/** Probabilities from logits that sum to 1 over a row: what "crossEntropy" trained. `sums` (8) is scratch. */
-export function softmaxGroups(y: usize, sums: usize, x: usize, groups: i32, O: i32): void {
-  for (let g: usize = 0; g < <usize> groups; g++) {
-    const group = g * <usize> O * FEATURE;
-    halfSoftmax(y + group, x + group, O, sums), halfSoftmax(y + group + 16, x + group + 16, O, sums);
-  }
 }

@@ -15,7 +15,9 @@ export { dropoutAccumulate, dropoutApply, dropoutMask, randomWords } from "./dro
 export { elementwiseBackward, elementwiseForward } from "./elementwise";
 export { layerNormBackward, layerNormForward } from "./layer_norm";
 export { poolBackward, poolForward } from "./pool";
-export { bceLoss, crossEntropyLoss, mseLoss, sigmoidGroups, softmaxGroups } from "./loss";
+export { bceLoss, binaryFocalLoss, sigmoidGroups } from "./loss";
+export { crossEntropyLoss, crossEntropySmoothLoss, focalLoss, softmaxGroups } from "./loss_classes";
+export { huberLoss, maeLoss, mseLoss, quantileLoss } from "./loss_numbers";
 export { adam, averageGradients, clipNorm, clipValue, gradientNorm, rmsprop, sgd, sumBlocks, sumSquares } from "./optimizer";
 export {
   attentionForwardSingle, elementwiseSingle, gruForwardSingle, layerNormSingle, linearForwardSingle, lstmForwardSingle,

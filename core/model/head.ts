@@ -99,7 +99,7 @@ export class Head {
     const { terms, width } = lossTerms(name, O), given = from(io.targets!, row0 * width);
     const results = { stats: from(io.stats!, 2 * index), dLogits: this.#dLogits };
     const weights = io.weights && from(io.weights, row0);
-    const args = { logits: this.#logits, weights, rows, O, scale: 1 / (io.B * terms) };
+    const args = { logits: this.#logits, weights, mask: null, rows, O, scale: 1 / (io.B * terms) };
     if (name === "crossEntropy") {
       task.call("crossEntropyLoss", { ...results, sums: this.#words, targets: given, ...args });
     } else {

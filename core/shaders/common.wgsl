@@ -95,8 +95,8 @@ fn log1p4(e: vec4f) -> vec4f {
   return fma(2.0 * s * z, p, 2.0 * s);
 }
 
-/** log x for x from 1 on. */
-fn logFrom1(x: f32) -> f32 {
+/** log x for normal x above 0: to some units in the last place from 1 on; below, off by 1e-7 of its value, or 1e-7. */
+fn logOf(x: f32) -> f32 {
   let bits = bitcast<u32>(x);
   let mantissa = bitcast<f32>((bits & 0x7fffffu) | 0x3f800000u);
   let y = fma(f32(bits >> 23u) - 127.0, 0.6931471805599453, log1p4(vec4f(mantissa - 1.0)).x);

@@ -417,7 +417,7 @@ Deno.test("WebGPU: a GPU that is lost is said by whatever is asked for next, in 
     await model.stateDict();
     device!.destroy();
     await device!.lost;
-    const lost = { name: "Error", message: /^Cannot go on: the GPU was lost: [^\n]+$/ };
+    const lost = { name: "Error", message: /^Cannot continue: the GPU was lost: [^\n]+$/ };
     await assert.rejects(model.stateDict(), lost);
     await assert.rejects(createTrainer(model).step(TEST, TEST.targets), lost);
   } finally {
@@ -437,7 +437,7 @@ Deno.test("WebGPU: memory that runs out is said by whatever is asked for next, i
     await training.trainer.step(TEST, TEST.targets);
     const error = new GPUOutOfMemoryError("some buffer");
     device!.dispatchEvent(new GPUUncapturedErrorEvent("uncapturederror", { error, cancelable: true }));
-    const full = { name: "Error", message: "Cannot go on: the GPU has not enough memory" };
+    const full = { name: "Error", message: "Cannot continue: the GPU has not enough memory" };
     await assert.rejects(training.run(), full);
     await assert.rejects(predict(model, TEST), full);
   } finally {
@@ -469,7 +469,7 @@ Deno.test(
     const train = ["train", "--seed", "3", "--checkpoint", "kept"];
     const lost = await runDeno(["run", "-A", "run.ts", ...train, "--gpu", "--epochs", "5"], { cwd: place.path });
     assert.equal(lost.code, 1);
-    assert.match(lost.err, /^error: cannot go on: [^\n]*lost[^\n]*\n$/);
+    assert.match(lost.err, /^error: cannot continue: [^\n]*lost[^\n]*\n$/);
     const resumed = await place.run("train --checkpoint kept --resume kept/last.json --epochs 5");
     assert.equal(resumed.code, 0, resumed.err);
     await using other = await Place.make();

@@ -2,17 +2,6 @@
  * How the library fails: with the language's own error classes, and a `cause` that programs can read. A message says what
  * could not be done, what is wrong, and what to do; it may be reworded in any version. The code stays.
  *
- * ```ts
- * import assert from "node:assert/strict";
- * import { createModel, errorCause } from "@grutto/grutto";
- *
- * const error = await createModel({ inputSize: 0, hiddenSize: 4, outputSize: 2 }).catch((error) => error);
- * assert.ok(error instanceof RangeError);
- * const cause = errorCause(error)!;
- * assert.equal(cause.code, "option-out-of-range");
- * assert.equal(cause.option, "inputSize");
- * ```
- *
  * @module
  */
 
@@ -252,7 +241,21 @@ export function fail<Code extends ErrorCode>(
   return new ERROR_CODES[code](messageOf(cause), { cause }) as InstanceType<(typeof ERROR_CODES)[Code]>;
 }
 
-/** The cause of an error of the library; undefined for any other value. */
+/**
+ * The cause of an error of the library; undefined for any other value.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, errorCause } from "@grutto/grutto";
+ *
+ * const error = await createModel({ inputSize: 0, hiddenSize: 4, outputSize: 2 }).catch((error) => error);
+ * assert.ok(error instanceof RangeError);
+ * const cause = errorCause(error)!;
+ * assert.equal(cause.code, "option-out-of-range");
+ * assert.equal(cause.option, "inputSize");
+ * ```
+ */
 export function errorCause(error: unknown): ErrorCause | undefined {
   const cause = error instanceof Error ? error.cause as ErrorCause | null | undefined : undefined;
   return typeof cause?.code === "string" && Object.hasOwn(ERROR_CODES, cause.code) ? cause : undefined;

@@ -5,7 +5,7 @@
  */
 
 import { type Preprocessing, restorePreprocessing } from "../data/preprocessing.ts";
-import { fail, whileReading } from "../errors.ts";
+import { errorCause, fail, whileReading } from "../errors.ts";
 import { type ModelConfig, resolveConfig } from "../model/config.ts";
 import type { LossName } from "../model/head.ts";
 import { createModel, LOSSES, type Model, type ModelOptions } from "../model/model.ts";
@@ -195,7 +195,7 @@ function describePreprocessing(json: unknown): string[] {
   try {
     preprocessing = restorePreprocessing(json);
   } catch (error) {
-    return [`preprocessing of another kind: ${(error as Error).message}`];
+    return [`preprocessing of another kind: ${errorCause(error)?.problem ?? error}`];
   }
   const { task, labels, inputSize, numEmbeddings } = preprocessing;
   const inputs = numEmbeddings ? `text, ${numEmbeddings} tokens` : `${inputSize} numbers per step`;

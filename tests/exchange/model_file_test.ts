@@ -194,6 +194,6 @@ Deno.test("describeModel tells what the preprocessing makes", async () => {
   ]);
   assert.match(
     describeModel({ ...file, preprocessing: { kind: "magic" } })[3]!,
-    /^preprocessing of another kind: Cannot/,
+    /^preprocessing of another kind: preprocessing\.\w+ is missing$/,
   );
 });

@@ -44,7 +44,8 @@ export function lstm({ T, H, reverse }: { T: number; H: number; reverse: boolean
     },
     backward(inputs, [dAll, dLast]) {
       const { steps } = run(inputs), W = inputs[1]!, dx = zeros(T * 4 * H), dW = zeros(4 * H * H);
-      let dh = zeros(H), dc = dLast!.slice();
+      const dc = dLast!.slice();
+      let dh = zeros(H);
       for (const { t, before, i, f, g, o, c, next } of steps.reverse()) {
         const dGates = zeros(4 * H), passed = zeros(H);
         for (let j = 0; j < H; j++) {

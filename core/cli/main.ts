@@ -1,4 +1,4 @@
-import { VERSION } from "../version.ts";
+import { OLDEST_DENO, VERSION } from "../version.ts";
 import { helpText } from "./help.ts";
 import { lineOf } from "./hints.ts";
 import { type Arguments, parseCommandLine, UsageError } from "./options.ts";
@@ -11,6 +11,7 @@ import { remark } from "./terminal.ts";
  */
 export async function main(args: readonly string[]): Promise<number> {
   try {
+    checkDeno(Deno.version.deno);
     const parsed = parseCommandLine(args);
     if (parsed.help) console.log(helpText());
     else if (parsed.version) console.log(`grutto ${VERSION}`);
@@ -23,6 +24,19 @@ export async function main(args: readonly string[]): Promise<number> {
     remark(`error: ${lineOf(error).replace(/\p{Cc}+/gu, " ")}`);
     return error instanceof UsageError ? 2 : 1;
   }
+}
+
+/**
+ * Refuses a Deno that is too old, which would fail somewhere in the middle. The library has no such check: it runs wherever
+ * what it uses is there.
+ *
+ * @throws {UsageError} With what to do.
+ */
+export function checkDeno(version: string): void {
+  const [major, minor] = version.split(".").map(Number) as [number, number];
+  const [oldMajor, oldMinor] = OLDEST_DENO.split(".").map(Number) as [number, number];
+  if (major > oldMajor || major === oldMajor && minor >= oldMinor) return;
+  throw new UsageError(`Grutto needs Deno ${oldMajor}.${oldMinor} or later, this is ${version}: run "deno upgrade"`);
 }
 
 async function run(args: Arguments): Promise<number> {

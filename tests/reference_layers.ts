@@ -3,7 +3,7 @@
  * kernels are held to. Nothing here is fast, padded or shared with core/.
  */
 
-type Numbers = Float64Array<ArrayBuffer>;
+type Numbers = Float64Array;
 
 /** A function of several arrays, and its gradients: `backward` takes what forward took and the gradients of its results. */
 export interface Form {

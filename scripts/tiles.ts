@@ -5,7 +5,9 @@
  * A tile is R rows times one or two blocks of 8 columns. For each depth k, every row's number A[r, k] is spread over a
  * vector and multiplied with the columns B[k, …]; a sum is always added to in the order of k, whatever the tile. How a
  * number is spread is where tiles differ: from a lane of a vector that was loaded for several ("lanes": fewer loads, each of
- * which V8 checks against the end of memory), or by a load of its own ("loads": what V8 can pack into 256 bits).
+ * which V8 checks against the end of memory), or by a load of its own ("loads": what V8 can pack into 256 bits). The former
+ * go eight depths at a time: the checks and the loop are as much work for a processor as the sums, and a loop of twice the
+ * length has half as much of its own.
  *
  * @module
  */
@@ -53,30 +55,25 @@ const COLUMNS = "bd";
 function multiply(tile: Tile, depths: number, indent: string): string {
   const { blocks, rows, spread } = tile;
   const as = distinct(blocks.map(({ a }) => a)), bs = distinct(blocks.map(({ b }) => b)), lines: string[] = [];
-  const vectors = new Map<number, string>();
   const column = (b: string, half: number) => `${COLUMNS[bs.indexOf(b)]}${half}`;
-  if (spread === "lanes") {
-    // Vectors of four depths of a row are needed for all of them; those of four rows go from depth to depth.
-    for (const row of range(rows).filter((row) => depths > 1 && tile.a(row, 1) === tile.a(row, 0) + 4)) {
-      vectors.set(tile.a(row, 0), `a${row}`);
-      lines.push(`const a${row} = v128.load(${at(as[0]!, tile.a(row, 0))});`);
-    }
-  }
+  // Vectors of four depths of a row are needed for all of them; those of four rows go from depth to depth.
+  const byRow = range(rows).filter((row) => spread === "lanes" && depths > 1 && tile.a(row, 1) === tile.a(row, 0) + 4);
   for (const depth of range(depths)) {
-    const word = depth ? "" : "let ";
-    const first: string[] = [];
-    if (spread === "lanes" && !vectors.has(tile.a(0, 0))) first.push(`a = v128.load(${at(as[0]!, tile.a(0, depth))})`);
+    const word = depth ? "" : "let ", first: string[] = [];
+    if (depth % 4 === 0) {
+      for (const row of byRow) first.push(`a${row} = v128.load(${at(as[0]!, tile.a(row, depth))})`);
+    }
+    if (spread === "lanes" && !byRow.includes(0)) first.push(`a = v128.load(${at(as[0]!, tile.a(0, depth))})`);
     for (const b of bs) {
       for (const half of HALVES) first.push(`${column(b, half)} = v128.load(${at(b, 32 * depth + 16 * half)})`);
     }
     lines.push(`${word}${first.join(", ")};`);
     for (const row of range(rows)) {
       for (const a of as) {
-        const offset = tile.a(row, depth), start = tile.a(row, 0);
         const number = spread === "loads" || depths === 1 && row >= 4
-          ? `v128.load32_splat(${at(a, offset)})`
-          : vectors.has(start)
-          ? `lane${depth}(${vectors.get(start)})`
+          ? `v128.load32_splat(${at(a, tile.a(row, depth))})`
+          : byRow.includes(row)
+          ? `lane${depth % 4}(a${row})`
           : `lane${row}(a)`;
         const adds = sums(tile, row).filter(({ block }) => block.a === a).map(({ name, block, half }) =>
           `${name} = madd(s, ${column(block.b, half)}, ${name})`
@@ -124,7 +121,7 @@ ${productBody(tile, "let p = panel, r = next, q = b")}
 
 /** A panel holds, for four columns, a vector of four rows for each and then one of row 4: packPanels. */
 function panelPlace(row: number, depth: number): number {
-  return row < 4 ? 16 * depth + 4 * row : 64 + 4 * depth;
+  return 80 * (depth >> 2) + (row < 4 ? 16 * (depth & 3) + 4 * row : 64 + 4 * (depth & 3));
 }
 
 function productBody(tile: Tile, pointers: string): string {
@@ -163,11 +160,24 @@ ${fill.map((line) => `    ${line};`).join("\n")}
 ${add.map((line) => `    ${line.join(", ")};`).join("\n")}
   }
   ${pointers};
-  for (let k = K; k >= 4; k -= 4) {
+${
+    tile.spread === "lanes"
+      ? `  let k = K;
+  for (; k >= 8; k -= 8) {
+${multiply(tile, 8, "    ")}
+    ${advance(32 * rows, 256)};
+  }
+  if (k >= 4) {
 ${multiply(tile, 4, "    ")}
     ${advance(16 * rows, 128)};
   }
-  for (let k = K & 3; k > 0; k--) {
+`
+      : `  for (let k = K; k >= 4; k -= 4) {
+${multiply(tile, 4, "    ")}
+    ${advance(16 * rows, 128)};
+  }
+`
+  }  for (let last = K & 3; last > 0; last--) {
 ${multiply(tail, 1, "    ")}
     ${advance(4 * rows, 32)};
   }
@@ -189,17 +199,21 @@ function outerTile(name: string, rows: number, wide: boolean): string {
     range(rows).map((row) =>
       sums(tile, row).map(({ name, block, half }) => ({ name, place: 32 * tile.blocks.indexOf(block) + 16 * half }))
     ),
-    multiply(tile, 4, "    "),
+    multiply(tile, wide ? 4 : 8, "    "),
     wide,
   );
 }
 
 /** C (rows, 4): the columns of half a block. Row by row, for which all four vectors of B are held. */
 function outerTileNarrow(name: string, rows: number): string {
-  const lines = [`const ${range(4).map((k) => `b${k} = v128.load(${at("b", 32 * k)})`).join(", ")};`];
-  for (const row of range(rows)) {
-    lines.push(`${row ? "" : "let "}x = v128.load(${at("a", 32 * row)});`);
-    lines.push(`c${row} = ${range(4).reduce((sum, k) => `madd(lane${k}(x), b${k}, ${sum})`, `c${row}`)};`);
+  const lines: string[] = [];
+  for (const half of HALVES) {
+    const word = half ? "" : "let ";
+    lines.push(`${word}${range(4).map((k) => `b${k} = v128.load(${at("b", 128 * half + 32 * k)})`).join(", ")};`);
+    for (const row of range(rows)) {
+      lines.push(`${row ? "" : word}x = v128.load(${at("a", 32 * row + 16 * half)});`);
+      lines.push(`c${row} = ${range(4).reduce((sum, k) => `madd(lane${k}(x), b${k}, ${sum})`, `c${row}`)};`);
+    }
   }
   const places = range(rows).map((row) => [{ name: `c${row}`, place: 0 }]);
   const body = lines.map((line) => `    ${line}`).join("\n");
@@ -220,10 +234,16 @@ function outer(
   if (add) {
 ${each(({ name, place }, pointer) => `${name} = v128.load(${at(pointer, place)})`).map((l) => `    ${l}`).join("\n")}
   }
-${wide ? "  let f = b + panel;\n" : ""}  for (let half = groups << 1; half > 0; half--) {
+${wide ? "  let f = b + panel;\n" : ""}  ${
+    wide
+      ? `for (let half = groups << 1; half > 0; half--) {
 ${body}
     // The second half of a group is 16 bytes on, the next group what is left of lda.
-    a += half & 1 ? lda - 16 : 16, b += 128${wide ? ", f += 128" : ""};
+    a += half & 1 ? lda - 16 : 16, b += 128, f += 128;`
+      : `for (; groups > 0; groups--) {
+${body}
+    a += lda, b += 256;`
+  }
   }
 ${
     each(({ name, place }, pointer) => `v128.store(${pointer}, ${name}${place ? `, ${place}` : ""})`).map((l) =>

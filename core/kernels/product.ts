@@ -143,34 +143,45 @@ function turn(dst: usize, a: v128, b: v128, c: v128, d: v128): void {
   v128.store(dst, i32x4.shuffle(AB, CD, 0, 1, 4, 5), 64), v128.store(dst, i32x4.shuffle(AB, CD, 2, 3, 6, 7), 96);
 }
 
+/** Most groups of one pass of `outerProduct`: sums come and go seldom, and what a tile reads fits a first-level cache. */
+const OUTER_PASS: i32 = 48;
+
 /**
  * C (M, N) = Σ over all rows of all groups of A ⊗ B: A (groups, M, 8), B the panels of turnGroups with F = N.
  * C has room for M + 7 rows of N rounded up to 8, ldc apart; A is readable to that.
  */
 export function outerProduct(c: usize, ldc: usize, a: usize, lda: usize, panels: usize, M: i32, N: i32, groups: i32): void {
-  const panel = <usize> groups << 8, pass = max(8, <i32> (PASS / (<usize> M * FEATURE)));
-  for (let g = 0; g < groups; g += pass) {
-    const count = min(pass, groups - g);
-    let b = panels + (<usize> g << 8);
-    let n = 0;
-    if (wide) {
-      for (; N - n > 8; n += 16) {
-        for (let m = 0; m < M; m += 6) {
-          const to = c + <usize> m * ldc + (<usize> n << 2);
-          outerTileWide(to, ldc, a + <usize> m * FEATURE, lda, b, panel, count, g > 0);
-        }
-        b += 2 * panel;
-      }
+  const panel = <usize> groups << 8, passes = (groups + OUTER_PASS - 1) / OUTER_PASS, pass = (groups + passes - 1) / passes;
+  // Rows of all tiles' heights.
+  const block = max(24, <i32> (PASS / (<usize> pass * FEATURE)) / 24 * 24);
+  for (let m0 = 0; m0 < M; m0 += block) {
+    const end = min(m0 + block, M);
+    for (let g = 0; g < groups; g += pass) {
+      outerPass(c, ldc, a + <usize> g * lda, lda, panels + (<usize> g << 8), panel, m0, end, N, min(pass, groups - g), g > 0);
     }
-    for (; n < N; n += 8) {
-      const narrow = N - n <= 4, tall = narrow ? 8 : 4;
-      for (let m = 0; m < M; m += tall) {
-        const to = c + <usize> m * ldc + (<usize> n << 2), rows = a + <usize> m * FEATURE;
-        if (narrow) outerTileNarrow(to, ldc, rows, lda, b, count, g > 0);
-        else outerTile(to, ldc, rows, lda, b, count, g > 0);
+  }
+}
+
+/** Rows m0 to `end` of C (+)= … over the groups of one pass. */
+function outerPass(
+  c: usize, ldc: usize, a: usize, lda: usize, b: usize, panel: usize, m0: i32, end: i32, N: i32, groups: i32, add: bool,
+): void {
+  let n = 0;
+  if (wide) {
+    for (; N - n > 8; n += 16) {
+      for (let m = m0; m < end; m += 6) {
+        outerTileWide(c + <usize> m * ldc + (<usize> n << 2), ldc, a + <usize> m * FEATURE, lda, b, panel, groups, add);
       }
-      b += panel;
+      b += 2 * panel;
     }
-    a += <usize> count * lda;
+  }
+  for (; n < N; n += 8) {
+    const narrow = N - n <= 4, tall = narrow ? 8 : 4;
+    for (let m = m0; m < end; m += tall) {
+      const to = c + <usize> m * ldc + (<usize> n << 2), rows = a + <usize> m * FEATURE;
+      if (narrow) outerTileNarrow(to, ldc, rows, lda, b, groups, add);
+      else outerTile(to, ldc, rows, lda, b, groups, add);
+    }
+    b += panel;
   }
 }

@@ -6,6 +6,7 @@
  *     deno task bench:against REVISION --seconds 2    how long each shape is timed
  *     deno task bench:against REVISION --simd wide    other instructions (wide needs the flags of train:wide)
  *     deno task bench:against REVISION --only gru     kernels whose names hold this
+ *     deno task bench:against REVISION "linearForward M 64 K 64 groups 4"    other shapes to time
  *
  * REVISION is what git knows, or a file like core/device/wasm_module.ts. Times are the quickest of short turns of either
  * side, one after the other: a shared machine slows both alike, and the quickest is what the code can do.
@@ -208,7 +209,7 @@ function place({ tensors }: Trial, { memory, base }: Side): number[] {
   });
 }
 
-const { values, operands: [revision] } = commandLine(
+const { values, operands: [revision, ...shapes] } = commandLine(
   "deno task bench:against",
   "The kernels that take most of a step against those of another revision.",
   {
@@ -217,7 +218,7 @@ const { values, operands: [revision] } = commandLine(
     simd: { type: "string", about: `instructions: ${Object.keys(BUILDS).join(", ")}`, takes: "NAME" },
     only: { type: "string", default: "", about: "kernels whose names hold this", takes: "TEXT" },
   },
-  ["REVISION"],
+  ["REVISION", "[SHAPE …]"],
 );
 if (values.simd !== undefined && !Object.hasOwn(BUILDS, values.simd)) fail(`--simd is plain, relaxed or wide`, 2);
 const seconds = numberOption("seconds", values.seconds, 0.01, false);
@@ -230,11 +231,21 @@ async function otherModule(): Promise<typeof here> {
   return await import(`data:application/typescript;base64,${stdout.toBase64()}`);
 }
 
+/** A shape as the table prints it. */
+function parseShape(text: string): Shape {
+  const [kernel = "", ...words] = text.split(/\s+/), numbers: Record<string, number> = {};
+  if (!Object.hasOwn(TRIALS, kernel)) {
+    fail(`a shape begins with one of ${Object.keys(TRIALS).join(", ")}, got "${kernel}"`, 2);
+  }
+  for (let i = 0; i < words.length; i += 2) numbers[words[i]!] = Number(words[i + 1]);
+  return [kernel, numbers];
+}
+
 const there = await otherModule(), simds = values.simd ? [values.simd as Simd] : Object.keys(BUILDS) as Simd[];
 const chosen = ([kernel]: Shape) => kernel.includes(values.only);
 for (const simd of simds) {
   const sides = [there, here].map((module) => instantiate(module[BUILDS[simd]], simd));
-  let shapes = 0;
+  let count = 0;
   for (const [kernel, numbers] of oddShapes().filter(chosen)) {
     const trial = TRIALS[kernel]!(numbers);
     const [old, now] = sides.map((side) => {
@@ -251,15 +262,16 @@ for (const simd of simds) {
         fail(`${simd} ${kernel} ${JSON.stringify(numbers)}: tensor ${i} differs from element ${differs} on`);
       }
     });
-    shapes++;
+    count++;
   }
-  console.log(`${simd}: the same bits at ${shapes} shapes`);
+  console.log(`${simd}: the same bits at ${count} shapes`);
 }
 if (!values.bits) {
+  const timed = shapes.length ? shapes.map(parseShape) : TIMED.filter(chosen);
   const simd = (values.simd ?? "relaxed") as Simd, peakOf = await peakMeter();
   const sides = [there, here].map((module) => instantiate(module[BUILDS[simd]], simd));
   const rows = [["  kernel", "µs before", "µs now", "times as fast", "% of peak", "now"]];
-  for (const [kernel, numbers] of TIMED.filter(chosen)) {
+  for (const [kernel, numbers] of timed) {
     const trial = TRIALS[kernel]!(numbers);
     const calls = sides.map((side) => {
       const at = place(trial, side);

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { ROOT, runDeno } from "../cli/run.ts";
+import { Clone } from "../pages.ts";
 
 /** The scripts that are started by themselves: their heads say how. Processes of a benchmark are started by it. */
 function scripts(folder = "scripts"): string[] {
@@ -42,5 +43,26 @@ for (const path of scripts()) {
     if (task) assert.ok(tasks[task]?.command.includes(` ${path}`), `${task} does not start ${path}`);
   });
 }
+
+/** How a script is started, as its head says: without what stands behind the script or the task. */
+function startOf(path: string): string {
+  const [, start] = Deno.readTextFileSync(`${ROOT}/${path}`).match(
+    /^ \* {4,}(deno task [\w:]+|deno run (?:-\S+ )*scripts\/\S+)/m,
+  )!;
+  return start!;
+}
+
+Deno.test("started as their heads say, scripts leave the program's lock as it is", async () => {
+  using clone = new Clone();
+  const lock = Deno.readTextFileSync(`${clone.path}/deno.lock`);
+  for (const path of scripts()) {
+    const args = [...startOf(path).split(" ").slice(1), "--help"];
+    const { code, out, err } = await runDeno(args, { cwd: clone.path });
+    assert.equal(code, 0, `${path}: ${err}`);
+    assert.match(out, /^usage: /m);
+    assert.ok(out.includes(`usage: ${startOf(path)}`), `${path} is started as\n${startOf(path)}, but says\n${out}`);
+    assert.equal(Deno.readTextFileSync(`${clone.path}/deno.lock`), lock, path);
+  }
+});
 
 Deno.test("there are scripts to test", () => assert.ok(scripts().length > 15, String(scripts())));

@@ -21,6 +21,8 @@ export const GIVEN: Readonly<Record<string, string | undefined>> = {
   PyTorch: Deno.env.get("GRUTTO_PYTHON"),
   /** A folder with the data sets that the pages name, which becomes `data`. */
   data: Deno.env.get("GRUTTO_DATA"),
+  /** Any value: WebGPU finds an adapter. */
+  GPU: Deno.env.get("GRUTTO_GPU"),
 };
 
 /** A block may take so many milliseconds. */

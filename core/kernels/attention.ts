@@ -8,7 +8,7 @@
 // Time first, then groups of 8 rows: encoded (T, groups, D, 8) are the GRU's outputs, hidden (T, groups, A, 8) starts as
 // W_e·o_t, query (groups, A, 8) is W_h·query + b, weights (T, groups, 8). Sums over time and features go lane by lane.
 
-import { exp4, horizontalSum, madd, nmadd, tanhVectors, zero } from "./simd";
+import { exp4, horizontalSum, madd, nmadd, one, tanhVectors, zero } from "./simd";
 import { FEATURE } from "./constants";
 
 /** The softmax over T of one vector of lanes, `step` bytes apart; lanes that have ended get exactly 0. */
@@ -101,7 +101,6 @@ export function attentionBackward(
     memory.fill(dQuery + g * qStep, 0, aSize);
   }
   memory.fill(dvLanes, 0, aSize >> 1);
-  const one = f32x4.splat(1);
   for (let t: usize = 0; t < <usize> T; t++) {
     for (let g: usize = 0; g < G; g++) {
       const a = hidden + (t * G + g) * aStep, dq = dQuery + g * qStep, ds = dScores + t * step + g * FEATURE;
@@ -110,8 +109,8 @@ export function attentionBackward(
       for (let i: usize = 0; i < aSize; i += FEATURE) {
         const x = v128.load(a + i), y = v128.load(a + i, 16), factor = v128.load32_splat(p);
         v128.store(sums, madd(low, x, madd(high, y, v128.load(sums))));
-        const dx = f32x4.mul(f32x4.mul(low, factor), nmadd(x, x, one));
-        const dy = f32x4.mul(f32x4.mul(high, factor), nmadd(y, y, one));
+        const dx = f32x4.mul(f32x4.mul(low, factor), nmadd(x, x, one()));
+        const dy = f32x4.mul(f32x4.mul(high, factor), nmadd(y, y, one()));
         v128.store(a + i, dx), v128.store(a + i, dy, 16);
         v128.store(dq + i, f32x4.add(v128.load(dq + i), dx));
         v128.store(dq + i, f32x4.add(v128.load(dq + i, 16), dy), 16);

@@ -15,7 +15,7 @@
 // States have T + 2 slots: slot t + 1 is the state after step t. A forward direction starts from slot 0, a reverse one
 // from slot T + 1, so no step is special. Lanes past their sequence's length keep their state.
 
-import { madd, sigmoidVectors, tanhVectors } from "./simd";
+import { madd, one, sigmoidVectors, tanhVectors } from "./simd";
 import { FEATURE } from "./constants";
 import { product } from "./product";
 
@@ -39,15 +39,18 @@ export function all(mask: usize): bool {
 /** Activations of one group: gates in place, the new state to `h`. `size` is H features in bytes. */
 @inline
 function groupForward(gates: usize, h: usize, previous: usize, size: usize): void {
-  const r = gates + size, z = r + size, hidden = z + size;
-  sigmoidVectors(r, 2 * size);
-  for (let i: usize = 0; i < size; i += 16) {
-    v128.store(gates + i, madd(v128.load(r + i), v128.load(hidden + i), v128.load(gates + i)));
+  const end = gates + size;
+  sigmoidVectors(end, 2 * size);
+  let n = gates, r = end, z = r + size, hidden = z + size;
+  for (; n < end; n += FEATURE, r += FEATURE, hidden += FEATURE) {
+    v128.store(n, madd(v128.load(r), v128.load(hidden), v128.load(n)));
+    v128.store(n, madd(v128.load(r, 16), v128.load(hidden, 16), v128.load(n, 16)), 16);
   }
   tanhVectors(gates, size);
-  for (let i: usize = 0; i < size; i += 16) {
-    const n = v128.load(gates + i);
-    v128.store(h + i, madd(v128.load(z + i), f32x4.sub(v128.load(previous + i), n), n));
+  for (n = gates; n < end; n += FEATURE, z += FEATURE, h += FEATURE, previous += FEATURE) {
+    const a = v128.load(n), b = v128.load(n, 16);
+    v128.store(h, madd(v128.load(z), f32x4.sub(v128.load(previous), a), a));
+    v128.store(h, madd(v128.load(z, 16), f32x4.sub(v128.load(previous, 16), b), b), 16);
   }
 }
 
@@ -101,14 +104,13 @@ export function keepEnded(to: usize, from: usize, lanes: usize, size: usize): vo
 @inline
 function groupBackward(gates: usize, previous: usize, dh: usize, dPrevious: usize, size: usize): void {
   const rGates = gates + size, zGates = rGates + size, hGates = zGates + size;
-  const one = f32x4.splat(1);
   for (let i: usize = 0; i < size; i += 16) {
     const n = v128.load(gates + i), r = v128.load(rGates + i), z = v128.load(zGates + i);
-    const d = v128.load(dh + i), keep = f32x4.sub(one, z);
+    const d = v128.load(dh + i), keep = f32x4.sub(one(), z);
     // h' = (1 − z)·n + z·h;  tanh' = 1 − n²;  σ' = σ(1 − σ)
-    const dn = f32x4.mul(f32x4.mul(d, keep), f32x4.sub(one, f32x4.mul(n, n)));
+    const dn = f32x4.mul(f32x4.mul(d, keep), f32x4.sub(one(), f32x4.mul(n, n)));
     const dz = f32x4.mul(f32x4.mul(d, f32x4.sub(v128.load(previous + i), n)), f32x4.mul(z, keep));
-    const dr = f32x4.mul(f32x4.mul(dn, v128.load(hGates + i)), f32x4.mul(r, f32x4.sub(one, r)));
+    const dr = f32x4.mul(f32x4.mul(dn, v128.load(hGates + i)), f32x4.mul(r, f32x4.sub(one(), r)));
     v128.store(gates + i, dn), v128.store(rGates + i, dr), v128.store(zGates + i, dz);
     v128.store(hGates + i, f32x4.mul(dn, r));
     v128.store(dPrevious + i, madd(d, z, v128.load(dPrevious + i)));

@@ -38,6 +38,12 @@ export function horizontalSum(x: v128): f32 {
   return f32x4.extract_lane(pair, 0) + f32x4.extract_lane(pair, 1);
 }
 
+/** 1 in each lane, read from memory. */
+@inline
+export function one(): v128 {
+  return v128.load(EXP, 144);
+}
+
 /** x limited to [lo, hi]. The order of the arguments lets NaN through: NaN must reach the loss to be seen. */
 @inline
 function clamp(x: v128, lo: v128, hi: v128): v128 {
@@ -188,8 +194,7 @@ export function log4(x: v128): v128 {
  */
 @inline
 export function sigmoidVectors(p: usize, size: usize): void {
-  const end = p + size;
-  const one = f32x4.splat(1);
+  const end = p + size, one = v128.load(EXP, 144);
   for (; p + 64 <= end; p += 64) {
     let a = f32x4.neg(v128.load(p)), b = f32x4.neg(v128.load(p, 16)), c = f32x4.neg(v128.load(p, 32)), d = f32x4.neg(v128.load(p, 48));
     a = f32x4.pmin(f32x4.pmax(a, v128.load(EXP, 192)), v128.load(EXP, 208));

@@ -9,8 +9,9 @@
  * Sequences stand side by side in the lanes of vectors: an activation of F features is a list of groups of 8 rows, each
  * (F, 8), the lanes beyond the last row being 0. Over time: (T, groups, F, 8).
  *
- * Letters: B batch, T steps, I input size, V tokens, E width of an embedding (= I), H hidden size, D = H·directions, A attention size (= D), O outputs, F features
- * of any kind, M, N, K of a matrix product; ld… is the distance between groups (of a matrix: between rows), in elements.
+ * Letters: B batch, T steps, I input size, V tokens, E width of an embedding (= I), H hidden size, D = H·directions,
+ * A attention size, O outputs, Q quantiles of each, F features of any kind, M, N, K of a matrix product; ld… is the distance
+ * between groups (of a matrix: between rows), in elements.
  *
  * @module
  */

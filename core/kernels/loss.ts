@@ -48,6 +48,16 @@ export function argmax(x: usize, r: i32, O: i32): i32 {
   return best;
 }
 
+// Calls: copies of them would make the module larger, and a loss is little of a step.
+function sigmoid(l: v128): v128 {
+  return sigmoid4(l);
+}
+
+/** log(1 + e^−|l|) */
+function logOneMore(l: v128): v128 {
+  return log1p4(exp4(f32x4.neg(f32x4.abs(l))));
+}
+
 /** Rows whose largest logit stands over the largest target; with one output, where l > 0 as y > 0.5. */
 function rightRows(logits: usize, targets: usize, mask: usize, rows: i32, O: i32): i32 {
   let correct = 0;
@@ -75,15 +85,15 @@ export function bceLoss(
     for (let o = 0; o < O; o++) {
       for (let half = 0; half < LANES; half += 4) {
         const on = counting(mask, rows, r + half), l = v128.load(logits + p), y = v128.load(targets + p);
-        const log = log1p4(exp4(f32x4.neg(f32x4.abs(l))));
+        const log = logOneMore(l);
         let terms: v128, d: v128;
         if (posWeight) {
           const q = f32x4.add(one, f32x4.mul(f32x4.splat(load<f32>(posWeight + (<usize> o << 2)) - 1), y)), no = f32x4.sub(one, y);
           terms = f32x4.add(f32x4.mul(no, l), f32x4.mul(q, f32x4.add(log, f32x4.max(f32x4.neg(l), zero()))));
-          d = f32x4.add(no, f32x4.mul(q, f32x4.sub(sigmoid4(l), one)));
+          d = f32x4.add(no, f32x4.mul(q, f32x4.sub(sigmoid(l), one)));
         } else {
           terms = f32x4.add(f32x4.sub(f32x4.max(l, zero()), f32x4.mul(l, y)), log);
-          d = f32x4.sub(sigmoid4(l), y);
+          d = f32x4.sub(sigmoid(l), y);
         }
         loss += horizontalSum(v128.and(weighted(terms, weights, r + half), on));
         v128.store(dLogits + p, v128.and(f32x4.mul(d, weighted(f32x4.splat(scale), weights, r + half)), on));
@@ -109,9 +119,9 @@ export function binaryFocalLoss(
     for (let o = 0; o < O; o++) {
       for (let half = 0; half < LANES; half += 4) {
         const on = counting(mask, rows, r + half), l = v128.load(logits + p), y = v128.load(targets + p);
-        const yes = sigmoid4(l), no = sigmoid4(f32x4.neg(l)), not = f32x4.sub(one, y);
+        const yes = sigmoid(l), no = sigmoid(f32x4.neg(l)), not = f32x4.sub(one, y);
         const above = f32x4.mul(not, yes), below = f32x4.mul(y, no), miss = f32x4.max(f32x4.add(above, below), smallest);
-        const bce = f32x4.add(f32x4.sub(f32x4.max(l, zero()), f32x4.mul(l, y)), log1p4(exp4(f32x4.neg(f32x4.abs(l)))));
+        const bce = f32x4.add(f32x4.sub(f32x4.max(l, zero()), f32x4.mul(l, y)), logOneMore(l));
         let factor = exp4(f32x4.mul(power, log4(miss)));
         if (alpha >= 0) {
           factor = f32x4.mul(factor, f32x4.add(f32x4.mul(f32x4.splat(alpha), y), f32x4.mul(f32x4.splat(1 - alpha), not)));
@@ -129,5 +139,5 @@ export function binaryFocalLoss(
 
 /** Probabilities from logits, each output by itself: what "bce" trained. */
 export function sigmoidGroups(y: usize, x: usize, groups: i32, O: i32): void {
-  for (let i: usize = 0; i < <usize> (groups * O) * FEATURE; i += 16) v128.store(y + i, sigmoid4(v128.load(x + i)));
+  for (let i: usize = 0; i < <usize> (groups * O) * FEATURE; i += 16) v128.store(y + i, sigmoid(v128.load(x + i)));
 }

@@ -3,7 +3,7 @@
 // parts (gates, directions) pads each of them.
 
 import { applyFunction } from "./elementwise";
-import { exp4, firstLanes, horizontalSum, madd, sigmoids, tanhs, zero } from "./simd";
+import { exp4, firstLanes, horizontalSum, madd, sigmoids, sigmoidVectors, tanhs, tanhVectors, zero } from "./simd";
 
 @inline
 function pad4(n: i32): i32 {
@@ -88,11 +88,11 @@ export function gruForwardSingle(
     const previous = h + <usize> (reverse ? t + 2 : t) * step, r = g + size, z = r + size, hidden = z + size;
     for (let i: usize = 0; i < size; i += 16) v128.store(hidden + i, v128.load(bias + 3 * size + i));
     rowProduct(r, previous, columns, r, 3 * Hp, Hp);
-    sigmoids(r, 2 * size);
+    sigmoidVectors(r, 2 * size);
     for (let i: usize = 0; i < size; i += 16) {
       v128.store(g + i, madd(v128.load(r + i), v128.load(hidden + i), v128.load(g + i)));
     }
-    tanhs(g, size);
+    tanhVectors(g, size);
     for (let i: usize = 0; i < size; i += 16) {
       const n = v128.load(g + i);
       v128.store(next + i, madd(v128.load(z + i), f32x4.sub(v128.load(previous + i), n), n));

@@ -27,6 +27,7 @@ import { assertWorks, Place, runDeno } from "../cli/run.ts";
 import { normals, randomBatch } from "../batches.ts";
 import { assertClose, assertIdentical, largest } from "../close.ts";
 import { WEBGPU } from "../devices.ts";
+import { runCalls } from "./calls.ts";
 
 const { ignore, options: gpu } = WEBGPU;
 const JOB = { inputSize: 5, hiddenSize: 10, outputSize: 2, dropout: 0.5 };
@@ -175,6 +176,29 @@ Deno.test("WebGPU: kernels of a GRU with 1030 units give what the CPU's give, ei
   }
 });
 
+/** The same of an LSTM. */
+async function lstmKernels(device: Device, H: number) {
+  const T = 3, random = new Random(6, "data"), slots = (T + 2) * 8 * H, gates = normals(random, T * 32 * H);
+  const panels = new Float32Array(20 * H * (H + 5)), w = normals(random, 4 * H * H, 1 / 32);
+  const h = normals(random, slots),
+    c = normals(random, slots),
+    dh = normals(random, slots),
+    dc = normals(random, 8 * H);
+  const contents = { w, forward: panels, backward: panels, gates, h, c, dh, dc, mask: new Float32Array(T * 8) };
+  const lengths = Int32Array.of(T, T, T, T, T, T, T, 1);
+  const results = await runCalls(device, { ...contents, lengths }, (task, { forward, backward, ...t }) => {
+    const sizes = { T, groups: 1, H, ldc: 8 * H, ldg: 32 * H, reverse: 0 };
+    task.call("activeLanes", { mask: t.mask, lengths: t.lengths, T, rows: 8 });
+    task.call("packForward", { panels: forward, w: t.w, M: 4 * H, K: H, ldw: H, rotate: 0 });
+    task.call("packBackward", { panels: backward, w: t.w, M: H, K: 4 * H, ldw: H, rotate: 0 });
+    task.call("lstmForward", { h: t.h, c: t.c, gates: t.gates, panels: forward, mask: t.mask, ldh: 8 * H, ...sizes });
+    const back = { dh: t.dh, dc: t.dc, gates: t.gates, c: t.c, panels: backward, mask: t.mask };
+    task.call("lstmBackward", { ...back, lddh: 8 * H, ...sizes });
+  });
+  device.dispose();
+  return { ...results, dh: results.dh.subarray(0, 8 * H) };
+}
+
 /** Runs `body` on adapters that allow no more than every one does, but for the size of buffers. */
 async function withDefaultLimits(body: () => Promise<void>): Promise<void> {
   const { requestDevice } = GPUAdapter.prototype;
@@ -193,6 +217,10 @@ Deno.test("WebGPU: the limits that every adapter has suffice", { ignore }, async
   await withDefaultLimits(async () => {
     for (const H of [31, 100, 256, 264]) {
       await assertLikeTheCpu({ inputSize: 3, hiddenSize: H, outputSize: 4 }, { B: 6, T: 4 });
+      const own = await lstmKernels(await WebGpuDevice.open(), H), expected = await lstmKernels(new WasmDevice(1), H);
+      for (const name of ["h", "gates", "dh"] as const) {
+        assertClose(own[name], expected[name], 2e-5 * largest(expected[name]), `${name} of an LSTM with ${H} units`);
+      }
     }
   });
 });
@@ -215,14 +243,19 @@ Deno.test("WebGPU: what an adapter allows is asked for, and a workgroup keeps to
   assert.equal(asked.maxComputeWorkgroupStorageSize, maxComputeWorkgroupStorageSize);
 });
 
-Deno.test("WebGPU: workgroups of a GRU fit the limits, whatever they are, and use them", () => {
+Deno.test("WebGPU: workgroups of a recurrent cell fit the limits, whatever they are, and use them", () => {
   for (const [invocations, memory] of [[256, 16384], [1024, 32768], [1024, 49152], [2048, 65536]] as const) {
     const limits = { maxComputeInvocationsPerWorkgroup: invocations, maxComputeWorkgroupStorageSize: memory };
     for (let H = 1; H <= 256; H++) {
-      for (const kernel of ["gruForward", "gruBackward"] as const) {
+      for (
+        const [kernel, gates] of [["gruForward", 3], ["gruBackward", 3], ["lstmForward", 4], [
+          "lstmBackward",
+          4,
+        ]] as const
+      ) {
         const { UNITS, SLICES } = shaderOf(kernel).constants!({ H } as never, limits) as Record<string, number>;
-        // The state, and the sums of the slices for three gates; on the way back the gates' gradients.
-        const forward = UNITS! + 3 * UNITS! * (SLICES! - 1), backward = 3 * UNITS!;
+        // The state, and the sums of the slices for each gate; on the way back the gates' gradients.
+        const forward = UNITS! + gates * UNITS! * (SLICES! - 1), backward = gates * UNITS!;
         assert.ok(16 * Math.max(forward, backward) <= memory, `${16 * forward} bytes for ${H} units`);
         assert.ok(UNITS! >= H && UNITS! * SLICES! <= invocations);
         if (H === 64 && invocations >= 256) assert.equal(SLICES, 4);

@@ -243,6 +243,17 @@ Deno.test("WebGPU: what an adapter allows is asked for, and a workgroup keeps to
   assert.equal(asked.maxComputeWorkgroupStorageSize, maxComputeWorkgroupStorageSize);
 });
 
+Deno.test("WebGPU: the tiles of a recurrent cell's step fit the memory that every adapter has", () => {
+  // Asked of the text: not every driver refuses a workgroup that asks for more.
+  for (const cell of ["gru", "lstm"]) {
+    const text = Deno.readTextFileSync(new URL(`../../core/shaders/${cell}.wgsl`, import.meta.url));
+    const constant = (name: string) => Number(text.match(new RegExp(`const ${name} = (\\d+)u;`))![1]);
+    const vectors = constant("TILE_VECTORS"), gates = constant("PARTS"), depth = constant("TILE_DEPTH");
+    assert.ok(vectors >= depth * 9 && vectors >= 3 * 64 * gates, cell);
+    assert.ok(16 * vectors + 4 * depth * gates * 8 <= 16384, cell);
+  }
+});
+
 Deno.test("WebGPU: workgroups of a recurrent cell fit the limits, whatever they are, and use them", () => {
   for (const [invocations, memory] of [[256, 16384], [1024, 32768], [1024, 49152], [2048, 65536]] as const) {
     const limits = { maxComputeInvocationsPerWorkgroup: invocations, maxComputeWorkgroupStorageSize: memory };

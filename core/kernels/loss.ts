@@ -8,7 +8,7 @@
 //
 // Here is what all losses share, and those of binary targets; the others: loss_classes.ts and loss_numbers.ts.
 
-import { exp4, firstLanes, horizontalSum, log1p4, log4, sigmoid4, zero } from "./simd";
+import { exponential, firstLanes, horizontalSum, log1p4, log4, sigmoid4, zero } from "./simd";
 import { FEATURE, LANE_BITS, LANES } from "./constants";
 
 /** Ones in the lanes of those four rows from r on that count. */
@@ -55,7 +55,7 @@ function sigmoid(l: v128): v128 {
 
 /** log(1 + e^−|l|) */
 function logOneMore(l: v128): v128 {
-  return log1p4(exp4(f32x4.neg(f32x4.abs(l))));
+  return log1p4(exponential(f32x4.neg(f32x4.abs(l))));
 }
 
 /** Rows whose largest logit stands over the largest target; with one output, where l > 0 as y > 0.5. */
@@ -122,7 +122,7 @@ export function binaryFocalLoss(
         const yes = sigmoid(l), no = sigmoid(f32x4.neg(l)), not = f32x4.sub(one, y);
         const above = f32x4.mul(not, yes), below = f32x4.mul(y, no), miss = f32x4.max(f32x4.add(above, below), smallest);
         const bce = f32x4.add(f32x4.sub(f32x4.max(l, zero()), f32x4.mul(l, y)), logOneMore(l));
-        let factor = exp4(f32x4.mul(power, log4(miss)));
+        let factor = exponential(f32x4.mul(power, log4(miss)));
         if (alpha >= 0) {
           factor = f32x4.mul(factor, f32x4.add(f32x4.mul(f32x4.splat(alpha), y), f32x4.mul(f32x4.splat(1 - alpha), not)));
         }

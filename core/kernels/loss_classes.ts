@@ -1,7 +1,7 @@
 // Losses of one class for each row: see loss.ts.
 
 import { argmax, at, counting, counts, report, weighted } from "./loss";
-import { exp4, zero } from "./simd";
+import { exponential, zero } from "./simd";
 import { FEATURE, LANE_BITS, LANES, wholeGroups } from "./constants";
 
 /** y = e^(x − largest) over the O features of half a group, given their addresses; `largest` and the sum are returned in
@@ -10,7 +10,7 @@ function halfSoftmax(y: usize, x: usize, O: i32, sums: usize): void {
   let largest = v128.load(x), sum = zero();
   for (let o: usize = 1; o < <usize> O; o++) largest = f32x4.max(largest, v128.load(x + o * FEATURE));
   for (let o: usize = 0; o < <usize> O; o++) {
-    const e = exp4(f32x4.sub(v128.load(x + o * FEATURE), largest));
+    const e = exponential(f32x4.sub(v128.load(x + o * FEATURE), largest));
     v128.store(y + o * FEATURE, e);
     sum = f32x4.add(sum, e);
   }
@@ -135,7 +135,7 @@ export function focalLoss(
     // −log p / q, by its series where p is nearly 1.
     const ratio = q < 1e-3 ? 1 + <f64> q * (0.5 + <f64> q / 3)
       : (p > 0.5 ? -Math.log(1 - <f64> q) : logSum(sums, r) - at(logits, r, y, O)) / q;
-    const power = f32x4.extract_lane(exp4(f32x4.splat(gamma * <f32> Math.log(max<f64>(q, 1.17549435e-38)))), 0);
+    const power = f32x4.extract_lane(exponential(f32x4.splat(gamma * <f32> Math.log(max<f64>(q, 1.17549435e-38)))), 0);
     const factor: f32 = weight * scale * alpha * power * (1 + gamma * p * <f32> ratio);
     for (let o = 0; o < O; o++) {
       const d = row + <usize> o * FEATURE;

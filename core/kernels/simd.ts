@@ -243,7 +243,10 @@ export function tanhVectors(p: usize, size: usize): void {
   for (; p < end; p += 16) v128.store(p, tanh4(v128.load(p)));
 }
 
-/** sigmoidVectors and tanhVectors as calls: where they are not in the innermost loop, one copy of each is enough. */
+/** What is above as calls: outside of innermost loops, one copy of each is enough, and the module stays small. */
+export function exponential(x: v128): v128 {
+  return exp4(x);
+}
 export function sigmoids(p: usize, size: usize): void {
   sigmoidVectors(p, size);
 }
@@ -254,7 +257,7 @@ export function tanhs(p: usize, size: usize): void {
 /** y (n) = exp, tanh or sigmoid of x (n) for `which` 0, 1, 2; n rounded up to a multiple of 4. What the layers use, by itself. */
 export function activation(y: usize, x: usize, n: i32, which: i32): void {
   for (let i: usize = 0; i < <usize> n << 2; i += 16) {
-    v128.store(y + i, which == 0 ? exp4(v128.load(x + i)) : v128.load(x + i));
+    v128.store(y + i, which == 0 ? exponential(v128.load(x + i)) : v128.load(x + i));
   }
   if (which == 1) tanhs(y, <usize> ((n + 3) & ~3) << 2);
   if (which == 2) sigmoids(y, <usize> ((n + 3) & ~3) << 2);

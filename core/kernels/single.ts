@@ -3,7 +3,7 @@
 // parts (gates, directions) pads each of them.
 
 import { applyFunction } from "./elementwise";
-import { exp4, firstLanes, horizontalSum, madd, sigmoids, sigmoidVectors, tanhs, tanhVectors, zero } from "./simd";
+import { exponential, firstLanes, horizontalSum, madd, sigmoids, sigmoidVectors, tanhs, tanhVectors, zero } from "./simd";
 
 @inline
 function pad4(n: i32): i32 {
@@ -148,7 +148,7 @@ export function attentionForwardSingle(
   for (let t = T; t & 3; t++) store<f32>(weights + (<usize> t << 2), -f32.MAX_VALUE);
   let total = zero();
   for (let i: usize = 0; i < <usize> T << 2; i += 16) {
-    const e = exp4(f32x4.sub(v128.load(weights + i), f32x4.splat(largest)));
+    const e = exponential(f32x4.sub(v128.load(weights + i), f32x4.splat(largest)));
     v128.store(weights + i, e);
     total = f32x4.add(total, e);
   }
@@ -223,7 +223,7 @@ export function probabilitiesSingle(logits: usize, O: i32, softmax: i32): void {
   let largest = load<f32>(logits), sum: f32 = 0;
   for (let o = 1; o < O; o++) largest = max(largest, load<f32>(logits + (<usize> o << 2)));
   for (let o: usize = 0; o < <usize> O << 2; o += 16) {
-    v128.store(logits + o, exp4(f32x4.sub(v128.load(logits + o), f32x4.splat(largest))));
+    v128.store(logits + o, exponential(f32x4.sub(v128.load(logits + o), f32x4.splat(largest))));
   }
   for (let o = 0; o < O; o++) sum += load<f32>(logits + (<usize> o << 2));
   for (let o: usize = 0; o < <usize> O << 2; o += 16) {

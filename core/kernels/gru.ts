@@ -43,14 +43,16 @@ function groupForward(gates: usize, h: usize, previous: usize, size: usize): voi
   sigmoidVectors(end, 2 * size);
   let n = gates, r = end, z = r + size, hidden = z + size;
   for (; n < end; n += FEATURE, r += FEATURE, hidden += FEATURE) {
-    v128.store(n, madd(v128.load(r), v128.load(hidden), v128.load(n)));
-    v128.store(n, madd(v128.load(r, 16), v128.load(hidden, 16), v128.load(n, 16)), 16);
+    const a = madd(v128.load(r), v128.load(hidden), v128.load(n));
+    const b = madd(v128.load(r, 16), v128.load(hidden, 16), v128.load(n, 16));
+    v128.store(n, a), v128.store(n, b, 16);
   }
   tanhVectors(gates, size);
   for (n = gates; n < end; n += FEATURE, z += FEATURE, h += FEATURE, previous += FEATURE) {
     const a = v128.load(n), b = v128.load(n, 16);
-    v128.store(h, madd(v128.load(z), f32x4.sub(v128.load(previous), a), a));
-    v128.store(h, madd(v128.load(z, 16), f32x4.sub(v128.load(previous, 16), b), b), 16);
+    const c = madd(v128.load(z), f32x4.sub(v128.load(previous), a), a);
+    const d = madd(v128.load(z, 16), f32x4.sub(v128.load(previous, 16), b), b);
+    v128.store(h, c), v128.store(h, d, 16);
   }
 }
 

@@ -35,25 +35,28 @@ const BUILDS = { RELAXED: "threads,simd,relaxed-simd", PLAIN: "threads,simd" };
 
 /** The dispatcher in AssemblyScript. */
 function dispatcher(): string {
-  const TYPES = { tensor: "tensor(", dim: "load<i32>(", scalar: "load<f32>(" };
+  const READ = {
+    tensor: (at: number) => `tensor(load<u32>(p, ${at}), odd)`,
+    dim: (at: number) => `load<i32>(p, ${at})`,
+    scalar: (at: number) => `load<f32>(p, ${at})`,
+  };
   const names = Object.keys(KERNELS) as KernelName[];
   const cases = names.map((name, number) => {
     const args = orderedArguments(name);
-    const values = args.map(({ kind }, i) =>
-      kind === "tensor" ? `tensor(p + ${4 * (i + 1)}, scratch)` : `${TYPES[kind]}p, ${4 * (i + 1)})`
-    );
+    const values = args.map(({ kind }, i) => READ[kind](4 * (i + 1)));
     return `      case ${number}: kernels.${name}(${values.join(", ")}); p += ${4 * (args.length + 1)}; break;`;
   });
   return `import * as kernels from "./mod";
 export * from "./mod";
-@inline function tensor(p: usize, scratch: usize): usize {
-  const address = load<u32>(p);
-  return address & 1 ? scratch + address - 1 : address;
+// An odd address is one more than a distance from the start of the scratch space; \`odd\` is one less than that.
+@inline function tensor(address: usize, odd: usize): usize {
+  return address + (address & 1) * odd;
 }
 export function arenaStart(): usize {
   return __heap_base;
 }
 export function run(p: usize, count: i32, scratch: usize): void {
+  const odd = scratch - 1;
   for (let i = 0; i < count; i++) {
     switch (load<i32>(p)) {
 ${cases.join("\n")}

@@ -2,6 +2,7 @@ import { instantiateSync } from "../../deps.ts";
 import { fail } from "../errors.ts";
 import type { Arithmetic, Device, Plan, Program, Room } from "./device.ts";
 import { KERNELS, orderedArguments, type Tensor } from "./kernels.ts";
+import { isSecondFaster } from "./probe.ts";
 import { CONTROL_BYTES, NoThreads, type ScratchSpace, ThreadPool } from "./threads.ts";
 import { Turns } from "./turns.ts";
 import { PLAIN, RELAXED } from "./wasm_module.ts";
@@ -193,8 +194,8 @@ export class WasmDevice implements Device {
   }
 
   /**
-   * Measures which tiles are faster in this process, for two milliseconds after ten in which V8 compiles them: whether the
-   * engine packs 128-bit operations into 256-bit ones depends on flags that cannot be read.
+   * Measures which tiles are faster in this process, in some 20 milliseconds: whether the engine packs 128-bit operations into
+   * 256-bit ones depends on flags that cannot be read.
    */
   #chooseTiles() {
     if (wideIsFaster === undefined) {
@@ -208,14 +209,7 @@ export class WasmDevice implements Device {
         for (let i = 0; i < 4; i++) linearForward(y, x, base, 0, M, K, groups, 8 * M, 8 * K);
         return performance.now() - start;
       };
-      const best = [Infinity, Infinity], start = performance.now();
-      for (let now = start; now < start + 12; now = performance.now()) {
-        for (const wide of [0, 1]) {
-          const spent = time(wide);
-          if (now > start + 10) best[wide] = Math.min(best[wide]!, spent);
-        }
-      }
-      wideIsFaster = best[1]! < 0.9 * best[0]!;
+      wideIsFaster = isSecondFaster(time);
     }
     this.#wide = wideIsFaster;
     this.#exports.setWide(Number(this.#wide));

@@ -152,7 +152,7 @@ async function predictArrays(
           throw new Error(`cannot read ${place}: a step must be a list of ${I} numbers, got ${channels}`);
         }
         if (missing) throw new Error(`cannot read ${place}: a value is missing at ${missing}`);
-        await predictBatch(model, { x: values!, shape: [1, steps, I] }, [place], writer);
+        await predictBatch(model, { x: Float32Array.from(values!), shape: [1, steps, I] }, [place], writer);
       }
     }
   }

@@ -125,6 +125,7 @@ function sequenceData(pipeline: Pipeline, { train, validation, test }: Division,
         leftOut(train.length - dataset.rows.length)
       }`,
       ...pipeline.guesses,
+      ...pipeline.notes.map((note) => `note: ${note}`),
       ...watched ? [part("validation", watched, validation!)] : [],
       ...held ? [part("test", held, test!)] : [],
     ],

@@ -3,7 +3,7 @@
 import { fail } from "../errors.ts";
 import { badData } from "./errors.ts";
 import type { SequenceRecord } from "./readers/record.ts";
-import { Scaling, type ScalingState } from "./scaling.ts";
+import { roundingNotes, Scaling, type ScalingState } from "./scaling.ts";
 import { distinctTexts, fields, nullable, oneOf, truth, whole } from "./state.ts";
 import { byCodePoint } from "./vocabulary.ts";
 
@@ -108,11 +108,14 @@ export class Labels {
   readonly names: readonly string[];
   /** In words, if the task was guessed: "multiclass: 9 different labels". */
   readonly guess?: string;
+  /** What is to be said about the training records, if anything. */
+  readonly notes: readonly string[];
   readonly #state: LabelState;
   readonly #scaling: Scaling | null;
   readonly #numbers: ReadonlyMap<string, number>;
 
-  private constructor(state: LabelState, scaling: Scaling | null, guess?: string) {
+  private constructor(state: LabelState, scaling: Scaling | null, guess?: string, notes: readonly string[] = []) {
+    this.notes = notes;
     this.task = state.task;
     this.names = state.names;
     this.#state = state;
@@ -150,13 +153,13 @@ export class Labels {
       if (values.every((row) => row.every((value, i) => value === values[0]![i]))) {
         throw badData("nothing-to-learn", `every record has the target ${values[0]}, so there is nothing to learn`);
       }
-      const scaling = options.standardize
-        ? Scaling.fit(values, width, (i) => `target ${JSON.stringify(columnNames[i])}`)
-        : null;
+      const name = (i: number) => `target ${JSON.stringify(columnNames[i])}`;
+      const scaling = options.standardize ? Scaling.fit(values, width, name) : null;
       return new Labels(
         { ...draft, scaling: scaling?.toJSON() ?? null },
         scaling,
         told(guessed),
+        scaling ? [] : roundingNotes(values, width, name),
       );
     }
     const used = records.map((record) => reader.#classes(record));

@@ -9,6 +9,7 @@ import {
   MISSING_ADVICE,
   MISSING_POLICIES,
   type MissingPolicy,
+  roundingNotes,
   Scaling,
   type ScalingState,
   storedMeans,
@@ -51,10 +52,13 @@ export interface NumberInputs {
 export class Numbers {
   readonly #state: NumberInputs;
   readonly #scaling: Scaling | null;
+  /** What is to be said about the training records, if anything. */
+  readonly notes: readonly string[];
 
-  private constructor(state: NumberInputs, scaling: Scaling | null) {
+  private constructor(state: NumberInputs, scaling: Scaling | null, notes: readonly string[] = []) {
     this.#state = state;
     this.#scaling = scaling;
+    this.notes = notes;
   }
 
   static fit(
@@ -83,12 +87,10 @@ export class Numbers {
       if (empty >= 0) throw badData("value-missing", `${name(empty)} has no value`, { column: name(empty) });
     }
     const filler = new Numbers({ ...state, means }, null);
-    if (!standardize || !kept.length) return filler;
-    const scaling = Scaling.fit(
-      kept.map((record) => filler.encode(record)),
-      channels * patch,
-      (channel) => name(channel % channels),
-    );
+    if (!kept.length) return filler;
+    const filled = kept.map((record) => filler.#filled(record));
+    if (!standardize) return new Numbers({ ...state, means }, null, roundingNotes(filled, channels, name));
+    const scaling = Scaling.fit(filled, channels * patch, (channel) => name(channel % channels));
     return new Numbers({ ...state, means, scaling: scaling.toJSON() }, scaling);
   }
 
@@ -149,9 +151,25 @@ export class Numbers {
     return this.#state.missing !== "drop" || !record.values?.some(Number.isNaN);
   }
 
-  /** The steps of a record as the model takes them. */
+  /** The steps of a record as the model takes them: float32 once the mean is off. */
   encode(record: SequenceRecord): Float32Array {
-    const { channels, missing, means, patch, maxLength } = this.#state, { width } = this, scaling = this.#scaling;
+    const values = this.#filled(record), { width } = this, scaling = this.#scaling;
+    const scaled = new Float32Array(values.length);
+    for (let i = 0, c = 0; i < values.length; i++, c = c + 1 === width ? 0 : c + 1) {
+      scaled[i] = scaling ? scaling.apply(values[i]!, c) : values[i]!;
+      if (!Number.isFinite(scaled[i])) throw this.#tooLarge(record.place, i, values[i]!);
+    }
+    return scaled;
+  }
+
+  #tooLarge(place: string, i: number, value: number): RangeError {
+    const { channels } = this.#state, where = `step ${Math.floor(i / channels) + 1}, ${this.channel(i % channels)}`;
+    return badData("number-out-of-range", `${place}: ${where} is too large, got ${value}`, { value });
+  }
+
+  /** The steps of a record that are taken, in the data's units; none is missing. */
+  #filled(record: SequenceRecord): Float32Array | Float64Array {
+    const { channels, missing, means, patch, maxLength } = this.#state, { width } = this;
     const { values, steps, place } = record;
     if (!values) throw badData("input-kind", `${place}: there must be numbers, got text`);
     if (record.channels !== channels) {
@@ -174,23 +192,19 @@ export class Numbers {
       });
     }
     const taken = Math.min(Math.floor(steps / patch), maxLength ?? Infinity) * width;
-    const own = values.slice(0, taken);
-    if (missing !== "error" && missing !== "drop") fillMissing(own, missing, means ?? new Float64Array(channels));
-    for (let i = 0, c = 0; i < taken; i++, c = c + 1 === width ? 0 : c + 1) {
-      const value = own[i]!;
-      if (Number.isNaN(value)) {
-        throw badData("value-missing", `a value is missing at ${missingPlace(record)}`, {
-          option: "missing",
-          advice: MISSING_ADVICE,
-        });
-      }
-      own[i] = scaling ? scaling.apply(value, c) : value;
-      if (!Number.isFinite(own[i])) {
-        const where = `step ${Math.floor(i / channels) + 1}, ${this.channel(i % channels)}`;
-        throw badData("number-out-of-range", `${place}: ${where} is too large, got ${value}`, { value });
-      }
+    const own = values.subarray(0, taken);
+    const infinite = own.findIndex((value) => Math.abs(value) === Infinity);
+    if (infinite >= 0) throw this.#tooLarge(place, infinite, own[infinite]!);
+    if (!own.some(Number.isNaN)) return own;
+    if (missing === "error" || missing === "drop") {
+      throw badData("value-missing", `a value is missing at ${missingPlace(record)}`, {
+        option: "missing",
+        advice: MISSING_ADVICE,
+      });
     }
-    return own;
+    const filled = Float64Array.from(own);
+    fillMissing(filled, missing, means ?? new Float64Array(channels));
+    return filled;
   }
 }
 

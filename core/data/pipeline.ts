@@ -144,6 +144,8 @@ export interface PreparedDataset extends PreparedSequences {
 export class Pipeline {
   /** What was guessed when it was fitted, in words: "task multiclass: 9 different labels". */
   readonly guesses: readonly string[];
+  /** What is to be known about the training records when it was fitted, in words; none where nothing is. */
+  readonly notes: readonly string[];
   readonly #inputs: Numbers | Vocabulary;
   readonly #labels: Labels;
 
@@ -151,6 +153,7 @@ export class Pipeline {
     this.#inputs = inputs;
     this.#labels = labels;
     this.guesses = guesses;
+    this.notes = [...inputs instanceof Vocabulary ? [] : inputs.notes, ...labels.notes];
   }
 
   /**

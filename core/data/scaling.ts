@@ -105,6 +105,31 @@ export class Scaling {
   }
 }
 
+/** Float32's step at a number: what is nearer to it than half of that becomes it. */
+function stepAt(value: number): number {
+  return 2 ** (Math.floor(Math.log2(Math.max(Math.abs(value), 2 ** -126))) - 23);
+}
+
+/**
+ * What rounding to float32 does to numbers whose mean nothing takes off, in words: a note for each channel that moves by
+ * less than float32 tells apart.
+ *
+ * @param parts As of {@linkcode Scaling.fit}.
+ */
+export function roundingNotes(
+  parts: readonly ArrayLike<number>[],
+  channels: number,
+  name: (channel: number) => string,
+): string[] {
+  const mean = channelMeans(parts, channels), scale = channelMeans(parts, channels, mean).map(Math.sqrt);
+  return Array.from(mean).flatMap((level, c) => {
+    const step = stepAt(level);
+    if (!(scale[c]! > 0 && scale[c]! < step)) return [];
+    return `${name(c)} moves by ${scale[c]!.toPrecision(3)} around ${level.toPrecision(7)}, less than float32's step ` +
+      `there, ${step.toPrecision(3)}: standardize, or take the mean off first`;
+  });
+}
+
 /** Whether a channel has two values that differ. */
 function changes(parts: readonly ArrayLike<number>[], channels: number, channel: number): boolean {
   let first = NaN;
@@ -126,7 +151,7 @@ function changes(parts: readonly ArrayLike<number>[], channels: number, channel:
  * @param values Rows of as many values as there are means.
  */
 export function fillMissing(
-  values: Float32Array | Float64Array,
+  values: Float64Array,
   policy: MissingPolicy,
   means: ArrayLike<number>,
 ): void {

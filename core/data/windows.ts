@@ -10,6 +10,7 @@ import {
   MISSING_ADVICE,
   MISSING_POLICIES,
   type MissingPolicy,
+  roundingNotes,
   Scaling,
   type ScalingState,
   storedMeans,
@@ -117,8 +118,8 @@ interface Series {
   readonly from: number;
   /** In the data's units, filled where missing values are filled. */
   readonly raw: readonly Float64Array[];
-  /** Transformed and standardised, float32 as the model sees them; NaN where there is none. */
-  readonly scaled: readonly Float32Array[];
+  /** Transformed and standardised, not yet rounded to float32; NaN where there is none. */
+  readonly scaled: readonly Float64Array[];
 }
 
 /**
@@ -146,13 +147,16 @@ interface Series {
 export class ForecastPipeline {
   readonly #state: ForecastState;
   readonly #scaling: Scaling | null;
+  /** What is to be known about the training rows when it was fitted, in words; none where nothing is. */
+  readonly notes: readonly string[];
   /** Targets, then features that are none. */
   readonly #columns: readonly string[];
   /** Of each feature, its place among the columns. */
   readonly #features: readonly number[];
 
-  private constructor(state: ForecastState, scaling: Scaling | null) {
+  private constructor(state: ForecastState, scaling: Scaling | null, notes: readonly string[] = []) {
     this.#state = state;
+    this.notes = notes;
     this.#scaling = scaling;
     this.#columns = [...new Set([...state.targetColumns, ...state.featureColumns])];
     this.#features = state.featureColumns.map((name) => this.#columns.indexOf(name));
@@ -206,8 +210,13 @@ export class ForecastPipeline {
       }
     }
     const filled = new ForecastPipeline({ ...state, means }, null);
-    const scaling = standardize ? Scaling.ofColumns(filled.#transformed(table, from, to).transformed, name) : null;
-    const pipeline = new ForecastPipeline({ ...state, means, scaling: scaling?.toJSON() ?? null }, scaling);
+    const { transformed } = filled.#transformed(table, from, to);
+    const scaling = standardize ? Scaling.ofColumns(transformed, name) : null;
+    // What is centered is less its last value, whatever its mean.
+    const notes = transformed.flatMap((column, c) =>
+      standardize || center && c < targetColumns.length ? [] : roundingNotes([column], 1, () => name(c))
+    );
+    const pipeline = new ForecastPipeline({ ...state, means, scaling: scaling?.toJSON() ?? null }, scaling, notes);
     pipeline.#windows(table, [from, to]); // The training rows must hold one.
     return pipeline;
   }
@@ -496,9 +505,9 @@ export class ForecastPipeline {
   #series(table: Table, from: number, to: number): Series {
     const { raw, transformed } = this.#transformed(table, from, to);
     const scaled = transformed.map((column, c) =>
-      Float32Array.from(column, (value, i) => {
-        const scaled = Math.fround(this.#scaling ? this.#scaling.apply(value, c) : value);
-        if (Number.isFinite(scaled) || Number.isNaN(value)) return scaled;
+      column.map((value, i) => {
+        const scaled = this.#scaling ? this.#scaling.apply(value, c) : value;
+        if (Number.isFinite(Math.fround(scaled)) || Number.isNaN(value)) return scaled;
         throw badData(
           "number-out-of-range",
           `${this.#place(table, from + i)}, ${this.#quoted(c)} is too large, got ${raw[c]![i]}`,

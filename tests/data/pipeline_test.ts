@@ -226,3 +226,20 @@ Deno.test("names of objects' own machinery are names like others", () => {
   const tokens = Pipeline.fit(words, { tokens: "characters" });
   assert.deepEqual(Pipeline.from(throughJson(tokens)).dataset(words), tokens.dataset(words));
 });
+
+Deno.test("what float32 cannot tell apart is said where nothing takes the mean off", () => {
+  const around = (level: number) =>
+    [0, 1, 2, 3].map((n) =>
+      series([], "ab"[n % 2], { values: Float64Array.of(level, level + n / 50), steps: 2, channels: 1 })
+    );
+  const options = { standardize: false, channelNames: ["meter"] };
+  assert.deepEqual(Pipeline.fit(around(4491945)).notes, []);
+  assert.deepEqual(Pipeline.fit(around(0), options).notes, []);
+  // NumPy: np.std([0, 0, 0, 0.02, 0, 0.04, 0, 0.06]) and np.spacing(np.float32(4491945)).
+  const note = 'channel "meter" moves by 0.0218 around 4491945, less than float32\'s step there, 0.500: standardize, ' +
+    "or take the mean off first";
+  assert.deepEqual(Pipeline.fit(around(4491945), options).notes, [note]);
+  const amounts = [4491945, 4491945.1, 4491945.2].map((label) => series([1, 2], String(label)));
+  const [target] = Pipeline.fit(amounts, { task: "regression", standardize: false }).notes;
+  assert.match(target!, /^target "target" moves by 0\.0816 around 4491945, /);
+});

@@ -159,3 +159,13 @@ Deno.test("bad tables and options are refused", () => {
   );
   assert.throws(() => pipeline.decode([1, 2], pipeline.inputs(data)), /there must be 1, got 2/);
 });
+
+Deno.test("a small movement on a large level reaches the model, and is told of where it cannot", () => {
+  const values = Array.from({ length: 12 }, (_, i) => 4491945 + (i % 4) / 50), data = table({ level: values });
+  const options = { targetColumns: ["level"], window: 2, standardize: false };
+  assert.match(ForecastPipeline.fit(data, options).notes[0]!, /^column "level" moves by 0\.0224 around 4491945/);
+  const centered = ForecastPipeline.fit(data, { ...options, center: true });
+  assert.deepEqual(centered.notes, []);
+  const { targets } = centered.dataset(data);
+  targets.forEach((value, n) => assert.ok(Math.abs(value - (values[n + 2]! - values[n + 1]!)) < 1e-8));
+});

@@ -7,6 +7,7 @@
 
 import { badFile, bare, show } from "./bad_data.ts";
 import { checkNames, findColumn, guessLabel } from "./columns.ts";
+import { ended } from "./ends.ts";
 import type { Lines } from "./lines.ts";
 import { badNumber, isNoLabel, numberIn } from "./numbers.ts";
 import type { Input, ReadOptions, RecordSource, SequenceRecord } from "./record.ts";
@@ -232,14 +233,16 @@ async function* records(
         );
       }
     }
-    yield {
-      ...relation === undefined
-        ? series(name, at, features.map((i) => cells[i]!), (i) => `column ${bare(attributes[features[i]!]!.name)}`)
-        : dimensions(name, at, cells[relation]!, attributes[relation]!.inner!),
+    const column = (i: number) => `column ${bare(attributes[features[i]!]!.name)}`;
+    const numbers = relation === undefined
+      ? series(name, at, features.map((i) => cells[i]!), column)
+      : dimensions(name, at, cells[relation]!, attributes[relation]!.inner!);
+    yield ended({
+      ...numbers,
       ...found.length && none < 0 && { labels: found },
       ...weight !== undefined && { weight },
       place: `${name}, ${at}`,
-    };
+    }, (t, c) => `${at}, ${relation === undefined ? column(t) : inDimension(c, t)}`);
   }
 }
 
@@ -247,7 +250,7 @@ async function* records(
 type Numbers = Pick<SequenceRecord, "values" | "steps" | "channels" | "missing">;
 
 function series(file: string, at: string, cells: readonly string[], column: (i: number) => string): Numbers {
-  const values = new Float32Array(cells.length);
+  const values = new Float64Array(cells.length);
   let missing: string | undefined;
   for (const [i, cell] of cells.entries()) {
     const value = numberIn(cell);
@@ -258,6 +261,8 @@ function series(file: string, at: string, cells: readonly string[], column: (i: 
   return { values, steps: cells.length, channels: 1, ...missing !== undefined && { missing } };
 }
 
+const inDimension = (c: number, t: number) => `dimension ${c + 1}, value ${t + 1}`;
+
 function dimensions(file: string, at: string, text: string, steps: number): Numbers {
   const rows = text.replace(/\n$/, "").split("\n"), channels = rows.length;
   const cellsOf = (c: number) => {
@@ -267,10 +272,10 @@ function dimensions(file: string, at: string, text: string, steps: number): Numb
   };
   // A text holds no more values than characters and one: where it would, some dimension is too short.
   if (steps * channels > text.length + 1) rows.forEach((_, c) => cellsOf(c));
-  const values = new Float32Array(steps * channels);
+  const values = new Float64Array(steps * channels);
   let missing: string | undefined;
   for (let c = 0; c < channels; c++) {
-    const one = series(file, at, cellsOf(c), (t) => `dimension ${c + 1}, value ${t + 1}`);
+    const one = series(file, at, cellsOf(c), (t) => inDimension(c, t));
     missing ??= one.missing;
     for (let t = 0; t < steps; t++) values[t * channels + c] = one.values![t]!;
   }

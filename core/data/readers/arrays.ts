@@ -8,6 +8,7 @@
 import { loadFflate } from "../../../deps.ts";
 import { fail } from "../../errors.ts";
 import { badFile, bare, show } from "./bad_data.ts";
+import { ended } from "./ends.ts";
 import { ByteReader, type NpyArray, type NpyHead, readNpyHead, writeNpy } from "./npy.ts";
 import { checkFinite } from "./numbers.ts";
 import { open } from "./open.ts";
@@ -103,7 +104,7 @@ async function* records(parts: Parts): AsyncGenerator<SequenceRecord, void> {
       continue;
     }
     const length = lengths?.[n] ?? steps, size = length * channels;
-    const values = head.isFloat32 ? new Float32Array(view.buffer, 0, size) : new Float32Array(size);
+    const values = head.isFloat32 ? new Float32Array(view.buffer, 0, size) : new Float64Array(size);
     let missing: string | undefined;
     const where = (i: number) => `sequence ${n + 1}, step ${Math.floor(i / channels) + 1}, channel ${i % channels + 1}`;
     for (let i = 0; i < size; i++) {
@@ -112,7 +113,8 @@ async function* records(parts: Parts): AsyncGenerator<SequenceRecord, void> {
       else checkFinite(name, () => where(i), value);
       values[i] = value;
     }
-    yield { values, steps: length, channels, ...about, ...missing !== undefined && { missing } };
+    const record = { values, steps: length, channels, ...about, ...missing !== undefined && { missing } };
+    yield lengths ? record : ended(record);
   }
   await x.end();
 }

@@ -7,6 +7,7 @@
 import { badFile, show } from "./bad_data.ts";
 import { Clock } from "./clock.ts";
 import { called, checkNames, findColumn, guessId, guessLabel } from "./columns.ts";
+import { ended } from "./ends.ts";
 import type { Lines } from "./lines.ts";
 import { badNumber, isNoLabel, numberIn } from "./numbers.ts";
 import type { Input, ReadOptions, RecordSource, SequenceRecord } from "./record.ts";
@@ -194,7 +195,7 @@ class CsvRecords {
   }
 
   /** A row's numbers, into `values` from `start` on; where the first is missing, in words. */
-  #numbers(cells: readonly string[], values: Float32Array, start: number): string | undefined {
+  #numbers(cells: readonly string[], values: Float64Array, start: number): string | undefined {
     const { features } = this.#layout;
     let missing: string | undefined;
     for (let j = 0; j < features.length; j++) {
@@ -265,8 +266,8 @@ class CsvRecords {
         yield { text: cells[text]!, steps: 0, channels: 0, ...about };
         continue;
       }
-      const values = new Float32Array(features.length), missing = this.#numbers(cells, values, 0);
-      yield { values, steps: features.length, channels: 1, ...about, missing };
+      const values = new Float64Array(features.length), missing = this.#numbers(cells, values, 0);
+      yield ended({ values, steps: features.length, channels: 1, ...about, missing });
     }
   }
 
@@ -274,16 +275,9 @@ class CsvRecords {
   async *long(): AsyncGenerator<SequenceRecord, void> {
     const { features, sequence, time, labels: labelColumns } = this.#layout, { name } = this.#rows;
     const channels = features.length, seen = new Set<string>(), clock = new Clock(name);
-    let values = new Float32Array(), steps = 0, id: string | undefined, raw: readonly string[] = [];
+    let values = new Float64Array(), steps = 0, id: string | undefined, raw: readonly string[] = [];
     let about: { labels?: string[]; weight?: number; place: string } = { place: "" }, missing: string | undefined;
-    const record = (): SequenceRecord => ({
-      values: values.slice(0, steps * channels),
-      steps,
-      channels,
-      ...about,
-      id,
-      missing,
-    });
+    const record = () => ended({ values: values.slice(0, steps * channels), steps, channels, ...about, id, missing });
     for (let cells = await this.#next(); cells; cells = await this.#next()) {
       const key = cells[sequence!]!;
       if (key !== id) {
@@ -331,7 +325,7 @@ class CsvRecords {
       }
       if (time !== undefined) clock.check(cells[time]!, () => this.#where(time));
       if ((steps + 1) * channels > values.length) {
-        const more = new Float32Array(Math.max(64 * channels, 2 * values.length));
+        const more = new Float64Array(Math.max(64 * channels, 2 * values.length));
         more.set(values);
         values = more;
       }

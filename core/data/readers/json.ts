@@ -8,6 +8,7 @@
 
 import { badFile, show } from "./bad_data.ts";
 import type { Blocks } from "./blocks.ts";
+import { ended } from "./ends.ts";
 import type { Lines } from "./lines.ts";
 import { checkFinite } from "./numbers.ts";
 import type { RecordSource, SequenceRecord } from "./record.ts";
@@ -152,7 +153,7 @@ function recordOf(name: string, line: number, json: unknown): SequenceRecord {
       throw badFile("row-width", name, `${at}, x[${t}] must have ${channels} channels as x[0], got ${step.length}`);
     }
   }
-  const values = new Float32Array(steps * channels);
+  const values = new Float64Array(steps * channels);
   let missing: string | undefined;
   for (let i = 0; i < values.length; i++) {
     const t = Math.floor(i / channels), c = i % channels, value = isFlat ? x[t] : (x[t] as unknown[])[c];
@@ -165,7 +166,7 @@ function recordOf(name: string, line: number, json: unknown): SequenceRecord {
       values[i] = value;
     } else throw badFile("not-a-number", name, `${where()} must be a number or null, got ${what(value)}`, { value });
   }
-  return { values, steps, channels, ...rest, ...missing !== undefined && { missing } };
+  return ended({ values, steps, channels, ...rest, ...missing !== undefined && { missing } });
 }
 
 function labelsOf(name: string, at: string, y: unknown): string[] | undefined {

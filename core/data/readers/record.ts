@@ -6,8 +6,11 @@
 
 /** One sequence, or one text. */
 export interface SequenceRecord {
-  /** Numbers (T, I), row-major; NaN where a value is missing; absent for text. */
-  readonly values?: Float32Array;
+  /**
+   * Numbers (T, I), row-major; NaN where a value is missing; absent for text. Float64 wherever the file holds more than
+   * float32: they are rounded once their mean is off.
+   */
+  readonly values?: Float32Array | Float64Array;
   /** The text, untouched; absent for numbers. */
   readonly text?: string;
   /** Steps T; 0 for text. */

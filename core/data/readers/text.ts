@@ -6,6 +6,7 @@
  */
 
 import { badFile } from "./bad_data.ts";
+import { ended } from "./ends.ts";
 import type { Lines } from "./lines.ts";
 import { badNumber, numberIn } from "./numbers.ts";
 import type { Input, ReadOptions, RecordSource, SequenceRecord } from "./record.ts";
@@ -38,8 +39,9 @@ async function* texts(lines: Lines, input: Input, options: ReadOptions): AsyncGe
 
 /** The cells of a line of the archive. */
 export function archiveCells(line: string): string[] {
+  if (line.includes("\t")) return line.split("\t"); // A tab at the end is an empty cell.
   const text = line.trim();
-  return text.split(text.includes("\t") ? "\t" : text.includes(",") ? "," : /\s+/);
+  return text.split(text.includes(",") ? "," : /\s+/);
 }
 
 /** Reads the archive's lines. */
@@ -59,7 +61,7 @@ async function* archiveRecords(lines: Lines): AsyncGenerator<SequenceRecord, voi
       throw badFile("row-width", name, `${at} must have ${width} columns, got ${cells.length}`);
     }
     if (width < 2) throw badFile("row-width", name, `${at} must have a label and values, got ${cells.length} column`);
-    const values = new Float32Array(width - 1);
+    const values = new Float64Array(width - 1);
     let missing: string | undefined;
     for (let j = 0; j < width; j++) {
       const value = numberIn(cells[j]!);
@@ -72,6 +74,6 @@ async function* archiveRecords(lines: Lines): AsyncGenerator<SequenceRecord, voi
     }
     // The archive writes class 1 as "1" and as "1.0000000e+00".
     const labels = [String(Number(cells[0]))];
-    yield { values, steps: width - 1, channels: 1, labels, place: `${name}, ${at}`, missing };
+    yield ended({ values, steps: width - 1, channels: 1, labels, place: `${name}, ${at}`, missing });
   }
 }

@@ -7,6 +7,7 @@
 
 import { badFile, show } from "./bad_data.ts";
 import { Clock } from "./clock.ts";
+import { ended } from "./ends.ts";
 import type { Lines } from "./lines.ts";
 import { badNumber, isNoLabel, numberIn } from "./numbers.ts";
 import type { Input, ReadOptions, RecordSource, SequenceRecord } from "./record.ts";
@@ -131,31 +132,31 @@ async function* records(lines: Lines, head: Head, needsLabels: boolean): AsyncGe
     };
     // A line holds no more values than characters: where it would, some dimension is shorter than the first.
     if (length * channels > text.length) { for (let c = 0; c < channels; c++) checkLength(c, cellsOf(c)); }
-    const values = new Float32Array(length * channels);
+    const values = new Float64Array(length * channels);
     let missing: string | undefined;
+    const where = (t: number, c: number) =>
+      channels === 1 ? `${at}, value ${t + 1}` : `${at}, dimension ${c + 1}, value ${t + 1}`;
     for (let c = 0; c < channels; c++) {
       const cells = cellsOf(c), stamps = timesOf?.(c);
-      const where = (t: number) =>
-        channels === 1 ? `${at}, value ${t + 1}` : `${at}, dimension ${c + 1}, value ${t + 1}`;
       checkLength(c, cells);
       clock.reset();
       for (let t = 0; t < length; t++) {
         const cell = cells[t]!, value = numberIn(cell);
-        if (value === undefined) throw badNumber(name, where(t), cell);
+        if (value === undefined) throw badNumber(name, where(t, c), cell);
         if (value !== value) {
           if (length === 1 && cell.trim() === "") {
-            throw badFile("file-malformed", name, `${where(t)}: there are no values`);
+            throw badFile("file-malformed", name, `${where(t, c)}: there are no values`);
           }
-          missing ??= where(t);
+          missing ??= where(t, c);
         }
         values[t * channels + c] = value;
         if (!stamps) continue;
-        clock.check(stamps[t]!, () => where(t));
+        clock.check(stamps[t]!, () => where(t, c));
         if (stamps[t] !== times![t]) {
           throw badFile(
             "file-malformed",
             name,
-            `${where(t)} must have the time stamp of dimension 1, got ${show(stamps[t]!)}`,
+            `${where(t, c)} must have the time stamp of dimension 1, got ${show(stamps[t]!)}`,
           );
         }
       }
@@ -167,7 +168,7 @@ async function* records(lines: Lines, head: Head, needsLabels: boolean): AsyncGe
     if (labels && head.classes && !head.classes.has(label!)) {
       throw badFile("file-malformed", name, `${at}: @classLabel does not name class ${show(label!)}`);
     }
-    yield { values, steps: length, channels, ...labels && { labels }, place: `${name}, ${at}`, missing };
+    yield ended({ values, steps: length, channels, ...labels && { labels }, place: `${name}, ${at}`, missing }, where);
   }
 }
 

@@ -132,8 +132,8 @@ Deno.test("readRecords() takes CRLF, a byte order mark, tabs, and texts in a col
 
 Deno.test("readRecords() marks missing values, and names the first", async () => {
   for (const cell of ["", "NaN", "?", "NA", " nan ", "null"]) {
-    const [record] = await read("a.csv", `a,b,y\n1,${cell},u\n`);
-    assert.deepEqual(short(record!), [[1, NaN], "u"]);
+    const [record] = await read("a.csv", `a,b,c,y\n1,${cell},2,u\n`);
+    assert.deepEqual(short(record!), [[1, NaN, 2], "u"]);
     assert.equal(record!.missing, "line 2, column b");
   }
 });

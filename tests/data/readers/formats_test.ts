@@ -66,7 +66,7 @@ Deno.test("readRecords() reads JSON, in an array or line by line", async () => {
 });
 
 Deno.test("readRecords() takes a line of JSON Lines that is a list for its steps", async () => {
-  assert.deepEqual((await read("a.jsonl", "[1, null]\n[[2, 3]]\n")).map(short), [[[1, NaN]], [[2, 3]]]);
+  assert.deepEqual((await read("a.jsonl", "[null, 1]\n[[2, 3]]\n")).map(short), [[[NaN, 1]], [[2, 3]]]);
 });
 
 Deno.test("readRecords() refuses JSON that is wrong, naming line and element", async () => {
@@ -103,8 +103,8 @@ Deno.test("readRecords() takes __proto__ in JSON for a plain name", async () => 
 });
 
 Deno.test("readRecords() reads the archive's lines: a label, then numbers", async () => {
-  const expected = [[[0.5, -2], "1"], [[3, NaN], "-1"]];
-  for (const text of ["  1.0000000e+00   0.5  -2\n -1 3 NaN\n", "1\t0.5\t-2\n-1\t3\tNaN\n", "1,0.5,-2\n-1,3,NaN\n"]) {
+  const expected = [[[0.5, -2], "1"], [[NaN, 3], "-1"]];
+  for (const text of ["  1.0000000e+00   0.5  -2\n -1 NaN 3\n", "1\t0.5\t-2\n-1\tNaN\t3\n", "1,0.5,-2\n-1,NaN,3\n"]) {
     for (const name of ["a.txt", "a.tsv"]) assert.deepEqual((await read(name, text)).map(short), expected);
   }
   await assertFails("a.txt", "1 2 3\n1 2\n", "line 2 must have 3 columns, got 2");

@@ -164,7 +164,7 @@ Deno.test("JSON Lines, CSV and NumPy arrays give back the numbers that were writ
           records.map(({ values, labels }) => [values, labels![0]]),
           rows.map(([x, y], n) => {
             // CSV and JSON write -0 as 0.
-            const values = Float32Array.from(x, (one) => name === "a.npz" || one !== 0 ? one : 0);
+            const values = name === "a.npz" ? Float32Array.from(x) : Float64Array.from(x, (one) => one || 0);
             return [values, name === "a.npz" ? String(n) : y];
           }),
           name,

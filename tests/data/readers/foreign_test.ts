@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { Pipeline, type ReadOptions, readRecords } from "../../../mod.ts";
+import { input } from "./read.ts";
+
+// Made by scripts/fixtures/foreign.py: files as other programs write them, and what those read.
+interface Case {
+  name: string;
+  file: string;
+  content: string;
+  options: ReadOptions;
+  records: { values?: (number | null)[]; text?: string; steps: number; channels: number; labels?: string[] }[];
+  x?: number[];
+}
+
+const cases = JSON.parse(
+  await Deno.readTextFile(new URL("../../testdata/foreign.json", import.meta.url)),
+) as Case[];
+
+for (const { name, file, content, options, records, x } of cases) {
+  Deno.test(`a file of another program: ${name}`, async () => {
+    const bytes = Uint8Array.fromBase64(content), source = await readRecords(input(file, bytes, 61), options);
+    const read = await Array.fromAsync(source.records);
+    assert.deepEqual(
+      read.map(({ values, text, steps, channels, labels }) => ({
+        ...values && { values: [...values] },
+        ...text !== undefined && { text },
+        steps,
+        channels,
+        ...labels && { labels },
+      })),
+      records.map(({ values, ...rest }) => ({ ...values && { values: values.map((value) => value ?? NaN) }, ...rest })),
+    );
+    for (const { values, missing } of read) assert.equal(missing !== undefined, values?.some(Number.isNaN) ?? false);
+    if (!x) return;
+    const labelled = read.map((record, n) => ({ ...record, labels: record.labels ?? [String(n)] }));
+    // The deviation has 1e-8 added to it; the rest is one rounding to float32.
+    const prepared = Pipeline.fit(labelled).dataset(labelled).x;
+    x.forEach((value, i) => assert.ok(Math.abs(prepared[i]! - value) < 2e-6, `${i}: ${prepared[i]} is not ${value}`));
+    assert.equal(prepared.length, x.length);
+  });
+}

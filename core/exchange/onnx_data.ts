@@ -71,14 +71,15 @@ function numbers(
   x: string,
   { channels, patch, maxLength, missing, means, scaling }: NumberInputs,
 ): string {
-  x = fill(graph, x, missing, Float32Array.from(means ?? new Float32Array(channels)));
+  const exact = scaling !== null || missing === "mean" || missing === "last";
+  x = fill(graph, exact ? graph.cast(x, "float64") : x, missing, means ?? new Array(channels).fill(0), exact);
   if (patch > 1) {
     const time = graph.op("Shape", [x], { start: 1, end: 2 }), width = graph.constant([patch]);
     x = graph.slice(x, 1, 0, graph.op("Mul", [graph.op("Div", [time, width]), width]));
     x = graph.op("Reshape", [x, graph.constant([0, -1, channels * patch])]);
   }
   if (maxLength !== null) x = graph.slice(x, 1, 0, maxLength);
-  return scaling ? graph.cast(scale(graph, graph.cast(x, "float64"), scaling), "float32") : x;
+  return exact ? graph.cast(scaling ? scale(graph, x, scaling) : x, "float32") : x;
 }
 
 /** Numbers less the mean, divided by the deviation, in double precision as in the pipeline: the mean may be far from 0. */
@@ -98,15 +99,16 @@ function unscale(graph: Graph, scaling: ScalingState | null): void {
   graph.cast(scaling ? unscaled(graph, exact, scaling) : exact, "float32", "values");
 }
 
-/** Missing values replaced (batch, time, columns); the means are of the same type. */
-function fill(graph: Graph, x: string, missing: MissingPolicy, means: Float32Array | Float64Array): string {
+/** Missing values replaced (batch, time, columns), of float64 where `exact` says so, else of float32. */
+function fill(graph: Graph, x: string, missing: MissingPolicy, means: readonly number[], exact: boolean): string {
+  const constant = (row: readonly number[]) => graph.constant(exact ? Float64Array.from(row) : Float32Array.from(row));
   if (missing === "zero" || missing === "mean") {
     const substitute = missing === "mean" ? means : means.map(() => 0);
-    return graph.op("Where", [graph.op("IsNaN", [x]), graph.constant(substitute), x]);
+    return graph.op("Where", [graph.op("IsNaN", [x]), constant(substitute), x]);
   }
   if (missing !== "last") return x;
   // Step by step: the last value, or the mean before the first.
-  const type = means instanceof Float64Array ? "float64" : "float32", row = ["batch", means.length];
+  const type = exact ? "float64" : "float32", row = ["batch", means.length];
   const body = graph.within("fill"), before = body.input("before", type, row), now = body.input("now", type, row);
   const filled = body.op("Where", [body.op("IsNaN", [now]), before, now]);
   for (const name of ["after", "filled"]) {
@@ -115,7 +117,7 @@ function fill(graph: Graph, x: string, missing: MissingPolicy, means: Float32Arr
   }
   const batch = graph.op("Shape", [x], { start: 0, end: 1 });
   const shape = graph.op("Concat", [batch, graph.constant([1])], { axis: 0 });
-  const first = graph.op("Expand", [graph.constant(means), shape]), all = "filled_values";
+  const first = graph.op("Expand", [constant(means), shape]), all = "filled_values";
   graph.op("Scan", [first, x], { body, num_scan_inputs: 1, scan_input_axes: [1], scan_output_axes: [1] }, [
     "last_values",
     all,
@@ -133,7 +135,7 @@ function forecastInputs(
   const lag = transform === "none" ? 0 : 1, END = 2 ** 31;
   const about = `raw rows of ${columns.join(", ")}: ${window + lag} or more; NaN: missing`;
   const given = graph.input("x", "float64", ["batch", "time", columns.length], about);
-  const filled = fill(graph, given, missing, Float64Array.from(means ?? new Float64Array(columns.length)));
+  const filled = fill(graph, given, missing, means ?? new Array(columns.length).fill(0), true);
   const rows = graph.slice(filled, 1, -window - lag, END);
   let x = rows;
   if (lag) {
@@ -143,19 +145,22 @@ function forecastInputs(
     const others = graph.slice(graph.slice(rows, 1, 1, END), 2, k, END);
     x = columns.length > k ? graph.op("Concat", [changes, others], { axis: 2 }) : changes;
   }
-  x = graph.cast(scaling ? scale(graph, x, scaling) : x, "float32");
+  if (scaling) x = scale(graph, x, scaling);
   const last = graph.slice(x, 1, -1, END);
   if (center) {
-    const isTarget = Float32Array.from(columns, (_, c) => c < k ? 1 : 0);
+    const isTarget = Float64Array.from(columns, (_, c) => c < k ? 1 : 0);
     x = graph.op("Sub", [x, graph.op("Mul", [last, graph.constant(isTarget)])]);
   }
-  x = graph.op("Gather", [x, graph.constant(featureColumns.map((name) => columns.indexOf(name)))], { axis: 2 });
+  x = graph.op("Gather", [
+    graph.cast(x, "float32"),
+    graph.constant(featureColumns.map((name) => columns.indexOf(name))),
+  ], { axis: 2 });
 
   const values = () => {
     const shaped = graph.op("Reshape", ["logits", graph.constant([0, horizon, k])]);
     let y = graph.cast(shaped, "float64");
     const target = (x: string) => graph.slice(x, 2, 0, k);
-    if (center) y = graph.op("Add", [y, graph.cast(target(last), "float64")]);
+    if (center) y = graph.op("Add", [y, target(last)]);
     if (scaling) y = unscaled(graph, y, { mean: scaling.mean.slice(0, k), scale: scaling.scale.slice(0, k) });
     if (lag) {
       const sum = graph.op("CumSum", [y, graph.constant([1], [])]), level = target(graph.slice(rows, 1, -1, END));

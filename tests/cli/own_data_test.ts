@@ -269,7 +269,7 @@ Deno.test("bad data is one line that names file, place and what to do; the exit 
 Deno.test("what is fine, or asked for, is taken: BOM, CRLF, missing values dropped or filled in; a new class is not", async () => {
   await using place = await Place.make();
   place.write("windows.csv", "\ufeffa,b,label\r\n1,2,x\r\n1,3,y\r\n1,4,x\r\n2,2,y\r\n");
-  place.write("gaps.csv", "a,b,label\n1,2,x\n1,?,y\n1,4,x\n2,2,y\n");
+  place.write("gaps.csv", "a,b,label\n1,2,x\n?,3,y\n1,4,x\n2,2,y\n");
   place.write("new.csv", "a,b,label\n1,2,x\n1,2,z\n");
   const flags = "--test-split 0 --epochs 1";
   const [windows, drop, mean, unseen] = await runAll(place, [

@@ -43,7 +43,7 @@ export function checkpointTarget(path: string): Target {
 }
 
 /** The paths that a command line needs to read and to write. */
-function neededPaths(args: Arguments): { read: Set<string>; write: Set<string> } {
+export function neededPaths(args: Arguments): { read: Set<string>; write: Set<string> } {
   const { command, operands, given: { files }, checkpoint, resume, input, logFile, report, tensorboard } = args;
   const read = new Set<string>(), write = new Set<string>();
   const named = [files.data, files.testData, files.labelFile, files.testLabelFile].flat() as (string | undefined)[];
@@ -72,14 +72,18 @@ function neededPaths(args: Arguments): { read: Set<string>; write: Set<string> }
   return { read, write };
 }
 
-/** The command that runs this program with the permissions that a command line needs. */
-export function allowingCommand(args: Arguments, words: readonly string[] = Deno.args): string {
+/** The command that runs this program with the permissions that a command line needs, and flags of the engine. */
+export function allowingCommand(
+  args: Arguments,
+  words: readonly string[] = Deno.args,
+  engine: readonly string[] = [],
+): string {
   const quote = (word: string) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
   const flags = Object.entries(neededPaths(args))
     .filter(([, paths]) => paths.size).map(([name, paths]) => `--allow-${name}=${[...paths].join(",")}`);
   const here = `file://${Deno.cwd()}/`;
   const program = Deno.mainModule.startsWith(here) ? Deno.mainModule.slice(here.length) : Deno.mainModule;
-  return ["deno run", ...[...flags, program, ...words].map(quote)].join(" ");
+  return ["deno run", ...[...engine, ...flags, program, ...words].map(quote)].join(" ");
 }
 
 /**

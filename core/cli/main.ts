@@ -15,6 +15,7 @@ export async function main(args: readonly string[]): Promise<number> {
     const parsed = parseCommandLine(args);
     if (parsed.help) console.log(helpText());
     else if (parsed.version) console.log(`grutto ${VERSION}`);
+    else if (parsed.wide) return await (await import("./wide.ts")).runWide(parsed);
     else return await run(parsed);
     return 0;
   } catch (error) {

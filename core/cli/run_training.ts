@@ -16,6 +16,7 @@ import { Pictures } from "./pictures.ts";
 import { remarkArithmetic, type StoredJob } from "./read_checkpoint.ts";
 import { finalScores, type Scores } from "./scores.ts";
 import { clock, duration, remark, type Terminal } from "./terminal.ts";
+import { wideHint } from "./wide.ts";
 
 /** The exit codes of a program that was stopped by Ctrl-C, or told to end. */
 const INTERRUPTED = { SIGINT: 130, SIGTERM: 143 } as const;
@@ -77,7 +78,7 @@ export async function runTraining(
   const trainer = resumed?.trainer ?? createTrainer(model, trainerOptions(job, data));
   if (resumed) remarkArithmetic(resumed, args.resume!);
   const abort = new AbortController();
-  let told = false;
+  let told = false, hinted = name !== undefined;
   using keeper = await Keeper.open(args, stored, terminal, data.own?.preprocessing);
   using pictures = await Pictures.open(args, terminal);
   const start = performance.now(), seconds = () => (performance.now() - start) / 1000;
@@ -95,7 +96,15 @@ export async function runTraining(
         const { withoutThreads } = model.device;
         if (withoutThreads && !told) remark(`note: on one thread, for ${withoutThreads}`);
         told ||= withoutThreads !== undefined;
-        if (!args.quiet) terminal.progress(() => progressLine(progress, { first, epochs, seconds: seconds() }));
+        if (args.quiet) return;
+        terminal.progress(() => progressLine(progress, { first, epochs, seconds: seconds() }));
+        if (hinted) return;
+        const hint = wideHint(model, seconds(), timeLeft(progress, { first, epochs, seconds: seconds() }));
+        if (hint) {
+          terminal.clear();
+          remark(hint);
+          hinted = true;
+        }
       },
       async onEpoch(report) {
         const last = report.epoch === epochs || training.finished;
@@ -182,12 +191,24 @@ function epochLine(report: EpochReport, epochs: number, { hasAccuracy, watchedNa
   return `epoch ${number}/${epochs}   train ${train}${test}   ${duration(report.seconds)}`;
 }
 
-/** The live line; the time left goes by the time that was spent since `first`, in epochs. */
-function progressLine(
-  { epoch, batch, batches }: BatchProgress,
-  { first, epochs, seconds }: { first: number; epochs: number; seconds: number },
-): string {
-  const done = epoch - 1 + batch / batches, left = seconds / (done - first) * (epochs - done);
+/** What a training has done, and is to do. */
+interface Pace {
+  /** Epochs before it began. */
+  readonly first: number;
+  readonly epochs: number;
+  /** Since it began. */
+  readonly seconds: number;
+}
+
+/** Seconds to go, by those that were spent since it began. */
+function timeLeft({ epoch, batch, batches }: BatchProgress, { first, epochs, seconds }: Pace): number {
+  const done = epoch - 1 + batch / batches;
+  return seconds / (done - first) * (epochs - done);
+}
+
+/** The live line. */
+function progressLine(progress: BatchProgress, pace: Pace): string {
+  const { epoch, batch, batches } = progress, { epochs } = pace, left = timeLeft(progress, pace);
   const bar = "#".repeat(Math.round(20 * batch / batches)).padEnd(20, "-");
   return `epoch ${epoch}/${epochs}  [${bar}] ${batch}/${batches}  ${clock(left)} left`;
 }

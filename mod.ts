@@ -28,20 +28,42 @@ export {
   errorCode,
   type ErrorDetails,
 } from "./core/errors.ts";
-export type { FullConfig, ModelConfig, Parameter } from "./core/model/config.ts";
-export type { LossName, LossOptions } from "./core/model/head.ts";
+export type { NamedArray, StateDict } from "./core/model/arrays.ts";
+export type { Sequences, Targets } from "./core/model/batch.ts";
+export type { CellName, FullConfig, ModelConfig } from "./core/model/config.ts";
 export {
+  type AttentionWeights,
+  defineNetwork,
+  type GruValues,
+  type Layers,
+  type LstmValues,
+  type NetworkValue,
+  type RowValue,
+  type States,
+  type StepValue,
+  type TokenValue,
+} from "./core/model/define.ts";
+export type { OutputMeaning, WeightedLoss } from "./core/model/internals.ts";
+export type { AttentionOptions } from "./core/model/layers/attention.ts";
+export type { Kind } from "./core/model/layers/node.ts";
+export type { LayerNormOptions } from "./core/model/layers/layer_norm.ts";
+export type { RecurrentOptions } from "./core/model/layers/recurrent_options.ts";
+export type { LossName, LossOptions, LossSettings } from "./core/model/losses.ts";
+export {
+  type AnyTargets,
   createModel,
   type GradientOptions,
   type Gradients,
   type Model,
   type ModelOptions,
-  type NamedArray,
+  type NetworkGradients,
+  type NetworkModel,
+  type NetworkOptions,
+  type NetworkOutputs,
   type Outputs,
-  type Sequences,
-  type StateDict,
-  type Targets,
 } from "./core/model/model.ts";
+export type { LayerNode, Network } from "./core/model/network.ts";
+export type { Parameter } from "./core/model/parameters.ts";
 export { createPredictor, type Predictor, type SinglePrediction } from "./core/model/predictor.ts";
 export {
   type Batch,
@@ -94,6 +116,7 @@ export { formatOf, readRecords, readTable } from "./core/data/readers/read.ts";
 export type { OptimizerName, OptimizerOptions } from "./core/train/optimizer.ts";
 export {
   createTrainer,
+  type LossFunction,
   type StepOptions,
   type StepResult,
   type Trainer,

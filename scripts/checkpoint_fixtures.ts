@@ -11,7 +11,15 @@
  */
 
 import { formatCheckpoint, parseCheckpoint, predict, train } from "../mod.ts";
-import { createModel, type Dataset, type ModelConfig, Training, type TrainOptions } from "../mod.ts";
+import {
+  createModel,
+  type Dataset,
+  defineNetwork,
+  type ModelConfig,
+  type Network,
+  Training,
+  type TrainOptions,
+} from "../mod.ts";
 import { main } from "../core/cli/main.ts";
 import { Random } from "../core/random.ts";
 import { commandLine } from "./command_line.ts";
@@ -25,8 +33,11 @@ export function fixtureData(): Dataset {
   return { x, shape, targets, lengths };
 }
 
-/** The data as a model and a loss want them. */
-export function fixtureTargets(loss: TrainOptions["loss"], { numEmbeddings }: ModelConfig): Dataset {
+/** The data as a model and a loss want them; `numEmbeddings` is absent or 0 where inputs are numbers. */
+export function fixtureTargets(
+  loss: TrainOptions["loss"],
+  { numEmbeddings }: { readonly numEmbeddings?: number } = {},
+): Dataset {
   const own = fixtureData(), [N, T, I] = own.shape as [number, number, number];
   const tokens = (_: unknown, i: number) => Math.floor((own.x[i * I]! + 1) / 2 * numEmbeddings!);
   const data = numEmbeddings ? { ...own, x: Int32Array.from({ length: N * T }, tokens), shape: [N, T, 1] } : own;
@@ -38,7 +49,14 @@ const SMALL: ModelConfig = { inputSize: 5, hiddenSize: 3, outputSize: 2, dropout
 const LARGE: ModelConfig = { ...SMALL, numLayers: 2, layerDropout: 0.25, bidirectional: true };
 const SCHEDULE: TrainOptions = { epochs: 4, batchSize: 4, seed: 5 };
 
-const CASES: Record<string, { config: ModelConfig; options: TrainOptions; stopAt: number }> = {
+/** A network that no config says. */
+const NETWORK = defineNetwork(({ numbers, lstm, attention, dropout, mean, concat, layerNorm, linear }) => {
+  const { output, state } = lstm("lstm", numbers("x", 5), { hiddenSize: 3, bidirectional: true });
+  const { context } = attention("attention", { query: state, keys: output });
+  return linear("fc", dropout(layerNorm("norm", concat([mean(output), context])), 0.25), 2);
+});
+
+const CASES: Record<string, { config: ModelConfig | Network; options: TrainOptions; stopAt: number }> = {
   adam: { config: LARGE, options: { clipNorm: 1, optimizer: { name: "adam", weightDecay: 1e-3 } }, stopAt: 8 },
   amsgrad: { config: SMALL, options: { loss: "crossEntropy", optimizer: { amsgrad: true } }, stopAt: 7 },
   adamw: { config: SMALL, options: { clipValue: 0.1, optimizer: { name: "adamw", betas: [0.7, 0.77] } }, stopAt: 3 },
@@ -64,6 +82,7 @@ const CASES: Record<string, { config: ModelConfig; options: TrainOptions; stopAt
     options: { loss: "crossEntropy", classWeights: [1, 2], schedule: { name: "step", stepSize: 2 } },
     stopAt: 10,
   },
+  network: { config: NETWORK, options: { loss: "crossEntropy", labelSmoothing: 0.1 }, stopAt: 9 },
   rmsprop: { config: LARGE, options: { optimizer: { name: "rmsprop", alpha: 0.9 } }, stopAt: 20 },
 };
 
@@ -99,8 +118,8 @@ export async function outcome(text: string): Promise<unknown> {
 }
 
 async function stopped({ config, options, stopAt }: (typeof CASES)[string]): Promise<string> {
-  using model = await createModel(config, { seed: 3, simd: "plain" });
-  const abort = new AbortController(), data = fixtureTargets(options.loss, config);
+  using model = await createModel(config as ModelConfig, { seed: 3, simd: "plain" });
+  const abort = new AbortController(), data = fixtureTargets(options.loss, "layers" in config ? undefined : config);
   let batches = 0;
   const training = new Training(model, data, {
     ...SCHEDULE,

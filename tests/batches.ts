@@ -1,9 +1,13 @@
 /** Random weights and batches. */
 
 import type { ModelConfig } from "../core/model/config.ts";
-import type { LossName } from "../core/model/head.ts";
-import type { NamedArray, Sequences, StateDict, Targets } from "../core/model/model.ts";
+import type { LossName } from "../core/model/losses.ts";
+import type { NamedArray, StateDict } from "../core/model/arrays.ts";
+import type { Sequences, Targets } from "../core/model/batch.ts";
 import type { Random } from "../core/random.ts";
+
+/** The losses whose gradients tests/reference.ts computes. */
+export const LOSSES = ["bce", "crossEntropy", "mse"] as const satisfies readonly LossName[];
 
 /** `length` numbers of the normal distribution, times `scale`. */
 export function normals(random: Random, length: number, scale = 1): Float32Array<ArrayBuffer> {
@@ -26,13 +30,16 @@ export function randomState(
   );
 }
 
+/** Sequences with lengths and initial states. */
+export type RandomSequences = Sequences & Required<Pick<Sequences, "lengths" | "h0">>;
+
 /** A random batch with initial states, and with random lengths if wanted: one of them 1, one of them T. */
 export function randomBatch(
   random: Random,
   { inputSize: I, hiddenSize: H, outputSize: O, numLayers = 1, bidirectional = false, numEmbeddings: V = 0 }:
     ModelConfig,
   { B, T, loss, lengths }: { B: number; T: number; loss: LossName; lengths: boolean },
-): { sequences: Required<Sequences>; targets: Targets } {
+): { sequences: RandomSequences; targets: Targets } {
   const each = Int32Array.from({ length: B }, () => 1 + random.below(T));
   each[random.below(B)] = 1;
   each[random.below(B)] = T;

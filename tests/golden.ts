@@ -6,7 +6,7 @@
 import { pathToFileURL } from "node:url";
 import type { GradientOptions, NamedArray, Sequences, Targets } from "../core/model/model.ts";
 import type { ModelConfig } from "../core/model/config.ts";
-import type { LossOptions } from "../core/model/head.ts";
+import type { LossName, LossOptions } from "../core/model/losses.ts";
 import type { OptimizerName } from "../core/train/optimizer.ts";
 import type { Trainer, TrainerOptions } from "../core/train/trainer.ts";
 
@@ -122,7 +122,7 @@ function weightsOf({ class_weights, pos_weight }: StoredConfig): Omit<LossOption
 export function batchOf(
   config: StoredConfig,
   inputs: StoredTensors,
-): { sequences: Sequences; targets: Targets } & GradientOptions {
+): { sequences: Sequences; targets: Targets; loss: LossName } & GradientOptions {
   const { x, h0, labels, lengths, dropout_mask, weights } = inputs;
   const floats = (t: StoredTensor) => Float32Array.from(numbers(t));
   return {

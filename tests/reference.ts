@@ -7,7 +7,7 @@
  */
 
 import type { ModelConfig } from "../core/model/config.ts";
-import type { LossName } from "../core/model/head.ts";
+import type { LossName } from "../core/model/losses.ts";
 
 type Numbers = ArrayLike<number>;
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { type ModelConfig, parameterList, resolveConfig } from "../core/model/config.ts";
-import { LOSSES } from "../core/model/model.ts";
+import { classifier, type ModelConfig, resolveConfig } from "../core/model/config.ts";
+import { resolveNetwork } from "../core/model/network.ts";
 import { Random } from "../core/random.ts";
-import { randomBatch, randomMask, randomState, randomWeights } from "./batches.ts";
+import { LOSSES, randomBatch, randomMask, randomState, randomWeights } from "./batches.ts";
 import { assertClose } from "./close.ts";
 import { batchOf, type Case, comparisons, configOf, fixtures, named } from "./golden.ts";
 import { reference } from "./reference.ts";
@@ -74,7 +74,7 @@ for (const { about, config, B, T, lengths, dropout, weighted } of CONFIGS) {
       const random = new Random(1, "data"), { hiddenSize: H, numLayers = 1, bidirectional } = config;
       const D = H * (bidirectional ? 2 : 1);
       // Weights of three times the usual size, so that gates are not all near their middle.
-      const state = randomState(random, parameterList(resolveConfig(config)), 3);
+      const state = randomState(random, resolveNetwork(classifier(resolveConfig(config))).layout.list, 3);
       const { sequences, targets } = randomBatch(random, config, { B, T, loss, lengths });
       const options = {
         loss,

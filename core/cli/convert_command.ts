@@ -1,9 +1,15 @@
 /** `convert FROM TO` and `info FILE`: models between this program's checkpoints and the files of others. */
 
 import type { ModelFile } from "../exchange/config.ts";
-import { describeModel, modelFile, modelFormat, modelFormatOf, readModel, writeModel } from "../exchange/model_file.ts";
-import { createModel } from "../model/model.ts";
-import { createTrainer } from "../train/trainer.ts";
+import {
+  describeModel,
+  modelFile,
+  modelFormat,
+  modelFormatOf,
+  readModel,
+  restoreModel,
+  writeModel,
+} from "../exchange/model_file.ts";
 import { formatCheckpoint, parseCheckpoint } from "../train/checkpoint.ts";
 import { writeDurably } from "../train/durable.ts";
 import { allowingCommand, reason } from "./files.ts";
@@ -98,16 +104,10 @@ async function open(path: string, args: Arguments): Promise<Opened> {
   };
 }
 
-/** A checkpoint of a model by itself; a fresh trainer says what its loss was. */
+/** A checkpoint of a model by itself. */
 async function checkpointOf(
-  { config, parameters, loss, preprocessing, seed = 0 }: ModelFile & { seed?: number },
+  { seed = 0, ...file }: ModelFile & { seed?: number },
 ): Promise<string> {
-  using model = await createModel(config, { seed });
-  await model.loadStateDict(parameters);
-  const trainer = loss && createTrainer(model, { loss });
-  return await formatCheckpoint({
-    model,
-    trainer,
-    preprocessing: preprocessing as Record<string, unknown> | undefined,
-  });
+  using model = await restoreModel(file, { seed });
+  return await formatCheckpoint({ model, preprocessing: file.preprocessing as Record<string, unknown> | undefined });
 }

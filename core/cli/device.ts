@@ -2,7 +2,7 @@
 
 import type { Batch } from "../data/dataset.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { coreOf, createModel, type DeviceName, type ModelOptions } from "../model/model.ts";
+import { createModel, type DeviceName, internalsOf, type ModelOptions } from "../model/model.ts";
 import { Ahead } from "../train/ahead.ts";
 import { createTrainer, type TrainerOptions } from "../train/trainer.ts";
 import { lineOf } from "./hints.ts";
@@ -49,7 +49,7 @@ async function stepTime(
   batch: Batch,
 ): Promise<number> {
   using model = await createModel(config, modelOptions(options));
-  const trainer = createTrainer(model, trainerOptions), { stepsAhead } = coreOf(model);
+  const trainer = createTrainer(model, trainerOptions), { stepsAhead } = internalsOf(model).session.device;
   // What is compiled on first use is no part of it.
   for (let i = 0; i < 2; i++) await trainer.step(batch, batch.targets);
   for (let steps = 4;; steps *= 2) {

@@ -3,6 +3,7 @@
 import { restorePreprocessing } from "../data/preprocessing.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { sampleDataset } from "../data/sample.ts";
+import { LOSSES } from "../model/losses.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint.ts";
 import { evaluate } from "../train/evaluate.ts";
 import { sampleData, targetsFor } from "./job_data.ts";
@@ -80,7 +81,7 @@ async function evaluateSample(loaded: LoadedCheckpoint, args: Arguments): Promis
   for (const [name, dataset] of Object.entries({ ...train && !args.quiet && { train }, test })) {
     const metrics = await evaluate(model, targetsFor(loss, dataset), { loss, batchSize });
     terminal.line(
-      `${name.padEnd(5)}  ${lossAndAccuracy(loss !== "mse", metrics.loss, metrics.accuracy)}  of ${
+      `${name.padEnd(5)}  ${lossAndAccuracy(LOSSES[loss].hasAccuracy, metrics.loss, metrics.accuracy)}  of ${
         dataset.shape[0]
       } sequences`,
     );

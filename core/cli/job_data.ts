@@ -3,7 +3,7 @@ import { sampleDataset } from "../data/sample.ts";
 import type { Preprocessing } from "../data/preprocessing.ts";
 import { amend } from "../errors.ts";
 import type { ModelConfig } from "../model/config.ts";
-import type { LossName } from "../model/head.ts";
+import { LOSSES, type LossName } from "../model/losses.ts";
 import type { Model, NamedArray } from "../model/model.ts";
 import type { RunReport } from "../report/run_report.ts";
 import type { TaskMetrics } from "../train/metrics.ts";
@@ -60,7 +60,7 @@ export function sampleData(
     watchedName: "test",
     config: { inputSize: data.features, outputSize: 2 },
     loss,
-    hasAccuracy: loss !== "mse",
+    hasAccuracy: LOSSES[loss].hasAccuracy,
     weights: {},
     description: [`${words(data)}, seed ${seed}`],
   };

@@ -18,7 +18,8 @@ import { DATA_OPTIONS, type DataJob } from "./data_options.ts";
 export class UsageError extends Error {}
 
 // What the data say of a model is no flag.
-const { inputSize: _i, outputSize: _o, numEmbeddings: _n, paddingIdx: _p, ...model } = MODEL_OPTIONS;
+const { inputSize: _i, outputSize: _o, numEmbeddings: _n, paddingIdx: _p, loss: _l, quantiles: _q, ...model } =
+  MODEL_OPTIONS;
 const { seed, ...sample } = SAMPLE_OPTIONS;
 // Weights are flags of data of one's own.
 const { seed: _s, classWeights: _c, posWeight: _w, ...trainer } = TRAINER_OPTIONS;
@@ -118,7 +119,7 @@ export interface Job {
   readonly data: Required<Omit<SampleOptions, "seed">>;
   /** Training on files; absent where the data are made. */
   readonly own?: DataJob;
-  readonly model: Omit<FullConfig, "inputSize" | "outputSize" | "numEmbeddings" | "paddingIdx">;
+  readonly model: Omit<FullConfig, "inputSize" | "outputSize" | "numEmbeddings" | "paddingIdx" | "loss" | "quantiles">;
   readonly training: Record<string, unknown>;
   readonly earlyStopping?: EarlyStoppingOptions;
   readonly schedule?: ScheduleOptions;

@@ -165,12 +165,12 @@ async function predictBatch(
   ids: readonly string[],
   writer: PredictionWriter,
 ): Promise<void> {
-  const { probabilities, attentionWeights } = await predict(model, sequences);
+  const { outputs, predicts, attentionWeights } = await predict(model, sequences);
   const [B, T] = sequences.shape as [number, number], O = model.config.outputSize;
   for (let i = 0; i < B; i++) {
-    const values = probabilities.data.subarray(i * O, (i + 1) * O);
+    const values = outputs.data.subarray(i * O, (i + 1) * O);
     const weights = attentionWeights.data.subarray(i * T, (i + 1) * T);
-    writer.plain(ids[i] ?? String(i), model.loss === "mse" ? undefined : classOf(values), values, weights);
+    writer.plain(ids[i] ?? String(i), predicts === "probabilities" ? classOf(values) : undefined, values, weights);
   }
 }
 

@@ -1,7 +1,6 @@
 import { resolveOptions } from "../options.ts";
 import { seedWords } from "../random.ts";
 import { loadModel, modelFormatOf } from "../exchange/model_file.ts";
-import { createTrainer } from "../train/trainer.ts";
 import { loadCheckpoint, type LoadedCheckpoint } from "../train/checkpoint.ts";
 import { modelOptions } from "./device.ts";
 import { allowingCommand } from "./files.ts";
@@ -113,11 +112,10 @@ async function readForeign(path: string, args: Arguments): Promise<LoadedCheckpo
   } catch (error) {
     throw readError("model", path, error, args);
   }
-  const { model, loss, preprocessing } = await loadModel(bytes, { ...modelOptions(args.given.device), name: path });
-  const trainer = loss ? createTrainer(model, { loss }) : null;
+  const { model, preprocessing } = await loadModel(bytes, { ...modelOptions(args.given.device), name: path });
   return {
     model,
-    trainer,
+    trainer: null,
     training: null,
     arithmetic: null,
     preprocessing: (preprocessing ?? null) as LoadedCheckpoint["preprocessing"],

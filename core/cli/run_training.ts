@@ -1,7 +1,7 @@
 /** One training: its lines, its checkpoints, its end. */
 
 import { amend, errorCode } from "../errors.ts";
-import { createModel, type Model } from "../model/model.ts";
+import { createModel, type NetworkModel } from "../model/model.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint.ts";
 import { type BatchProgress, type EpochReport, TRAIN_OPTIONS, Training } from "../train/train.ts";
 import { createTrainer, TRAINER_OPTIONS, type TrainerOptions } from "../train/trainer.ts";
@@ -240,11 +240,11 @@ function trainingWords(job: Job, options: Training["options"], { loss, weights }
   };
 }
 
-function modelLine(model: Model, { config }: JobData): string {
-  const { inputSize, outputSize, numEmbeddings, paddingIdx: _, ...rest } = model.config;
+function modelLine(model: NetworkModel, { config }: JobData): string {
+  const { inputSize, outputSize, numEmbeddings, paddingIdx: _, cell, loss: _l, ...rest } = model.config!;
   const numbers = model.parameters.reduce((sum, { length }) => sum + length, 0);
   const own = config.numEmbeddings ? { numEmbeddings, inputSize, outputSize } : {};
-  return `${words({ ...own, ...rest })}: ${numbers} parameters`;
+  return `${words({ ...own, ...cell !== "gru" && { cell }, ...rest })}: ${numbers} parameters`;
 }
 
 /** Runs what only a file can make fail, and names the file. */

@@ -1,7 +1,7 @@
 /** What a trained model is worth on data it was not trained on, in the words of its task. */
 
 import type { Dataset } from "../data/dataset.ts";
-import type { LossName } from "../model/head.ts";
+import { LOSSES, type LossName } from "../model/losses.ts";
 import type { Model, NamedArray } from "../model/model.ts";
 import { formatConfusion, formatMetrics } from "../report/format_metrics.ts";
 import { evaluate } from "../train/evaluate.ts";
@@ -44,7 +44,7 @@ export async function finalScores(
   if (own) return own.test && await scoresOf(model, own.test, own.metrics, { loss, batchSize }, own.targets);
   if (!always || !watched) return undefined;
   const toMetrics = (outputs: NamedArray) =>
-    loss === "mse"
+    !LOSSES[loss].hasAccuracy
       ? regressionMetrics(outputs, { shape: outputs.shape, data: watched.targets })
       : classificationMetrics(outputs, watched.targets);
   return await scoresOf(model, watched, toMetrics, { loss, batchSize });

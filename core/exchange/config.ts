@@ -1,30 +1,41 @@
+import { checkStateDict, type StateDict } from "../model/arrays.ts";
+import { type CellName, type ModelConfig, networkOf } from "../model/config.ts";
 import { fail } from "../errors.ts";
-import { type ModelConfig, parameterList, resolveConfig } from "../model/config.ts";
-import type { LossName } from "../model/head.ts";
-import type { StateDict } from "../model/model.ts";
+import type { OutputMeaning } from "../model/internals.ts";
+import { GRU_CELL, LSTM_CELL } from "../model/layers/cells.ts";
+import type { LossName } from "../model/losses.ts";
+import { type Network, resolveNetwork } from "../model/network.ts";
 
-/** What a model needs to predict. */
+/** What a model needs to predict: a config or a network, and parameters. */
 export interface ModelFile {
-  /** Its options. */
-  readonly config: ModelConfig;
+  /** Options of the ready-made model. */
+  readonly config?: ModelConfig;
+  /** A network of your own, in place of a config. */
+  readonly network?: Network;
   /** Its parameters, under PyTorch's names. */
   readonly parameters: StateDict;
-  /** The loss it was trained with: it says what the logits mean. Default: not known. */
+  /** The loss it was trained with: it says what the outputs mean. Default: the config's, else not known. */
   readonly loss?: LossName;
+  /** What the outputs of a network mean, by name. */
+  readonly meanings?: Readonly<Record<string, OutputMeaning>>;
   /** What makes its inputs of raw data, and labels of its outputs: a pipeline as JSON. Default: none. */
   readonly preprocessing?: unknown;
 }
 
-/** The parameter that every model has; what stands before it stands before all. */
-const FIRST = "gru.weight_ih_l0";
+const CELLS = { gru: GRU_CELL, lstm: LSTM_CELL };
+
+/** The parameter that every ready-made model has; what is before it is before all. */
+const FIRSTS = (Object.keys(CELLS) as CellName[]).map((cell) => ({ cell, first: `${cell}.weight_ih_l0` }));
 
 /**
  * The dict without what PyTorch's wrappers put before every name: "module." (DataParallel), "_orig_mod." (compile),
  * "model." and the like (a module within another).
  */
 export function withoutPrefix(dict: StateDict): StateDict {
-  const first = Object.keys(dict).find((name) => name.endsWith(`.${FIRST}`));
-  const prefix = first?.slice(0, -FIRST.length);
+  const prefixes = FIRSTS.flatMap(({ first }) =>
+    Object.keys(dict).filter((name) => name.endsWith(`.${first}`)).map((name) => name.slice(0, -first.length))
+  );
+  const [prefix] = prefixes;
   if (!prefix || !Object.keys(dict).every((name) => name.startsWith(prefix))) return dict;
   return Object.fromEntries(Object.entries(dict).map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
@@ -60,49 +71,37 @@ export function configFromStateDict(dict: StateDict): ModelConfig {
     }
     return shape as [number, number];
   };
-  const [gates, inputSize] = matrix(FIRST), [outputSize] = matrix("fc.weight");
-  if (gates % 3) {
-    throw fail("state-dict-shape", FIND, `"${FIRST}" must have three rows per unit, got [${gates},${inputSize}]`, {
-      name: FIRST,
+  const { cell, first } = FIRSTS.find(({ first }) => has(first)) ?? FIRSTS[0]!, { gates } = CELLS[cell];
+  const [rows, inputSize] = matrix(first), [outputSize] = matrix("fc.weight");
+  if (rows % gates) {
+    throw fail("state-dict-shape", FIND, `"${first}" must have ${gates} rows per unit, got [${rows},${inputSize}]`, {
+      name: first,
     });
   }
   let numLayers = 1;
-  while (has(`gru.weight_ih_l${numLayers}`)) numLayers++;
+  while (has(`${cell}.weight_ih_l${numLayers}`)) numLayers++;
   const config: ModelConfig = {
     inputSize,
-    hiddenSize: gates / 3,
+    hiddenSize: rows / gates,
     outputSize,
+    ...cell !== "gru" && { cell },
     numLayers,
-    bidirectional: has(`${FIRST}_reverse`),
-    bias: has("gru.bias_ih_l0"),
+    bidirectional: has(`${first}_reverse`),
+    bias: has(`${cell}.bias_ih_l0`),
     ...has("embedding.weight") && { numEmbeddings: matrix("embedding.weight")[0] },
   };
-  checkStateDict(dict, config);
+  checkModelFile({ config, parameters: dict });
   return config;
 }
 
 const FIND = "find the model of a state dict";
 
 /**
- * Checks that a dict has the parameters of a config, and no others.
+ * Checks that a model's parameters are those of its config or network, and no others.
  *
  * @throws {TypeError} If a parameter is missing or unknown, or an option of the config is.
  * @throws {RangeError} If a shape or an option is out of range.
  */
-export function checkStateDict(dict: StateDict, config: ModelConfig): void {
-  const parameters = parameterList(resolveConfig(config)), known = new Set(parameters.map(({ name }) => name));
-  const unknown = Object.keys(dict).find((name) => !known.has(name));
-  for (const { name, shape } of parameters) {
-    if (!Object.hasOwn(dict, name)) {
-      const other = unknown === undefined ? "" : `; ${JSON.stringify(unknown)} is none of its parameters`;
-      throw fail("state-dict-mismatch", FIND, `missing parameter "${name}"${other}`, { name });
-    }
-    const got = dict[name]!.shape;
-    if (got.length !== shape.length || got.some((n, d) => n !== shape[d])) {
-      throw fail("state-dict-shape", FIND, `"${name}" must have shape [${shape}], got [${got}]`, { name, value: got });
-    }
-  }
-  if (unknown !== undefined) {
-    throw fail("state-dict-mismatch", FIND, `unknown parameter ${JSON.stringify(unknown)}`, { name: unknown });
-  }
+export function checkModelFile(file: ModelFile): void {
+  checkStateDict(FIND, file.parameters, resolveNetwork(networkOf(file)).layout.list);
 }

@@ -6,11 +6,12 @@
 
 import { type Preprocessing, restorePreprocessing } from "../data/preprocessing.ts";
 import { errorCause, fail, whileReading } from "../errors.ts";
-import { type ModelConfig, resolveConfig } from "../model/config.ts";
-import type { LossName } from "../model/head.ts";
-import { createModel, LOSSES, type Model, type ModelOptions } from "../model/model.ts";
+import { type FullConfig, type ModelConfig, resolveConfig } from "../model/config.ts";
+import { checkLoss, type LossName } from "../model/losses.ts";
+import { createModel, type Model, type ModelOptions, type NetworkModel } from "../model/model.ts";
+import { type Network, resolveNetwork } from "../model/network.ts";
 import { VERSION } from "../version.ts";
-import { checkStateDict, configFromStateDict, type ModelFile, withoutPrefix } from "./config.ts";
+import { checkModelFile, configFromStateDict, type ModelFile, withoutPrefix } from "./config.ts";
 import { quoted } from "./numbers.ts";
 import { exportOnnx } from "./onnx.ts";
 import { readPt, writePt } from "./pt.ts";
@@ -69,7 +70,7 @@ export function readModel(bytes: Uint8Array, name = "model"): ModelFile {
   try {
     const own = Object.hasOwn(metadata, KEY) ? parseOwn(metadata[KEY]!) : undefined;
     if (!own) return { config: configFromStateDict(parameters), parameters };
-    checkStateDict(parameters, own.config);
+    checkModelFile({ ...own, parameters });
     return { ...own, parameters };
   } catch (error) {
     throw whileReading(action, error);
@@ -84,19 +85,20 @@ function parseOwn(text: string): Omit<ModelFile, "parameters"> {
   } catch (error) {
     throw fail("file-not-json", "read model", `its metadata is not JSON: ${(error as Error).message}`, { error });
   }
-  const { writtenBy: _, config, loss, preprocessing, ...rest } = Object(json) as Record<string, unknown>;
+  const { writtenBy: _, config, network, loss, meanings, preprocessing, ...rest } = Object(json) as Record<
+    string,
+    unknown
+  >;
   const odd = Object.keys(rest)[0];
   if (odd !== undefined) {
     throw fail("file-structure", "read model", `its metadata has an unknown field ${quoted(odd)}`, { name: odd });
   }
-  if (loss !== undefined && !LOSSES.includes(loss as LossName)) {
-    throw fail("loss-unknown", "read model", `its loss must be one of ${LOSSES.join(", ")}, got ${quoted(loss)}`, {
-      value: loss,
-    });
-  }
+  if (loss !== undefined) checkLoss(loss as LossName, "read model");
+  if (network) resolveNetwork(network as Network);
   return {
-    config: resolveConfig(config as ModelConfig),
+    ...network ? { network: network as Network } : { config: resolveConfig(config as ModelConfig) },
     ...loss !== undefined && { loss: loss as LossName },
+    ...network && meanings ? { meanings: meanings as ModelFile["meanings"] } : {},
     ...preprocessing !== undefined && preprocessing !== null && { preprocessing },
   };
 }
@@ -108,9 +110,10 @@ function parseOwn(text: string): Omit<ModelFile, "parameters"> {
  */
 export function writeModel(file: ModelFile, format: ModelFormat): Uint8Array<ArrayBuffer> {
   if (format === "onnx") return exportOnnx(file);
-  const { config, parameters, loss, preprocessing } = file;
-  checkStateDict(parameters, config);
-  const own = { [KEY]: JSON.stringify({ writtenBy: `grutto ${VERSION}`, config, loss, preprocessing }) };
+  const { config, network, parameters, loss, meanings, preprocessing } = file;
+  checkModelFile(file);
+  const rest = network ? { network, meanings } : { config };
+  const own = { [KEY]: JSON.stringify({ writtenBy: `grutto ${VERSION}`, ...rest, loss, preprocessing }) };
   // "format" is what other readers of safetensors look for.
   return format === "pt" ? writePt(parameters, own) : writeSafetensors(parameters, { format: "pt", ...own });
 }
@@ -118,18 +121,21 @@ export function writeModel(file: ModelFile, format: ModelFormat): Uint8Array<Arr
 /**
  * What a file is to hold of a model.
  *
- * @param options The loss it was trained with (default: that of its last trainer), and its pipeline as JSON.
+ * @param options The loss it was trained with (default: what it was made with, else that of its last trainer), and its
+ * pipeline as JSON.
  */
 export async function modelFile(
-  model: Model,
+  model: NetworkModel,
   { loss = model.loss, preprocessing }: { loss?: LossName; preprocessing?: unknown } = {},
 ): Promise<ModelFile> {
-  return { config: model.config, parameters: await model.stateDict(), loss, preprocessing };
+  const { config, network, meanings } = model, parameters = await model.stateDict();
+  if (!config) return { network, parameters, meanings, loss, preprocessing };
+  return { config: { ...config, ...meanings.logits, ...loss && { loss } }, parameters, loss, preprocessing };
 }
 
 /** What {@linkcode loadModel} returns. */
 export interface LoadedModel {
-  /** With the parameters of the file. */
+  /** With the parameters of the file. Of a network of your own, `config` is undefined and `forward` gives `values` alone. */
   readonly model: Model;
   /** The loss it was trained with, if the file says. */
   readonly loss?: LossName;
@@ -147,32 +153,35 @@ export async function loadModel(
   bytes: Uint8Array,
   { name, ...options }: ModelOptions & { name?: string } = {},
 ): Promise<LoadedModel> {
-  const { config, parameters, ...rest } = readModel(bytes, name), model = await createModel(config, options);
+  const file = readModel(bytes, name), { loss = file.config?.loss, preprocessing } = file;
+  return { model: await restoreModel(file, options), loss, preprocessing };
+}
+
+/** A model with the parameters of a file; it knows what its outputs mean if the file does. */
+export async function restoreModel(
+  { config, network, parameters, loss, meanings }: ModelFile,
+  options: ModelOptions,
+): Promise<Model> {
+  const model = network
+    ? await createModel(network, { ...options, loss: meanings ?? loss }) as Model
+    : await createModel({ ...config!, ...loss && { loss } }, options);
   try {
     await model.loadStateDict(parameters);
   } catch (error) {
     model.dispose();
     throw error;
   }
-  return { model, ...rest };
+  return model;
 }
 
 /** What a file holds of a model, in lines: its shape, its options, and each tensor with its least and greatest number. */
-export function describeModel({ config, parameters, loss, preprocessing }: ModelFile): string[] {
-  const { inputSize, hiddenSize, outputSize, numLayers, bidirectional, bias, dropout, layerDropout, numEmbeddings } =
-    resolveConfig(config);
-  const tensors = Object.entries(parameters), plural = (n: number, word: string) => `${n} ${word}${n === 1 ? "" : "s"}`;
+export function describeModel(file: ModelFile): string[] {
+  const { config, network, parameters, preprocessing } = file, { loss = config?.loss } = file;
+  const tensors = Object.entries(parameters);
   const size = tensors.reduce((sum, [, { data }]) => sum + data.length, 0);
   const width = Math.max(...tensors.map(([name]) => name.length));
   return [
-    `GRU with additive attention: ${
-      [
-        ...numEmbeddings ? [plural(numEmbeddings, "token"), `embedding ${inputSize}`] : [plural(inputSize, "input")],
-        `${plural(numLayers, "layer")} of ${hiddenSize}`,
-        plural(outputSize, "output"),
-      ].join(", ")
-    }`,
-    `bidirectional ${bidirectional}, bias ${bias}, dropout ${dropout}, between layers ${layerDropout}`,
+    ...network ? describeNetwork(network) : describeConfig(resolveConfig(config!)),
     `loss ${loss ?? "not known"}`,
     ...describePreprocessing(preprocessing),
     `${plural(size, "number")} in ${plural(tensors.length, "tensor")}:`,
@@ -184,6 +193,46 @@ export function describeModel({ config, parameters, loss, preprocessing }: Model
       }
       const of = `[${shape.join(", ")}]`.padEnd(14);
       return `  ${name.padEnd(width)}  ${of}  ${least.toPrecision(4)} to ${greatest.toPrecision(4)}`;
+    }),
+  ];
+}
+
+function plural(n: number, word: string): string {
+  return `${n} ${word}${n === 1 ? "" : "s"}`;
+}
+
+/** The ready-made model in two lines. */
+function describeConfig(config: FullConfig): string[] {
+  const { inputSize, hiddenSize, outputSize, numLayers, bidirectional, bias, dropout, layerDropout, numEmbeddings } =
+    config;
+  return [
+    `${config.cell.toUpperCase()} with additive attention: ${
+      [
+        ...numEmbeddings ? [plural(numEmbeddings, "token"), `embedding ${inputSize}`] : [plural(inputSize, "input")],
+        `${plural(numLayers, "layer")} of ${hiddenSize}`,
+        plural(outputSize, "output"),
+      ].join(", ")
+    }`,
+    `bidirectional ${bidirectional}, bias ${bias}, dropout ${dropout}, between layers ${layerDropout}`,
+  ];
+}
+
+/** A network that is not the ready-made one, a line for each layer. */
+function describeNetwork({ layers, outputs }: Network): string[] {
+  const name = Math.max(...layers.map((layer) => layer.name.length));
+  const type = Math.max(...layers.map((layer) => layer.type.length));
+  return [
+    `network of ${plural(layers.length, "layer")}, outputs ${Object.keys(outputs).join(", ")}:`,
+    ...layers.map((layer) => {
+      const options = Object.entries(layer.options ?? {}).map(([option, value]) => `${option} ${value}`);
+      const from = Object.values(layer.inputs ?? {});
+      const parts = [
+        layer.name.padEnd(name),
+        layer.type.padEnd(type),
+        options.join(", "),
+        from.length ? `← ${from.join(", ")}` : "",
+      ];
+      return `  ${parts.filter(Boolean).join("  ")}`;
     }),
   ];
 }

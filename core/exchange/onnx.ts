@@ -5,12 +5,15 @@
  */
 
 import { fail } from "../errors.ts";
-import { type FullConfig, layerSuffix, resolveConfig } from "../model/config.ts";
-import type { NamedArray, StateDict } from "../model/model.ts";
+import { networkOf, resolveConfig } from "../model/config.ts";
+import { INPUT_LAYERS, layerType } from "../model/layers/mod.ts";
+import type { OnnxContext } from "../model/layers/onnx.ts";
+import { type Loss, LOSSES } from "../model/losses.ts";
+import { type ResolvedNetwork, resolveNetwork } from "../model/network.ts";
 import { VERSION } from "../version.ts";
-import { checkStateDict, type ModelFile } from "./config.ts";
+import { checkModelFile, type ModelFile } from "./config.ts";
 import { graphInputs } from "./onnx_data.ts";
-import { Graph } from "./onnx_graph.ts";
+import { type Dimensions, Graph } from "./onnx_graph.ts";
 import { message } from "./protobuf.ts";
 
 /** Version of the operators, and of the format: read by ONNX Runtime since 1.12 of 2022. */
@@ -56,143 +59,172 @@ const MOST_BYTES = 2 ** 31 - 1;
  * ```
  */
 export function exportOnnx(file: ModelFile, options: { h0?: boolean } = {}): Uint8Array<ArrayBuffer> {
-  checkStateDict(file.parameters, file.config);
-  const config = resolveConfig(file.config), graph = new Graph("grutto"), { loss, preprocessing } = file;
-  const size = Object.values(file.parameters).reduce((sum, { data }) => sum + data.byteLength, 0);
+  checkModelFile(file);
+  const { parameters, preprocessing } = file,
+    size = Object.values(parameters).reduce((n, { data }) => n + data.byteLength, 0);
   if (size + 2 ** 20 > MOST_BYTES) {
-    throw fail("file-too-large", "export model", `an ONNX file ends at 2 GiB, and its parameters take ${size} bytes`);
+    throw fail(
+      "file-too-large",
+      ACTION,
+      `an ONNX file ends at 2 GiB, and its parameters take ${size} bytes`,
+      { value: size },
+    );
   }
-  const { numLayers, hiddenSize: H, inputSize: I, outputSize: O, bidirectional, numEmbeddings } = config;
-  const { x, steps, patch, values } = graphInputs(graph, config, preprocessing);
-  const embedding = numEmbeddings && graph.constant(file.parameters[EMBEDDING]!.data, [numEmbeddings, I], EMBEDDING);
-  const embedded = embedding ? graph.op("Gather", [embedding, x]) : x;
-  const inputs = graph.op("Transpose", [embedded], { perm: [1, 0, 2] });
-  const time = graph.op("Shape", [x], { start: 1, end: 2 });
-
-  const states = numLayers * (bidirectional ? 2 : 1);
-  let lengths = patch ? graph.input("lengths", "int32", ["batch"], "valid steps of each sequence") : "";
-  if (patch > 1) lengths = graph.op("Div", [lengths, graph.constant(Int32Array.of(patch))]);
-  // More steps than there are would make the GRU stop with an error.
-  if (lengths) lengths = graph.op("Min", [lengths, graph.cast(time, "int32")]);
-  const h0 = options.h0 && graph.input("h0", "float32", [states, "batch", H], "initial states");
-
-  const { encoded, query } = gru(graph, config, file.parameters, { inputs, lengths, h0: h0 || "" });
-  attention(graph, config, file.parameters, { encoded, query, lengths, time });
-  graph.output("logits", "float32", ["batch", O], "before sigmoid or softmax");
-  if (loss === "bce" || loss === "crossEntropy") {
-    if (loss === "bce") graph.op("Sigmoid", ["logits"], {}, ["probabilities"]);
-    else graph.op("Softmax", ["logits"], { axis: 1 }, ["probabilities"]);
-    graph.output("probabilities", "float32", ["batch", O], `of the logits, trained with ${loss}`);
-  } else if (loss === "mse") {
-    values();
-    graph.output("values", "float32", ["batch", O], "in the data's units");
-  }
-  graph.output("attention_weights", "float32", ["batch", steps], "how much each step counts");
+  const graph = new Graph("grutto"), resolved = resolveNetwork(networkOf(file));
+  const network = new NetworkGraph(graph, file, resolved);
+  network.inputs(options.h0 ?? false);
+  network.layers();
+  network.outputs();
+  const { config, network: own, loss, meanings } = file;
   return message([
     [1, FORMAT],
     [2, "grutto"],
     [3, VERSION],
     [7, graph.fields()],
     [8, [[1, ""], [2, OPSET]]],
-    [14, [[1, "grutto"], [2, JSON.stringify({ config, loss, preprocessing })]]],
+    [14, [[1, "grutto"], [2, JSON.stringify({ config, network: own, loss, meanings, preprocessing })]]],
   ]);
 }
 
-const EMBEDDING = "embedding.weight";
+const ACTION = "export model";
 
-/** All layers: the last one's outputs (time, batch, D), and its final states (batch, D). */
-function gru(
-  graph: Graph,
-  config: FullConfig,
-  parameters: StateDict,
-  { inputs, lengths, h0 }: { inputs: string; lengths: string; h0: string },
-): { encoded: string; query: string } {
-  const { numLayers, hiddenSize: H, inputSize: I, bidirectional, bias } = config;
-  const directions = bidirectional ? [0, 1] : [0], D = H * directions.length;
-  let encoded = inputs, query = "";
-  for (let layer = 0; layer < numLayers; layer++) {
-    const stacked = (names: readonly string[], shape: readonly number[]) =>
-      graph.constant(
-        join(directions.flatMap((d) => names.map((name) => gates(parameters[`gru.${name}${layerSuffix(layer, d)}`]!)))),
-        [directions.length, ...shape],
-      );
-    const W = stacked(["weight_ih"], [3 * H, layer ? D : I]), R = stacked(["weight_hh"], [3 * H, H]);
-    const B = bias ? stacked(["bias_ih", "bias_hh"], [6 * H]) : "";
-    const start = layer * directions.length, rows = [start, start + directions.length];
-    const initial = h0 && graph.op("Slice", [h0, ...rows.map((row) => graph.constant([row])), graph.constant([0])]);
-    const outputs = `gru_l${layer}`, last = `gru_l${layer}_last`;
-    graph.op("GRU", [encoded, W, R, B, lengths, initial], {
-      hidden_size: H,
-      // r ⊙ (R·h + b): PyTorch's GRU, not the first paper's.
-      linear_before_reset: 1,
-      direction: bidirectional ? "bidirectional" : "forward",
-    }, [outputs, last]);
-    encoded = sideBySide(graph, outputs, 1, config);
-    query = last;
+/** A network as operators: what comes in, its layers, what goes out. */
+class NetworkGraph {
+  readonly #graph: Graph;
+  readonly #file: ModelFile;
+  readonly #resolved: ResolvedNetwork;
+  /** Tensors by "layer.port". */
+  readonly #values = new Map<string, string>();
+  /** Initial states, by "layer.name". */
+  readonly #states = new Map<string, string>();
+  #lengths = "";
+  #time = "";
+  #valid: string | undefined;
+  #steps = "time";
+  /** Adds the values in the data's units, made of an output. */
+  #unscale: (() => void) | undefined;
+
+  constructor(graph: Graph, file: ModelFile, resolved: ResolvedNetwork) {
+    this.#graph = graph;
+    this.#file = file;
+    this.#resolved = resolved;
   }
-  return { encoded, query: sideBySide(graph, query, 0, config) };
-}
 
-/** Directions side by side: (…, directions, batch, H) → (…, batch, D); the axis is that of the directions. */
-function sideBySide(graph: Graph, x: string, axis: 0 | 1, { hiddenSize: H, bidirectional }: FullConfig): string {
-  if (!bidirectional) return graph.op("Squeeze", [x, graph.constant([axis])]);
-  const turned = graph.op("Transpose", [x], { perm: axis ? [0, 2, 1, 3] : [1, 0, 2] });
-  return graph.op("Reshape", [turned, graph.constant([...axis ? [0] : [], 0, 2 * H])]);
-}
+  /** The inputs of the network, and what the preprocessing makes of raw data. */
+  inputs(h0: boolean): void {
+    const graph = this.#graph, { config, preprocessing } = this.#file, { nodes } = this.#resolved;
+    const entries = nodes.filter(({ type }) => INPUT_LAYERS.includes(type));
+    if (!config && preprocessing !== undefined && preprocessing !== null) {
+      throw fail("preprocessing-mismatch", ACTION, "preprocessing goes with the ready-made model", {
+        value: preprocessing,
+      });
+    }
+    let patch = 1, first = "";
+    for (const { name, outputs: { output } } of entries) {
+      const { kind, size } = output!;
+      let x: string;
+      if (config) {
+        const made = graphInputs(graph, resolveConfig(config), preprocessing);
+        ({ x, patch, steps: this.#steps, values: this.#unscale } = made);
+      } else if (kind === "tokens") x = graph.input(name, "int32", ["batch", "time"], "tokens of each sequence");
+      else x = graph.input(name, "float32", kind === "steps" ? ["batch", "time", size] : ["batch", size], "numbers");
+      if (kind !== "rows") first ||= x;
+      // Time comes first within the graph; tokens are looked up before.
+      this.#values.set(`${name}.output`, kind === "steps" ? graph.op("Transpose", [x], { perm: [1, 0, 2] }) : x);
+    }
+    if (first) this.#time = graph.op("Shape", [first], { start: 1, end: 2 });
+    if (first && patch) this.#lengths = graph.input("lengths", "int32", ["batch"], "valid steps of each sequence");
+    if (patch > 1) this.#lengths = graph.op("Div", [this.#lengths, graph.constant(Int32Array.of(patch))]);
+    // More steps than there are would make a recurrent operator stop with an error.
+    if (this.#lengths) this.#lengths = graph.op("Min", [this.#lengths, graph.cast(this.#time, "int32")]);
+    // The ready-made model reads its input where steps behind a length do not matter.
+    for (const { name, outputs: { output } } of config ? [] : entries) {
+      if (output!.kind !== "steps") continue;
+      const source = `${name}.output`, x = this.#values.get(source)!;
+      this.#values.set(source, graph.op("Where", [this.#validSteps(), x, graph.constant(Float32Array.of(0))]));
+    }
+    if (!h0) return;
+    const states = nodes.flatMap((node) =>
+      Object.entries(layerType(node.type)!.given?.(node) ?? {}).filter(([, { kind }]) => kind === "states").map(
+        ([name, shape]) => ({ full: `${node.name}.${name}`, name: config ? name : `${node.name}.${name}`, shape }),
+      )
+    );
+    for (const { full, name, shape: { count, size } } of states) {
+      this.#states.set(full, graph.input(name, "float32", [count!, "batch", size], "initial states"));
+    }
+  }
 
-/** Attention and output: "logits" (batch, O) and "attention_weights" (batch, time). */
-function attention(
-  graph: Graph,
-  { hiddenSize, outputSize: O, bidirectional }: FullConfig,
-  parameters: StateDict,
-  { encoded, query, lengths, time }: { encoded: string; query: string; lengths: string; time: string },
-): void {
-  const D = hiddenSize * (bidirectional ? 2 : 1), [first, third] = [graph.constant([0]), graph.constant([2])];
-  const weight = parameters["attention.attn.weight"]!,
-    get = (name: string, shape: number[]) => graph.constant(parameters[name]!.data, shape);
-  const asked = graph.op("Gemm", [
-    query,
-    graph.constant(turned(weight, 0, D), [D, D]),
-    get("attention.attn.bias", [D]),
-  ]);
-  const answers = graph.op("MatMul", [encoded, graph.constant(turned(weight, D, 2 * D), [D, D])]);
-  const hidden = graph.op("Tanh", [graph.op("Add", [answers, asked])]);
-  const scores = graph.op("Squeeze", [graph.op("MatMul", [hidden, get("attention.v.weight", [D, 1])]), third]);
-  let counted = scores;
-  if (lengths) {
-    // Steps behind a sequence's length count nothing: (time, 1) < (batch).
+  /** The layers, each in its own words. */
+  layers(): void {
+    const { parameters } = this.#file;
+    const context: OnnxContext = {
+      graph: this.#graph,
+      parameter: (name) => parameters[name]!,
+      lengths: this.#lengths,
+      time: this.#time,
+      valid: () => this.#validSteps(),
+      given: (name) => this.#states.get(name) ?? "",
+    };
+    for (const node of this.#resolved.nodes) {
+      if (INPUT_LAYERS.includes(node.type)) continue;
+      const inputs = Object.entries(node.sources).map(([port, source]) => [port, this.#values.get(source)!]);
+      const outputs = layerType(node.type)!.onnx(context, node, Object.fromEntries(inputs));
+      for (const port of Object.keys(outputs)) {
+        const source = `${node.name}.${port}`;
+        // Attention weights leave the graph though no layer reads them.
+        if (node.uses(source) || node.outputs[port]!.kind === "weights") this.#values.set(source, outputs[port]!);
+      }
+    }
+  }
+
+  /** Whether each step of each sequence is valid, (time, batch, 1); "" where all are. */
+  #validSteps(): string {
+    const graph = this.#graph;
+    if (!this.#lengths || this.#valid !== undefined) return this.#valid ?? "";
     const [zero, one] = [graph.constant(Int32Array.of(0), []), graph.constant(Int32Array.of(1), [])];
-    const end = graph.op("Squeeze", [graph.cast(time, "int32"), first]);
+    const end = graph.op("Squeeze", [graph.cast(this.#time, "int32"), graph.constant([0])]);
     const steps = graph.op("Unsqueeze", [graph.op("Range", [zero, end, one]), graph.constant([1])]);
-    const valid = graph.op("Less", [steps, lengths]), nothing = graph.constant(Float32Array.of(-Infinity));
-    counted = graph.op("Where", [valid, scores, nothing]);
+    return this.#valid = graph.op("Unsqueeze", [graph.op("Less", [steps, this.#lengths]), graph.constant([2])]);
   }
-  const weights = graph.op("Softmax", [counted], { axis: 0 });
-  const weighted = graph.op("Mul", [encoded, graph.op("Unsqueeze", [weights, third])]);
-  const context = graph.op("ReduceSum", [weighted, first], { keepdims: 0 });
-  graph.op("Gemm", [context, get("fc.weight", [O, D]), get("fc.bias", [O])], { transB: 1 }, ["logits"]);
-  graph.op("Transpose", [weights], { perm: [1, 0] }, ["attention_weights"]);
-}
 
-/** PyTorch's gate order r, z, n to ONNX's z, r, n. */
-function gates({ data }: NamedArray): Float32Array {
-  const third = data.length / 3;
-  return join([data.subarray(third, 2 * third), data.subarray(0, third), data.subarray(2 * third)]);
-}
-
-function join(parts: readonly Float32Array[]): Float32Array {
-  const result = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    result.set(part, at);
-    at += part.length;
+  /** The outputs by name, their probabilities or values, and the attention weights. */
+  outputs(): void {
+    const graph = this.#graph,
+      { config, loss: given, meanings = {} } = this.#file,
+      names = Object.entries(this.#resolved.outputs);
+    for (const [name, { source, shape }] of names) {
+      const { kind, size, count } = shape, value = this.#values.get(source)!, steps = kind === "steps";
+      const dims = kind === "states" ? [count!, "batch", size] : steps ? ["batch", this.#steps, size] : ["batch", size];
+      if (kind === "weights") {
+        graph.op("Identity", [value], {}, [name]);
+        graph.output(name, "float32", ["batch", this.#steps], "how much each step counts");
+        continue;
+      }
+      graph.op(steps ? "Transpose" : "Identity", [value], steps ? { perm: [1, 0, 2] } : {}, [name]);
+      graph.output(name, "float32", dims, "before sigmoid or softmax");
+      const loss = config ? given ?? config.loss : meanings[name]?.loss ?? (names.length === 1 ? given : undefined);
+      if (loss) this.#prediction(name, LOSSES[loss], dims, names.length > 1 ? `${name}_` : "", loss);
+    }
+    const named = names.map(([, { source }]) => source);
+    const layers = this.#resolved.nodes.filter(({ name, outputs }) =>
+      outputs.weights?.kind === "weights" && !named.includes(`${name}.weights`)
+    );
+    for (const { name: layer } of layers) {
+      const name = layers.length === 1 ? "attention_weights" : `${layer}_weights`;
+      graph.op("Identity", [this.#values.get(`${layer}.weights`)!], {}, [name]);
+      graph.output(name, "float32", ["batch", this.#steps], "how much each step counts");
+    }
   }
-  return result;
-}
 
-/** Columns `from` to `to` of a matrix, transposed. */
-function turned({ shape, data }: NamedArray, from: number, to: number): Float32Array {
-  const [M, K] = shape as [number, number], result = new Float32Array((to - from) * M);
-  for (let k = from; k < to; k++) for (let m = 0; m < M; m++) result[(k - from) * M + m] = data[m * K + k]!;
-  return result;
+  #prediction(name: string, { onnx, predicts }: Loss, dims: Dimensions, prefix: string, loss: string): void {
+    const graph = this.#graph;
+    if (predicts === "probabilities") {
+      graph.op(onnx!, [name], onnx === "Softmax" ? { axis: dims.length - 1 } : {}, [`${prefix}probabilities`]);
+      graph.output(`${prefix}probabilities`, "float32", dims, `of the logits, trained with ${loss}`);
+      return;
+    }
+    if (this.#unscale && predicts === "values") this.#unscale();
+    else graph.op("Identity", [name], {}, [`${prefix}values`]);
+    graph.output(`${prefix}values`, "float32", dims, "in the data's units");
+  }
 }

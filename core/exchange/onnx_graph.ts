@@ -15,7 +15,8 @@ export type ElementType = keyof typeof TYPES;
 /** A tensor's dimensions, those that are not fixed by name. */
 export type Dimensions = readonly (string | number)[];
 
-type Attribute = number | readonly number[] | string | readonly string[] | Graph;
+/** An integer, integers, a string, strings, a real number, or a graph. */
+type Attribute = number | readonly number[] | string | readonly string[] | { readonly float: number } | Graph;
 
 /** A graph in the making. Tensors go by name; those that nobody needs to know get one of their own. */
 export class Graph {
@@ -104,6 +105,7 @@ export class Graph {
 function attribute(value: Attribute): Field[] {
   if (value instanceof Graph) return [[6, value.fields()], [20, 5]];
   if (typeof value === "number") return [[3, value], [20, 2]];
+  if (typeof value === "object" && "float" in value) return [[2, Float32Array.of(value.float)], [20, 1]];
   if (typeof value === "string") return [[4, value], [20, 3]];
   const list = value as readonly (number | string)[], texts = typeof list[0] === "string";
   return [...list.map((item): Field => [texts ? 9 : 8, item]), [20, texts ? 8 : 7]];

@@ -4,8 +4,8 @@
  * @module
  */
 
-/** An integer from 0, a text, bytes, or a message within. */
-export type FieldValue = number | string | Uint8Array | readonly Field[];
+/** An integer from 0, a real number (an array of one), a string, bytes, or a message within. */
+export type FieldValue = number | Float32Array | string | Uint8Array | readonly Field[];
 
 /** A field: its number in the .proto file, and its value. */
 export type Field = readonly [number, FieldValue];
@@ -14,6 +14,7 @@ export type Field = readonly [number, FieldValue];
 export function message(fields: readonly Field[]): Uint8Array<ArrayBuffer> {
   const parts = fields.flatMap(([field, value]) => {
     if (typeof value === "number") return [whole(8 * field), whole(value)];
+    if (value instanceof Float32Array) return [whole(8 * field + 5), new Uint8Array(value.slice().buffer)];
     const data = typeof value === "string"
       ? new TextEncoder().encode(value)
       : value instanceof Uint8Array

@@ -1,9 +1,10 @@
 /** Whether a model and a batch fit into a device's memory, and if not, what takes how much. */
 
-import type { Room } from "../device/device.ts";
+import type { Device } from "../device/device.ts";
 import { fail } from "../errors.ts";
-import type { Network } from "./network.ts";
-import { layersOf, layOut, type PlanRequest } from "./programs.ts";
+import type { ParameterStore } from "./parameters.ts";
+import type { PlacedNetwork } from "./placed_network.ts";
+import { blockTask, layOut, type PlanShape } from "./plan.ts";
 
 /** What takes so many elements of memory. */
 interface Use {
@@ -12,7 +13,7 @@ interface Use {
 }
 
 /** What a model takes whatever it computes. */
-function modelUses({ paddedSize, slots, persistent }: Network): Use[] {
+function modelUses({ paddedSize, slots, persistent }: ParameterStore): Use[] {
   const state = slots.length * paddedSize;
   return [
     { what: "parameters", elements: paddedSize },
@@ -22,14 +23,17 @@ function modelUses({ paddedSize, slots, persistent }: Network): Use[] {
   ];
 }
 
+/** What a device can hold, and how it takes a batch. */
+type Holder = Pick<Device, "room" | "wholeBatch">;
+
 /** What a batch takes besides, on one thread. */
-function batchUses(network: Network, request: PlanRequest): Use[] {
-  const layout = layOut(network, request), { parts, blocks, R, arena } = layout, gradients = parts?.length ?? 0;
+function batchUses(net: PlacedNetwork, shape: PlanShape, { wholeBatch }: Holder): Use[] {
+  const layout = layOut(net, shape, wholeBatch), { parts, blocks, R, arena } = layout, gradients = parts?.length ?? 0;
   const sequences = `${R} sequence${R === 1 ? "" : "s"}`;
   return [
-    { what: "inputs and results", elements: arena - network.persistent - gradients },
+    { what: "inputs and results", elements: arena - net.store.persistent - gradients },
     { what: `gradients of ${blocks} blocks of ${sequences}`, elements: gradients },
-    { what: `activations of ${sequences} over ${request.T} steps`, elements: layersOf(layout, 0).scratch },
+    { what: `activations of ${sequences} over ${shape.T} steps`, elements: blockTask(layout, 0).scratch },
   ].filter(({ elements }) => elements > 0);
 }
 
@@ -51,30 +55,31 @@ function greatest(n: number, fits: (n: number) => boolean): number {
 /**
  * Refuses what does not fit, before anything is placed.
  *
- * @param request What is to be computed; none: the model by itself.
+ * @param shape What is to be computed; none: the model by itself.
  * @throws {RangeError} With what takes how much, and what would fit.
  */
-export function checkMemory(network: Network, request: PlanRequest | undefined, room: Room): void {
-  const model = modelUses(network),
-    fits = (changed: PlanRequest) => sum([...model, ...batchUses(network, changed)]) <= room.elements;
-  if (request ? fits(request) : sum(model) <= room.elements) return;
-  const uses = [...model, ...request ? batchUses(network, request) : []];
+export function checkMemory(net: PlacedNetwork, shape: PlanShape | undefined, holder: Holder): void {
+  const { room } = holder, model = modelUses(net.store);
+  const usesOf = (changed: PlanShape) => [...model, ...batchUses(net, changed, holder)];
+  const fits = (changed: PlanShape) => sum(usesOf(changed)) <= room.elements;
+  if (shape ? fits(shape) : sum(model) <= room.elements) return;
+  const uses = shape ? usesOf(shape) : model;
   const list = uses.map(({ what, elements }) => `${what} ${mebibytes(elements)}`).join(", ");
   throw fail(
     "out-of-memory",
     "place the model in memory",
     `it needs ${mebibytes(sum(uses))} MiB of the ${Math.floor(room.elements / 2 ** 18)} that ${room.of}: ${list}; ${
-      advice(request, fits)
+      advice(shape, fits)
     }`,
   );
 }
 
-function advice(request: PlanRequest | undefined, fits: (request: PlanRequest) => boolean): string {
+function advice(shape: PlanShape | undefined, fits: (shape: PlanShape) => boolean): string {
   const smaller = "take a smaller hidden size or vocabulary";
-  if (!request) return smaller;
-  const B = greatest(request.B, (B) => fits({ ...request, B }));
+  if (!shape) return smaller;
+  const B = greatest(shape.B, (B) => fits({ ...shape, B }));
   if (B) return `a batch of ${B} would fit`;
-  const T = greatest(request.T, (T) => fits({ ...request, B: 1, T }));
+  const T = greatest(shape.T, (T) => fits({ ...shape, B: 1, T }));
   return T ? `one sequence of ${T} steps would fit` : smaller;
 }
 

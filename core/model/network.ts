@@ -1,234 +1,186 @@
-import { Arena, from } from "../device/arena.ts";
-import { TaskBuilder } from "../device/device.ts";
-import { CONTROL_WORDS } from "../device/control.ts";
-import { LANES, PANEL, type Tensor } from "../device/kernels.ts";
-import { type FullConfig, layerSuffix, type Parameter, parameterList } from "./config.ts";
+/** Networks: graphs of layers, given as data. */
 
-/** Rows that stand side by side in the lanes of the kernels' vectors: one group. */
-export const GROUP = LANES;
+import { fail } from "../errors.ts";
+import { type OptionSpec, resolveOptions } from "../options.ts";
+import type { Kind, Node, Shape, Shapes } from "./layers/node.ts";
+import { INPUT_LAYERS, LAYERS, layerType } from "./layers/mod.ts";
+import { layOutParameters, type ParameterLayout, type ParameterSpec } from "./parameters.ts";
 
-/** Groups that hold `rows` rows. */
-export function groupsOf(rows: number): number {
-  return Math.ceil(rows / GROUP);
+/** A layer of a network, as files keep it. */
+export interface LayerNode {
+  /** Its kind: "gru". */
+  readonly type: string;
+  /** Its name, which its parameters' names begin with. */
+  readonly name: string;
+  /** What it reads, by port: "layer.port". Absent where it reads nothing. */
+  readonly inputs?: Readonly<Record<string, string>>;
+  /** Its options; what is absent has its default. */
+  readonly options?: Readonly<Record<string, unknown>>;
 }
 
-/** Elements from one group of F features to the next. Groups a power of two apart would share a few sets of the cache. */
-export function groupStride(F: number): number {
-  return F * GROUP + (F % 16 === 0 ? 16 : 0);
+/** A network as plain data: JSON. Made by {@linkcode defineNetwork}. */
+export interface Network {
+  /** Its layers, each after those that it reads. */
+  readonly layers: readonly LayerNode[];
+  /** What it puts out, by name: "layer.port". */
+  readonly outputs: Readonly<Record<string, string>>;
 }
 
-/** Moments an optimizer may keep per parameter: Adam with amsgrad keeps most. */
-export const OPTIMIZER_SLOTS = 3;
-
-/** Elements that a packed (M, K) matrix takes: panels of whole rows. */
-function panelSize(M: number, K: number): number {
-  return Math.ceil(M / PANEL) * PANEL * K;
+/** A network with everything resolved and checked. */
+export interface ResolvedNetwork {
+  readonly nodes: readonly Node[];
+  readonly outputs: Readonly<Record<string, { readonly source: string; readonly shape: Shape }>>;
+  readonly layout: ParameterLayout;
 }
 
-/** A weight matrix (M, K): where it lies in the parameters, and its panels for y = W·x and for dx = Wᵀ·dy. */
-export interface Weight {
-  /** Offset in the block of all parameters, where its gradient goes too. */
-  readonly offset: number;
-  readonly M: number;
-  readonly K: number;
-  /** Distance between its rows in the parameters. */
-  readonly ldw: number;
-  /** Row m of the product is row (m + rotate) mod M of the weight. */
-  readonly rotate: number;
-  readonly forward: Tensor;
-  readonly backward: Tensor;
+const ACTION = "define network";
+
+/** A complaint about a layer: "layer "gru": input must be steps (B, T, F), got rows (B, F): …". */
+function wiring(name: string, problem: string, advice?: string): TypeError {
+  return fail("wiring", ACTION, `layer "${name}": ${problem}`, { name, advice });
 }
 
-/** One direction of one GRU layer. */
-export interface GruDirection {
-  readonly reverse: boolean;
-  /** W_ih in the order n, r, z. */
-  readonly input: Weight;
-  /** W_hh in the order r, z, n. */
-  readonly hidden: Weight;
-  /** b_in | b_ir + b_hr | b_iz + b_hz | b_hn; 0 without biases. */
-  readonly bias: Tensor;
-  /** Offsets of the bias parameters; null without biases. */
-  readonly biasIh: number | null;
-  readonly biasHh: number | null;
-}
+/** Kinds in words. */
+const KINDS: Readonly<Record<Kind, string>> = {
+  rows: "a row per sequence (B, F)",
+  steps: "a row per step (B, T, F)",
+  tokens: "tokens (B, T)",
+  weights: "attention weights (B, T)",
+  states: "final states (layers, B, H)",
+};
 
-/** A piece of the block of all parameters, with what belongs to it: gradients, moments. */
-export interface ParameterRange {
-  /** Its first element, and how many there are. */
-  readonly start: number;
-  readonly n: number;
-  readonly values: Tensor;
-  readonly slots: readonly Tensor[];
-  readonly gradients: Tensor;
-  /** Sum of the squares of these gradients. */
-  readonly squares: Tensor;
-  /** The norm of the whole gradient. */
-  readonly norm: Tensor;
-  readonly control: Tensor;
-}
-
-/** Parameters that one task updates: threads share the work, and sums of squares are added up in this order. */
-const RANGE = 16384;
-
-/** The sizes and the persistent tensors of a model: parameters, moments, packed weights. The same for every plan. */
-export class Network {
-  readonly config: FullConfig;
-  readonly parameters: readonly Parameter[];
-  /** Numbers of all parameters. */
-  readonly size: number;
-  /** `size` rounded up to a multiple of 4; the rest is 0. */
-  readonly paddedSize: number;
-  readonly directions: number;
-  /** H·directions: the width of a GRU output, and of the attention. */
-  readonly D: number;
-  /** Elements that the embedding takes of all parameters, at their beginning; 0 without one. */
-  readonly embedded: number;
-
-  readonly values: Tensor;
-  readonly slots: readonly Tensor[];
-  readonly gradients: Tensor;
-  readonly control: Tensor;
-  /** Sums of the squares of the gradients, one for each range. */
-  readonly squares: Tensor;
-  /** The norm of the whole gradient (1). */
-  readonly norm: Tensor;
-  /** The layers of the GRU, each with its directions. */
-  readonly gru: readonly (readonly GruDirection[])[];
-  /** The halves of attention.attn.weight: for the query, and for the GRU's outputs. */
-  readonly query: Weight;
-  readonly encoder: Weight;
-  readonly attentionBias: Tensor;
-  readonly v: Tensor;
-  readonly head: Weight;
-  readonly headBias: Tensor;
-  /** Elements of the arena in use by all this. */
-  readonly persistent: number;
-
-  readonly #byName: ReadonlyMap<string, Parameter>;
-
-  constructor(config: FullConfig) {
-    this.config = config;
-    this.parameters = parameterList(config);
-    this.#byName = new Map(this.parameters.map((p) => [p.name, p]));
-    const last = this.parameters.at(-1)!;
-    this.size = last.offset + last.length;
-    this.paddedSize = Math.ceil(this.size / 4) * 4;
-    const { hiddenSize: H, outputSize: O, numLayers } = config;
-    this.directions = config.bidirectional ? 2 : 1;
-    this.D = H * this.directions;
-    this.embedded = Math.ceil(config.numEmbeddings * config.inputSize / 4) * 4;
-
-    const arena = new Arena();
-    const block = () => arena.allocate(this.paddedSize);
-    // The product reads biases to the next multiple of 10.
-    const bias = (length: number) => arena.allocate(length + 9);
-    this.values = block();
-    this.slots = Array.from({ length: OPTIMIZER_SLOTS }, block);
-    this.gradients = block();
-    this.control = arena.allocate(CONTROL_WORDS);
-    this.squares = arena.allocate(this.#starts().length);
-    this.norm = arena.allocate(1);
-
-    const weight = (name: string, { rotate = 0, skip = 0, columns = 0 } = {}): Weight => {
-      const { offset, shape } = this.parameter(name), [M, ldw] = shape as [number, number];
-      const K = columns || ldw;
-      const forward = arena.allocate(panelSize(M, K)), backward = arena.allocate(panelSize(K, M));
-      return { offset: offset + skip, M, K, ldw, rotate, forward, backward };
-    };
-    this.gru = Array.from(
-      { length: numLayers },
-      (_, layer) =>
-        Array.from({ length: this.directions }, (_, direction) => {
-          const suffix = layerSuffix(layer, direction);
-          return {
-            reverse: direction === 1,
-            input: weight(`gru.weight_ih${suffix}`, { rotate: 2 * H }),
-            hidden: weight(`gru.weight_hh${suffix}`),
-            bias: bias(4 * H),
-            biasIh: config.bias ? this.parameter(`gru.bias_ih${suffix}`).offset : null,
-            biasHh: config.bias ? this.parameter(`gru.bias_hh${suffix}`).offset : null,
-          };
-        }),
-    );
-    this.query = weight("attention.attn.weight", { columns: this.D });
-    this.encoder = weight("attention.attn.weight", { columns: this.D, skip: this.D });
-    this.attentionBias = bias(this.D);
-    this.v = arena.allocate(this.D);
-    this.head = weight("fc.weight");
-    this.headBias = bias(O);
-    this.persistent = arena.length;
+/** What would make a value of another kind fit. */
+function adviceFor(wanted: readonly Kind[], got: Kind): string {
+  if (got === "tokens") return "put an embedding between them";
+  if (got === "states") return 'read the layer\'s "state", or its "output", instead';
+  if (got === "steps" && wanted.includes("rows")) {
+    return "use attention, last, mean or max to make one row of all steps";
   }
+  if (got === "rows" && wanted.includes("steps")) return "read a value of every step, such as a GRU's output";
+  return `it takes ${wanted.map((kind) => KINDS[kind]).join(" or ")}`;
+}
 
-  /** A parameter by name. */
-  parameter(name: string): Parameter {
-    return this.#byName.get(name)!;
+const NAME = /^[A-Za-z_]\w*(\.\w+)*$/;
+
+/**
+ * Checks a network, and finds what its layers' shapes are.
+ *
+ * @throws {TypeError} With the layer's name, if layers do not fit one another.
+ */
+export function resolveNetwork(network: Network): ResolvedNetwork {
+  const { layers, outputs } = network ?? {};
+  if (!Array.isArray(layers) || typeof outputs !== "object" || outputs === null) {
+    throw fail("wiring", ACTION, "it must be { layers, outputs }", { advice: "make it with defineNetwork" });
   }
-
-  /** Where the pieces of all parameters begin: none holds both an embedding's numbers and others. */
-  #starts(): number[] {
-    const starts: number[] = [];
-    for (let start = 0; start < this.paddedSize;) {
-      starts.push(start);
-      start = start < this.embedded ? Math.min(start + RANGE, this.embedded) : start + RANGE;
+  const values = new Map<string, Shape>(),
+    uses = new Map<string, number>(),
+    nodes: Node[] = [],
+    names = new Set<string>();
+  const all = new Set(layers.map(({ name }: LayerNode) => name));
+  const read = (source: string) => uses.set(source, (uses.get(source) ?? 0) + 1);
+  let stream = 0;
+  for (const { type, name, inputs: sources = {}, options = {} } of layers as LayerNode[]) {
+    if (typeof name !== "string" || !NAME.test(name)) {
+      throw wiring(
+        String(name),
+        "its name must be letters, digits, _ and dots",
+        'name it as PyTorch would, such as "fc"',
+      );
     }
-    return starts;
-  }
-
-  /** All parameters in pieces; `gradients` are theirs. */
-  ranges(gradients: Tensor): ParameterRange[] {
-    const starts = this.#starts();
-    return starts.map((start, i) => {
-      const n = (starts[i + 1] ?? this.paddedSize) - start;
-      const piece = (tensor: Tensor) => from(tensor, start, n);
-      return {
-        start,
-        n,
-        values: piece(this.values),
-        slots: this.slots.map(piece),
-        gradients: piece(gradients),
-        squares: from(this.squares, i, 1),
-        norm: this.norm,
-        control: this.control,
-      };
-    });
-  }
-
-  /** The tasks that bring what the forward pass reads up to date with the parameters. */
-  packForward(): TaskBuilder[] {
-    const vectors = new TaskBuilder(), tasks = [vectors];
-    const pack = ({ offset, forward, M, K, ldw, rotate }: Weight) => {
-      const task = new TaskBuilder();
-      task.call("packForward", { panels: forward, w: from(this.values, offset), M, K, ldw, rotate });
-      tasks.push(task);
-    };
-    const vector = (dst: Tensor, name: string) => {
-      const { offset, length } = this.parameter(name);
-      vectors.call("copyVector", { dst, src: from(this.values, offset), n: length });
-    };
-    for (const { input, hidden, bias, biasIh, biasHh } of this.gru.flat()) {
-      pack(input);
-      pack(hidden);
-      if (biasIh === null || biasHh === null) continue;
-      const [ih, hh] = [from(this.values, biasIh), from(this.values, biasHh)];
-      vectors.call("gruPackBias", { bias, biasIh: ih, biasHh: hh, H: this.config.hiddenSize });
+    if (names.has(name)) throw wiring(name, "another layer has the same name", "give each layer a name of its own");
+    names.add(name);
+    const kind = layerType(type);
+    if (!kind) throw wiring(name, `there is no layer "${type}"`, `take one of ${Object.keys(LAYERS).join(", ")}`);
+    const inputs = inputShapes(name, kind.inputs, sources, values, all);
+    Object.values(sources).forEach(read);
+    const full = layerOptions(name, kind.options, options), shape = { name, inputs, options: full };
+    let made: Shapes;
+    try {
+      made = kind.outputs(shape);
+    } catch (error) {
+      throw wiring(name, (error as Error).message);
     }
-    for (const weight of [this.query, this.encoder, this.head]) pack(weight);
-    vector(this.attentionBias, "attention.attn.bias");
-    vector(this.v, "attention.v.weight");
-    vector(this.headBias, "fc.bias");
-    return tasks;
+    for (const [port, value] of Object.entries(made)) values.set(`${name}.${port}`, value);
+    nodes.push({ ...shape, type, sources, outputs: made, stream, uses: (source) => uses.get(source) ?? 0 });
+    stream += kind.streams?.(shape) ?? 0;
   }
+  const resolved = Object.fromEntries(
+    Object.entries(outputs).map(([name, source]) => {
+      const shape = values.get(source as string);
+      if (!shape) throw fail("wiring", ACTION, `output "${name}": there is no value "${source}"`, { name });
+      if (shape.kind === "tokens") {
+        throw fail("wiring", ACTION, `output "${name}": tokens cannot leave the network`, { name });
+      }
+      read(source as string);
+      return [name, { source: source as string, shape }];
+    }),
+  );
+  if (!Object.keys(resolved).length) throw fail("wiring", ACTION, "it has no outputs", { advice: "return a value" });
+  if (!nodes.some(({ type }) => INPUT_LAYERS.includes(type))) {
+    throw fail("wiring", ACTION, "it has no inputs", { advice: "begin with numbers, vector or tokens" });
+  }
+  for (const { name, outputs } of nodes) {
+    if (Object.keys(outputs).some((port) => uses.has(`${name}.${port}`))) continue;
+    throw wiring(name, "nothing reads it", "use one of its values, or leave the layer out");
+  }
+  return { nodes, outputs: resolved, layout: layOutParameters(specs(nodes)) };
+}
 
-  /** The tasks that bring what the backward pass reads up to date with the parameters. */
-  packBackward(inputGradients: boolean): TaskBuilder[] {
-    const weights = this.gru.flatMap((layer, l) =>
-      layer.flatMap(({ input, hidden }) => l > 0 || inputGradients ? [input, hidden] : [hidden])
-    );
-    return [...weights, this.query, this.encoder, this.head].map(({ offset, backward, M, K, ldw, rotate }) => {
-      const task = new TaskBuilder();
-      task.call("packBackward", { panels: backward, w: from(this.values, offset), M: K, K: M, ldw, rotate });
-      return task;
-    });
+function inputShapes(
+  name: string,
+  ports: Readonly<Record<string, readonly Kind[]>>,
+  sources: Readonly<Record<string, string>>,
+  values: ReadonlyMap<string, Shape>,
+  all: ReadonlySet<string>,
+): Shapes {
+  const any = ports["*"], shapes: Record<string, Shape> = {};
+  for (const port of Object.keys(sources)) {
+    if (!any && !Object.hasOwn(ports, port)) {
+      throw wiring(name, `it has no input "${port}"`, `its inputs are ${Object.keys(ports).join(", ") || "none"}`);
+    }
   }
+  for (const port of any ? Object.keys(sources) : Object.keys(ports)) {
+    const source = sources[port], wanted = any ?? ports[port]!;
+    if (source === undefined) throw wiring(name, `its input "${port}" is missing`, adviceFor(wanted, "weights"));
+    const shape = values.get(source);
+    if (!shape) {
+      const layer = source.slice(0, Math.max(0, source.lastIndexOf(".")));
+      const problem = layer === name || all.has(layer) && !values.has(source)
+        ? `its input "${port}" reads "${source}", which is not there before it`
+        : `its input "${port}" reads "${source}", which does not exist`;
+      throw wiring(name, problem, 'a layer reads layers before it, as "layer.port", and there are no loops');
+    }
+    if (!wanted.includes(shape.kind)) {
+      const kinds = wanted.map((kind) => KINDS[kind]).join(" or ");
+      throw wiring(
+        name,
+        `its input "${port}" must be ${kinds}, got ${KINDS[shape.kind]}`,
+        adviceFor(wanted, shape.kind),
+      );
+    }
+    shapes[port] = shape;
+  }
+  return shapes;
+}
+
+function layerOptions(
+  name: string,
+  specs: Readonly<Record<string, OptionSpec>>,
+  given: object,
+): Record<string, unknown> {
+  return resolveOptions(`define layer "${name}"`, specs, given);
+}
+
+function specs(nodes: readonly Node[]): (ParameterSpec & { readonly fullName: string })[] {
+  const owners = new Map<string, string>();
+  return nodes.flatMap((node) =>
+    (layerType(node.type)!.parameters?.(node) ?? []).map((spec) => {
+      const fullName = `${node.name}.${spec.name}`, owner = owners.get(fullName);
+      if (owner !== undefined) {
+        throw wiring(node.name, `its parameter "${fullName}" has the name of one of layer "${owner}"`, "rename one");
+      }
+      owners.set(fullName, node.name);
+      return { ...spec, fullName };
+    })
+  );
 }

@@ -2,16 +2,23 @@ import { Arena, from } from "../device/arena.ts";
 import { type Plan, TaskBuilder } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
 import { type Simd, WasmDevice } from "../device/wasm.ts";
-import { layerSuffix, type Parameter } from "./config.ts";
-import type { LossName } from "./head.ts";
-import { checkLoss, coreOf, type Model } from "./model.ts";
+import { fail } from "../errors.ts";
+import type { Node } from "./layers/node.ts";
+import { layerType } from "./layers/mod.ts";
+import { layerOf } from "./layers/node.ts";
+import { joinParts, pad4, type SingleLayer, type SinglePlan, SingleStore, type SingleValue } from "./layers/single.ts";
+import { checkLoss, LOSSES, type LossName } from "./losses.ts";
+import { internalsOf, type NetworkModel } from "./model.ts";
+import type { PlacedNetwork } from "./placed_network.ts";
 
-/** What a {@linkcode Predictor} says of a sequence. Both arrays are used again by the next call. */
+/** What a {@linkcode Predictor} says of a sequence. The arrays are used again by the next call. */
 export interface SinglePrediction {
-  /** (O): probabilities, or values for "mse". */
-  readonly probabilities: Float32Array;
-  /** How much each step counted (T). */
+  /** (O), for an output of every step (T, O): probabilities, values or quantiles, as the loss says. */
+  readonly outputs: Float32Array;
+  /** How much each step counted (T); empty for a network without attention. */
   readonly attentionWeights: Float32Array;
+  /** @deprecated Since 0.3.0: use `outputs`, which does not call values probabilities. */
+  readonly probabilities: Float32Array;
 }
 
 /** Predicts one sequence at a time, without waiting and without allocating. Made by {@linkcode createPredictor}. */
@@ -20,153 +27,139 @@ export interface Predictor extends Disposable {
    * What the model says of one sequence.
    *
    * @param x Its steps (T, I), row-major, or its tokens (T); any number of steps, those seen before being quicker.
+   * @param inputs The network's other inputs, by name.
    * @throws {RangeError} If the count of numbers is no multiple of I, or a token is not in the vocabulary.
    * @throws {TypeError} After `dispose`.
    */
-  predict(x: Float32Array | Int32Array): SinglePrediction;
+  predict(
+    x: Float32Array | Int32Array,
+    inputs?: Readonly<Record<string, Float32Array | Int32Array>>,
+  ): SinglePrediction;
   /** Frees the memory. */
   dispose(): void;
 }
 
-/** A padded matrix: one row of N outputs for each of K inputs. */
-interface Columns {
-  readonly columns: Tensor;
-  readonly N: number;
-  readonly K: number;
+/** Where an input's rows go: as they are, or looked up in a table. */
+interface Feed {
+  readonly input: string;
+  /** Numbers per row: those given, or those of a token's row. */
+  readonly size: number;
+  /** Rows of an embedding, and how many there are. */
+  readonly table?: Float32Array;
+  readonly V: number;
+  readonly to: Tensor;
 }
 
-/** The tensors and views for sequences of one length. */
+/** The tensors for sequences of one length. */
 interface LengthPlan extends Plan {
-  readonly x: Tensor;
-  readonly result: Tensor;
-  readonly weights: Tensor;
+  readonly T: number;
+  readonly feeds: readonly Feed[];
+  readonly result: SingleValue;
+  readonly weights: SingleValue | undefined;
+}
+
+/** What a length's plan has at hand: where to write, where to read. */
+interface Loaded {
+  readonly plan: LengthPlan;
+  readonly views: readonly Float32Array[];
+  readonly result: Float32Array;
+  readonly weights: Float32Array | undefined;
+  readonly prediction: SinglePrediction;
 }
 
 /** Lengths that are kept ready at a time. */
 const MAX_PLANS = 16;
 
-function pad4(n: number): number {
-  return Math.ceil(n / 4) * 4;
-}
+const ACTION = "predict";
 
 class SinglePredictor implements Predictor {
   readonly #device: WasmDevice;
-  readonly #model: Model;
+  readonly #net: PlacedNetwork;
+  readonly #output: string;
   readonly #loss: LossName;
-  readonly #values: Tensor;
+  readonly #store: SingleStore;
+  readonly #values: Float32Array;
+  readonly #layers: readonly SingleLayer[];
   readonly #persistent: number;
-  readonly #pack = new TaskBuilder();
-  /** For each layer its directions. */
-  readonly #gru: { input: Columns; hidden: Columns; bias: Tensor }[][];
-  readonly #query: Columns;
-  readonly #encoder: Columns;
-  readonly #attentionBias: Tensor;
-  readonly #v: Tensor;
-  readonly #head: Columns;
-  readonly #headBias: Tensor;
-  readonly #none: Tensor;
-  /** Rows of the embedding, where inputs are tokens. */
-  readonly #table: Float32Array | undefined;
+  /** Numbers or tokens per step of `x`. */
+  readonly #width: number;
   readonly #plans = new Map<number, LengthPlan>();
-  #steps = -1;
-  #x!: Float32Array;
-  #result!: Float32Array;
-  #weights!: Float32Array;
-  #prediction!: SinglePrediction;
+  #loaded: Loaded | undefined;
 
-  constructor(model: Model, values: Float32Array, loss: LossName, simd: Simd) {
+  constructor(
+    net: PlacedNetwork,
+    values: Float32Array,
+    { output, loss }: { output: string; loss: LossName },
+    simd: Simd,
+  ) {
     this.#device = new WasmDevice(1, simd);
-    this.#model = model;
+    this.#net = net;
+    this.#output = output;
     this.#loss = loss;
-    const { hiddenSize: H, numLayers, bidirectional, bias, numEmbeddings: V, inputSize: I } = model.config;
-    this.#table = V ? values.subarray(0, V * I) : undefined;
-    const directions = bidirectional ? 2 : 1, D = H * directions, arena = new Arena();
-    const byName = new Map(model.parameters.map((p) => [p.name, p]));
-    const parameter = (name: string) => byName.get(name)!;
-    this.#values = arena.allocate(values.length);
-    const columns = (
-      p: Parameter,
-      rowParts: number,
-      columnParts: number,
-      rotate = 0,
-      skip = 0,
-      inputs = 0,
-    ): Columns => {
-      const [allRows, ldw] = p.shape as [number, number], rows = allRows / rowParts;
-      const each = inputs || ldw / columnParts, N = rowParts * pad4(rows), K = columnParts * pad4(each);
-      const columns = arena.allocate(N * K), w = from(this.#values, p.offset + skip);
-      this.#pack.call("packColumns", { columns, w, rowParts, rows, rotate, columnParts, inputs: each, ldw });
-      return { columns, N, K };
-    };
-    const vector = (name: string) => {
-      const { offset, length } = parameter(name), dst = arena.allocate(pad4(length));
-      this.#pack.call("packParts", { dst, src: from(this.#values, offset), parts: 1, n: length, rotate: 0 });
-      return dst;
-    };
-    this.#gru = Array.from(
-      { length: numLayers },
-      (_, l) =>
-        Array.from({ length: directions }, (_, d) => {
-          const suffix = layerSuffix(l, d), sums = arena.allocate(4 * H), padded = arena.allocate(4 * pad4(H));
-          if (bias) {
-            const biasIh = from(this.#values, parameter(`gru.bias_ih${suffix}`).offset);
-            const biasHh = from(this.#values, parameter(`gru.bias_hh${suffix}`).offset);
-            this.#pack.call("gruPackBias", { bias: sums, biasIh, biasHh, H });
-            this.#pack.call("packParts", { dst: padded, src: sums, parts: 4, n: H, rotate: 0 });
-          }
-          return {
-            input: columns(parameter(`gru.weight_ih${suffix}`), 3, l ? directions : 1, 2),
-            hidden: columns(parameter(`gru.weight_hh${suffix}`), 3, 1),
-            bias: padded,
-          };
-        }),
-    );
-    const attention = parameter("attention.attn.weight");
-    this.#query = columns(attention, 1, directions, 0, 0, H);
-    this.#encoder = columns(attention, 1, directions, 0, D, H);
-    this.#attentionBias = vector("attention.attn.bias");
-    this.#v = vector("attention.v.weight");
-    this.#head = columns(parameter("fc.weight"), 1, directions);
-    this.#headBias = vector("fc.bias");
-    this.#none = arena.allocate(pad4(D));
-    this.#persistent = arena.length;
-    const pack = [[this.#pack.calls]];
+    this.#values = values;
+    const store = this.#store = new SingleStore(net.resolved.layout.list, values.length);
+    const parts = new Map<string, readonly number[]>();
+    this.#layers = net.resolved.nodes.map((node) => {
+      const inputs = Object.entries(node.sources).map(([port, source]) => [port, parts.get(source)!]);
+      const layer = layerType(node.type)!.single(node, store, Object.fromEntries(inputs));
+      for (const [port, own] of Object.entries(layer.parts)) parts.set(`${node.name}.${port}`, own);
+      return layer;
+    });
+    const { kind, size } = net.firstInput.outputs.output!;
+    this.#width = kind === "tokens" ? 1 : size;
+    this.#persistent = store.arena.length;
+    const pack = [[store.pack.calls]];
     this.#device.load({ arena: this.#persistent, scratch: 0, parallel: false, programs: [pack] }, 0);
-    this.#device.write(this.#values, values);
+    this.#device.write(store.values, values);
     this.#device.run(pack);
   }
 
-  predict(x: Float32Array | Int32Array): SinglePrediction {
+  predict(
+    x: Float32Array | Int32Array,
+    inputs?: Readonly<Record<string, Float32Array | Int32Array>>,
+  ): SinglePrediction {
     const T = x.length / this.#width;
-    if (T !== this.#steps) this.#load(T, x.length);
-    if (this.#table) this.#embed(x, this.#table);
-    else this.#x.set(x);
-    this.#device.run(this.#plans.get(T)!.programs[0]!);
-    this.#prediction.probabilities.set(this.#result);
-    this.#prediction.attentionWeights.set(this.#weights);
-    return this.#prediction;
+    const { plan, views, result, weights, prediction } = T === this.#loaded?.plan.T
+      ? this.#loaded
+      : this.#load(T, x.length);
+    plan.feeds.forEach((feed, i) =>
+      this.#feed(feed, views[i]!, feed.input === this.#net.firstInput.name ? x : inputs?.[feed.input])
+    );
+    this.#device.run(plan.programs[0]!);
+    copyRows(prediction.outputs, result, plan.result);
+    if (weights) prediction.attentionWeights.set(weights);
+    return prediction;
   }
 
-  /** Numbers, or tokens, per step. */
-  get #width(): number {
-    return this.#table ? 1 : this.#model.config.inputSize;
-  }
-
-  #embed(tokens: Float32Array | Int32Array, table: Float32Array) {
-    const { inputSize: E, numEmbeddings: V } = this.#model.config, x = this.#x;
-    for (let t = 0; t < tokens.length; t++) {
-      const token = tokens[t]!;
-      if (!(Number.isInteger(token) && token >= 0 && token < V)) {
-        throw new RangeError(`Cannot predict: tokens must be from 0 to ${V - 1}, got ${token} in step ${t}`);
+  /** Writes an input's rows, padded to whole vectors, or those that its tokens stand for. */
+  #feed({ input, size, table, V }: Feed, view: Float32Array, data: Float32Array | Int32Array | undefined): void {
+    const ld = pad4(size), rows = view.length / ld;
+    if (!data || data.length !== rows * (table ? 1 : size)) {
+      const problem = `input "${input}" must have ${rows * (table ? 1 : size)} numbers, got ${data?.length}`;
+      throw fail("batch-shape", ACTION, problem, { name: input, value: data?.length });
+    }
+    if (table) {
+      for (let t = 0; t < rows; t++) {
+        const token = data[t]!;
+        if (!(Number.isInteger(token) && token >= 0 && token < V)) {
+          throw fail("batch-value", ACTION, `tokens must be from 0 to ${V - 1}, got ${token} in step ${t}`, {
+            name: input,
+            value: token,
+          });
+        }
+        for (let e = 0; e < size; e++) view[t * ld + e] = table[token * size + e]!;
       }
-      for (let e = 0; e < E; e++) x[t * E + e] = table[token * E + e]!;
+    } else if (ld === size) view.set(data);
+    else {
+      for (let t = 0, i = 0, at = 0; t < rows; t++, at += ld) for (let f = 0; f < size; f++) view[at + f] = data[i++]!;
     }
   }
 
-  #load(T: number, length: number) {
-    const { outputSize: O } = this.#model.config, width = this.#width;
-    if (!Number.isInteger(T) || T < 1) {
-      throw new RangeError(`Cannot predict: x must have a multiple of ${width} numbers, got ${length}`);
+  #load(T: number, length: number): Loaded {
+    const width = this.#width, steps = this.#net.firstInput.outputs.output!.kind !== "rows";
+    if (!Number.isInteger(T) || T < 1 || !steps && T !== 1) {
+      const wanted = steps ? `a multiple of ${width}` : String(width);
+      throw fail("batch-shape", ACTION, `x must have ${wanted} numbers, got ${length}`, { name: "x", value: length });
     }
     let plan = this.#plans.get(T);
     if (!plan) {
@@ -174,66 +167,65 @@ class SinglePredictor implements Predictor {
       this.#plans.set(T, plan = this.#plan(T));
     }
     this.#device.load(plan, this.#persistent);
-    this.#steps = T;
-    this.#x = this.#device.view(plan.x);
-    this.#result = this.#device.view(plan.result);
-    this.#weights = this.#device.view(plan.weights);
-    this.#prediction = { probabilities: new Float32Array(O), attentionWeights: new Float32Array(T) };
+    const { feeds, result, weights } = plan, views = feeds.map(({ to }) => this.#device.view(to));
+    // Padding is never written.
+    for (const view of views) view.fill(0);
+    const rows = result.kind === "rows" ? 1 : T,
+      outputs = new Float32Array(rows * result.parts.reduce((a, b) => a + b, 0));
+    return this.#loaded = {
+      plan,
+      views,
+      result: this.#device.view(result.data),
+      weights: weights && this.#device.view(weights.data),
+      prediction: { outputs, attentionWeights: new Float32Array(weights ? T : 0), probabilities: outputs },
+    };
   }
 
   /** The memory and the program for sequences of T steps. */
   #plan(T: number): LengthPlan {
-    const { inputSize: I, hiddenSize: H, outputSize: O, bidirectional } = this.#model.config;
-    const Hp = pad4(H), directions = bidirectional ? 2 : 1, Dp = Hp * directions, Ap = pad4(H * directions);
-    const arena = new Arena(this.#persistent), task = new TaskBuilder();
-    const x = arena.allocate(T * I), gates = arena.allocate(T * 4 * Hp);
-    let input = x, ldx = I, K = I;
-    for (const layer of this.#gru) {
-      const states = arena.allocate((T + 2) * Dp);
-      task.call("clear", { dst: states, n: Dp });
-      task.call("clear", { dst: from(states, (T + 1) * Dp), n: Dp });
-      for (const [d, { input: w, hidden, bias }] of layer.entries()) {
-        const { columns, N } = w, y = gates;
-        task.call("linearForwardSingle", { y, x: input, columns, bias, rows: T, N, K, ldy: 4 * Hp, ldx });
-        const h = from(states, d * Hp);
-        task.call("gruForwardSingle", { h, gates, columns: hidden.columns, bias, T, Hp, ldh: Dp, reverse: d });
-      }
-      [input, ldx, K] = [from(states, Dp), Dp, Dp];
-    }
-    const encoded = input, query = arena.allocate(Dp), asked = arena.allocate(Ap), hidden = arena.allocate(T * Ap);
-    for (let d = 0; d < directions; d++) {
-      const src = from(encoded, (d ? 0 : T - 1) * Dp + d * Hp);
-      task.call("copyVector", { dst: from(query, d * Hp), src, n: Hp });
-    }
-    const projection = { N: Ap, K: Dp, ldy: Ap, ldx: Dp };
-    const { columns } = this.#query;
-    task.call("linearForwardSingle", {
-      y: asked,
-      x: query,
-      columns,
-      bias: this.#attentionBias,
-      rows: 1,
-      ...projection,
+    const { resolved: { nodes, outputs } } = this.#net, arena = new Arena(this.#persistent);
+    const task = new TaskBuilder(), feeds: Feed[] = [], values = new Map<string, SingleValue>();
+    const input = (name: string): Tensor => {
+      const node = this.#net.node(name), { kind, size } = node.outputs.output!;
+      const to = arena.allocate((kind === "rows" ? 1 : T) * pad4(size)), table = this.#tableOf(node);
+      const V = node.inputs.input?.size ?? 0, source = node.sources.input;
+      feeds.push({ input: source ? layerOf(source) : name, size, table, V, to });
+      return to;
+    };
+    const plan: SinglePlan = { T, arena, task, input };
+    nodes.forEach(({ name, sources }, i) => {
+      const inputs = Object.entries(sources).map(([port, source]) => [port, values.get(source)!]);
+      const made = this.#layers[i]!.over(plan, Object.fromEntries(inputs));
+      for (const [port, value] of Object.entries(made)) values.set(`${name}.${port}`, value);
     });
-    const answers = { y: hidden, x: encoded, columns: this.#encoder.columns, bias: this.#none };
-    task.call("linearForwardSingle", { ...answers, rows: T, ...projection });
-    const context = arena.allocate(Dp), weights = arena.allocate(pad4(T)), result = arena.allocate(pad4(O));
-    const v = this.#v;
-    task.call("attentionForwardSingle", { context, weights, hidden, encoded, query: asked, v, T, Dp, Ap, ldo: Dp });
-    const head = { y: result, x: context, columns: this.#head.columns, bias: this.#headBias };
-    task.call("linearForwardSingle", { ...head, rows: 1, N: pad4(O), K: Dp, ldy: pad4(O), ldx: Dp });
-    if (this.#loss !== "mse") {
-      task.call("probabilitiesSingle", { logits: result, O, softmax: Number(this.#loss === "crossEntropy") });
-    }
+    const result = joinParts(plan, values.get(outputs[this.#output]!.source)!),
+      [weights] = this.#net.valuesOf("weights");
+    this.#activate(plan, result);
     return {
-      x,
-      weights: from(weights, 0, T),
-      result: from(result, 0, O),
+      T,
+      feeds,
+      result,
+      weights: weights === undefined ? undefined : values.get(weights),
       arena: arena.length,
       scratch: 0,
       parallel: false,
       programs: [[[task.calls]]],
     };
+  }
+
+  #tableOf({ name, type }: Node): Float32Array | undefined {
+    if (type !== "embedding") return undefined;
+    const { offset, length } = this.#store.parameter(`${name}.weight`);
+    return this.#values.subarray(offset, offset + length);
+  }
+
+  /** From outputs to probabilities, in place. */
+  #activate({ T, task }: SinglePlan, { kind, data, ld, parts }: SingleValue): void {
+    const { activation } = LOSSES[this.#loss], softmax = Number(activation === "softmax"), [O] = parts as [number];
+    if (!activation) return;
+    for (let row = 0; row < (kind === "rows" ? 1 : T); row++) {
+      task.call("probabilitiesSingle", { logits: from(data, row * ld), O, softmax });
+    }
   }
 
   dispose(): void {
@@ -245,28 +237,48 @@ class SinglePredictor implements Predictor {
   }
 }
 
+/** The rows of a value without their padding. */
+function copyRows(to: Float32Array, from: Float32Array, { parts, ld }: SingleValue): void {
+  let at = 0;
+  for (let row = 0; at < to.length; row += ld) {
+    let place = row;
+    for (const part of parts) {
+      for (let i = 0; i < part; i++) to[at++] = from[place + i]!;
+      place += pad4(part);
+    }
+  }
+}
+
 /**
  * Makes a predictor for one sequence at a time, with the parameters that the model has now: no promises, no allocation,
  * a few microseconds for a small model.
  *
- * @param options The loss the model was trained with, which says what its outputs mean. Default: that of the model's
- * trainer, else "bce".
- * @throws {TypeError} If the loss is unknown.
+ * @param options The loss the model was trained with, which says what its outputs mean. Default: what the model was made
+ * or loaded with, or its trainer's. `output`: of a network with several, the one to predict.
+ * @throws {TypeError} If the model does not know what its outputs mean, or the loss is unknown.
  *
  * @example
  * ```ts
  * import assert from "node:assert/strict";
  * import { createModel, createPredictor } from "@grutto/grutto";
  *
- * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2 });
+ * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2, loss: "bce" });
  * using predictor = await createPredictor(model);
- * const { probabilities, attentionWeights } = predictor.predict(new Float32Array(50)); // 10 steps of 5 numbers
- * assert.deepEqual([probabilities.length, attentionWeights.length], [2, 10]);
+ * const { outputs, attentionWeights } = predictor.predict(new Float32Array(50)); // 10 steps of 5 numbers
+ * assert.deepEqual([outputs.length, attentionWeights.length], [2, 10]);
  * ```
  */
-export async function createPredictor(model: Model, options: { loss?: LossName } = {}): Promise<Predictor> {
-  const core = coreOf(model), { loss = core.loss ?? "bce" } = options;
-  checkLoss(loss);
-  const values = await core.exclusive(() => core.read((network) => network.values));
-  return new SinglePredictor(model, values, loss, core.simd);
+export async function createPredictor(
+  model: NetworkModel,
+  options: { loss?: LossName; output?: string } = {},
+): Promise<Predictor> {
+  const action = "create predictor", internals = internalsOf(model), { session } = internals;
+  const { output = internals.only(action) } = options, { loss } = internals.meaning(action, output, options);
+  checkLoss(loss, action);
+  const found = session.net.resolved.outputs[output];
+  if (!found || (found.shape.kind !== "rows" && found.shape.kind !== "steps")) {
+    throw fail("wiring", action, `the network has no output "${output}" to predict`, { name: output });
+  }
+  const values = await session.exclusive(() => session.readValues());
+  return new SinglePredictor(session.net, values, { output, loss }, session.simd);
 }

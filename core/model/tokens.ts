@@ -1,43 +1,60 @@
-/** Tokens: where each stands in a batch, so that the gradients of its rows can be added up. */
+/** Tokens: where each is in a batch, so that the gradients of its rows can be added up. */
 
 import { from } from "../device/arena.ts";
 import { type Task, TaskBuilder } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
-import type { InputsOutputs } from "./block.ts";
-import type { FullConfig } from "./config.ts";
+import { fail } from "../errors.ts";
+import type { IoTensors } from "./block.ts";
+import type { Node } from "./layers/node.ts";
+import { layerOf } from "./layers/node.ts";
+import type { ParameterStore } from "./parameters.ts";
 
 /** Most different tokens that a batch can have. */
-function mostTokens({ numEmbeddings }: FullConfig, B: number, T: number): number {
-  return Math.min(numEmbeddings, B * T);
+function mostTokens(V: number, B: number, T: number): number {
+  return Math.min(V, B * T);
 }
 
-/** Whole numbers that {@linkcode Tokens.occurrences} gives. */
-export function occurrencesLength(config: FullConfig, B: number, T: number): number {
-  return 2 * mostTokens(config, B, T) + 1 + B * T;
+/** Integers that {@linkcode Tokens.occurrences} gives. */
+export function occurrencesLength(V: number, B: number, T: number): number {
+  return 2 * mostTokens(V, B, T) + 1 + B * T;
 }
 
-/** The calls that add up an embedding's gradient, when that of all embedded tokens stands in io.dx: `count` tasks. */
-export function scatterTasks(config: FullConfig, io: InputsOutputs, dTable: Tensor, count: number): Task[] {
-  const { B, dx, occurrences, lengths, x } = io, T = x.length / lengths.length, most = mostTokens(config, B, T);
-  const tokens = from(occurrences!, 0, most), starts = from(occurrences!, most, most + 1);
-  const positions = from(occurrences!, 2 * most + 1, B * T), E = config.inputSize;
+/** The calls that add up an embedding's gradient, when that of all embedded tokens is in `io`: `count` tasks. */
+export function scatterTasks(
+  { name, inputs, outputs }: Node,
+  store: ParameterStore,
+  io: IoTensors,
+  { B, T }: { readonly B: number; readonly T: number },
+  gradient: Tensor,
+  count: number,
+): Task[] {
+  const most = mostTokens(inputs.input!.size, B, T), occurrences = io.get(`${name}.occurrences`)!;
+  const tokens = from(occurrences, 0, most), starts = from(occurrences, most, most + 1);
+  const positions = from(occurrences, 2 * most + 1, B * T), E = outputs.output!.size;
+  const { offset, length } = store.parameter(`${name}.weight`), dTable = from(gradient, offset, length);
   return Array.from({ length: Math.min(count, most) }, (_, first) => {
-    const task = new TaskBuilder();
-    const args = { dTable, dx: dx!, tokens, starts, positions };
+    const task = new TaskBuilder(), args = { dTable, dx: io.get(`${name}.grad`)!, tokens, starts, positions };
     task.call("embeddingBackward", { ...args, first, step: Math.min(count, most), count: most, E });
     return task.calls;
   });
 }
 
-/** Looks through the tokens of batches. */
+/** Looks through the tokens of batches for one embedding. */
 export class Tokens {
-  readonly #config: FullConfig;
+  /** The network's input that it reads, and what its results are called. */
+  readonly input: string;
+  readonly name: string;
+  readonly #V: number;
+  readonly #padding: number;
   /** For each token of the vocabulary how often it was seen, then where its next position goes; 0 between batches. */
   readonly #seen: Int32Array;
 
-  constructor(config: FullConfig) {
-    this.#config = config;
-    this.#seen = new Int32Array(config.numEmbeddings);
+  constructor({ name, sources, inputs, options }: Node) {
+    this.input = layerOf(sources.input!);
+    this.name = `${name}.occurrences`;
+    this.#V = inputs.input!.size;
+    this.#padding = (options.paddingIdx as number | undefined) ?? -1;
+    this.#seen = new Int32Array(this.#V);
   }
 
   /**
@@ -46,14 +63,17 @@ export class Tokens {
    * @throws {RangeError} With the token and its place.
    */
   check(x: Int32Array, lengths: Int32Array | undefined, [B, T]: readonly [number, number]): void {
-    const { numEmbeddings: V } = this.#config;
+    const V = this.#V;
     for (let b = 0; b < B; b++) {
       const length = lengths ? lengths[b]! : T;
       for (let t = 0; t < length; t++) {
         const token = x[b * T + t]!;
         if (token < 0 || token >= V) {
-          throw new RangeError(
-            `Cannot run model: tokens must be from 0 to ${V - 1}, got ${token} in sequence ${b}, step ${t}`,
+          throw fail(
+            "batch-value",
+            "run model",
+            `tokens must be from 0 to ${V - 1}, got ${token} in sequence ${b}, step ${t}`,
+            { name: "x", value: token },
           );
         }
       }
@@ -69,8 +89,8 @@ export class Tokens {
     lengths: Int32Array | undefined,
     [B, T]: readonly [number, number],
   ): Int32Array<ArrayBuffer> {
-    const { paddingIdx = -1 } = this.#config, most = mostTokens(this.#config, B, T), seen = this.#seen;
-    const found = new Int32Array(occurrencesLength(this.#config, B, T));
+    const most = mostTokens(this.#V, B, T), seen = this.#seen, paddingIdx = this.#padding;
+    const found = new Int32Array(occurrencesLength(this.#V, B, T));
     const starts = found.subarray(most, 2 * most + 1), positions = found.subarray(2 * most + 1);
     let different = 0, total = 0;
     const each = (visit: (token: number, position: number) => void) => {

@@ -1,5 +1,6 @@
 import { type Batch, DataLoader, type Dataset } from "../data/dataset.ts";
-import type { Model, NamedArray, Outputs, StateDict } from "../model/model.ts";
+import type { NamedArray, StateDict } from "../model/arrays.ts";
+import type { NetworkModel, NetworkOutputs, Outputs } from "../model/model.ts";
 import type { StepResult, Trainer } from "./trainer.ts";
 import { firstBad } from "./validate.ts";
 
@@ -34,13 +35,18 @@ function firstOf(found: Iterable<Anomaly | undefined>): Anomaly | undefined {
 }
 
 /** The first bad tensor of the forward pass. */
-function* forward({ config: { numLayers } }: Model, outputs: Outputs): Generator<Anomaly | undefined> {
-  const { hidden, output, attentionWeights, context, logits } = outputs, size = hidden.data.length / numLayers;
+function* forward({ config }: NetworkModel, found: NetworkOutputs): Generator<Anomaly | undefined> {
+  if (!config) {
+    for (const [name, array] of Object.entries(found.values)) yield anomalyIn(`the value "${name}"`, array);
+    return;
+  }
+  const { numLayers, cell } = config, kind = cell.toUpperCase();
+  const { hidden, output, attentionWeights, context, logits } = found as Outputs, size = hidden.data.length / numLayers;
   // A state that is not finite stays so to the end of its sequence: final states tell of all of a layer.
   for (let layer = 0; layer < numLayers - 1; layer++) {
-    yield anomalyIn(`the state (layer, sequence, unit) of the GRU`, hidden, layer * size, (layer + 1) * size);
+    yield anomalyIn(`the state (layer, sequence, unit) of the ${kind}`, hidden, layer * size, (layer + 1) * size);
   }
-  yield anomalyIn(`the output (sequence, step, unit) of GRU layer ${numLayers - 1}`, output);
+  yield anomalyIn(`the output (sequence, step, unit) of ${kind} layer ${numLayers - 1}`, output);
   yield anomalyIn("the attention weights (sequence, step)", attentionWeights);
   yield anomalyIn("the context (sequence, unit)", context);
   yield anomalyIn("the logits (sequence, output)", logits);
@@ -118,7 +124,7 @@ export class AnomalyDetector {
 
 /** The first bad tensor in evaluating a model on a dataset, in words. */
 export async function evaluationAnomaly(
-  model: Model,
+  model: NetworkModel,
   dataset: Dataset,
   batchSize: number,
 ): Promise<string> {

@@ -1,8 +1,13 @@
 import { loadValibot } from "../../deps.ts";
 import { type DataHash, hashDataset } from "../data/hash.ts";
 import { errorCause, fail, whileReading } from "../errors.ts";
-import { type ModelConfig, type Parameter, parameterList, resolveConfig } from "../model/config.ts";
-import { createModel, type Model, type ModelOptions, type NamedArray, type StateDict } from "../model/model.ts";
+import { checkStateDict, type NamedArray, type StateDict } from "../model/arrays.ts";
+import { type ModelConfig, networkOf } from "../model/config.ts";
+import type { OutputMeaning } from "../model/internals.ts";
+import { LOSS_NAMES } from "../model/losses.ts";
+import { createModel, internalsOf, type Model, type ModelOptions, type NetworkModel } from "../model/model.ts";
+import { type Network, resolveNetwork } from "../model/network.ts";
+import type { Parameter } from "../model/parameters.ts";
 import { VERSION } from "../version.ts";
 import { writeDurably } from "./durable.ts";
 import { hashJson, withJson } from "./json_bytes.ts";
@@ -10,7 +15,7 @@ import { resolveTraining, type Training, type TrainingOptions, type TrainingStat
 import { createTrainer, type Trainer, type TrainerOptions } from "./trainer.ts";
 
 /** The format's version that is written. */
-const FORMAT_VERSION = 2;
+const FORMAT_VERSION = 3;
 const FORMAT = "grutto-checkpoint";
 const GENERATOR = "philox4x32-10";
 
@@ -34,8 +39,12 @@ interface StoredCheckpoint {
   readonly writtenBy: string;
   /** What computed the parameters: Model.device.arithmetic; null in version 1, which did not say. */
   readonly arithmetic: string | null;
-  /** Options of the model. */
-  readonly config: ModelConfig;
+  /** Options of the ready-made model; null for any other network. */
+  readonly config: ModelConfig | null;
+  /** What the model computes; null before version 3, where it was always the ready-made one. */
+  readonly network: Network | null;
+  /** What its outputs mean, by name, as far as that is known. */
+  readonly meanings: Readonly<Record<string, OutputMeaning>>;
   /** Seed of the model. */
   readonly seed: number;
   /** Where the generator of all random numbers stands: dropout goes by steps, order by epochs. */
@@ -70,7 +79,7 @@ interface StoredCheckpoint {
 /** What {@linkcode saveCheckpoint} writes. */
 export interface CheckpointParts {
   /** Needed. */
-  readonly model: Model;
+  readonly model: NetworkModel;
   /** To go on training. Default: the training's. */
   readonly trainer?: Trainer;
   /** To go on in the middle of an epoch, with the history. */
@@ -83,7 +92,7 @@ export interface CheckpointParts {
 
 /** What {@linkcode loadCheckpoint} returns. */
 export interface LoadedCheckpoint {
-  /** With the parameters of the file. */
+  /** With the parameters of the file. Of a network of your own, `config` is undefined and `forward` gives `values` alone. */
   readonly model: Model;
   /** With the optimizer's state; null if the file holds none. */
   readonly trainer: Trainer | null;
@@ -159,7 +168,9 @@ export async function takeSnapshot(
     version: FORMAT_VERSION,
     writtenBy: `grutto ${VERSION}`,
     arithmetic: model.device.arithmetic,
-    config: model.config,
+    config: model.config ?? null,
+    network: model.network,
+    meanings: model.meanings,
     seed: model.seed,
     generator: {
       algorithm: GENERATOR,
@@ -227,11 +238,11 @@ export async function parseCheckpoint(
     });
   }
   const stored = await check(json, action);
-  const { config, seed, arithmetic, trainer: trained, training, preprocessing, job, data } = stored;
+  const { seed, arithmetic, trainer: trained, training, preprocessing, job, data } = stored;
   const within = <T>(place: string, run: () => T | Promise<T>) => inPlace(`${action}: ${place}`, run);
   const trainingOptions = training && await within("training.options", () => resolveTraining(training.options));
   // A config may ask for any size: the file must hold as much before there is memory for it.
-  const list = await within("config", () => parameterList(resolveConfig(config)));
+  const list = await within(stored.config ? "config" : "network", () => parametersOf(stored));
   const parameters = await within("parameters", () => restoreParameters(stored.parameters, list));
   const bestParameters = await within(
     "bestParameters",
@@ -239,10 +250,15 @@ export async function parseCheckpoint(
   );
   // What was trained on plain SIMD goes on on it, to the same bits.
   const simd = options.simd ?? (arithmetic === "plain" && options.device !== "webgpu" ? "plain" : undefined);
-  const model = await within("config", () => createModel(config, { ...options, simd, seed }));
+  const model = await within("config", () => modelOf(stored, { ...options, simd, seed }));
   try {
     await within("parameters", () => model.loadStateDict(parameters));
     const trainer = trained && await within("trainer.options", () => createTrainer(model, trained.options));
+    await within("trainer.options", () => {
+      if (!trained || JSON.stringify(model.meanings) === JSON.stringify(stored.meanings)) return;
+      if (!Object.keys(stored.meanings).length) return; // before version 3
+      throw fail("file-structure", "load", "the trainer's losses are not what the outputs mean", { name: "loss" });
+    });
     await within("trainer.state", () => {
       const slots = Object.entries(trained?.state ?? {}).map(([slot, dict]) => [slot, restoreAll(dict)]);
       return trainer?.loadState({ step: trained!.step, slots: Object.fromEntries(slots) });
@@ -297,29 +313,27 @@ function restoreAll(stored: StoredDict): StateDict {
 
 /** Parameters of a model, all of them. */
 function restoreParameters(stored: StoredDict, list: readonly Parameter[]): StateDict {
-  const dict = restoreAll(stored), known = new Set(list.map(({ name }) => name));
-  for (const name of Object.keys(dict)) {
-    if (!known.has(name)) throw fail("state-dict-mismatch", "load", `unknown parameter "${name}"`, { name });
-  }
-  for (const { name, shape, length } of list) {
-    if (!Object.hasOwn(dict, name)) throw fail("state-dict-mismatch", "load", `missing parameter "${name}"`, { name });
-    const got = dict[name]!, bad = got.data.findIndex((value) => !Number.isFinite(value));
-    if (String(got.shape) !== String(shape) || got.data.length !== length) {
-      throw fail(
-        "state-dict-shape",
-        "load",
-        `"${name}" must have shape [${shape}] and ${length} numbers, got [${got.shape}] and ${got.data.length}`,
-        { name, value: got.shape },
-      );
-    }
-    if (bad >= 0) {
-      throw fail("state-dict-mismatch", "load", `"${name}" holds ${got.data[bad]} at ${bad}`, {
-        name,
-        value: got.data[bad],
-      });
-    }
-  }
+  const dict = restoreAll(stored);
+  checkStateDict("load", dict, list);
   return dict;
+}
+
+/** The parameters that a checkpoint's model has. Its config and its network must say the same. */
+function parametersOf({ config, network }: StoredCheckpoint): readonly Parameter[] {
+  const ready = config && networkOf({ config }), found = network ?? ready;
+  if (ready && network && JSON.stringify(ready) !== JSON.stringify(network)) {
+    throw fail("file-structure", "load", "network and config are of different models", { name: "network" });
+  }
+  if (!found) throw fail("file-structure", "load", "there is neither a config nor a network", { name: "config" });
+  return resolveNetwork(found).layout.list;
+}
+
+/** A checkpoint's model, without its parameters. It knows what its outputs mean as far as the one that was saved did. */
+async function modelOf({ config, network, meanings }: StoredCheckpoint, options: ModelOptions): Promise<Model> {
+  if (!config) return await createModel(network!, { ...options, loss: meanings }) as Model;
+  const model = await createModel(config, options);
+  internalsOf(model).remember("load checkpoint", meanings);
+  return model;
 }
 
 /** Names that valibot leaves out of a record without a word; none is a parameter's or an option's. */
@@ -331,16 +345,17 @@ async function check(json: unknown, action: string): Promise<StoredCheckpoint> {
   if (format !== FORMAT) {
     throw fail("file-format-unknown", action, `it is no checkpoint: format is ${show(format)}`, { value: format });
   }
-  if (version !== 1 && version !== FORMAT_VERSION) {
+  if (!Number.isInteger(version) || version! < 1 || version! > FORMAT_VERSION) {
     const { writtenBy } = json as Partial<StoredCheckpoint>, isLater = Number(version) > FORMAT_VERSION;
     const by = isLater ? `: a later program wrote it, ${show(writtenBy)}` : "";
-    throw fail("file-version", action, `expected version 1 or ${FORMAT_VERSION}, got ${show(version)}${by}`, {
+    throw fail("file-version", action, `expected version 1 to ${FORMAT_VERSION}, got ${show(version)}${by}`, {
       value: version,
     });
   }
-  // Version 1 had no checksum, and less to tell.
-  const later = { version: FORMAT_VERSION, arithmetic: null, bestParameters: null, data: null, preprocessing: null };
-  if (version === 1) return await checkStructure({ ...json as object, ...later }, action);
+  // Version 1 had no checksum, and each version has more to tell than the one before.
+  const since3 = { version: FORMAT_VERSION, network: null, meanings: {} };
+  const since2 = { arithmetic: null, bestParameters: null, data: null, preprocessing: null };
+  if (version === 1) return await checkStructure({ ...json as object, ...since2, ...since3 }, action);
   const { checksum, ...content } = json as { checksum?: unknown };
   const found = await inPlace(action, () => hashJson(content));
   if (checksum !== found) {
@@ -350,7 +365,7 @@ async function check(json: unknown, action: string): Promise<StoredCheckpoint> {
       `it was altered or damaged: its checksum is ${show(checksum)}, its content's ${show(found)}`,
     );
   }
-  return await checkStructure(content, action);
+  return await checkStructure(version === 2 ? { ...content, ...since3 } : content, action);
 }
 
 /** A value of a file, as far as it fits a line. */
@@ -386,13 +401,24 @@ async function checkStructure(json: object, action: string): Promise<StoredCheck
     correct: v.pipe(finite, v.minValue(0)),
     history: v.array(record),
   };
+  const strings = v.pipe(safe, v.record(v.string(), v.string()));
+  const layer = v.strictObject({
+    type: v.string(),
+    name: v.string(),
+    inputs: v.optional(strings),
+    options: v.optional(values),
+  });
+  const network = v.strictObject({ layers: v.array(layer), outputs: strings });
+  const meaning = v.strictObject({ loss: v.picklist(LOSS_NAMES), quantiles: v.optional(v.array(finite)) });
   const hash = v.pipe(v.string(), v.regex(/^sha256:[0-9a-f]{64}$/, "it is no hash"));
   const schema = v.strictObject({
     format: v.literal(FORMAT),
     version: v.literal(FORMAT_VERSION),
     writtenBy: v.string(),
     arithmetic: v.nullable(v.picklist(["plain", "relaxed", "webgpu"])),
-    config: values,
+    config: v.nullable(values),
+    network: v.nullable(network),
+    meanings: v.pipe(safe, v.record(v.string(), meaning)),
     seed: count,
     generator: v.strictObject({ algorithm: v.literal(GENERATOR), seed: count, step: count, epoch: count }),
     parameters: arrays,

@@ -1,7 +1,11 @@
 import { DataLoader, type Dataset } from "../data/dataset.ts";
 import { fail } from "../errors.ts";
-import type { LossName, LossOptions } from "../model/head.ts";
-import { coreOf, type Model, type NamedArray, type Sequences } from "../model/model.ts";
+import type { NamedArray } from "../model/arrays.ts";
+import type { Sequences } from "../model/batch.ts";
+import { type Internals, sizesOf } from "../model/internals.ts";
+import { checkLoss, LOSSES, type LossName, type LossOptions, type ResolvedLoss } from "../model/losses.ts";
+import { internalsOf, type NetworkModel } from "../model/model.ts";
+import { dimensions, type RunTask, type TaskLoss } from "../model/session.ts";
 import { Ahead, Later } from "./ahead.ts";
 import { classificationMetrics, type ClassificationOptions, regressionMetrics, type TaskMetrics } from "./metrics.ts";
 import { Turns } from "../device/turns.ts";
@@ -12,7 +16,7 @@ export interface Metrics {
   readonly loss: number;
   /** Mean over all sequences by their weights, whatever the batches. */
   readonly lossOverSamples: number;
-  /** Share of sequences that are right, 0 to 1; 0 for "mse". */
+  /** Share of sequences that are right, 0 to 1; of an output of every step the share of steps; 0 where the loss knows no right. */
   readonly accuracy: number;
 }
 
@@ -34,7 +38,9 @@ export interface DetailedOptions extends EvaluateOptions, ClassificationOptions 
 export interface DetailedMetrics extends Metrics {
   /** By the loss: of classes, of labels, or of numbers, these in the unit of the targets. */
   readonly metrics: TaskMetrics;
-  /** What they are computed from (N, O): probabilities, or values for "mse". */
+  /** What they are computed from (N, O), for an output of every step (N, T, O): see {@linkcode Prediction.outputs}. */
+  readonly outputs: NamedArray;
+  /** @deprecated Since 0.3.0: use `outputs`, which does not call values probabilities. */
   readonly probabilities: NamedArray;
 }
 
@@ -44,7 +50,7 @@ export interface DetailedMetrics extends Metrics {
  * A sequence is right where the largest logit stands over the largest target (or the class); with one output and "bce",
  * where the logit is above 0 as the target is above 0.5.
  *
- * @param options The loss and its weights (default: those of the model's trainer, else "bce"; with `loss`, only the weights
+ * @param options The loss and its weights (default: those of the model's trainer, else what it was made for; with `loss`, only the weights
  * given here), the sequences per batch (default 32), a signal to stop at; `metrics`, with the `labels` of the classes, and
  * `multilabel` where a sequence may have any number of them.
  * @throws {TypeError | RangeError} If the data do not fit the model.
@@ -55,7 +61,7 @@ export interface DetailedMetrics extends Metrics {
  * import assert from "node:assert/strict";
  * import { createModel, evaluate, sampleDataset } from "@grutto/grutto";
  *
- * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2 });
+ * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2, loss: "bce" });
  * const { loss, accuracy } = await evaluate(model, sampleDataset({ size: 100 }));
  * assert.ok(loss > 0.5 && accuracy < 0.8); // nothing learnt yet
  *
@@ -64,104 +70,212 @@ export interface DetailedMetrics extends Metrics {
  * ```
  */
 export function evaluate(
-  model: Model,
+  model: NetworkModel,
   dataset: Dataset,
   options: DetailedOptions,
 ): Promise<DetailedMetrics>;
 /** The same without `metrics`: loss and accuracy alone. */
-export function evaluate(model: Model, dataset: Dataset, options?: EvaluateOptions): Promise<Metrics>;
+export function evaluate(model: NetworkModel, dataset: Dataset, options?: EvaluateOptions): Promise<Metrics>;
 export async function evaluate(
-  model: Model,
+  model: NetworkModel,
   dataset: Dataset,
   options: EvaluateOptions & Partial<DetailedOptions> = {},
 ): Promise<Metrics | DetailedMetrics> {
-  const core = coreOf(model), trained = options.loss ? undefined : core.trained, { batchSize } = options;
-  const { loss = trained?.loss ?? "bce", classWeights = trained?.classWeights, posWeight = trained?.posWeight } =
-    options;
-  const loader = new DataLoader(dataset, { batchSize }), turns = new Turns();
+  const internals = internalsOf(model), { session } = internals, output = internals.only(ACTION);
+  const task = evaluation(internals, output, options), [{ loss }] = task.losses as [TaskLoss & { loss: ResolvedLoss }];
+  const loader = new DataLoader(dataset, { batchSize: options.batchSize }), turns = new Turns();
   let sum = 0, weighted = 0, weights = 0, correct = 0;
-  const ahead = new Ahead<{ loss: number; correct: number; weight: number }>(model, core.stepsAhead, (stats) => {
-    sum += stats.loss;
-    weighted += stats.loss * stats.weight;
-    weights += stats.weight;
-    correct += stats.correct;
-  });
+  const ahead = new Ahead<{ loss: number; correct: number; weight: number }>(
+    model,
+    session.device.stepsAhead,
+    (stats) => {
+      sum += stats.loss;
+      weighted += stats.loss * stats.weight;
+      weights += stats.weight;
+      correct += stats.correct;
+    },
+  );
   for (const batch of loader) {
-    const { fetch, weight } = await core.exclusive(async () => {
-      const request = { loss, classWeights, posWeight, targets: batch.targets, weights: batch.weights };
-      const { plan, weight } = await core.run(batch, { purpose: "evaluate", ...request });
-      return { fetch: core.stats(plan), weight };
+    const { fetch, weight } = await session.exclusive(async () => {
+      const { plan, weight } = await session.run(batch, task, {
+        targets: { [output]: batch.targets },
+        weights: batch.weights,
+      });
+      return { fetch: session.stats(plan), weight };
     });
     await ahead.add(new Later(async () => ({ ...await fetch(), weight })));
     await turns.offer();
     options.signal?.throwIfAborted();
   }
   await ahead.drain();
-  if (weights === 0) throw fail("weights-zero", "evaluate model", "the weights of all sequences are 0");
-  const accuracy = correct / dataset.shape[0]!;
+  if (weights === 0) {
+    throw fail("batch-value", ACTION, "the weights of all sequences are 0", { name: "weights", value: 0 });
+  }
+  const rows = rowsOf(internals, output, dataset), accuracy = correct / rows;
   const metrics = { loss: sum / loader.length, lossOverSamples: weighted / weights, accuracy };
   if (!options.metrics) return metrics;
-  const probabilities = await gather(model, loader, loss, options.signal);
-  return { ...metrics, metrics: taskMetrics(loss, probabilities, dataset.targets, options), probabilities };
+  const outputs = await gather(internals, output, loader, loss.loss, options.signal);
+  const taskResult = taskMetrics(loss, outputs, dataset, options);
+  return { ...metrics, metrics: taskResult, outputs, probabilities: outputs };
+}
+
+const ACTION = "evaluate model";
+
+/** The evaluations of a model by the losses of its trainer: the same task each time, for plans are found by it. */
+const evaluations = new WeakMap<object, RunTask>();
+
+/** What to compute: the loss given, with the weights given; else that of the trainer, with its weights. */
+function evaluation(internals: Internals, output: string, options: EvaluateOptions): RunTask {
+  const { batchSize: _, signal: _s, metrics: _m, labels: _l, multilabel: _b, ...given } = options as DetailedOptions;
+  const trained = given.loss ? undefined : internals.trained?.[output];
+  const known = trained && evaluations.get(trained);
+  if (known && !Object.keys(given).length) return known;
+  const meaning = internals.meaning(ACTION, output, given);
+  const losses = internals.resolveLosses(ACTION, { [output]: { ...trained, ...meaning, ...given } as LossOptions });
+  const task: RunTask = { purpose: "evaluate", losses };
+  if (trained && !Object.keys(given).length) evaluations.set(trained, task);
+  return task;
+}
+
+/** Rows that are right or wrong: sequences, or for an output of every step all their valid steps. */
+function rowsOf({ session: { net } }: Internals, output: string, { shape: [N, T], lengths }: Dataset): number {
+  if (net.resolved.outputs[output]!.shape.kind !== "steps") return N!;
+  return lengths ? lengths.reduce((sum, length) => sum + length, 0) : N! * T!;
 }
 
 /** What the model says of all sequences, one batch after the other. */
-async function gather(model: Model, loader: DataLoader, loss: LossName, signal?: AbortSignal): Promise<NamedArray> {
-  const N = loader.dataset.shape[0]!, O = model.config.outputSize, core = coreOf(model), turns = new Turns();
-  const data = new Float32Array(N * O);
+async function gather(
+  internals: Internals,
+  output: string,
+  loader: DataLoader,
+  loss: LossName,
+  signal?: AbortSignal,
+): Promise<NamedArray> {
+  const { shape } = internals.session.net.resolved.outputs[output]!, [N, T] = loader.dataset.shape as [number, number];
+  const turns = new Turns(), steps = shape.kind === "steps", O = shape.size;
+  const data = new Float32Array(N * O * (steps ? T : 1));
   let row = 0;
   for (const batch of loader) {
-    const { probabilities } = await core.predict(batch, loss);
-    data.set(probabilities.data, row * O);
-    row += batch.shape[0]!;
+    const { outputs } = await run(internals, batch, output, loss), [B, Tb] = batch.shape as [number, number];
+    if (!steps || Tb === T) data.set(outputs.data, row * O * (steps ? T : 1));
+    else {
+      for (let b = 0; b < B; b++) {
+        data.set(outputs.data.subarray(b * Tb * O, (b + 1) * Tb * O), (row + b) * T * O);
+      }
+    }
+    row += B;
     await turns.offer();
     signal?.throwIfAborted();
   }
-  return { shape: [N, O], data };
+  return { shape: steps ? [N, T, O] : [N, O], data };
 }
 
-/** The metrics that a loss calls for. */
+/** The metrics that a loss calls for. Of quantiles, those of the one nearest the median. */
 function taskMetrics(
-  loss: LossName,
-  probabilities: NamedArray,
-  targets: Dataset["targets"],
+  { loss, settings: { quantiles } }: ResolvedLoss,
+  outputs: NamedArray,
+  { targets, lengths }: Dataset,
   { labels, multilabel }: ClassificationOptions,
 ): TaskMetrics {
-  if (loss !== "mse") return classificationMetrics(probabilities, targets, { labels, multilabel });
-  return regressionMetrics(probabilities, { shape: probabilities.shape, data: targets });
+  const rows = outputs.shape.length === 3 ? validRows(outputs, targets, lengths) : { outputs, targets };
+  const { predicts } = LOSSES[loss];
+  if (predicts === "probabilities") return classificationMetrics(rows.outputs, rows.targets, { labels, multilabel });
+  const values = predicts === "quantiles" ? medianOf(rows.outputs, quantiles!) : rows.outputs;
+  return regressionMetrics(values, { shape: values.shape, data: rows.targets });
+}
+
+/** Outputs and targets of every valid step, one after the other. */
+function validRows(
+  { shape, data }: NamedArray,
+  targets: Dataset["targets"],
+  lengths: Int32Array | undefined,
+): { outputs: NamedArray; targets: Dataset["targets"] } {
+  const [N, T, O] = shape as [number, number, number], width = targets.length / (N * T);
+  if (!lengths) return { outputs: { shape: [N * T, O], data }, targets };
+  const count = lengths.reduce((sum, length) => sum + length, 0), found = new Float32Array(count * O);
+  const wanted = targets instanceof Int32Array ? new Int32Array(count * width) : new Float32Array(count * width);
+  let row = 0;
+  for (let n = 0; n < N; n++) {
+    const start = n * T, end = start + lengths[n]!;
+    found.set(data.subarray(start * O, end * O), row * O);
+    wanted.set(targets.subarray(start * width, end * width), row * width);
+    row += lengths[n]!;
+  }
+  return { outputs: { shape: [count, O], data: found }, targets: wanted };
+}
+
+/** The predictions of the quantile that is nearest the median (N, O). */
+function medianOf({ shape: [N, width], data }: NamedArray, quantiles: readonly number[]): NamedArray {
+  const Q = quantiles.length, O = width! / Q;
+  const far = quantiles.map((q) => Math.abs(q - 0.5)), nearest = far.indexOf(Math.min(...far));
+  return { shape: [N!, O], data: Float32Array.from({ length: N! * O }, (_, i) => data[i * Q + nearest]!) };
 }
 
 /** What {@linkcode predict} returns. */
 export interface Prediction {
-  /** (B, O): probabilities, each output by itself ("bce") or adding up to 1 ("crossEntropy"), or values ("mse"). */
-  readonly probabilities: NamedArray;
-  /** How much each step counted (B, T); rows add up to 1. */
+  /**
+   * What the model says (B, O), for an output of every step (B, T, O): probabilities, each by itself ("bce", "binaryFocal") or
+   * adding up to 1 ("crossEntropy", "focal"); values ("mse", "mae", "huber"); quantiles of values ("quantile").
+   */
+  readonly outputs: NamedArray;
+  /** What `outputs` holds. */
+  readonly predicts: "probabilities" | "values" | "quantiles";
+  /** How much each step counted (B, T); rows add up to 1. Of several attention layers, the first; absent without one. */
   readonly attentionWeights: NamedArray;
+  /** @deprecated Since 0.3.0: use `outputs`, which does not call values probabilities. */
+  readonly probabilities: NamedArray;
 }
 
 /**
  * What a model says of sequences.
  *
  * @param sequences Inputs (B, T, I).
- * @param options The loss that the model was trained with, which says what its outputs mean. Default: that of the model's
- * trainer, else "bce".
- * @throws {TypeError | RangeError} If the sequences do not fit the model.
+ * @param options The loss that the model was trained with, which says what its outputs mean. Default: what the model was
+ * made or loaded with, or its trainer's. `output`: of a network with several, the one to predict.
+ * @throws {TypeError} If the model does not know what its outputs mean, or the sequences are of the wrong type.
+ * @throws {RangeError} If the sequences do not fit the model.
  *
  * @example
  * ```ts
  * import assert from "node:assert/strict";
  * import { createModel, predict } from "@grutto/grutto";
  *
- * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2 });
- * const { probabilities, attentionWeights } = await predict(model, { x: new Float32Array(50), shape: [1, 10, 5] });
- * assert.deepEqual([probabilities.shape, attentionWeights.shape], [[1, 2], [1, 10]]);
+ * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2, loss: "bce" });
+ * const { outputs, predicts, attentionWeights } = await predict(model, { x: new Float32Array(50), shape: [1, 10, 5] });
+ * assert.deepEqual([outputs.shape, attentionWeights.shape], [[1, 2], [1, 10]]);
+ * assert.equal(predicts, "probabilities");
  * ```
  */
 export async function predict(
-  model: Model,
+  model: NetworkModel,
   sequences: Sequences,
-  options: { loss?: LossName } = {},
+  options: { loss?: LossName; output?: string } = {},
 ): Promise<Prediction> {
-  const { loss = model.loss ?? "bce" } = options;
-  return await coreOf(model).predict(sequences, loss);
+  const internals = internalsOf(model), { output = internals.only("predict") } = options;
+  const { loss } = internals.meaning("predict", output, options);
+  const { outputs, weights } = await run(internals, sequences, output, loss);
+  const prediction = { outputs, predicts: LOSSES[loss].predicts, probabilities: outputs };
+  return { ...prediction, attentionWeights: weights } as Prediction;
+}
+
+/** The predictions of an output, and the weights of the first attention layer. */
+function run(
+  internals: Internals,
+  sequences: Sequences,
+  output: string,
+  loss: LossName,
+): Promise<{ outputs: NamedArray; weights: NamedArray | undefined }> {
+  const { session } = internals, weights = session.net.valuesOf("weights").slice(0, 1);
+  checkLoss(loss, "predict");
+  const found = session.net.resolved.outputs[output];
+  if (!found) throw fail("wiring", "predict", `the network has no output "${output}"`, { name: output });
+  return session.exclusive(async () => {
+    const { plan } = await session.run(sequences, internals.predictionTask({ [output]: loss }, weights));
+    const [B, T] = sizesOf(sequences), shape = dimensions(found.shape, B, T);
+    const [outputs, values] = await Promise.all([
+      session.array(plan.io.get(`@${output}.prediction`)!, shape),
+      session.values(plan, weights, [B, T]),
+    ]);
+    return { outputs, weights: values[weights[0]!] };
+  });
 }

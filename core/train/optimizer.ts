@@ -1,11 +1,9 @@
 import { encodeControl } from "../device/control.ts";
-import type { TaskBuilder } from "../device/device.ts";
 import { fail } from "../errors.ts";
-import type { ParameterRange } from "../model/network.ts";
+import type { OptimizerName, UpdateSpec } from "../model/update.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 
-/** The optimizers, by the names of PyTorch's classes. */
-export type OptimizerName = "adam" | "adamw" | "sgd" | "rmsprop";
+export type { OptimizerName };
 
 /** An optimizer and its options, under PyTorch's words. Options that an optimizer does not have are refused. */
 export interface OptimizerOptions {
@@ -68,78 +66,14 @@ export const OPTIMIZER_OPTIONS: { readonly [Name in keyof Required<OptimizerOpti
   alpha: { type: "number", optional: true, least: 0, below: 1, about: "decay rate of rmsprop (default 0.99)" },
 };
 
-/** One optimizer: its own options with their defaults, the state it keeps, and its kernel. */
-interface Optimizer {
-  readonly defaults: OptimizerOptions;
-  /** PyTorch's names of the state kept per parameter. */
-  state(options: Required<OptimizerOptions>): string[];
-  update(task: TaskBuilder, range: ParameterRange, options: Required<OptimizerOptions>): void;
-}
-
 const ADAM = { learningRate: 1e-3, betas: [0.9, 0.999], eps: 1e-8, amsgrad: false };
 
-function adam(decoupled: boolean, weightDecay: number): Optimizer {
-  return {
-    defaults: { ...ADAM, weightDecay },
-    state: ({ amsgrad }) => ["exp_avg", "exp_avg_sq", ...amsgrad ? ["max_exp_avg_sq"] : []],
-    update(task, { values, slots, gradients, control, n }, { betas, eps, weightDecay, amsgrad }) {
-      const [beta1, beta2] = betas as [number, number];
-      task.call("adam", {
-        params: values,
-        m: slots[0]!,
-        v: slots[1]!,
-        largest: amsgrad ? slots[2]! : null,
-        grads: gradients,
-        control,
-        n,
-        decoupled: Number(decoupled),
-        amsgrad: Number(amsgrad),
-        newM: 1 - beta1,
-        beta2,
-        newV: 1 - beta2,
-        eps,
-        weightDecay,
-      });
-    },
-  };
-}
-
-const OPTIMIZERS: Record<OptimizerName, Optimizer> = {
-  adam: adam(false, 0),
-  adamw: adam(true, 1e-2),
-  sgd: {
-    defaults: { learningRate: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false },
-    state: ({ momentum }) => momentum ? ["momentum_buffer"] : [],
-    update(task, { values, slots, gradients, control, n }, { momentum, nesterov, weightDecay }) {
-      task.call("sgd", {
-        params: values,
-        buffer: momentum ? slots[0]! : null,
-        grads: gradients,
-        control,
-        n,
-        nesterov: Number(nesterov),
-        momentum,
-        weightDecay,
-      });
-    },
-  },
-  rmsprop: {
-    defaults: { learningRate: 1e-2, alpha: 0.99, eps: 1e-8, weightDecay: 0 },
-    state: () => ["square_avg"],
-    update(task, { values, slots, gradients, control, n }, { alpha, eps, weightDecay }) {
-      task.call("rmsprop", {
-        params: values,
-        squares: slots[0]!,
-        grads: gradients,
-        control,
-        n,
-        alpha,
-        fresh: 1 - alpha,
-        eps,
-        weightDecay,
-      });
-    },
-  },
+/** The options that each optimizer has, with their defaults. What it does with them: core/model/update.ts. */
+const DEFAULTS: Readonly<Record<OptimizerName, OptimizerOptions>> = {
+  adam: { ...ADAM, weightDecay: 0 },
+  adamw: { ...ADAM, weightDecay: 1e-2 },
+  sgd: { learningRate: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false },
+  rmsprop: { learningRate: 1e-2, alpha: 0.99, eps: 1e-8, weightDecay: 0 },
 };
 
 /**
@@ -150,9 +84,8 @@ const OPTIMIZERS: Record<OptimizerName, Optimizer> = {
  */
 export function resolveOptimizer(given: OptimizerOptions = {}): OptimizerOptions {
   const { name } = resolveOptions("create optimizer", OPTIMIZER_OPTIONS, given) as { name: OptimizerName };
-  const { defaults } = OPTIMIZERS[name];
   const own = Object.fromEntries(
-    Object.entries({ name, ...defaults }).map((
+    Object.entries({ name, ...DEFAULTS[name] }).map((
       [option, value],
     ) => [option, { ...spec(option), default: value as number }]),
   );
@@ -181,22 +114,12 @@ function spec(option: string): OptionSpec {
   return (OPTIMIZER_OPTIONS as Record<string, OptionSpec>)[option]!;
 }
 
-/** PyTorch's names of the state that an optimizer keeps, in the order of the slots. */
-export function optimizerState(options: OptimizerOptions): string[] {
-  return OPTIMIZERS[options.name!].state(options as Required<OptimizerOptions>);
-}
-
-/** Clipping and the optimizer's call, for a range of the parameters. */
-export function updateCalls(
-  options: OptimizerOptions,
+/** What plans know of an optimizer: all that is the same in every step. */
+export function updateSpec(
+  { learningRate: _, dampening: _d, ...options }: OptimizerOptions,
   { clipNorm, clipValue }: { clipNorm?: number; clipValue?: number },
-): (task: TaskBuilder, range: ParameterRange) => void {
-  return (task, range) => {
-    const { gradients: grads, norm, n } = range;
-    if (clipNorm !== undefined) task.call("clipNorm", { grads, norm, n, maxNorm: clipNorm });
-    if (clipValue !== undefined) task.call("clipValue", { grads, n, limit: clipValue });
-    OPTIMIZERS[options.name!].update(task, range, options as Required<OptimizerOptions>);
-  };
+): UpdateSpec {
+  return { ...options as UpdateSpec, clipNorm, clipValue };
 }
 
 /**

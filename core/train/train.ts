@@ -2,7 +2,9 @@ import { DataLoader, type Dataset } from "../data/dataset.ts";
 import { type DataHash, hashDataset } from "../data/hash.ts";
 import { Turns } from "../device/turns.ts";
 import { fail } from "../errors.ts";
-import { coreOf, type Model, type StateDict } from "../model/model.ts";
+import type { StateDict } from "../model/arrays.ts";
+import { LOSSES } from "../model/losses.ts";
+import { internalsOf, type NetworkModel } from "../model/model.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { Ahead } from "./ahead.ts";
 import { AnomalyDetector, evaluationAnomaly } from "./anomaly.ts";
@@ -215,7 +217,7 @@ export interface TrainingState {
 /** A training that can be stopped, stored and gone on with. {@linkcode train} is the short way. */
 export class Training {
   /** What is trained. */
-  readonly model: Model;
+  readonly model: NetworkModel;
   /** Makes the steps. */
   readonly trainer: Trainer;
   /** What it is trained on. */
@@ -241,7 +243,7 @@ export class Training {
    *
    * @throws {TypeError | RangeError} If an option is wrong, the data do not fit, or a number in them is not finite.
    */
-  constructor(model: Model, dataset: Dataset, options: TrainOptions = {}) {
+  constructor(model: NetworkModel, dataset: Dataset, options: TrainOptions = {}) {
     const {
       validation,
       onEpoch: _e,
@@ -255,6 +257,7 @@ export class Training {
     const own: Record<string, unknown> = {}, rest: Record<string, unknown> = {};
     for (const [name, value] of Object.entries(named)) (isOwn(name) ? own : rest)[name] = value;
     this.model = model;
+    internalsOf(model).only("train");
     this.options = resolveTraining(own);
     const [extra] = Object.entries(rest).filter(([, value]) => value !== undefined);
     if (trainer && extra) {
@@ -264,8 +267,9 @@ export class Training {
     }
     this.trainer = trainer ?? createTrainer(model, rest);
     if (this.trainer.model !== model) throw fail("trainer-mismatch", "train", "the trainer belongs to another model");
-    if (this.options.monitor === "accuracy" && this.trainer.options.loss === "mse") {
-      throw fail("option-conflict", "train", `monitor must be "loss" where the loss is "mse", got "accuracy"`, {
+    const { loss } = this.trainer.options;
+    if (this.options.monitor === "accuracy" && !LOSSES[loss].hasAccuracy) {
+      throw fail("option-conflict", "train", `monitor must be "loss" where the loss is "${loss}", got "accuracy"`, {
         option: "monitor",
       });
     }
@@ -414,10 +418,10 @@ export class Training {
 
   /** That the largest batches fit: or training would end where one of them comes. */
   #checkMemory(): void {
-    const core = coreOf(this.model), { loss } = this.trainer.options, { accumulate, batchSize } = this.options;
-    core.checkFits(this.#loader.largest, { purpose: "step", loss, accumulate: accumulate > 1 });
+    const { accumulate, batchSize } = this.options;
+    this.trainer.checkFits(this.#loader.largest, "step", accumulate > 1);
     if (!this.#validation) return;
-    core.checkFits(new DataLoader(this.#validation, { batchSize }).largest, { purpose: "evaluate", loss });
+    this.trainer.checkFits(new DataLoader(this.#validation, { batchSize }).largest, "evaluate");
   }
 
   /** What the epoch in hand came to, its batches being done. */
@@ -478,7 +482,7 @@ export class Training {
       learningRate: rates(epoch * this.#updates + Math.ceil(batch / accumulate) - 1),
       update: batch % accumulate === 0 || batch === batches,
     });
-    const { stepsAhead } = coreOf(this.model);
+    const { stepsAhead } = internalsOf(this.model).session.device;
     const ahead = new Ahead<StepResult>(this.trainer, stepsAhead, ({ loss, gradNorm, correct: right }) => {
       const { learningRate, update } = updateOf(++batch);
       if (!Number.isFinite(loss) || update && !Number.isFinite(gradNorm)) {
@@ -544,7 +548,7 @@ const ADVICE = "try a smaller learning rate or clipping; detectAnomaly (--detect
  * ```
  */
 export async function train(
-  model: Model,
+  model: NetworkModel,
   dataset: Dataset,
   options: TrainOptions = {},
 ): Promise<readonly EpochRecord[]> {

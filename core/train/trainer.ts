@@ -1,23 +1,23 @@
 import { amend, fail } from "../errors.ts";
-import type { LossName } from "../model/head.ts";
-import {
-  coreOf,
-  type Gradients,
-  LOSSES,
-  type Model,
-  type Sequences,
-  type StateDict,
-  type Targets,
-} from "../model/model.ts";
+import type { StateDict } from "../model/arrays.ts";
+import type { Sequences } from "../model/batch.ts";
+import type { Internals, Losses, WeightedLoss } from "../model/internals.ts";
+import { LOSS_NAMES, LOSS_SETTINGS, type LossName, type LossOptions, type LossSettings } from "../model/losses.ts";
+import { internalsOf, type NetworkModel } from "../model/model.ts";
+import { type AnyTargets, byOutput, type NetworkGradients, type NetworkOutputs } from "../model/results.ts";
+import type { RunTask } from "../model/session.ts";
+import { optimizerState } from "../model/update.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { seedWords } from "../random.ts";
 import { Later } from "./ahead.ts";
-import { controlWords, type OptimizerOptions, optimizerState, resolveOptimizer, updateCalls } from "./optimizer.ts";
+import { controlWords, type OptimizerOptions, resolveOptimizer, updateSpec } from "./optimizer.ts";
 
 /** How a model is trained, step by step. */
-export interface TrainerOptions {
-  /** Default "bce". */
+export interface TrainerOptions extends LossSettings {
+  /** Default: the model's, else "bce". It must agree with the model's, if that was made with one. */
   loss?: LossName;
+  /** Losses by output, for a network with several: each with its own mean, added with the weights given. */
+  losses?: Readonly<Record<string, WeightedLoss>>;
   /** Default Adam with PyTorch's defaults. */
   optimizer?: OptimizerOptions;
   /** Largest norm of the whole gradient; a longer one is shortened. Default: no limit. */
@@ -34,7 +34,7 @@ export interface TrainerOptions {
 
 /** What may be another from step to step. */
 export interface StepOptions {
-  /** Multipliers (B, D) of the context in place of all random dropout of this step. */
+  /** Multipliers to use as the mask of the first dropout layer, in place of all random dropout of this step. */
   dropoutMask?: Float32Array;
   /** How much each sequence counts in the loss (B), from 0: 2 counts as two of it. Default: all 1. */
   weights?: Float32Array;
@@ -48,8 +48,11 @@ export interface StepOptions {
 }
 
 /** The options of a trainer besides its optimizer: types, defaults, ranges. */
-export const TRAINER_OPTIONS: { readonly [Name in keyof Required<Omit<TrainerOptions, "optimizer">>]: OptionSpec } = {
-  loss: { type: "choice", default: "bce", choices: LOSSES, about: "loss" },
+export const TRAINER_OPTIONS: {
+  readonly [Name in keyof Required<Omit<TrainerOptions, "optimizer" | "losses">>]: OptionSpec;
+} = {
+  loss: { type: "choice", default: "bce", choices: LOSS_NAMES, about: "loss" },
+  ...LOSS_SETTINGS,
   clipNorm: { type: "number", optional: true, least: 0, above: true, about: "largest norm of the gradient" },
   clipValue: { type: "number", optional: true, least: 0, above: true, about: "largest absolute value in the gradient" },
   seed: {
@@ -69,9 +72,20 @@ export interface StepResult {
   readonly loss: number;
   /** The norm of the whole gradient, of all batches since the last update, before clipping. */
   readonly gradNorm: number;
-  /** Rows whose prediction is right; 0 for "mse". */
+  /** Rows whose prediction is right; 0 where no row is right or wrong. With several losses, of the first. */
   readonly correct: number;
+  /** By output, with several losses: each before it is weighted. */
+  readonly losses?: Readonly<Record<string, number>>;
 }
+
+/**
+ * A loss of your own: from what the network computed, dropout included, to the loss and its gradient by each output: one
+ * array for an only output, or several by name, (B, O) or (B, T, O).
+ */
+export type LossFunction = (outputs: NetworkOutputs) => {
+  readonly loss: number;
+  readonly dOutputs: Float32Array | Readonly<Record<string, Float32Array>>;
+};
 
 /** What an optimizer has learnt: enough to go on from the last update. */
 export interface TrainerState {
@@ -86,27 +100,33 @@ const NOTHING = { rows: 0, weight: 0 };
 /** Trains a model, one batch at a time. Made by {@linkcode createTrainer}. */
 export class Trainer {
   /** The model it trains. */
-  readonly model: Model;
+  readonly model: NetworkModel;
   /** Its options, all filled in. */
   readonly options: Required<Pick<TrainerOptions, "loss" | "optimizer" | "seed">> & TrainerOptions;
-  readonly #core: ReturnType<typeof coreOf>;
+  readonly #internals: Internals;
   readonly #seed: readonly [number, number];
-  readonly #update: ReturnType<typeof updateCalls>;
+  /** A step with the trainer's losses, and one whose gradients come from outside. */
+  readonly #task: RunTask;
+  readonly #outside: RunTask;
   #step = 0;
   /** Rows whose gradient waits for an update, and the sum of their weights. */
   #waiting = NOTHING;
 
   /** Use {@linkcode createTrainer}. */
-  constructor(model: Model, options: TrainerOptions = {}) {
-    const { optimizer, ...rest } = options;
-    const own = resolveOptions("create trainer", TRAINER_OPTIONS, rest) as Omit<TrainerOptions, "optimizer">;
+  constructor(model: NetworkModel, options: TrainerOptions = {}) {
+    const action = "create trainer", { optimizer, losses: given, ...rest } = options;
+    const internals = this.#internals = internalsOf(model);
+    const { loss, ...own } = resolveOptions(action, TRAINER_OPTIONS, rest) as Omit<TrainerOptions, "optimizer">;
+    const losses = given ?? lossesOf(internals, { ...own, loss: rest.loss ?? model.loss ?? loss! });
+    const first = losses[internals.outputs[0]!] ?? Object.values(losses)[0]!;
     this.model = model;
-    this.#core = coreOf(model);
-    this.options = { ...own, loss: own.loss!, seed: own.seed ?? model.seed, optimizer: resolveOptimizer(optimizer) };
-    this.#seed = seedWords(this.options.seed);
-    this.#update = updateCalls(this.options.optimizer, this.options);
-    const { loss, classWeights, posWeight } = this.options;
-    this.#core.claim(this, { loss, classWeights, posWeight });
+    const seed = own.seed ?? model.seed;
+    this.options = { loss: first.loss, ...own, ...given && { losses }, seed, optimizer: resolveOptimizer(optimizer) };
+    this.#seed = seedWords(seed);
+    const update = updateSpec(this.options.optimizer, this.options);
+    this.#task = { purpose: "step", update, losses: internals.resolveLosses(action, losses) };
+    this.#outside = { purpose: "step", update, losses: internals.outputs.map((output) => ({ output, loss: null })) };
+    internals.claim(this, losses);
   }
 
   /** Updates done so far. */
@@ -118,13 +138,28 @@ export class Trainer {
    * One step: forward, backward, clipping, update.
    *
    * @param sequences Inputs (B, T, I).
-   * @param targets (B, O) for "bce" and "mse", (B) class numbers as Int32Array for "crossEntropy".
-   * @param options What may be another from step to step: weights, learning rate, whether to update.
+   * @param targets Of an only output, or by name: numbers (B, O), or class numbers (B) as Int32Array for "crossEntropy" and
+   * "focal"; for an output of every step (B, T, O) or (B, T). Or a loss of your own.
+   * @param options What may differ from step to step: weights, learning rate, whether to update.
    * @throws {TypeError | RangeError} If the batch does not fit the model, or another trainer took the model over.
+   *
+   * @example A loss of your own
+   * ```ts
+   * import assert from "node:assert/strict";
+   * import { createModel, createTrainer } from "@grutto/grutto";
+   *
+   * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 1 });
+   * const trainer = createTrainer(model), batch = { x: new Float32Array(100), shape: [2, 10, 5] };
+   * const { loss } = await trainer.step(batch, ({ values }) => {
+   *   const errors = values.logits.data.map((y) => y - 3); // how far from 3
+   *   return { loss: errors.reduce((sum, e) => sum + e ** 4, 0), dOutputs: errors.map((e) => 4 * e ** 3) };
+   * });
+   * assert.ok(loss > 0);
+   * ```
    */
   async step(
     sequences: Sequences,
-    targets: Targets,
+    targets: AnyTargets | LossFunction,
     options: StepOptions = {},
   ): Promise<StepResult> {
     return await (await this.begin(sequences, targets, options)).result;
@@ -138,40 +173,74 @@ export class Trainer {
    */
   async begin(
     sequences: Sequences,
-    targets: Targets,
+    targets: AnyTargets | LossFunction,
     options: StepOptions = {},
   ): Promise<{ readonly result: Promise<StepResult> }> {
-    const core = this.#core, { learningRate = this.options.optimizer.learningRate!, weights, update = true } = options;
+    const { session, outputs } = this.#internals, { dropoutMask, weights, update = true } = options;
+    const { learningRate = this.options.optimizer.learningRate! } = options;
     if (!(Number.isFinite(learningRate) && learningRate >= 0)) {
       throw fail("argument-out-of-range", "train model", `learningRate must be a number from 0, got ${learningRate}`, {
         name: "learningRate",
         value: learningRate,
       });
     }
-    const { loss, classWeights, posWeight } = this.options;
-    return await core.exclusive(async () => {
+    return await session.exclusive(async () => {
       this.#check();
-      const waiting = this.#waiting;
-      const { plan, weight } = await core.run(sequences, {
-        purpose: "step",
-        loss,
-        classWeights,
-        posWeight,
-        targets,
-        weights,
-        dropoutMask: options.dropoutMask,
+      const waiting = this.#waiting, optimizer = { ...this.options.optimizer, learningRate };
+      const common = {
+        masks: dropoutMask && { "": dropoutMask },
         random: true,
-        update: update ? this.#update : undefined,
+        update,
         accumulate: !update || waiting.rows > 0,
-        control: (weight) => {
-          const optimizer = { ...this.options.optimizer, learningRate };
-          return controlWords(optimizer, this.#seed, this.#step, { ...waiting, added: weight });
-        },
-      });
+        control: (added: number) => controlWords(optimizer, this.#seed, this.#step, { ...waiting, added }),
+      };
+      const own = typeof targets === "function" ? await this.#ownLoss(sequences, targets, common, weights) : undefined;
+      const { plan, weight } = own
+        ? await session.run(sequences, this.#outside, { ...common, outputGradients: own.gradients })
+        : await session.run(sequences, this.#task, {
+          ...common,
+          targets: byOutput(targets as AnyTargets, outputs),
+          weights,
+        });
       if (update) this.#step++;
       this.#waiting = update ? NOTHING : { rows: waiting.rows + sequences.shape[0]!, weight: waiting.weight + weight };
-      return new Later(core.stats(plan));
+      const fetch = session.stats(plan);
+      return new Later(async (): Promise<StepResult> => {
+        const { losses, ...stats } = await fetch();
+        if (own) return { ...stats, loss: own.loss };
+        const all = this.#task.losses!;
+        if (all.length === 1) return stats;
+        return { ...stats, losses: Object.fromEntries(all.map((l, i) => [l.output, losses[i]! / (l.weight ?? 1)])) };
+      });
     });
+  }
+
+  /** What a loss of the user's own makes of a batch, dropout being that of the step. */
+  async #ownLoss(
+    sequences: Sequences,
+    loss: LossFunction,
+    { masks, control }: {
+      readonly masks?: Record<string, Float32Array>;
+      readonly control: (added: number) => Uint32Array;
+    },
+    weights: Float32Array | undefined,
+  ): Promise<{ readonly loss: number; readonly gradients: Readonly<Record<string, Float32Array>> }> {
+    if (weights) {
+      throw fail("option-conflict", "train model", "weights have no part in a loss of your own", { option: "weights" });
+    }
+    const { session, forward, describe, outputs } = this.#internals, [B, T] = sequences.shape as [number, number];
+    const { plan } = await session.run(sequences, forward, { masks, random: true, control });
+    const { loss: value, dOutputs } = loss(describe(await session.values(plan, forward.values!, [B, T])));
+    const gradients = dOutputs instanceof Float32Array ? { [outputs[0]!]: dOutputs } : dOutputs;
+    for (const [name, data] of Object.entries(gradients ?? {})) {
+      const bad = data.findIndex((d) => !Number.isFinite(d));
+      if (bad < 0) continue;
+      throw fail("not-finite", "train model", `the gradient of output "${name}" holds ${data[bad]} at ${bad}`, {
+        name,
+        value: data[bad],
+      });
+    }
+    return { loss: value, gradients };
   }
 
   /**
@@ -182,18 +251,27 @@ export class Trainer {
    */
   async replay(
     sequences: Sequences,
-    targets: Targets,
+    targets: AnyTargets,
     options: { weights?: Float32Array; step: number; rows?: number },
-  ): Promise<Gradients> {
-    const { loss, classWeights, posWeight, optimizer } = this.options, { weights, step, rows = 0 } = options;
+  ): Promise<NetworkGradients> {
+    const { optimizer } = this.options, { weights, step, rows = 0 } = options, internals = this.#internals;
     const control = (added: number) => controlWords(optimizer, this.#seed, step, { rows, weight: 0, added });
-    return await this.#core.exclusive(() =>
-      this.#core.replay(sequences, targets, { loss, classWeights, posWeight, weights }, { random: true, control })
-    );
+    const run = { targets: byOutput(targets, internals.outputs), weights, random: true, control };
+    return await internals.session.exclusive(() => internals.gradients(sequences, this.#task.losses!, run));
+  }
+
+  /**
+   * Refuses batches of B sequences of T steps that would not fit, before anything is computed.
+   *
+   * @throws {RangeError} With what takes how much.
+   */
+  checkFits(batch: readonly [B: number, T: number], purpose: "step" | "evaluate" = "step", accumulate = false): void {
+    const task = purpose === "step" ? this.#task : { purpose, losses: this.#task.losses };
+    this.#internals.session.checkFits(batch, task, accumulate);
   }
 
   #check() {
-    if (!this.#core.owns(this)) {
+    if (!this.#internals.session.owns(this)) {
       throw fail(
         "trainer-mismatch",
         "train model",
@@ -204,11 +282,11 @@ export class Trainer {
 
   /** A copy of the optimizer's state. */
   async state(): Promise<TrainerState> {
-    return await this.#core.exclusive(async () => {
+    return await this.#internals.session.exclusive(async () => {
       this.#check();
       const slots: Record<string, StateDict> = {};
-      for (const [i, name] of optimizerState(this.options.optimizer).entries()) {
-        slots[name] = await this.#core.readSlot(i);
+      for (const [i, name] of optimizerState(this.#task.update!).entries()) {
+        slots[name] = await this.#internals.session.readSlot(i);
       }
       return { step: this.#step, slots };
     });
@@ -221,7 +299,7 @@ export class Trainer {
    */
   async loadState(state: TrainerState): Promise<void> {
     // deno-lint-ignore require-await -- errors arrive as rejections, as from every other method
-    await this.#core.exclusive(async () => this.#load(state));
+    await this.#internals.session.exclusive(async () => this.#load(state));
   }
 
   #load({ step, slots }: TrainerState) {
@@ -232,7 +310,7 @@ export class Trainer {
         value: step,
       });
     }
-    const names = optimizerState(this.options.optimizer);
+    const names = optimizerState(this.#task.update!);
     for (const name of Object.keys(slots)) {
       if (!names.includes(name)) {
         throw fail("state-dict-mismatch", "load optimizer state", `unknown state "${name}"`, { name });
@@ -243,7 +321,7 @@ export class Trainer {
         throw fail("state-dict-mismatch", "load optimizer state", `missing state "${name}"`, { name });
       }
       try {
-        this.#core.writeSlot(i, slots[name]!, `optimizer state "${name}"`);
+        this.#internals.session.writeSlot(i, slots[name]!, `optimizer state "${name}"`);
       } catch (error) {
         throw amend(error, { action: "load optimizer state", place: `"${name}"` });
       }
@@ -274,6 +352,29 @@ export class Trainer {
  * assert.equal(trainer.steps, 1);
  * ```
  */
-export function createTrainer(model: Model, options: TrainerOptions = {}): Trainer {
+export function createTrainer(model: NetworkModel, options: TrainerOptions = {}): Trainer {
   return new Trainer(model, options);
+}
+
+/** The losses of all outputs: that of an only one from the options, of several what the model was made for. */
+function lossesOf(
+  { outputs, meanings }: Internals,
+  { loss, classWeights, posWeight, delta, quantiles, labelSmoothing, gamma, alpha }: TrainerOptions,
+): Losses {
+  const options = { classWeights, posWeight, delta, quantiles, labelSmoothing, gamma, alpha };
+  if (outputs.length === 1) return { [outputs[0]!]: { loss: loss!, ...options } as LossOptions };
+  const unknown = outputs.find((output) => !meanings[output]);
+  if (unknown !== undefined) {
+    const names = outputs.map((name) => `"${name}"`).join(", ");
+    throw fail(
+      "outputs-unknown-meaning",
+      "create trainer",
+      `the network has the outputs ${names}, and no loss for "${unknown}"`,
+      {
+        name: unknown,
+        advice: "pass losses, by output",
+      },
+    );
+  }
+  return Object.fromEntries(outputs.map((output) => [output, meanings[output]!]));
 }

@@ -6,12 +6,10 @@
 
 import type { Call, KernelName } from "../../core/device/kernels.ts";
 import { type Simd, WasmDevice } from "../../core/device/wasm.ts";
-import { resolveConfig } from "../../core/model/config.ts";
-import { Network } from "../../core/model/network.ts";
-import { makePlan } from "../../core/model/programs.ts";
-import { controlWords, resolveOptimizer, updateCalls } from "../../core/train/optimizer.ts";
+import { LOGITS } from "../../core/model/config.ts";
+import { controlWords, resolveOptimizer } from "../../core/train/optimizer.ts";
 import { seedWords } from "../../core/random.ts";
-import { configOf, type Size, workOf } from "./work.ts";
+import { type Size, stepPlan, workOf } from "./work.ts";
 
 /** A call of a kernel with its arguments in place. */
 export interface KernelCall {
@@ -33,21 +31,20 @@ export interface StepCalls {
 
 /** The calls of a training step with Adam: packing, forward, backward, update; all on this thread. */
 export async function stepCalls(size: Size, simd: Simd = "auto"): Promise<StepCalls> {
-  const { B, T } = size, work = await workOf(size), network = new Network(resolveConfig(configOf(size)));
-  const optimizer = resolveOptimizer({}), update = updateCalls(optimizer, {});
-  const plan = makePlan(network, { B, T, purpose: "step", h0: false, loss: "bce", update, parallelFrom: Infinity });
+  const { B, T } = size, work = await workOf(size), optimizer = resolveOptimizer({});
+  const { net: { store }, plan } = stepPlan(size, optimizer, { parallelFrom: Infinity });
   const calls: Call[] = [...plan.pack, ...plan.main].flat(2);
   const programs = [...calls.map((call) => [[[call]]]), [[[]]]];
   const device = new WasmDevice(1, simd);
   device.load({ ...plan, programs }, 0);
-  const values = new Float32Array(network.paddedSize);
-  for (const { name, offset } of network.parameters) values.set(work.parameters[name]!.data, offset);
-  device.write(network.values, values);
-  for (const slot of network.slots) device.write(slot, new Float32Array(slot.length));
-  device.write(network.control, controlWords(optimizer, seedWords(1), 0));
-  device.write(plan.io.x, work.x);
-  device.write(plan.io.lengths, new Int32Array(B).fill(T));
-  device.write(plan.io.targets!, work.targets);
+  const values = new Float32Array(store.paddedSize);
+  for (const { name, offset } of store.layout.list) values.set(work.parameters[name]!.data, offset);
+  device.write(store.values, values);
+  for (const slot of store.slots) device.write(slot, new Float32Array(slot.length));
+  device.write(store.control, controlWords(optimizer, seedWords(1), 0));
+  device.write(plan.io.get("x")!, work.x);
+  device.write(plan.io.get("lengths")!, new Int32Array(B).fill(T));
+  device.write(plan.io.get(`@${LOGITS}.targets`)!, work.targets);
   const numbersOf = ({ arguments: args }: Call) =>
     Object.fromEntries(Object.entries(args).filter((entry): entry is [string, number] => typeof entry[1] === "number"));
   return {

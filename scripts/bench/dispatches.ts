@@ -8,31 +8,18 @@
  */
 
 import { type Dispatch, encode } from "../../core/device/webgpu.ts";
-import { resolveConfig } from "../../core/model/config.ts";
-import { Network } from "../../core/model/network.ts";
-import { makePlan } from "../../core/model/programs.ts";
-import { resolveOptimizer, updateCalls } from "../../core/train/optimizer.ts";
+import { resolveOptimizer } from "../../core/train/optimizer.ts";
 import { commandLine } from "../command_line.ts";
 import { markdown } from "./report.ts";
-import { configOf, type Size, SIZES } from "./work.ts";
+import { type Size, SIZES, stepPlan } from "./work.ts";
 
 /** What every adapter allows. */
 const LIMITS = { maxComputeInvocationsPerWorkgroup: 256, maxComputeWorkgroupStorageSize: 16384 };
 
 /** The dispatches of a training step with Adam and clipping by the norm, in order. */
 export function stepDispatches(size: Size): Dispatch[] {
-  const { B, T } = size, network = new Network(resolveConfig(configOf(size)));
-  const update = updateCalls(resolveOptimizer({ name: "adam" }), { clipNorm: 1 });
-  const plan = makePlan(network, {
-    B,
-    T,
-    purpose: "step",
-    h0: false,
-    loss: "bce",
-    update,
-    parallelFrom: Infinity,
-    wholeBatch: true,
-  });
+  const options = { clipNorm: 1, parallelFrom: Infinity, wholeBatch: true };
+  const { plan } = stepPlan(size, resolveOptimizer({ name: "adam" }), options);
   const { programs } = encode(plan, LIMITS);
   return [plan.pack, plan.main].flatMap((program) => [...programs.get(program)!]);
 }

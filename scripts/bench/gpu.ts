@@ -15,7 +15,7 @@
  * @module
  */
 
-import { coreOf } from "../../core/model/model.ts";
+import { internalsOf } from "../../core/model/model.ts";
 import { Ahead } from "../../core/train/ahead.ts";
 import { createModel, createTrainer } from "../../mod.ts";
 import { commandLine, fail, numberOption } from "../command_line.ts";
@@ -48,7 +48,7 @@ async function openGrutto(
   const trainer = createTrainer(model), sequences = { x, shape: [B, T, I] }, losses: number[] = [];
   for (let i = 0; i < CHECKED.steps; i++) losses.push((await trainer.step(sequences, targets)).loss);
   const steps = async (count: number) => {
-    const ahead = new Ahead(trainer, coreOf(model).stepsAhead, () => {}), start = performance.now();
+    const ahead = new Ahead(trainer, internalsOf(model).session.device.stepsAhead, () => {}), start = performance.now();
     for (let i = 0; i < count; i++) await ahead.add(await trainer.begin(sequences, targets));
     await ahead.drain();
     return performance.now() - start;

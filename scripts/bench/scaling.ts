@@ -21,15 +21,12 @@
  */
 
 import { fileURLToPath } from "node:url";
-import { resolveConfig } from "../../core/model/config.ts";
-import { Network } from "../../core/model/network.ts";
-import { makePlan } from "../../core/model/programs.ts";
-import { resolveOptimizer, updateCalls } from "../../core/train/optimizer.ts";
+import { resolveOptimizer } from "../../core/train/optimizer.ts";
 import { commandLine, fail, numberOption } from "../command_line.ts";
 import { Side, type Times } from "./protocol.ts";
 import { CORES, describe, median, type Setting, setting, short, table } from "./report.ts";
 import { COLOURS, decades, element, figure, label, logScale } from "./svg.ts";
-import { configOf, type Size, SIZES, stepFlops } from "./work.ts";
+import { type Size, SIZES, stepFlops, stepPlan } from "./work.ts";
 
 /** A little above S2. */
 const START: Size = { B: 32, T: 64, I: 32, H: 64, layers: 1, O: 2 };
@@ -76,9 +73,7 @@ function start(): Side {
 
 /** Bytes that the plan of a training step asks for. */
 function plannedBytes(size: Size, threads: number): number {
-  const network = new Network(resolveConfig(configOf(size))), update = updateCalls(resolveOptimizer({}), {});
-  const { B, T } = size;
-  const plan = makePlan(network, { B, T, purpose: "step", h0: false, loss: "bce", update, parallelFrom: 2 });
+  const { plan } = stepPlan(size, resolveOptimizer({}), { parallelFrom: 2 });
   return 4 * (plan.arena + plan.scratch * (plan.parallel ? threads : 1));
 }
 

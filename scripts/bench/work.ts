@@ -6,7 +6,11 @@
  */
 
 import { createModel, type ModelConfig, type StateDict } from "../../mod.ts";
+import { classifier, LOGITS, resolveConfig } from "../../core/model/config.ts";
+import { PlacedNetwork } from "../../core/model/placed_network.ts";
+import { makePlan, type ModelPlan, type PlanOptions } from "../../core/model/plan.ts";
 import { Random } from "../../core/random.ts";
+import { type OptimizerOptions, updateSpec } from "../../core/train/optimizer.ts";
 
 /** B sequences of T steps of I numbers; `layers` GRU layers of H; O outputs. */
 export interface Size {
@@ -44,6 +48,17 @@ export function stepFlops({ B, T, I, H, layers, O }: Size): number {
   perTimeStep += layers * 3 * 3 * H * H + 3 * H * H;
   const perSequence = 3 * H * H + 3 * H * O;
   return 2 * B * (T * perTimeStep + perSequence);
+}
+
+/** The plan of a training step of a size, and the network that it is for. */
+export function stepPlan(
+  size: Size,
+  optimizer: OptimizerOptions,
+  { clipNorm, ...options }: PlanOptions & { readonly clipNorm?: number },
+): { readonly net: PlacedNetwork; readonly plan: ModelPlan } {
+  const { B, T } = size, net = new PlacedNetwork(classifier(resolveConfig(configOf(size))));
+  const losses = [{ output: LOGITS, loss: "bce", settings: {} }] as const, update = updateSpec(optimizer, { clipNorm });
+  return { net, plan: makePlan(net, { B, T, task: { purpose: "step", losses, update } }, options) };
 }
 
 /** What a side is given: the same for all. */

@@ -99,7 +99,7 @@ function spoilt(): Record<string, [string, RegExp]> {
     "empty.json": ["", /it is not JSON, or was cut off/],
     "truncated.json": [CHECKPOINT.slice(0, CHECKPOINT.length / 2), /it is not JSON, or was cut off/],
     "other.json": ['{"name": "package"}', /it is no checkpoint/],
-    "version.json": [change((json) => json.version = 3), /expected version 1 or 2, got 3/],
+    "version.json": [change((json) => json.version = 4), /expected version 1 to 3, got 4/],
     "shape.json": [change((json) => json.parameters["fc.bias"].shape = [3]), /"fc\.bias" must have shape \[2\]/],
     "missing.json": [change((json) => delete json.parameters["fc.bias"]), /missing parameter "fc\.bias"/],
     "extra.json": [change((json) => json.parameters.x = json.parameters["fc.bias"]), /unknown parameter "x"/],

@@ -27,7 +27,7 @@ Deno.test("the command line refuses it in one line; the library works as far as 
     runAsOld(`Deno.exit(await (await import("file://${ROOT}/core/cli/main.ts")).main(["--checkpoint", "ck"]));`),
     runAsOld(
       `const { createModel, predict } = await import("file://${MOD}");
-      using model = await createModel({ inputSize: 1, hiddenSize: 2, outputSize: 1 });
+      using model = await createModel({ inputSize: 1, hiddenSize: 2, outputSize: 1, loss: "mse" });
       console.log((await predict(model, { x: new Float32Array(3), shape: [1, 3, 1] })).probabilities.shape);`,
     ),
   ]);

@@ -30,7 +30,14 @@ Deno.test("without flags it is the seed job", () => {
   assert.deepEqual([checkpoint, resume, logFile, input], [undefined, undefined, undefined, undefined]);
   const { data, model, training, optimizer, everything } = job();
   assert.deepEqual(data, { size: 1000, steps: 10, features: 5 });
-  assert.deepEqual(model, { hiddenSize: 10, numLayers: 1, dropout: 0.5, bidirectional: false, bias: true });
+  assert.deepEqual(model, {
+    hiddenSize: 10,
+    cell: "gru",
+    numLayers: 1,
+    dropout: 0.5,
+    bidirectional: false,
+    bias: true,
+  });
   assert.deepEqual(training, { epochs: 100, batchSize: 32, shuffle: true, loss: "bce" });
   assert.deepEqual([optimizer.name, optimizer.learningRate, everything.seed], ["adam", 1e-3, 0]);
 });
@@ -40,7 +47,7 @@ Deno.test("every hyper-parameter of the seed job is a flag", () => {
     "--steps 4 --features 2 --bidirectional --optimizer adamw --loss mse --clip-norm 1.5";
   const { data, model, training, optimizer, everything } = job(...flags.split(" "));
   assert.deepEqual(data, { size: 50, steps: 4, features: 2 });
-  assert.deepEqual(model, { hiddenSize: 9, numLayers: 2, dropout: 0.1, bidirectional: true, bias: true });
+  assert.deepEqual(model, { hiddenSize: 9, cell: "gru", numLayers: 2, dropout: 0.1, bidirectional: true, bias: true });
   assert.deepEqual(training, { epochs: 7, batchSize: 8, shuffle: true, loss: "mse", clipNorm: 1.5 });
   assert.deepEqual([optimizer.name, optimizer.learningRate, everything.seed], ["adamw", 0.01, 3]);
 });
@@ -113,7 +120,10 @@ Deno.test("a value out of range is refused with flag, range and value", () => {
   assert.equal(refusal("--seed", "-3"), '--seed must be an integer from 0 to 9007199254740991, got "-3"');
   assert.equal(refusal("--betas", "0.9"), '--betas must be two numbers from 0 and below 1, got "0.9"');
   assert.equal(refusal("--optimizer", "lion"), '--optimizer must be one of adam, adamw, sgd, rmsprop, got "lion"');
-  assert.equal(refusal("--loss", "toString"), '--loss must be one of bce, crossEntropy, mse, got "toString"');
+  assert.equal(
+    refusal("--loss", "toString"),
+    '--loss must be one of bce, crossEntropy, mse, mae, huber, quantile, focal, binaryFocal, got "toString"',
+  );
 });
 
 Deno.test("options that do not go together are refused", () => {
@@ -180,7 +190,7 @@ Deno.test("every flag that the help page lists is understood", () => {
     N: "7",
     X: "0.5",
     "X,X": "0.5,0.5",
-    "X,…": "1,2,3",
+    "X,…": "0.1,0.2,0.3",
     PATH: "p",
     FILE: "f",
     DIR: "d",

@@ -6,22 +6,63 @@
 import assert from "node:assert/strict";
 import { type Call, KERNELS, type Tensor } from "../../core/device/kernels.ts";
 import { type Simd, WasmDevice } from "../../core/device/wasm.ts";
-import { type ModelConfig, resolveConfig } from "../../core/model/config.ts";
-import { Network } from "../../core/model/network.ts";
+import { classifier, LOGITS, type ModelConfig, resolveConfig } from "../../core/model/config.ts";
+import type { DropoutMode } from "../../core/model/layers/layer.ts";
+import type { LossName } from "../../core/model/losses.ts";
+import { PlacedNetwork } from "../../core/model/placed_network.ts";
+import { makePlan, type ModelPlan, type PlanShape, type PlanTask } from "../../core/model/plan.ts";
 import { Tokens } from "../../core/model/tokens.ts";
-import { makePlan, type ModelPlan, type PlanRequest } from "../../core/model/programs.ts";
 import { Random } from "../../core/random.ts";
-import { controlWords, resolveOptimizer, updateCalls } from "../../core/train/optimizer.ts";
+import { controlWords, resolveOptimizer, updateSpec } from "../../core/train/optimizer.ts";
 import { randomBatch, randomMask, randomState } from "../batches.ts";
 import { assertIdentical } from "../close.ts";
 
 const OPTIMIZER = resolveOptimizer({ name: "adam", amsgrad: true, weightDecay: 0.1 });
 
-type Request = Omit<PlanRequest, "update" | "parallelFrom"> & { readonly waits?: boolean };
+/** What `forward` reads of the ready-made model. */
+const VALUES = ["fc.output", "attention.weights", "attention.context", "gru.output", "gru.hidden"];
+
+interface Request {
+  readonly B: number;
+  readonly T: number;
+  readonly purpose: PlanTask["purpose"];
+  readonly h0: boolean;
+  /** Of a prediction. */
+  readonly activation?: LossName;
+  readonly loss?: LossName;
+  readonly dropout?: DropoutMode;
+  readonly weighted?: boolean;
+  readonly posWeighted?: boolean;
+  readonly accumulate?: boolean;
+  /** Whether a step's gradient waits for a later one. */
+  readonly waits?: boolean;
+}
+
+/** The plan that is asked for, as the library asks for it. */
+function shapeOf(request: Request): PlanShape {
+  const { B, T, purpose, h0, activation, loss, dropout, weighted, posWeighted, accumulate, waits } = request;
+  const update = updateSpec(OPTIMIZER, { clipNorm: 1, clipValue: 0.1 });
+  const values =
+    { forward: VALUES, gradients: VALUES, predict: ["attention.weights"], evaluate: [], step: [] }[purpose];
+  return {
+    B,
+    T,
+    given: [...h0 ? ["gru.h0"] : [], ...dropout === "given" ? ["dropout.mask"] : []],
+    task: {
+      purpose,
+      values,
+      activations: activation && { [LOGITS]: activation },
+      losses: loss && [{ output: LOGITS, loss, settings: {}, weighted, outputWeighted: posWeighted }],
+      dropout,
+      update: purpose === "step" && !waits ? update : undefined,
+      accumulate,
+    },
+  };
+}
 
 /** A plan on a device of its own, with random parameters and a random batch to run it on. */
 class Bench {
-  readonly network: Network;
+  readonly net: PlacedNetwork;
   readonly plan: ModelPlan;
   readonly device: WasmDevice;
   readonly #batch: ReturnType<typeof randomBatch>;
@@ -30,12 +71,11 @@ class Bench {
   constructor(config: ModelConfig, request: Request, simd: Simd) {
     this.device = new WasmDevice(1, simd);
     const random = new Random(11, "data"), { B, T, loss = "bce" } = request;
-    this.network = new Network(resolveConfig(config));
-    const { D, parameters, paddedSize, values } = this.network;
+    this.net = new PlacedNetwork(classifier(resolveConfig(config)));
+    const { store: { layout: { list: parameters }, paddedSize, values } } = this.net;
     this.#batch = randomBatch(random, config, { B, T, loss, lengths: true });
-    this.#mask = randomMask(random, B * D, 0.3);
-    const update = request.waits ? undefined : updateCalls(OPTIMIZER, { clipNorm: 1, clipValue: 0.1 });
-    this.plan = makePlan(this.network, { ...request, update, parallelFrom: Infinity });
+    this.#mask = randomMask(random, B * config.hiddenSize * (config.bidirectional ? 2 : 1), 0.3);
+    this.plan = makePlan(this.net, shapeOf(request), { parallelFrom: Infinity });
     this.device.load(this.plan, 0);
     const state = randomState(random, parameters, 2), block = new Float32Array(paddedSize);
     for (const { name, offset } of parameters) block.set(state[name]!.data, offset);
@@ -59,20 +99,26 @@ class Bench {
 
   /** Fills the plan's own memory, and then its inputs. */
   fill(value: number, step: number) {
-    const { device, network: { persistent, control }, plan: { io } } = this, { sequences, targets } = this.#batch;
+    const { device, net: { store: { persistent, control }, embeddings }, plan: { io } } = this;
+    const { sequences, targets } = this.#batch;
     const length = this.all.length - persistent;
     device.write({ offset: persistent, length, scratch: false }, new Float32Array(length).fill(value));
-    device.write(io.x, sequences.x);
-    if (io.occurrences) {
-      const { x, lengths, shape: [B, T] } = sequences;
-      device.write(io.occurrences, new Tokens(this.network.config).occurrences(x as Int32Array, lengths, [B!, T!]));
+    const { x, lengths, h0, shape: [B, T] } = sequences;
+    const write = (name: string, data: Float32Array | Int32Array | ((length: number) => Float32Array)) => {
+      const tensor = io.get(name);
+      if (tensor) device.write(tensor, typeof data === "function" ? data(tensor.length) : data);
+    };
+    for (const node of embeddings) {
+      if (!io.has(`${node.name}.occurrences`)) continue;
+      write(`${node.name}.occurrences`, new Tokens(node).occurrences(x as Int32Array, lengths, [B!, T!]));
     }
-    if (io.weights) device.write(io.weights, Float32Array.from({ length: io.weights.length }, (_, i) => i % 3));
-    if (io.posWeight) device.write(io.posWeight, Float32Array.from({ length: io.posWeight.length }, (_, i) => 1 + i));
-    device.write(io.lengths, sequences.lengths);
-    if (io.h0) device.write(io.h0, sequences.h0);
-    if (io.dropoutMask) device.write(io.dropoutMask, this.#mask);
-    if (io.targets) device.write(io.targets, targets);
+    write("x", x);
+    write(`@${LOGITS}.weights`, (length) => Float32Array.from({ length }, (_, i) => i % 3));
+    write(`@${LOGITS}.outputWeights`, (length) => Float32Array.from({ length }, (_, i) => 1 + i));
+    write("lengths", lengths);
+    write("gru.h0", h0);
+    write("dropout.mask", this.#mask);
+    write(`@${LOGITS}.targets`, targets);
     device.write(control, controlWords(OPTIMIZER, [1, 2], step, { rows: 3, weight: 2, added: 1 }));
   }
 }
@@ -88,16 +134,14 @@ async function results(
   simd: Simd,
   fill: number,
 ): Promise<Record<string, Float32Array>> {
-  const bench = new Bench(config, request, simd), { device, network, plan, behind } = bench;
+  const bench = new Bench(config, request, simd), { device, net, plan, behind } = bench;
   const code = await device.read(behind), found: Record<string, Float32Array> = {};
   for (let run = 0; run < 2; run++) {
     bench.fill(fill, run);
     await device.run(plan.pack);
     await device.run(plan.main);
-    for (const [name, tensor] of Object.entries(plan.io)) {
-      if (tensor !== null && typeof tensor === "object") found[`${name} of run ${run}`] = await device.read(tensor);
-    }
-    const persistent = { offset: 0, length: network.persistent, scratch: false };
+    for (const [name, tensor] of plan.io) found[`${name} of run ${run}`] = await device.read(tensor);
+    const persistent = { offset: 0, length: net.store.persistent, scratch: false };
     found[`persistent part after run ${run}`] = await device.read(persistent);
   }
   assertIdentical(await device.read(behind), code, "behind the plan");

@@ -8,7 +8,7 @@ import type { ModelFile } from "../../core/exchange/config.ts";
 import { modelFile } from "../../core/exchange/model_file.ts";
 import { exportOnnx } from "../../core/exchange/onnx.ts";
 import type { ModelConfig } from "../../core/model/config.ts";
-import type { LossName } from "../../core/model/head.ts";
+import type { LossName } from "../../core/model/losses.ts";
 import { createModel, type Model, type NamedArray } from "../../core/model/model.ts";
 import { Random } from "../../core/random.ts";
 import { predict } from "../../core/train/evaluate.ts";

@@ -14,7 +14,8 @@ import {
   train,
 } from "../../mod.ts";
 import { Tokens } from "../../core/model/tokens.ts";
-import { resolveConfig } from "../../core/model/config.ts";
+import { classifier, resolveConfig } from "../../core/model/config.ts";
+import { resolveNetwork } from "../../core/model/network.ts";
 import { Random } from "../../core/random.ts";
 import { randomBatch } from "../batches.ts";
 import { assertClose, assertIdentical } from "../close.ts";
@@ -128,7 +129,8 @@ Deno.test("where each token stands is found for any batch, padding left out", ()
   const random = new Random(5, "data");
   for (const V of [1, 2, 7, 300]) {
     for (const paddingIdx of [undefined, 0]) {
-      const tokens = new Tokens(resolveConfig({ ...CONFIG, numEmbeddings: V, paddingIdx }));
+      const { nodes } = resolveNetwork(classifier(resolveConfig({ ...CONFIG, numEmbeddings: V, paddingIdx })));
+      const tokens = new Tokens(nodes.find(({ type }) => type === "embedding")!);
       for (const [B, T] of [[1, 1], [5, 7], [3, 40]] as const) {
         const x = Int32Array.from({ length: B * T }, () => random.below(V)), most = Math.min(V, B * T);
         const lengths = Int32Array.from({ length: B }, () => 1 + random.below(T));
@@ -150,7 +152,7 @@ Deno.test("where each token stands is found for any batch, padding left out", ()
 
 Deno.test("a predictor says of tokens what predict says, and refuses those it does not know", async () => {
   for (const bidirectional of [false, true]) {
-    using model = await createModel({ ...CONFIG, bidirectional, numLayers: 2 }, { seed: 4 });
+    using model = await createModel({ ...CONFIG, bidirectional, numLayers: 2, loss: "bce" }, { seed: 4 });
     using predictor = await createPredictor(model);
     const random = new Random(6, "data");
     for (const T of [1, 7, 2, 7]) {

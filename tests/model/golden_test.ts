@@ -30,7 +30,8 @@ for (const { name: device, options: deviceOptions, ignore } of DEVICES) {
       for (const { name, actual, expected, allowed } of comparisons(stored, results)) {
         assertClose(actual, expected, allowed, name);
       }
-      const outputs = await model.forward(sequences);
+      const { values, ...outputs } = await model.forward(sequences);
+      assert.equal(values.logits, outputs.logits);
       for (const [name, { shape, data }] of Object.entries(outputs)) {
         const same = results.outputs[name as keyof typeof outputs];
         assert.deepEqual(shape, same.shape);

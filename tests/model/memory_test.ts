@@ -1,21 +1,31 @@
 import assert from "node:assert/strict";
 import { createModel, createTrainer, type Dataset, train } from "../../mod.ts";
-import { resolveConfig } from "../../core/model/config.ts";
+import { classifier, LOGITS, type ModelConfig, resolveConfig } from "../../core/model/config.ts";
 import { checkMemory } from "../../core/model/memory.ts";
-import { Network } from "../../core/model/network.ts";
-import { makePlan, type PlanRequest } from "../../core/model/programs.ts";
+import { PlacedNetwork } from "../../core/model/placed_network.ts";
+import { makePlan, type PlanShape } from "../../core/model/plan.ts";
 
 const CONFIG = { inputSize: 3, hiddenSize: 29, outputSize: 2, numLayers: 2, numEmbeddings: 500 };
 const MIB = 2 ** 18;
 
-function requestOf(B: number, T: number, wholeBatch = false): PlanRequest {
-  return { B, T, purpose: "step", h0: false, loss: "bce", dropout: "random", parallelFrom: 2, wholeBatch };
+function netOf(config: ModelConfig): PlacedNetwork {
+  return new PlacedNetwork(classifier(resolveConfig(config)));
+}
+
+function shapeOf(B: number, T: number): PlanShape {
+  const losses = [{ output: LOGITS, loss: "bce", settings: {} }] as const;
+  return { B, T, task: { purpose: "step", losses, dropout: "random" } };
 }
 
 /** What is refused in a room of so many elements, in words. */
-function refusal(network: Network, request: PlanRequest | undefined, elements: number): string | undefined {
+function refusal(
+  net: PlacedNetwork,
+  shape: PlanShape | undefined,
+  elements: number,
+  wholeBatch = false,
+): string | undefined {
   try {
-    checkMemory(network, request, { elements, of: "this has" });
+    checkMemory(net, shape, { room: { elements, of: "this has" }, wholeBatch });
   } catch (error) {
     assert.ok(error instanceof RangeError);
     return error.message;
@@ -23,22 +33,25 @@ function refusal(network: Network, request: PlanRequest | undefined, elements: n
 }
 
 Deno.test("what a plan needs fits into just as much, and into no less", () => {
-  const network = new Network(resolveConfig(CONFIG));
+  const net = netOf(CONFIG);
   for (const wholeBatch of [false, true]) {
     for (const [B, T] of [[1, 1], [37, 40], [8, 3]] as const) {
-      const request = requestOf(B, T, wholeBatch), { arena, scratch } = makePlan(network, request);
-      assert.equal(refusal(network, request, arena + scratch), undefined);
-      assert.match(refusal(network, request, arena + scratch - 1)!, /^Cannot place the model in memory: it needs /);
+      const shape = shapeOf(B, T), { arena, scratch } = makePlan(net, shape, { parallelFrom: 2, wholeBatch });
+      assert.equal(refusal(net, shape, arena + scratch, wholeBatch), undefined);
+      assert.match(
+        refusal(net, shape, arena + scratch - 1, wholeBatch)!,
+        /^Cannot place the model in memory: it needs /,
+      );
     }
   }
-  assert.equal(refusal(network, undefined, network.persistent), undefined);
-  assert.match(refusal(network, undefined, network.persistent - 1)!, /take a smaller hidden size or vocabulary$/);
+  assert.equal(refusal(net, undefined, net.store.persistent), undefined);
+  assert.match(refusal(net, undefined, net.store.persistent - 1)!, /take a smaller hidden size or vocabulary$/);
 });
 
 Deno.test("a refusal says what takes how much, which adds up, and a batch that fits", () => {
-  const network = new Network(resolveConfig({ ...CONFIG, hiddenSize: 200 })), request = requestOf(100, 300);
-  const { arena, scratch } = makePlan(network, request), room = Math.floor(0.8 * (arena + scratch));
-  const message = refusal(network, request, room)!;
+  const net = netOf({ ...CONFIG, hiddenSize: 200 }), shape = shapeOf(100, 300);
+  const { arena, scratch } = makePlan(net, shape, { parallelFrom: 2 }), room = Math.floor(0.8 * (arena + scratch));
+  const message = refusal(net, shape, room)!;
   const [, total, limit] = message.match(/it needs (\d+) MiB of the (\d+) that this has: /)!.map(Number);
   assert.deepEqual([total, limit], [Math.ceil((arena + scratch) / MIB), Math.floor(room / MIB)]);
   const list = message.slice(message.indexOf("this has: ") + 10, message.indexOf(";"));
@@ -56,11 +69,11 @@ Deno.test("a refusal says what takes how much, which adds up, and a batch that f
   assert.ok(sum >= total! && sum < total! + parts.length, `${sum} of ${total}: each is rounded up`);
   const B = Number(message.match(/; a batch of (\d+) would fit$/)![1]);
   assert.ok(B > 1 && B < 100, `${B}`);
-  assert.equal(refusal(network, { ...request, B }, room), undefined);
+  assert.equal(refusal(net, { ...shape, B }, room), undefined);
   // Where not even one sequence fits, fewer steps may.
-  const long = requestOf(4, 100_000), one = makePlan(network, requestOf(1, 50_000));
+  const long = shapeOf(4, 100_000), one = makePlan(net, shapeOf(1, 50_000), { parallelFrom: 2 });
   const T = Number(
-    refusal(network, long, one.arena + one.scratch)!.match(/; one sequence of (\d+) steps would fit$/)![1],
+    refusal(net, long, one.arena + one.scratch)!.match(/; one sequence of (\d+) steps would fit$/)![1],
   );
   assert.equal(T, 50_000);
 });

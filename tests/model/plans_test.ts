@@ -6,7 +6,7 @@ import { ROOT, runDeno } from "../cli/run.ts";
 /** Heap in bytes after predictions of 100 shapes, and after 300. */
 const SCRIPT = `
 import { createModel, predict } from "file://${ROOT}/mod.ts";
-const config = { inputSize: 1, hiddenSize: 4, outputSize: 2, numLayers: 3, bidirectional: true }, marks = [];
+const config = { inputSize: 1, hiddenSize: 4, outputSize: 2, numLayers: 3, bidirectional: true, loss: "bce" }, marks = [];
 using model = await createModel(config, { threads: 1 });
 for (let T = 1; T <= 300; T++) {
   await predict(model, { x: new Float32Array(T), shape: [1, T, 1] });

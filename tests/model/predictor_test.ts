@@ -3,6 +3,7 @@ import {
   createModel,
   createPredictor,
   createTrainer,
+  errorCode,
   type LossName,
   type Model,
   type ModelConfig,
@@ -77,7 +78,7 @@ Deno.test("a predictor says what predict says of more lengths than it keeps, lon
 
 Deno.test("a predictor uses its arrays again for the same length", async () => {
   const random = new Random(7, "data");
-  using model = await createModel({ inputSize: 3, hiddenSize: 5, outputSize: 2 });
+  using model = await createModel({ inputSize: 3, hiddenSize: 5, outputSize: 2, loss: "bce" });
   using predictor = await createPredictor(model);
   const first = predictor.predict(normals(random, 4 * 3)), { probabilities, attentionWeights } = first;
   const earlier = { probabilities: probabilities.slice(), attentionWeights: attentionWeights.slice() };
@@ -106,7 +107,7 @@ Deno.test("the same sequence gives the same bits, whatever came between", async 
 
 Deno.test("a predictor keeps the parameters that the model had when it was made", async () => {
   const random = new Random(9, "data"), x = normals(random, 4 * 3);
-  using model = await createModel({ inputSize: 3, hiddenSize: 5, outputSize: 2 });
+  using model = await createModel({ inputSize: 3, hiddenSize: 5, outputSize: 2, loss: "bce" });
   using predictor = await createPredictor(model);
   const expected = predictor.predict(x).probabilities.slice();
   const other = randomState(random, model.parameters, 2);
@@ -123,7 +124,7 @@ Deno.test("a predictor keeps the parameters that the model had when it was made"
 
 Deno.test("a predictor made while steps are under way has the parameters after them", async () => {
   const x = normals(new Random(10, "data"), 4 * 3);
-  using model = await createModel({ inputSize: 3, hiddenSize: 5, outputSize: 2 });
+  using model = await createModel({ inputSize: 3, hiddenSize: 5, outputSize: 2, loss: "bce" });
   const trainer = createTrainer(model, { optimizer: { learningRate: 0.1 } });
   const step = trainer.step({ x, shape: [1, 4, 3] }, Float32Array.of(0, 1));
   using predictor = await createPredictor(model);
@@ -133,7 +134,7 @@ Deno.test("a predictor made while steps are under way has the parameters after t
 });
 
 Deno.test("a predictor refuses a sequence of the wrong length, and goes on", async () => {
-  using model = await createModel({ inputSize: 3, hiddenSize: 5, outputSize: 2 });
+  using model = await createModel({ inputSize: 3, hiddenSize: 5, outputSize: 2, loss: "bce" });
   using predictor = await createPredictor(model);
   // A new one has seen no length yet.
   for (const length of [0, 1, 7, 20]) {
@@ -157,7 +158,8 @@ Deno.test("a predictor for an unknown loss is refused", async () => {
 });
 
 Deno.test("a disposed predictor or model refuses, and one leaves the other alone", async () => {
-  const config = { inputSize: 3, hiddenSize: 5, outputSize: 2 }, disposed = { name: "TypeError", message: /disposed/ };
+  const config: ModelConfig = { inputSize: 3, hiddenSize: 5, outputSize: 2, loss: "bce" };
+  const disposed = { name: "TypeError", message: /disposed/ };
   const x = new Float32Array(4 * 3);
   using model = await createModel(config);
   const used = await createPredictor(model), unused = await createPredictor(model);
@@ -175,17 +177,49 @@ Deno.test("a disposed predictor or model refuses, and one leaves the other alone
   left.dispose();
 });
 
-Deno.test("a predictor's loss is the trainer's, else bce", async () => {
+Deno.test("a predictor's loss is the one asked for, else the trainer's", async () => {
   const x = normals(new Random(12, "data"), 4 * 3);
   using model = await createModel({ inputSize: 3, hiddenSize: 5, outputSize: 4 });
   const copy = async (loss?: LossName) => {
     using predictor = await createPredictor(model, { loss });
     return predictor.predict(x).probabilities.slice();
   };
-  assertIdentical(await copy(), await copy("bce"), "without a trainer");
   for (const loss of ALL_LOSSES) {
     createTrainer(model, { loss });
     assertIdentical(await copy(), await copy(loss), loss);
     for (const other of ALL_LOSSES) if (other !== loss) assert.notDeepEqual(await copy(), await copy(other), loss);
   }
+});
+
+Deno.test("a model that does not know what its outputs mean is not predicted with", async () => {
+  const config: ModelConfig = { inputSize: 3, hiddenSize: 5, outputSize: 2 }, code = "outputs-unknown-meaning";
+  const x = new Float32Array(4 * 3), sequences = { x, shape: [1, 4, 3] };
+  using model = await createModel(config);
+  for (const refused of [() => createPredictor(model), () => predict(model, sequences)]) {
+    await assert.rejects(refused, (error: Error) => {
+      assert.equal(error.name, "TypeError");
+      assert.match(error.message, /pass \{ loss \} with the loss that it was trained with: bce, /);
+      assert.equal(errorCode(error), code);
+      return true;
+    });
+  }
+  // The config may say it, or a trainer.
+  for (const loss of ALL_LOSSES) {
+    using told = await createModel({ ...config, loss });
+    using predictor = await createPredictor(told);
+    await assertAgree(new Random(13, "data"), told, predictor, loss, 4);
+  }
+  createTrainer(model, { loss: "mse" });
+  (await createPredictor(model)).dispose();
+  await predict(model, sequences);
+});
+
+Deno.test("a predictor's and predict's probabilities are their outputs under the old name", async () => {
+  using model = await createModel({ inputSize: 3, hiddenSize: 5, outputSize: 2, loss: "bce" });
+  using predictor = await createPredictor(model);
+  const x = normals(new Random(14, "data"), 4 * 3), found = predictor.predict(x);
+  assert.equal(found.probabilities, found.outputs);
+  const { outputs, probabilities } = await predict(model, { x, shape: [1, 4, 3] });
+  assert.equal(probabilities, outputs);
+  assertClose(found.outputs, outputs.data, 1e-6, "outputs");
 });

@@ -28,7 +28,8 @@ const table = (columns: number, rows: readonly number[][]) => ({
 function modelOf(pipeline: Pipeline | ForecastPipeline): Promise<Model> {
   const { inputSize, outputSize, numEmbeddings } = pipeline;
   const paddingIdx = pipeline instanceof Pipeline ? pipeline.paddingIdx : undefined;
-  return createModel({ inputSize, hiddenSize: 3, outputSize, numEmbeddings, paddingIdx }, { seed: 1 });
+  const loss = pipeline instanceof ForecastPipeline ? "mse" : "bce";
+  return createModel({ inputSize, hiddenSize: 3, outputSize, numEmbeddings, paddingIdx, loss }, { seed: 1 });
 }
 
 Deno.test("describePredictions() shows classes, with the raw values and their share of a patch's weight", async () => {

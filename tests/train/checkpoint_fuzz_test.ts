@@ -2,7 +2,7 @@ import fc from "npm:fast-check@4.10.2";
 import { mutated, read } from "./mutated.ts";
 
 const FOLDER = `${import.meta.dirname}/../testdata/checkpoints`;
-const BASES = ["v1/adam", "v1/sgd", "v2/adamw", "v2/model"].map((name) =>
+const BASES = ["v1/adam", "v1/sgd", "v2/adamw", "v2/model", "v3/adamw", "v3/network"].map((name) =>
   Deno.readTextFileSync(`${FOLDER}/${name}.json`)
 );
 

@@ -15,6 +15,7 @@ import {
   train,
   Training,
 } from "../../mod.ts";
+import { classifier, resolveConfig } from "../../core/model/config.ts";
 import { Random } from "../../core/random.ts";
 import { signed } from "../checkpoints.ts";
 
@@ -124,11 +125,12 @@ Deno.test("a model by itself is a checkpoint too, and a model with its trainer",
 
 Deno.test("a checkpoint is readable: PyTorch's names, shapes, and base64 of little-endian float32", async () => {
   const json = JSON.parse(TEXT);
-  assert.deepEqual([json.format, json.version], ["grutto-checkpoint", 2]);
+  assert.deepEqual([json.format, json.version], ["grutto-checkpoint", 3]);
   assert.deepEqual(json.config, {
     inputSize: 5,
     hiddenSize: 3,
     outputSize: 2,
+    cell: "gru",
     numLayers: 1,
     dropout: 0.5,
     layerDropout: 0.5,
@@ -136,6 +138,15 @@ Deno.test("a checkpoint is readable: PyTorch's names, shapes, and base64 of litt
     bias: true,
     numEmbeddings: 0,
   });
+  assert.deepEqual(json.network.layers.map(({ name, type }: Json) => [name, type]), [
+    ["x", "numbers"],
+    ["gru", "gru"],
+    ["attention", "attention"],
+    ["dropout", "dropout"],
+    ["fc", "linear"],
+  ]);
+  assert.deepEqual(json.network.outputs, { logits: "fc.output" });
+  assert.deepEqual(json.meanings, { logits: { loss: "bce" } });
   assert.deepEqual(json.generator, { algorithm: "philox4x32-10", seed: 5, step: 4, epoch: 1 });
   const { shape, dtype, data } = json.parameters["attention.attn.weight"];
   assert.deepEqual([shape, dtype], [[3, 6], "float32"]);
@@ -157,9 +168,9 @@ const BAD: Record<string, [(json: Json) => unknown, ErrorConstructor, RegExp]> =
   "null": [() => null, TypeError, /no checkpoint/],
   "a number": [() => 5, TypeError, /no checkpoint/],
   "another format": [(c) => c.format = "safetensors", TypeError, /format is "safetensors"/],
-  "a later version": [(c) => c.version = 3, RangeError, /expected version 1 or 2, got 3/],
-  "a version in words": [(c) => c.version = "1", RangeError, /expected version 1 or 2, got "1"/],
-  "no version": [(c) => delete c.version, RangeError, /expected version 1 or 2, got undefined/],
+  "a later version": [(c) => c.version = 4, RangeError, /expected version 1 to 3, got 4/],
+  "a version in words": [(c) => c.version = "1", RangeError, /expected version 1 to 3, got "1"/],
+  "no version": [(c) => delete c.version, RangeError, /expected version 1 to 3, got undefined/],
   "an earlier version": [(c) => c.version = 1, TypeError, /Invalid key|arithmetic/],
   "no checksum": [(c) => (delete c.checksum, c), RangeError, /altered or damaged: its checksum is undefined/],
   "no arithmetic": [(c) => delete c.arithmetic, TypeError, /arithmetic/],
@@ -193,17 +204,61 @@ const BAD: Record<string, [(json: Json) => unknown, ErrorConstructor, RegExp]> =
   "__proto__ at the top": [(c) => own(c, "__proto__", {}), TypeError, /__proto__/],
   "no config": [(c) => delete c.config, TypeError, /config/],
   "a config that is a list": [(c) => c.config = [], TypeError, /config/],
-  "a config that is null": [(c) => c.config = null, TypeError, /config/],
+  "neither a config nor a network": [
+    (c) => c.config = c.network = null,
+    TypeError,
+    /there is neither a config nor a network/,
+  ],
+  "no network": [(c) => delete c.network, TypeError, /network/],
+  "a network that is a list": [(c) => c.network = [], TypeError, /network/],
+  "a network of another model": [
+    (c) => c.network.layers.at(-1).options.outFeatures = 3,
+    TypeError,
+    /network and config are of different models/,
+  ],
+  "a network with a layer that does not exist": [
+    (c) => (c.config = null, c.network.layers[1].type = "rnn"),
+    TypeError,
+    /network: layer "gru": there is no layer "rnn"/,
+  ],
+  "a network with a layer more": [
+    (c) => (c.config = null, c.network.layers.push({ ...c.network.layers.at(-1), name: "fc2" })),
+    TypeError,
+    /network: layer "fc2": nothing reads it/,
+  ],
+  "a network that reads what comes later": [
+    (c) => (c.config = null, c.network.layers[1].inputs.input = "fc.output"),
+    TypeError,
+    /network: layer "gru": .*"fc\.output", which is not there before it/,
+  ],
+  "__proto__ as a layer's option": [
+    (c) => own(c.network.layers[1].options, "__proto__", 1),
+    TypeError,
+    /network.*__proto__/,
+  ],
+  "no meanings": [(c) => delete c.meanings, TypeError, /meanings/],
+  "a meaning in words": [(c) => c.meanings.logits = "bce", TypeError, /meanings\.logits/],
+  "an unknown meaning": [(c) => c.meanings.logits.loss = "hinge", TypeError, /meanings\.logits\.loss.*hinge/],
+  "the meaning of an output that does not exist": [
+    (c) => c.meanings = { other: { loss: "bce" } },
+    TypeError,
+    /"other"/,
+  ],
+  "a trainer for another loss than the outputs are of": [
+    (c) => c.meanings.logits.loss = "mse",
+    TypeError,
+    /trainer\.options: the trainer's losses are not what the outputs mean/,
+  ],
   "no hiddenSize": [(c) => delete c.config.hiddenSize, TypeError, /config: hiddenSize is missing/],
   "hiddenSize 0": [(c) => c.config.hiddenSize = 0, RangeError, /config: hiddenSize must be .*got 0/],
   "hiddenSize in words": [(c) => c.config.hiddenSize = "3", TypeError, /config: hiddenSize .*"3"/],
   "another hiddenSize": [
-    (c) => c.config.hiddenSize = 4,
+    (c) => resize(c, { hiddenSize: 4 }),
     RangeError,
     /parameters: "gru.weight_ih_l0" must have shape \[12,5\].*\[9,5\]/,
   ],
   "a huge hiddenSize": [
-    (c) => c.config.hiddenSize = 65536,
+    (c) => resize(c, { hiddenSize: 65536 }),
     RangeError,
     /parameters: "gru.weight_ih_l0" must have shape \[196608,5\]/,
   ],
@@ -319,6 +374,12 @@ const BAD: Record<string, [(json: Json) => unknown, ErrorConstructor, RegExp]> =
 /** Sets a property of any name, `__proto__` too. */
 function own(object: object, name: string, value: unknown) {
   Object.defineProperty(object, name, { value, enumerable: true });
+}
+
+/** Changes a model's options, in its config and in its network. */
+function resize(json: Json, change: Partial<ModelConfig>) {
+  json.config = { ...json.config, ...change };
+  json.network = JSON.parse(JSON.stringify(classifier(resolveConfig(json.config))));
 }
 
 function cut(array: { data: string }, characters: number) {
@@ -459,16 +520,17 @@ async function growth(texts: readonly string[]): Promise<number> {
 Deno.test("a checkpoint of lists in lists in lists takes no memory", async () => {
   const deep = (n: number) => `${"[".repeat(n)}${"]".repeat(n)}`;
   const texts = [5000, 200_000].flatMap((n) =>
-    ["format", "job", "checksum"].map((name) => `{"format":"grutto-checkpoint","version":2,"${name}":${deep(n)}}`)
+    ["format", "job", "checksum"].map((name) => `{"format":"grutto-checkpoint","version":3,"${name}":${deep(n)}}`)
   );
   assert.ok(await growth(texts) < 64e6);
 });
 
 Deno.test("a config that asks for more than the file holds gets no memory", async () => {
   const json = JSON.parse(TEXT);
-  json.config = { ...json.config, hiddenSize: 8192, numLayers: 8 };
-  await assert.rejects(parseCheckpoint(signed(json)), RangeError);
-  assert.ok(await growth([signed(json)]) < 64e6);
+  resize(json, { hiddenSize: 8192, numLayers: 8 });
+  const texts = [signed(json), signed({ ...json, config: null }), signed({ ...json, network: null })];
+  for (const text of texts) await assert.rejects(parseCheckpoint(text), RangeError);
+  assert.ok(await growth(texts) < 64e6);
 });
 
 Deno.test("training does not go on with other data", async () => {

@@ -1,14 +1,25 @@
 import assert from "node:assert/strict";
-import { createModel, createTrainer, DataLoader, evaluate, type LossName, predict, sampleDataset } from "../../mod.ts";
+import {
+  createModel,
+  createTrainer,
+  DataLoader,
+  errorCode,
+  evaluate,
+  type LossName,
+  type ModelConfig,
+  predict,
+  sampleDataset,
+} from "../../mod.ts";
+import { LOSSES } from "../batches.ts";
 
-const CONFIG = { inputSize: 5, hiddenSize: 7, outputSize: 3, dropout: 0.5 };
+const CONFIG = { inputSize: 5, hiddenSize: 7, outputSize: 3, dropout: 0.5 },
+  BCE: ModelConfig = { ...CONFIG, loss: "bce" };
 const { x, shape } = sampleDataset({ size: 37, steps: 6, seed: 2 });
 const TARGETS = {
   bce: Float32Array.from({ length: 37 * 3 }, (_, i) => Number(i % 4 === 0)),
   crossEntropy: Int32Array.from({ length: 37 }, (_, i) => i % 3),
   mse: Float32Array.from({ length: 37 * 3 }, (_, i) => Math.cos(i)),
-} satisfies Record<LossName, Float32Array | Int32Array>;
-const LOSSES = Object.keys(TARGETS) as LossName[];
+} satisfies Record<(typeof LOSSES)[number], Float32Array | Int32Array>;
 
 function near(actual: number, expected: number, what: string) {
   assert.ok(Math.abs(actual - expected) <= 1e-5 * Math.max(1, Math.abs(expected)), `${what}: ${actual}, ${expected}`);
@@ -57,7 +68,7 @@ Deno.test("with one output a sequence is right where logit and target are on one
 });
 
 Deno.test("evaluate is in evaluation mode and changes nothing", async () => {
-  using model = await createModel(CONFIG, { seed: 4 });
+  using model = await createModel(BCE, { seed: 4 });
   const before = await model.stateDict(), dataset = { x, shape, targets: TARGETS.bce };
   const first = await evaluate(model, dataset);
   assert.deepEqual(await evaluate(model, dataset), first);
@@ -65,7 +76,7 @@ Deno.test("evaluate is in evaluation mode and changes nothing", async () => {
 });
 
 Deno.test("the number of sequences per batch changes no mean over sequences", async () => {
-  using model = await createModel(CONFIG, { seed: 4 });
+  using model = await createModel(BCE, { seed: 4 });
   const dataset = { x, shape, targets: TARGETS.bce }, whole = await evaluate(model, dataset, { batchSize: 37 });
   near(whole.loss, whole.lossOverSamples, "one batch");
   for (const batchSize of [1, 5, 36]) {
@@ -107,7 +118,7 @@ Deno.test("predict gives probabilities of each output for bce, of all for crossE
 });
 
 Deno.test("attention weights add up to 1, and are 0 behind a sequence's length", async () => {
-  using model = await createModel({ ...CONFIG, bidirectional: true, numLayers: 2 }, { seed: 4 });
+  using model = await createModel({ ...BCE, bidirectional: true, numLayers: 2 }, { seed: 4 });
   const lengths = Int32Array.from({ length: 37 }, (_, i) => 1 + i % 6);
   const { attentionWeights: { shape: size, data } } = await predict(model, { x, shape, lengths });
   assert.deepEqual(size, [37, 6]);
@@ -120,7 +131,7 @@ Deno.test("attention weights add up to 1, and are 0 behind a sequence's length",
 });
 
 Deno.test("a sequence is evaluated and predicted up to its length, whatever stands behind", async () => {
-  using model = await createModel(CONFIG, { seed: 4 });
+  using model = await createModel(BCE, { seed: 4 });
   const lengths = Int32Array.from({ length: 37 }, (_, i) => 1 + i % 6), garbage = x.slice();
   lengths.forEach((length, i) => garbage.fill(NaN, 30 * i + 5 * length, 30 * (i + 1)));
   assert.deepEqual(await predict(model, { x: garbage, shape, lengths }), await predict(model, { x, shape, lengths }));
@@ -134,7 +145,7 @@ Deno.test("a sequence is evaluated and predicted up to its length, whatever stan
 });
 
 Deno.test("predict gives each sequence what it gets by itself", async () => {
-  using model = await createModel(CONFIG, { seed: 4 });
+  using model = await createModel(BCE, { seed: 4 });
   const { probabilities } = await predict(model, { x, shape });
   const parts = [...new DataLoader({ x, shape, targets: TARGETS.bce }, { batchSize: 7 })];
   const each = [];
@@ -144,24 +155,44 @@ Deno.test("predict gives each sequence what it gets by itself", async () => {
 
 Deno.test("bad arguments of evaluate and predict are refused with name and value", async () => {
   using model = await createModel(CONFIG, { seed: 4 });
+  using told = await createModel(BCE, { seed: 4 });
   const wrong = (run: Promise<unknown>, name: string, message: RegExp) => assert.rejects(run, { name, message });
   const dataset = { x, shape, targets: TARGETS.bce };
-  await wrong(evaluate(model, dataset, { batchSize: 0 }), "RangeError", /batchSize .*got 0/);
+  await wrong(evaluate(told, dataset, { batchSize: 0 }), "RangeError", /batchSize .*got 0/);
   await wrong(evaluate(model, dataset, { loss: "hinge" as LossName }), "TypeError", /loss must be one of .*"hinge"/);
   await wrong(evaluate(model, dataset, { loss: "crossEntropy" }), "TypeError", /Int32Array, got Float32Array/);
   await wrong(
-    evaluate(model, { ...dataset, targets: new Int32Array(37) }),
+    evaluate(told, { ...dataset, targets: new Int32Array(37) }),
     "TypeError",
     /Float32Array, got Int32Array/,
   );
   const class3 = { ...dataset, targets: new Int32Array(37).fill(3) };
   await wrong(evaluate(model, class3, { loss: "crossEntropy" }), "RangeError", /classes from 0 to 2, got 3/);
-  await wrong(evaluate(model, { ...dataset, lengths: new Int32Array(37) }), "RangeError", /from 1 to 6, got 0/);
-  await wrong(predict(model, { x, shape: [37, 5, 6] }), "RangeError", /inputSize 5, got \[37,5,6\]/);
+  await wrong(evaluate(told, { ...dataset, lengths: new Int32Array(37) }), "RangeError", /from 1 to 6, got 0/);
+  await wrong(predict(told, { x, shape: [37, 5, 6] }), "RangeError", /inputSize 5, got \[37,5,6\]/);
   await wrong(predict(model, { x, shape }, { loss: "hinge" as LossName }), "TypeError", /"hinge"/);
+  await wrong(evaluate(told, dataset, { loss: "mse" }), "TypeError", /made for the loss "bce", got "mse"/);
   await wrong(
-    predict(model, { x: [1] as never, shape: [1, 1, 5] }),
+    predict(told, { x: [1] as never, shape: [1, 1, 5] }),
     "TypeError",
     /x must be a Float32Array, got Array/,
   );
+});
+
+Deno.test("a model that does not know what its outputs mean is not evaluated", async () => {
+  using model = await createModel(CONFIG, { seed: 4 });
+  const dataset = { x, shape, targets: TARGETS.bce };
+  for (const refused of [() => evaluate(model, dataset), () => predict(model, { x, shape })]) {
+    await assert.rejects(refused, (error: Error) => {
+      assert.equal(error.name, "TypeError");
+      assert.match(error.message, /pass \{ loss \} with the loss that it was trained with: bce, /);
+      assert.equal(errorCode(error), "outputs-unknown-meaning");
+      return true;
+    });
+  }
+  for (const loss of LOSSES) {
+    using told = await createModel({ ...CONFIG, loss }, { seed: 4 });
+    const dataset = { x, shape, targets: TARGETS[loss] }, asked = await evaluate(model, dataset, { loss });
+    assert.deepEqual(await evaluate(told, dataset), asked, loss);
+  }
 });

@@ -133,17 +133,19 @@ Deno.test("evaluate gives the metrics of the task with what they are computed fr
       (_, i) => data.targets[2 * i] ? 0 : 1,
     );
   using model = await createModel({ inputSize: 5, hiddenSize: 6, outputSize: 2 }, { seed: 1 });
-  const plain = await evaluate(model, data), labels = ["above", "below"];
-  const { metrics, probabilities, ...rest } = await evaluate(model, data, { metrics: true, labels, batchSize: 32 });
+  const bce = { loss: "bce" } as const, plain = await evaluate(model, data, bce), labels = ["above", "below"];
+  const options = { ...bce, metrics: true, labels, batchSize: 32 } as const;
+  const { metrics, outputs, probabilities, ...rest } = await evaluate(model, data, options);
+  assert.equal(probabilities, outputs);
   assert.deepEqual(rest, plain);
-  assert.deepEqual(probabilities.data, (await predict(model, data)).probabilities.data);
+  assert.deepEqual(outputs.data, (await predict(model, data, bce)).outputs.data);
   assert.ok(metrics.kind === "classification" && metrics.accuracy === plain.accuracy && metrics.rocAuc !== undefined);
   assert.deepEqual(metrics.perClass.map(({ label }) => label), labels);
 
   const loss = "crossEntropy";
   const numbered = await evaluate(model, { ...data, targets: classes }, { loss, metrics: true });
   assert.ok(numbered.metrics.kind === "classification" && numbered.metrics.accuracy === numbered.accuracy);
-  const many = await evaluate(model, data, { metrics: true, multilabel: true });
+  const many = await evaluate(model, data, { ...bce, metrics: true, multilabel: true });
   assert.equal(many.metrics.kind, "multilabel");
   const numbers = await evaluate(model, data, { loss: "mse", metrics: true });
   assert.ok(numbers.metrics.kind === "regression");

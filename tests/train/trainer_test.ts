@@ -46,7 +46,7 @@ Deno.test("bad options of a trainer are refused with name and value", () =>
   withModel((model) => {
     const wrong = (options: object, name: string, message: RegExp) =>
       assert.throws(() => createTrainer(model, options), { name, message });
-    wrong({ loss: "hinge" }, "RangeError", /loss must be one of bce, crossEntropy, mse, got "hinge"/);
+    wrong({ loss: "hinge" }, "RangeError", /loss must be one of bce, crossEntropy, mse, mae, .*, got "hinge"/);
     wrong({ loss: 1 }, "TypeError", /loss .*got 1/);
     wrong({ clipNorm: 0 }, "RangeError", /clipNorm must be a number above 0, got 0/);
     wrong({ clipNorm: "1" }, "TypeError", /clipNorm .*"1"/);
@@ -187,4 +187,13 @@ Deno.test("a disposed model is not trained", async () => {
   model.dispose();
   await assert.rejects(trainer.step(DATA, DATA.targets), { name: "TypeError", message: /disposed/ });
   assert.throws(() => createTrainer(model), { name: "TypeError", message: /disposed/ });
+});
+
+Deno.test("a model that was made for a loss is trained with no other", async () => {
+  using model = await createModel({ inputSize: 5, hiddenSize: 3, outputSize: 2, loss: "bce" });
+  const wrong = { name: "TypeError", message: /the model was made for the loss "bce", got "mse"/ };
+  assert.throws(() => createTrainer(model, { loss: "mse" }), wrong);
+  assert.equal(createTrainer(model).options.loss, "bce");
+  using other = await createModel({ inputSize: 5, hiddenSize: 3, outputSize: 2, loss: "mse" });
+  assert.equal(createTrainer(other).options.loss, "mse");
 });

@@ -1,0 +1,215 @@
+/** Batches: what a model is given, and whether it fits the model. */
+
+import { fail } from "../errors.ts";
+import { LANES } from "../device/kernels.ts";
+import { groupsOf } from "./layers/layer.ts";
+import type { Shape } from "./layers/node.ts";
+import { LOSSES, type ResolvedLoss, targetWidth, weighsClassesItself } from "./losses.ts";
+import type { PlacedNetwork } from "./placed_network.ts";
+
+/** A batch of sequences. */
+export interface Sequences {
+  /**
+   * The network's first input of steps: numbers (B, T, I), row-major, or tokens (B, T). A network without steps takes the
+   * first vector (B, I) here, as one step.
+   */
+  readonly x: Float32Array | Int32Array;
+  /** [B, T, I]; of tokens [B, T, 1]. */
+  readonly shape: readonly [number, number, number] | readonly number[];
+  /** Valid steps of each sequence (B), from 1 to T; what is behind them never matters. Default: all T. */
+  readonly lengths?: Int32Array;
+  /** Initial states of the first recurrent layer (layers·directions, B, H). Default: 0. */
+  readonly h0?: Float32Array;
+  /** The network's other inputs, by name: numbers (B, T, I), tokens (B, T), vectors (B, I). */
+  readonly inputs?: Readonly<Record<string, Float32Array | Int32Array>>;
+  /** Initial states by name, such as "lstm.c0" (layers·directions, B, H). Default: 0. */
+  readonly states?: Readonly<Record<string, Float32Array>>;
+}
+
+/** What is to be learned: numbers (B, O), or class numbers (B); for an output of every step (B, T, O) or (B, T). */
+export type Targets = Float32Array | Int32Array;
+
+/** A batch, checked. */
+export interface CheckedBatch {
+  readonly B: number;
+  readonly T: number;
+  /** The inputs by name. */
+  readonly inputs: readonly (readonly [name: string, data: Float32Array | Int32Array])[];
+  /** What is given besides, by name; null where nothing is. */
+  readonly given: Readonly<Record<string, Float32Array>> | null;
+}
+
+const ACTION = "run model";
+
+function typed(name: string, value: unknown, type: "Float32Array" | "Int32Array", what = ""): void {
+  if (value instanceof (type === "Int32Array" ? Int32Array : Float32Array)) return;
+  const article = type === "Int32Array" ? "an" : "a";
+  throw fail("batch-type", ACTION, `${name} must be ${article} ${type}${what}, got ${kindOf(value)}`, { name, value });
+}
+
+function length(name: string, array: ArrayLike<number>, expected: number): void {
+  if (array.length === expected) return;
+  throw fail("batch-shape", ACTION, `${name} must have ${expected} numbers, got ${array.length}`, {
+    name,
+    value: array.length,
+  });
+}
+
+function kindOf(value: unknown): string {
+  return value === null || value === undefined ? String(value) : (value as object).constructor?.name ?? typeof value;
+}
+
+/** Numbers of a value in a batch. */
+function elements({ kind, size, count = 1 }: Shape, B: number, T: number): number {
+  return kind === "rows" ? B * size : kind === "states" ? count * B * size : B * T * (kind === "tokens" ? 1 : size);
+}
+
+/**
+ * Checks that a batch fits a network.
+ *
+ * @throws {TypeError} If an array is missing or of the wrong kind.
+ * @throws {RangeError} If an array does not fit its shape.
+ */
+export function checkBatch(
+  net: PlacedNetwork,
+  { x, shape, lengths, h0, inputs: others, states }: Sequences,
+  masks?: Readonly<Record<string, Float32Array>>,
+): CheckedBatch {
+  const first = net.firstInput, { kind, size } = first.outputs.output!, tokens = kind === "tokens";
+  const width = tokens ? 1 : size;
+  typed("x", x, tokens ? "Int32Array" : "Float32Array", tokens ? " of tokens" : "");
+  if (!Array.isArray(shape) || shape.length !== 3) {
+    throw fail("batch-shape", ACTION, `shape must be [B, T, I], got ${shape}`, { name: "shape", value: shape });
+  }
+  const [B, T, I] = shape as [number, number, number];
+  if (!(Number.isInteger(B) && Number.isInteger(T) && B >= 1 && T >= 1 && Number.isInteger(I) && I >= 1)) {
+    throw fail("batch-shape", ACTION, `shape must be integers from 1, got [${shape}]`, { name: "shape", value: shape });
+  }
+  if (I !== width) {
+    const wanted = tokens ? "in 1, one token per step" : `in the inputSize ${width}`;
+    throw fail("batch-shape", ACTION, `shape must end ${wanted}, got [${shape}]`, { name: "shape", value: shape });
+  }
+  if (kind === "rows" && T !== 1) {
+    throw fail("batch-shape", ACTION, `a network without steps takes one step, got [${shape}]`, {
+      name: "shape",
+      value: shape,
+    });
+  }
+  length("x", x, B * T * width);
+  if (lengths !== undefined) {
+    typed("lengths", lengths, "Int32Array");
+    length("lengths", lengths, B);
+    for (const n of lengths) {
+      if (n >= 1 && n <= T) continue;
+      throw fail("batch-value", ACTION, `lengths must be from 1 to ${T}, got ${n}`, { name: "lengths", value: n });
+    }
+  }
+  const inputs: [string, Float32Array | Int32Array][] = [[first.name, x]];
+  for (const { name, outputs } of net.inputs) {
+    if (name === first.name) continue;
+    const data = others?.[name], shape = outputs.output!;
+    typed(`inputs.${name}`, data, shape.kind === "tokens" ? "Int32Array" : "Float32Array");
+    length(`inputs.${name}`, data!, elements(shape, B, T));
+    inputs.push([name, data!]);
+  }
+  if (others) checkNames("inputs", others, net.inputs.map(({ name }) => name).filter((name) => name !== first.name));
+  let given: Record<string, Float32Array> | null = null;
+  const take = (what: string, name: string | undefined, data: Float32Array) => {
+    typed(what, data, "Float32Array");
+    const shape = name === undefined ? undefined : net.given.get(name)?.shape;
+    if (!shape) throw fail("batch-type", ACTION, `${what}: the network has nothing that takes it`, { name: what });
+    length(what, data, elements(shape, B, T));
+    (given ??= {})[name!] = data;
+  };
+  if (h0 !== undefined) take("h0", net.firstState, h0);
+  for (const [name, data] of Object.entries(states ?? {})) take(`states["${name}"]`, name, data);
+  for (const [name, data] of Object.entries(masks ?? {})) {
+    take("dropoutMask", name === "" ? net.firstMask : name, data);
+  }
+  return { B, T, inputs, given };
+}
+
+function checkNames(what: string, given: object, known: readonly string[]): void {
+  const unknown = Object.keys(given).find((name) => !known.includes(name));
+  if (unknown === undefined) return;
+  const problem = `${what} has "${unknown}", which is no input; there ${known.length === 1 ? "is" : "are"} ${
+    known.map((name) => `"${name}"`).join(", ") || "none besides x"
+  }`;
+  throw fail("batch-type", ACTION, problem, { name: unknown });
+}
+
+/** What a loss is computed from. */
+export interface LossBatch {
+  readonly loss: ResolvedLoss;
+  readonly targets: Targets | undefined;
+  /** How much each sequence counts (B). */
+  readonly weights?: Float32Array;
+}
+
+/** The rows' weights as kernels take them, and their sum. */
+export interface RowWeights {
+  readonly weight: number;
+  /** Absent where all rows count the same. */
+  readonly rows?: Float32Array;
+}
+
+/**
+ * Checks targets and weights of a loss, and says what each row of a batch counts: its sequence's weight times that of its
+ * class. Rows are sequences; for an output of every step all valid steps of the batch.
+ *
+ * @throws {TypeError | RangeError} If targets or weights do not fit.
+ */
+export function checkTargets(
+  { loss: { loss, classWeights, settings }, targets, weights }: LossBatch,
+  { kind, size: O }: Shape,
+  [B, T]: readonly [B: number, T: number],
+  lengths: Int32Array | undefined,
+): RowWeights {
+  const classes = LOSSES[loss].targets === "classes", steps = kind === "steps";
+  if (classes ? !(targets instanceof Int32Array) : !(targets instanceof Float32Array)) {
+    const wanted = classes ? "an Int32Array" : "a Float32Array";
+    throw fail("batch-type", ACTION, `targets of "${loss}" must be ${wanted}, got ${kindOf(targets)}`, {
+      name: "targets",
+      value: targets,
+    });
+  }
+  const width = targetWidth(loss, O, settings);
+  length("targets", targets!, B * width * (steps ? T : 1));
+  const valid = (b: number) => steps ? lengths?.[b] ?? T : 1;
+  if (classes) {
+    for (let b = 0, row = 0; b < B; b++, row += steps ? T : 1) {
+      for (let i = row; i < row + valid(b); i++) {
+        if (targets![i]! >= 0 && targets![i]! < O) continue;
+        throw fail("batch-value", ACTION, `targets must be classes from 0 to ${O - 1}, got ${targets![i]}`, {
+          name: "targets",
+          value: targets![i],
+        });
+      }
+    }
+  }
+  if (weights !== undefined) {
+    typed("weights", weights, "Float32Array");
+    length("weights", weights, B);
+    const bad = weights.findIndex((weight) => !(weight >= 0 && weight < Infinity));
+    if (bad >= 0) {
+      throw fail("batch-value", ACTION, `weights must be numbers from 0, got ${weights[bad]} at ${bad}`, {
+        name: "weights",
+        value: weights[bad],
+      });
+    }
+  }
+  if (!weights && !classWeights && !steps) return { weight: B };
+  const rows = new Float32Array(steps ? B * T : groupsOf(B) * LANES), itself = weighsClassesItself(loss, settings);
+  let sum = 0;
+  for (let b = 0, row = 0; b < B; b++, row += steps ? T : 1) {
+    for (let i = row; i < row + valid(b); i++) {
+      const own = weights ? weights[b]! : 1, counts = classWeights ? own * classWeights[targets![i]!]! : own;
+      rows[i] = itself ? own : counts;
+      sum += counts;
+    }
+  }
+  // A batch of nothing but weights of 0 has a loss of 0.
+  const count = steps ? B * T : B;
+  if (sum > 0) { for (let i = 0; i < count; i++) rows[i]! *= count / sum; }
+  return { weight: sum, rows };
+}

@@ -1,0 +1,207 @@
+/** The words that networks are put together with. */
+
+import { fail } from "../errors.ts";
+import type { AttentionOptions } from "./layers/attention.ts";
+import type { Kind } from "./layers/node.ts";
+import type { LayerNormOptions } from "./layers/layer_norm.ts";
+import type { LayerName } from "./layers/mod.ts";
+import type { RecurrentOptions } from "./layers/recurrent_options.ts";
+import { type LayerNode, type Network, resolveNetwork } from "./network.ts";
+
+/** A value of a network in the making: what a layer gives, for other layers to read. */
+export interface NetworkValue<K extends Kind = Kind> {
+  /** What it is: see {@linkcode RowValue}, {@linkcode StepValue}, {@linkcode TokenValue}. */
+  readonly kind: K;
+  /** Where it comes from: "layer.port". */
+  readonly source: string;
+}
+
+/** A row for each sequence (B, F). */
+export type RowValue = NetworkValue<"rows">;
+/** A row for each step (B, T, F); 0 behind a sequence's length. */
+export type StepValue = NetworkValue<"steps">;
+/** A token for each step (B, T). */
+export type TokenValue = NetworkValue<"tokens">;
+/** How much each step counted (B, T). It can only leave the network. */
+export type AttentionWeights = NetworkValue<"weights">;
+/** Final states (layers·directions, B, H). They can only leave the network. */
+export type States = NetworkValue<"states">;
+
+/** What a GRU gives. */
+export interface GruValues {
+  /** The last layer's output at every step (B, T, H·directions). */
+  readonly output: StepValue;
+  /** The last layer's final state (B, H·directions), of two directions side by side, forward first. */
+  readonly state: RowValue;
+  /** All final states, h_n of torch.nn.GRU. */
+  readonly hidden: States;
+}
+
+/** What an LSTM gives. */
+export interface LstmValues extends GruValues {
+  /** All final cell states, c_n of torch.nn.LSTM. */
+  readonly cell: States;
+}
+
+/** The layers that {@linkcode defineNetwork} offers. A layer's name is its attribute's in the PyTorch module. */
+export interface Layers {
+  /** An input: `size` numbers at every step (B, T, size). */
+  numbers(name: string, size: number): StepValue;
+  /** An input: a row of `size` numbers for each sequence (B, size). */
+  vector(name: string, size: number): RowValue;
+  /** An input: a token at every step (B, T), from 0 to `size` − 1. */
+  tokens(name: string, size: number): TokenValue;
+  /** torch.nn.Embedding: a learned row of `embeddingDim` numbers for each token. */
+  embedding(name: string, tokens: TokenValue, embeddingDim: number, options?: { paddingIdx?: number }): StepValue;
+  /** torch.nn.GRU. */
+  gru(name: string, input: StepValue, options: RecurrentOptions): GruValues;
+  /** torch.nn.LSTM. */
+  lstm(name: string, input: StepValue, options: RecurrentOptions): LstmValues;
+  /**
+   * Additive attention: the query asks the keys of all steps, and gets their weighted sum. Parameters: attn.weight
+   * (A, Q + K), attn.bias, v.weight; A is `size`, by default the keys' width.
+   */
+  attention(
+    name: string,
+    inputs: { readonly query: RowValue; readonly keys: StepValue },
+    options?: AttentionOptions,
+  ): { readonly context: RowValue; readonly weights: AttentionWeights };
+  /** torch.nn.Linear, for each row or each step. */
+  linear<K extends "rows" | "steps">(
+    name: string,
+    input: NetworkValue<K>,
+    outFeatures: number,
+    options?: { bias?: boolean },
+  ): NetworkValue<K>;
+  /** torch.nn.Dropout, while training. */
+  dropout<K extends "rows" | "steps">(input: NetworkValue<K>, p: number, name?: string): NetworkValue<K>;
+  /** torch.nn.LayerNorm over the numbers of each row or step. */
+  layerNorm<K extends "rows" | "steps">(
+    name: string,
+    input: NetworkValue<K>,
+    options?: LayerNormOptions,
+  ): NetworkValue<K>;
+  /** The value at the last valid step. */
+  last(input: StepValue, name?: string): RowValue;
+  /** The mean over the valid steps. */
+  mean(input: StepValue, name?: string): RowValue;
+  /** The largest over the valid steps, number by number. */
+  max(input: StepValue, name?: string): RowValue;
+  /** Values side by side, as torch.cat over the last dimension. */
+  concat<K extends "rows" | "steps">(inputs: readonly NetworkValue<K>[], name?: string): NetworkValue<K>;
+  /** tanh of each number. */
+  tanh<K extends "rows" | "steps">(input: NetworkValue<K>, name?: string): NetworkValue<K>;
+  /** max(0, x) of each number. */
+  relu<K extends "rows" | "steps">(input: NetworkValue<K>, name?: string): NetworkValue<K>;
+  /** 1 / (1 + e^−x) of each number. */
+  sigmoid<K extends "rows" | "steps">(input: NetworkValue<K>, name?: string): NetworkValue<K>;
+}
+
+/** Name of the output of a network that has only one. */
+export const OUTPUT = "output";
+
+/**
+ * Puts a network together from layers. The network is plain data: it can be kept as JSON, and checkpoints do.
+ *
+ * @param build Gets the layers and returns what the network puts out: one value, named "output", or several by name.
+ * @throws {TypeError} If layers do not fit one another: a value of the wrong kind, a name twice, a layer that nothing reads.
+ *
+ * @example The ready-made model, by hand
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, defineNetwork } from "@grutto/grutto";
+ *
+ * const network = defineNetwork(({ numbers, gru, attention, dropout, linear }) => {
+ *   const x = numbers("x", 5); // (B, T, 5)
+ *   const { output, state } = gru("gru", x, { hiddenSize: 10 }); // (B, T, 10), (B, 10)
+ *   const { context } = attention("attention", { query: state, keys: output }); // (B, 10)
+ *   return linear("fc", dropout(context, 0.5), 2); // (B, 2)
+ * });
+ * using model = await createModel(network, { loss: "bce", seed: 1 });
+ * using same = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2, dropout: 0.5 }, { seed: 1 });
+ * assert.deepEqual(await model.stateDict(), await same.stateDict());
+ * ```
+ */
+export function defineNetwork(build: (layers: Layers) => NetworkValue | Record<string, NetworkValue>): Network {
+  const layers: LayerNode[] = [], made = new Set<unknown>();
+  const value = <K extends Kind>(kind: K, source: string): NetworkValue<K> => {
+    const result = { kind, source };
+    made.add(result);
+    return result;
+  };
+  const sourceOf = (name: string, port: string, given: unknown): string => {
+    if (made.has(given)) return (given as NetworkValue).source;
+    throw fail("wiring", "define network", `layer "${name}": its ${port} is no value of this network`, {
+      name,
+      value: given,
+      advice: "pass what a layer of the same defineNetwork gave",
+    });
+  };
+  const add = (type: LayerName, name: string, inputs: Record<string, unknown>, options: object = {}): string => {
+    const sources = Object.entries(inputs).map(([port, given]) => [port, sourceOf(name, port, given)]);
+    layers.push({
+      type,
+      name,
+      ...sources.length && { inputs: Object.fromEntries(sources) },
+      ...Object.keys(options).length && { options: { ...options } as Record<string, unknown> },
+    });
+    return name;
+  };
+  /** A name for a layer without parameters that was given none: "dropout", "dropout2". */
+  const unnamed = (type: LayerName) => {
+    const taken = new Set(layers.map(({ name }) => name));
+    let name: string = type;
+    for (let i = 2; taken.has(name); i++) name = `${type}${i}`;
+    return name;
+  };
+  /** A layer with one output of the kind of its input. */
+  const alike = <K extends "rows" | "steps">(type: LayerName, name: string, input: NetworkValue<K>, options?: object) =>
+    value(input?.kind, `${add(type, name, { input }, options)}.output`);
+  const rows = (type: LayerName, name: string, input: StepValue) =>
+    value("rows", `${add(type, name, { input })}.output`);
+  const recurrent = (type: "gru" | "lstm", name: string, input: StepValue, options: RecurrentOptions): LstmValues => {
+    add(type, name, { input }, options);
+    const state = { output: value("steps", `${name}.output`), state: value("rows", `${name}.state`) };
+    return { ...state, hidden: value("states", `${name}.hidden`), cell: value("states", `${name}.cell`) };
+  };
+  const result = build({
+    numbers: (name, size) => value("steps", `${add("numbers", name, {}, { size })}.output`),
+    vector: (name, size) => value("rows", `${add("vector", name, {}, { size })}.output`),
+    tokens: (name, size) => value("tokens", `${add("tokens", name, {}, { size })}.output`),
+    embedding: (name, input, embeddingDim, options) =>
+      value("steps", `${add("embedding", name, { input }, { embeddingDim, ...options })}.output`),
+    gru(name, input, options) {
+      const { cell: _, ...values } = recurrent("gru", name, input, options);
+      return values;
+    },
+    lstm: (name, input, options) => recurrent("lstm", name, input, options),
+    attention(name, { query, keys }, options) {
+      add("attention", name, { query, keys }, options);
+      return { context: value("rows", `${name}.context`), weights: value("weights", `${name}.weights`) };
+    },
+    linear: (name, input, outFeatures, options) => alike("linear", name, input, { outFeatures, ...options }),
+    dropout: (input, p, name = unnamed("dropout")) => alike("dropout", name, input, { p }),
+    layerNorm: (name, input, options) => alike("layerNorm", name, input, options),
+    last: (input, name = unnamed("last")) => rows("last", name, input),
+    mean: (input, name = unnamed("mean")) => rows("mean", name, input),
+    max: (input, name = unnamed("max")) => rows("max", name, input),
+    concat: (inputs, name = unnamed("concat")) =>
+      value(inputs[0]?.kind as never, `${add("concat", name, { ...inputs })}.output`),
+    tanh: (input, name = unnamed("tanh")) => alike("tanh", name, input),
+    relu: (input, name = unnamed("relu")) => alike("relu", name, input),
+    sigmoid: (input, name = unnamed("sigmoid")) => alike("sigmoid", name, input),
+  });
+  const outputs = made.has(result) ? { [OUTPUT]: result } : (result ?? {}) as Record<string, NetworkValue>;
+  const network: Network = {
+    layers,
+    outputs: Object.fromEntries(
+      Object.entries(outputs).map(([name, given]) => {
+        if (made.has(given)) return [name, (given as NetworkValue).source];
+        const advice = "return what a layer gave, or several by name";
+        throw fail("wiring", "define network", `output "${name}" is no value of this network`, { name, advice });
+      }),
+    ),
+  };
+  resolveNetwork(network);
+  return network;
+}

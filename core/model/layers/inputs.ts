@@ -1,0 +1,172 @@
+/** What comes into a network: numbers per step, a row per sequence, tokens. */
+
+import { from } from "../../device/arena.ts";
+import type { Tensor } from "../../device/kernels.ts";
+import { type LayerType, newValue } from "./layer.ts";
+import type { Kind } from "./node.ts";
+import { pad4, type SingleValue } from "./single.ts";
+
+/** What the host writes: rows padded to whole vectors, of which products read what was given. */
+function singleInput(kind: Kind, data: Tensor, size: number): SingleValue {
+  return { kind, data, parts: [size], ld: pad4(size), K: size };
+}
+
+/** Options of the inputs. */
+export interface InputOptions {
+  /** Numbers per step or per sequence; for tokens, the size of the vocabulary. */
+  size: number;
+}
+
+const SIZE = { type: "integer", least: 1, most: 1e8, about: "numbers per row" } as const;
+
+/** Numbers at every step: (B, T, size). */
+export const NUMBERS: LayerType<InputOptions> = {
+  options: { size: SIZE },
+  inputs: {},
+  outputs: ({ options: { size } }) => ({ output: { kind: "steps", size } }),
+  place: (node) => ({
+    over(block) {
+      const { name, options: { size: F } } = node, { T, rows, row0, lengths } = block, dx = block.io(`${name}.grad`);
+      const value = newValue(block, node.outputs.output!, dx !== null), { data, stride, gradient } = value;
+      return {
+        outputs: { output: value },
+        forward(task) {
+          const src = from(block.io(name)!, row0 * T * F);
+          task.call("sequencesIn", { dst: data, src, lengths, T, rows, F, lddst: stride });
+        },
+        backward(task) {
+          if (!dx || !gradient) return;
+          const dst = from(dx, row0 * T * F);
+          task.call("sequencesOut", { dst, src: gradient.into, lengths, T, rows, F, ldsrc: stride });
+        },
+      };
+    },
+  }),
+  single: (node) => ({
+    parts: { output: [node.options.size] },
+    over: (plan) => ({ output: singleInput("steps", plan.input(node.name), node.options.size) }),
+  }),
+  onnx: (_context, _node, inputs) => ({ output: inputs.input! }),
+};
+
+/** A row of numbers for each sequence: (B, size). */
+export const VECTOR: LayerType<InputOptions> = {
+  options: { size: SIZE },
+  inputs: {},
+  outputs: ({ options: { size } }) => ({ output: { kind: "rows", size } }),
+  place: (node) => ({
+    over(block) {
+      const { name, options: { size: F } } = node, { rows, row0 } = block, dx = block.io(`${name}.grad`);
+      const value = newValue(block, node.outputs.output!, dx !== null), { data, stride, gradient } = value;
+      return {
+        outputs: { output: value },
+        forward(task) {
+          const src = from(block.io(name)!, row0 * F);
+          task.call("rowsIn", { dst: data, src, rows, F, lddst: stride, ldsrc: F });
+        },
+        backward(task) {
+          if (!dx || !gradient) return;
+          const dst = from(dx, row0 * F);
+          task.call("rowsOut", { dst, src: gradient.into, rows, F, lddst: F, ldsrc: stride });
+        },
+      };
+    },
+  }),
+  single: (node) => ({
+    parts: { output: [node.options.size] },
+    over: (plan) => ({ output: singleInput("rows", plan.input(node.name), node.options.size) }),
+  }),
+  onnx: (_context, _node, inputs) => ({ output: inputs.input! }),
+};
+
+/** A token at every step: (B, T). Only embeddings read it. */
+export const TOKENS: LayerType<InputOptions> = {
+  options: { size: { ...SIZE, about: "tokens in the vocabulary" } },
+  inputs: {},
+  outputs: ({ options: { size } }) => ({ output: { kind: "tokens", size } }),
+  place: (node) => ({
+    over: (block) => ({
+      // Embeddings read the tokens where the outside wrote them.
+      outputs: {
+        output: {
+          shape: node.outputs.output!,
+          data: from(block.io(node.name)!, block.row0 * block.T),
+          stride: 1,
+          gradient: null,
+        },
+      },
+      forward: () => {},
+      backward: () => {},
+    }),
+  }),
+  // The host looks up the rows: a token leaves no trace here.
+  single: () => ({ parts: { output: [] }, over: () => ({}) }),
+  onnx: (_context, _node, inputs) => ({ output: inputs.input! }),
+};
+
+/** Options of an embedding. */
+export interface EmbeddingOptions {
+  /** Numbers of a token's row. */
+  embeddingDim: number;
+  /** Token whose row begins as 0 and gets no gradient. Default: none. */
+  paddingIdx?: number;
+}
+
+/** torch.nn.Embedding: a learned row for each token. Parameter: weight (V, embeddingDim), N(0, 1). */
+export const EMBEDDING: LayerType<EmbeddingOptions> = {
+  options: {
+    embeddingDim: { type: "integer", least: 1, most: 65536, about: "numbers of a token's row" },
+    paddingIdx: { type: "integer", optional: true, least: 0, about: "token whose row stays 0" },
+  },
+  inputs: { input: ["tokens"] },
+  outputs({ inputs, options: { embeddingDim, paddingIdx } }) {
+    const { size } = inputs.input!;
+    if (paddingIdx !== undefined && paddingIdx >= size) {
+      throw new Error(`paddingIdx must be below the size of the vocabulary, ${size}, got ${paddingIdx}`);
+    }
+    return { output: { kind: "steps", size: embeddingDim } };
+  },
+  parameters: ({ inputs, options: { embeddingDim, paddingIdx } }) => [
+    {
+      name: "weight",
+      shape: [inputs.input!.size, embeddingDim],
+      bound: 1,
+      normal: true,
+      table: true,
+      zeroRow: paddingIdx,
+    },
+  ],
+  place(node, store) {
+    const table = store.valuesOf(`${node.name}.weight`);
+    return {
+      over(block, { input }) {
+        const { T, rows, row0, lengths } = block, E = node.options.embeddingDim, dx = block.io(`${node.name}.grad`);
+        const value = newValue(block, node.outputs.output!, block.backward), { data, stride, gradient } = value;
+        return {
+          outputs: { output: value },
+          forward(task) {
+            const args = { dst: data, lengths, T, rows, lddst: stride };
+            task.call("embeddingForward", { ...args, table, tokens: input!.data, E });
+          },
+          // The rows of equal tokens are added up by the plan, over all blocks: see tokens.ts.
+          backward(task) {
+            if (!dx || !gradient) return;
+            const dst = from(dx, row0 * T * E);
+            task.call("sequencesOut", { dst, src: gradient.into, lengths, T, rows, F: E, ldsrc: stride });
+          },
+        };
+      },
+    };
+  },
+  single: (node) => ({
+    // Its rows are looked up by the host.
+    parts: { output: [node.options.embeddingDim] },
+    over: (plan) => ({ output: singleInput("steps", plan.input(node.name), node.options.embeddingDim) }),
+  }),
+  onnx({ graph, parameter }, { name }, { input }) {
+    const { shape, data } = parameter(`${name}.weight`), weight = `${name}.weight`;
+    const rows = graph.op("Gather", [graph.constant(data, shape, weight), input!]);
+    // Values of steps have time first.
+    return { output: graph.op("Transpose", [rows], { perm: [1, 0, 2] }) };
+  },
+};

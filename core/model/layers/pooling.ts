@@ -1,0 +1,77 @@
+import { groupStride, type LayerType, newValue } from "./layer.ts";
+import type { OnnxContext } from "./onnx.ts";
+import { newSingle } from "./single.ts";
+
+/** Ways to make one row of all steps, by the number that the kernels know them by. */
+const WAYS = ["last", "mean", "max"] as const;
+
+/** A way to make one row of all steps. */
+export type Pooling = typeof WAYS[number];
+
+/** One row of all valid steps of a sequence: the last of them, their mean, or the largest of each number. */
+function pooling(way: Pooling): LayerType<Record<never, never>> {
+  const which = WAYS.indexOf(way);
+  return {
+    options: {},
+    inputs: { input: ["steps"] },
+    outputs: ({ inputs }) => ({ output: { kind: "rows", size: inputs.input!.size } }),
+    place: (node) => ({
+      over(block, { input }) {
+        const x = input!, { T, groups, mask, scratch } = block, F = x.shape.size;
+        const output = newValue(block, node.outputs.output!, x.gradient !== null), { data: y, stride } = output;
+        const index = scratch.allocate(groups * groupStride(F));
+        return {
+          outputs: { output },
+          forward(task) {
+            task.call("poolForward", { y, index, x: x.data, mask, T, groups, F, ldy: stride, ldx: x.stride, which });
+          },
+          backward(task) {
+            if (!x.gradient || !output.gradient) return;
+            const args = { T, groups, F, lddx: x.gradient.stride, lddy: output.gradient.stride, which };
+            const tensors = { dx: x.gradient.into, dy: output.gradient.into, index, mask };
+            task.call("poolBackward", { ...tensors, ...args, accumulate: x.gradient.claim() });
+          },
+        };
+      },
+    }),
+    single: (_node, _store, { input: parts }) => ({
+      parts: { output: parts! },
+      over(plan, { input }) {
+        const output = newSingle(plan, "rows", input!.parts), { T } = plan;
+        plan.task.call("poolSingle", { y: output.data, x: input!.data, T, F: output.ld, ldx: input!.ld, which });
+        return { output };
+      },
+    }),
+    onnx: (context, _node, { input }) => ({ output: onnx(way, context, input!) }),
+  };
+}
+
+function onnx(way: Pooling, { graph, lengths, time, valid }: OnnxContext, x: string): string {
+  const mask = valid(), fill = (value: number) => graph.constant(Float32Array.of(value));
+  if (way === "max") {
+    return graph.op("ReduceMax", [mask ? graph.op("Where", [mask, x, fill(-Infinity)]) : x], {
+      axes: [0],
+      keepdims: 0,
+    });
+  }
+  if (way === "mean") {
+    if (!mask) return graph.op("ReduceMean", [x], { axes: [0], keepdims: 0 });
+    const sum = graph.op("ReduceSum", [graph.op("Where", [mask, x, fill(0)]), graph.constant([0])], { keepdims: 0 });
+    return graph.op("Div", [sum, graph.op("Unsqueeze", [graph.cast(lengths, "float32"), graph.constant([1])])]);
+  }
+  if (!lengths) {
+    const last = graph.op("Sub", [time, graph.constant([1])]);
+    return graph.op("Squeeze", [graph.op("Gather", [x, last], { axis: 0 }), graph.constant([0])]);
+  }
+  // (time, batch, F) at time lengths − 1, one for each row of the batch.
+  const end = graph.op("Sub", [graph.cast(lengths, "int64"), graph.constant([1])]);
+  const at = graph.op("Unsqueeze", [end, graph.constant([1])]);
+  return graph.op("GatherND", [graph.op("Transpose", [x], { perm: [1, 0, 2] }), at], { batch_dims: 1 });
+}
+
+/** The output at the last valid step. */
+export const LAST: LayerType<Record<never, never>> = pooling("last");
+/** The mean over the valid steps. */
+export const MEAN: LayerType<Record<never, never>> = pooling("mean");
+/** The largest over the valid steps, number by number, as torch.max: of equals the first gets the gradient. */
+export const MAX: LayerType<Record<never, never>> = pooling("max");

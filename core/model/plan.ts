@@ -1,0 +1,250 @@
+/** Plans: what a batch of a certain shape needs of memory, and the programs over it. */
+
+import { Arena, from } from "../device/arena.ts";
+import { type Plan, type Program, type Task, TaskBuilder } from "../device/device.ts";
+import { LANES, type Tensor } from "../device/kernels.ts";
+import { blockRows, BlockSpace, type IoTensors } from "./block.ts";
+import { type DropoutMode, groupsOf, type Values } from "./layers/layer.ts";
+import { layerOf, portOf } from "./layers/node.ts";
+import { type LossName, targetWidth } from "./losses.ts";
+import { LossPass, type OutputLoss, predictions } from "./outputs.ts";
+import type { PlacedNetwork } from "./placed_network.ts";
+import { occurrencesLength, scatterTasks } from "./tokens.ts";
+import { update, type UpdateSpec } from "./update.ts";
+
+/** What is the same for many batches. Plain data, made once and shared: its text is kept with it. */
+export interface PlanTask {
+  /** "forward": values; "predict": predictions and values; "evaluate": losses only; "gradients"; "step": train. */
+  readonly purpose: "forward" | "predict" | "evaluate" | "gradients" | "step";
+  /** Values to be read afterwards: "layer.port". */
+  readonly values?: readonly string[];
+  /** What predictions of each output are made with. For "predict". */
+  readonly activations?: Readonly<Record<string, LossName>>;
+  /** For all but "forward" and "predict". */
+  readonly losses?: readonly OutputLoss[];
+  /** Default "none". */
+  readonly dropout?: DropoutMode;
+  /** For "step": what is done to the parameters. Absent: the gradient waits for a later step. */
+  readonly update?: UpdateSpec;
+  /** For "step": whether the gradient is averaged with what waits of steps before. Default false. */
+  readonly accumulate?: boolean;
+}
+
+/** What a plan is for: plain data, which is its key in the cache. */
+export interface PlanShape {
+  /** Sequences in the batch. */
+  readonly B: number;
+  /** Steps of the longest. */
+  readonly T: number;
+  /** What is given besides the inputs: "gru.h0", "dropout.mask". */
+  readonly given?: readonly string[];
+  readonly task: PlanTask;
+}
+
+const texts = new WeakMap<PlanTask, string>();
+
+/** The key of a plan in a cache: all of its shape, as text. */
+export function planKey({ B, T, given = [], task }: PlanShape): string {
+  let text = texts.get(task);
+  if (text === undefined) texts.set(task, text = JSON.stringify(task));
+  return `${B} ${T} ${given.length ? JSON.stringify(given) : ""}${text}`;
+}
+
+/** What a plan depends on besides its shape: the same for all of a model's plans. */
+export interface PlanOptions {
+  /** Fewest blocks that are worth several threads. */
+  readonly parallelFrom: number;
+  /** Whether a batch stays one block. Default false. */
+  readonly wholeBatch?: boolean;
+}
+
+/** A plan with its tensors and programs by name. */
+export interface ModelPlan extends Plan {
+  readonly io: IoTensors;
+  /** Number of blocks the batch is cut into. */
+  readonly blocks: number;
+  /** Brings the packed weights up to date: what forward reads, and what backward reads besides. */
+  readonly pack: Program;
+  /** From inputs to results. */
+  readonly main: Program;
+}
+
+/** Tasks that an embedding's gradient is cut into where threads share it. */
+const SCATTER_TASKS = 16;
+
+/** Where everything of a plan goes. */
+export interface Layout {
+  readonly net: PlacedNetwork;
+  readonly shape: PlanShape;
+  readonly wholeBatch: boolean;
+  readonly io: IoTensors;
+  /** Elements of the arena. */
+  readonly arena: number;
+  /** Sequences of a block, and how many blocks there are. */
+  readonly R: number;
+  readonly blocks: number;
+  readonly backward: boolean;
+  /** This batch's gradient. */
+  readonly gradient: Tensor;
+  /** The gradients of the blocks, each of partSize elements: all but the tables'. */
+  readonly parts: Tensor | null;
+  readonly partSize: number;
+}
+
+/** Elements of a value in the user's layout. */
+function elementsOf({ kind, size, count = 1 }: { kind: string; size: number; count?: number }, B: number, T: number) {
+  return kind === "rows" ? B * size : kind === "states" ? count * B * size : B * T * (kind === "tokens" ? 1 : size);
+}
+
+/** Lays out the memory for a plan. */
+export function layOut(net: PlacedNetwork, shape: PlanShape, wholeBatch = false): Layout {
+  const { B, T, given = [], task } = shape, { purpose, values = [], activations = {}, losses = [] } = task;
+  const { store, resolved: { layout: { tables } } } = net, arena = new Arena(store.persistent);
+  const backward = purpose === "gradients" || purpose === "step", all = purpose === "gradients";
+  const R = wholeBatch ? B : blockRows(net.work, B, T), blocks = Math.ceil(B / R);
+  const io = new Map<string, Tensor>();
+  const add = (name: string, length: number) => io.set(name, arena.allocate(length));
+  for (const { name, outputs } of net.inputs) add(name, elementsOf(outputs.output!, B, T));
+  add("lengths", B);
+  for (const name of given) add(name, elementsOf(net.given.get(name)!.shape, B, T));
+  for (const { output, loss, settings, weighted, outputWeighted } of losses) {
+    const { size: O, kind } = net.resolved.outputs[output]!.shape, rows = kind === "steps" ? B * T : B;
+    if (!loss) {
+      add(`@${output}.gradient`, rows * O);
+      continue;
+    }
+    add(`@${output}.targets`, rows * targetWidth(loss, O, settings));
+    if (weighted) add(`@${output}.weights`, kind === "steps" ? rows : groupsOf(B) * LANES);
+    if (outputWeighted) add(`@${output}.outputWeights`, O);
+    if (settings.quantiles) add(`@${output}.constants`, settings.quantiles.length);
+  }
+  for (const source of values) add(source, elementsOf(net.shapeOf(source), B, T));
+  for (const output of Object.keys(activations)) {
+    add(`@${output}.prediction`, elementsOf(net.resolved.outputs[output]!.shape, B, T));
+  }
+  if (losses.length) add("stats", 2 * blocks * losses.length);
+  if (all) {
+    for (const { name, outputs: { output } } of net.inputs) {
+      if (output!.kind !== "tokens") add(`${name}.grad`, elementsOf(output!, B, T));
+    }
+    for (const { name, shape } of net.given.values()) {
+      if (shape.kind === "states") add(`${name}.grad`, elementsOf(shape, B, T));
+    }
+  }
+  if (backward) {
+    for (const { name, inputs, outputs: { output } } of net.embeddings) {
+      add(`${name}.grad`, B * T * output!.size);
+      add(`${name}.occurrences`, occurrencesLength(inputs.input!.size, B, T));
+    }
+  }
+  if (all) add("gradients", store.paddedSize);
+  // A step's gradient goes where the update reads it, unless that of other batches is there.
+  const gradient = io.get("gradients") ?? (task.accumulate ? arena.allocate(store.paddedSize) : store.gradients);
+  const partSize = store.paddedSize - tables, parts = backward && blocks > 1 ? arena.allocate(blocks * partSize) : null;
+  return { net, shape, wholeBatch, io, arena: arena.length, R, blocks, backward, gradient, parts, partSize };
+}
+
+/** The forward, loss and backward pass of one block. */
+export function blockTask(layout: Layout, index: number): { calls: Task; scratch: number } {
+  const { net, shape: { B, T, task: { dropout = "none", activations, losses = [] } }, io, R, backward } = layout;
+  const { gradient, parts, partSize, blocks, wholeBatch } = layout, { store, resolved } = net;
+  const { paddedSize, layout: { tables, size } } = store;
+  const block = new BlockSpace({
+    B,
+    T,
+    row0: index * R,
+    rows: Math.min(R, B - index * R),
+    wholeBatch,
+    backward,
+    dropout,
+    control: store.control,
+    gradient: parts ? from(parts, index * partSize - tables, paddedSize) : gradient,
+    io,
+  });
+  const values: Record<string, Values> = {};
+  const valueOf = (source: string) => values[layerOf(source)]![portOf(source)]!;
+  const passes = resolved.nodes.map(({ name, sources }, i) => {
+    const inputs = Object.fromEntries(Object.entries(sources).map(([port, source]) => [port, valueOf(source)]));
+    const pass = net.layers[i]!.over(block, inputs);
+    values[name] = pass.outputs;
+    return { name, pass };
+  });
+  const task = new TaskBuilder();
+  task.call("activeLanes", { mask: block.mask, lengths: block.lengths, T, rows: block.rows });
+  for (const { name, pass } of passes) {
+    pass.forward(task);
+    for (const [port, value] of Object.entries(pass.outputs)) block.publish(task, `${name}.${port}`, value);
+  }
+  if (activations) {
+    for (const [output, loss] of Object.entries(activations)) {
+      predictions(task, block, output, valueOf(resolved.outputs[output]!.source), loss);
+    }
+  }
+  losses.forEach((loss, l) => {
+    const stats = from(io.get("stats")!, 2 * (l * blocks + index));
+    new LossPass(block, loss, valueOf(resolved.outputs[loss.output]!.source), stats).call(task);
+  });
+  if (backward) {
+    if (paddedSize > size) task.call("clear", { dst: from(block.gradient, size), n: paddedSize - size });
+    for (const { pass } of passes.toReversed()) {
+      for (const { gradient } of Object.values(pass.outputs)) {
+        // What no loss depends on.
+        if (gradient && !gradient.written) {
+          task.call("clear", { dst: gradient.into, n: gradient.into.length });
+          gradient.claim();
+        }
+      }
+      pass.backward(task);
+    }
+  }
+  return { calls: task.calls, scratch: block.scratch.length };
+}
+
+/** Writes the programs for a plan. */
+export function makePlan(net: PlacedNetwork, shape: PlanShape, options: PlanOptions): ModelPlan {
+  const layout = layOut(net, shape, options.wholeBatch),
+    { io, blocks, arena, backward, gradient, parts, partSize } = layout;
+  const { store, resolved: { layout: { tables } } } = net, { purpose, update: spec, accumulate = false } = shape.task;
+  const parallel = blocks >= options.parallelFrom;
+  const each = Array.from({ length: blocks }, (_, index) => blockTask(layout, index));
+  const tasks = each.map(({ calls }) => calls), main: (readonly Task[])[] = [tasks];
+  if (backward && tables) {
+    const clear = new TaskBuilder(), count = parallel ? SCATTER_TASKS : 1;
+    clear.call("clear", { dst: from(gradient, 0, tables), n: tables });
+    tasks.push(clear.calls);
+    main.push(net.embeddings.flatMap((node) => scatterTasks(node, store, io, shape, gradient, count)));
+  }
+  if (backward) {
+    const step = purpose === "step", target = step ? store.gradients : gradient;
+    const ranges = store.ranges(target), sum: Task[] = [], apply: Task[] = [];
+    for (const range of ranges) {
+      const task = new TaskBuilder(), { start, gradients: grads, n, squares, control } = range;
+      const fresh = from(gradient, start, n);
+      if (parts && start >= tables) {
+        const first = from(parts, start - tables);
+        task.call("sumBlocks", { grads: fresh, blocks: first, n, count: blocks, stride: partSize });
+      }
+      if (accumulate) task.call("averageGradients", { grads, fresh, control, n });
+      if (step) task.call("sumSquares", { sum: squares, grads, n });
+      if (task.calls.length) sum.push(task.calls);
+      if (!spec) continue;
+      const next = new TaskBuilder();
+      update(next, range, spec);
+      apply.push(next.calls);
+    }
+    const norm = new TaskBuilder();
+    norm.call("gradientNorm", { norm: store.norm, sums: store.squares, n: ranges.length });
+    if (sum.length) main.push(sum);
+    if (step) main.push([norm.calls]);
+    if (spec) main.push(apply);
+  }
+  const packs = [
+    ...store.packForward(),
+    ...backward ? store.packBackward(net.differentiable(purpose === "gradients")) : [],
+  ];
+  const tasksOf = (builders: TaskBuilder[]): Task[] => builders.map(({ calls }) => calls);
+  // One task where threads do not share it: each costs a call.
+  const pack = [parallel ? tasksOf(packs) : [tasksOf(packs).flat()]];
+  // The first block has most rows.
+  return { io, blocks, pack, main, parallel, arena, scratch: each[0]!.scratch, programs: [pack, main] };
+}

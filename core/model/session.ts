@@ -1,0 +1,362 @@
+import { from } from "../device/arena.ts";
+import type { Device } from "../device/device.ts";
+import type { Tensor } from "../device/kernels.ts";
+import type { Simd } from "../device/wasm.ts";
+import { fail } from "../errors.ts";
+import { Random } from "../random.ts";
+import { fromStateDict, type NamedArray, type StateDict, toStateDict } from "./arrays.ts";
+import { checkBatch, checkTargets, type RowWeights, type Sequences, type Targets } from "./batch.ts";
+import type { DropoutMode } from "./layers/layer.ts";
+import type { Shape } from "./layers/node.ts";
+import type { ResolvedLoss } from "./losses.ts";
+import { checkMemory } from "./memory.ts";
+import type { Parameter } from "./parameters.ts";
+import type { PlacedNetwork } from "./placed_network.ts";
+import { makePlan, type ModelPlan, planKey, type PlanShape, type PlanTask } from "./plan.ts";
+import { Tokens } from "./tokens.ts";
+
+/** What a run is for, the same for many batches. Made once: plans are found by it. */
+export interface RunTask extends Pick<PlanTask, "purpose" | "values" | "activations" | "update"> {
+  /** By output. */
+  readonly losses?: readonly TaskLoss[];
+}
+
+/** The loss of an output, and what it counts among several. */
+export interface TaskLoss {
+  readonly output: string;
+  /** null: its gradient comes from outside. */
+  readonly loss: ResolvedLoss | null;
+  readonly weight?: number;
+}
+
+/** What may differ from batch to batch. */
+export interface RunOptions {
+  /** By output. */
+  readonly targets?: Readonly<Record<string, Targets>>;
+  /** How much each sequence counts (B). */
+  readonly weights?: Float32Array;
+  /** The gradient of each output that has no loss. */
+  readonly outputGradients?: Readonly<Record<string, Float32Array>>;
+  /** Dropout masks by "layer.mask"; under "" that of the first dropout layer. */
+  readonly masks?: Readonly<Record<string, Float32Array>>;
+  /** Whether dropout draws at random, where no masks are given. */
+  readonly random?: boolean;
+  readonly accumulate?: boolean;
+  /** Default: as the task says. */
+  readonly update?: boolean;
+  /** The control words, given the sum of the rows' weights. */
+  readonly control?: (weight: number) => Uint32Array;
+}
+
+/** What a run leaves: the plan with its tensors, and the sum of the rows' weights. */
+export interface Run {
+  readonly plan: ModelPlan;
+  readonly weight: number;
+}
+
+/** What a plan's losses came to. */
+export interface Stats {
+  /** Their sum, each times what it counts. */
+  readonly loss: number;
+  /** Each by itself, in the order of the task. */
+  readonly losses: readonly number[];
+  /** Right rows of the first. */
+  readonly correct: number;
+  /** After a "step": the norm of the gradient. */
+  readonly gradNorm: number;
+}
+
+/** Plans kept at a time, for the batches of different sizes that come in turn. */
+const MAX_PLANS = 64;
+
+/**
+ * A network on a device: its parameters, its plans, the optimizer's state, and one operation at a time. It knows nothing
+ * of what training is.
+ */
+export class Session {
+  readonly net: PlacedNetwork;
+  readonly seed: number;
+  /** The instructions it was made with. */
+  readonly simd: Simd;
+  readonly device: Device;
+  readonly #parallelFrom: number;
+  readonly #plans = new Map<string, ModelPlan>();
+  readonly #tasks = new WeakMap<RunTask, Map<string, PlanTask>>();
+  readonly #tokens: readonly Tokens[];
+  #loaded: ModelPlan | undefined;
+  /** What the packed weights lag behind: the version of the parameters they were made from. */
+  #version = 1;
+  #packed = { forward: 0, backward: 0, inputs: 0 };
+  #owner: unknown;
+  #disposed = false;
+  /** What the last operation asked for ends with. */
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(net: PlacedNetwork, seed: number, device: Device, simd: Simd, parallelFrom: number) {
+    this.net = net;
+    this.seed = seed;
+    this.simd = simd;
+    this.device = device;
+    this.#parallelFrom = parallelFrom;
+    this.#tokens = net.embeddings.map((node) => new Tokens(node));
+    checkMemory(net, undefined, device);
+    // Places the parameters before there is anything to run.
+    device.load({ arena: net.store.persistent, scratch: 0, parallel: false, programs: [] }, 0);
+    device.write(net.store.values, initialValues(this.parameters, net.store.paddedSize, seed));
+  }
+
+  get parameters(): readonly Parameter[] {
+    return this.net.resolved.layout.list;
+  }
+
+  /** Runs an operation when those before it have ended: they share the memory, and none may see another's numbers. */
+  exclusive<T>(operation: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(() => {
+      this.check();
+      return operation();
+    });
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  /** Refuses what is asked of a model that is gone. */
+  check(): void {
+    if (this.#disposed) throw fail("disposed", "use model", "it was disposed");
+  }
+
+  dispose(): void {
+    this.#disposed = true;
+    this.#plans.clear();
+    this.device.dispose();
+  }
+
+  /** Runs a plan over a batch; its results are in the plan's tensors. To be called within `exclusive`. */
+  async run(sequences: Sequences, task: RunTask, options: RunOptions = {}): Promise<Run> {
+    const { masks, random, accumulate, update = task.update !== undefined } = options;
+    const { B, T, inputs, given } = checkBatch(this.net, sequences, masks);
+    const rows = this.#checkLosses(sequences, task, options, [B, T]);
+    const dropout: DropoutMode = masks ? "given" : random ? "random" : "none";
+    const weighted = rows.map(({ rows }) => rows !== undefined);
+    const full = this.#planTask(task, { weighted, dropout, accumulate: accumulate ?? false, update });
+    const shape = { B, T, ...given && { given: Object.keys(given) }, task: full };
+    const plan = this.#plan(shape), { io } = plan, { device } = this;
+    for (const [name, data] of inputs) device.write(io.get(name)!, data);
+    for (const tokens of this.#tokens) {
+      const wanted = io.get(tokens.name), data = inputs.find(([name]) => name === tokens.input)![1] as Int32Array;
+      tokens.check(data, sequences.lengths, [B, T]);
+      if (wanted) device.write(wanted, tokens.occurrences(data, sequences.lengths, [B, T]));
+    }
+    device.write(io.get("lengths")!, sequences.lengths ?? new Int32Array(B).fill(T));
+    for (const name in given) device.write(io.get(name)!, given[name]!);
+    task.losses?.forEach(({ output, loss }, i) => {
+      if (!loss) return device.write(io.get(`@${output}.gradient`)!, options.outputGradients![output]!);
+      device.write(io.get(`@${output}.targets`)!, options.targets![output]!);
+      if (rows[i]!.rows) device.write(io.get(`@${output}.weights`)!, rows[i]!.rows!);
+      const { classWeights, posWeight, settings: { quantiles } } = loss;
+      const outputWeights = io.get(`@${output}.outputWeights`);
+      if (outputWeights) device.write(outputWeights, Float32Array.from(posWeight ?? classWeights!));
+      if (quantiles) device.write(io.get(`@${output}.constants`)!, Float32Array.from(quantiles));
+    });
+    const weight = rows[0]?.weight ?? B;
+    if (options.control) device.write(this.net.store.control, options.control(weight));
+    await this.#refresh(plan, task.purpose);
+    await device.run(plan.main);
+    if (full.update) this.#version++;
+    return { plan, weight };
+  }
+
+  /** Brings the packed weights that a purpose reads up to date with the parameters. */
+  async #refresh(plan: ModelPlan, purpose: PlanTask["purpose"]): Promise<void> {
+    const backward = purpose === "gradients" || purpose === "step";
+    const wanted = { forward: true, backward, inputs: purpose === "gradients" || backward && this.#tokens.length > 0 };
+    const stale = (Object.keys(wanted) as (keyof typeof wanted)[]).filter((part) =>
+      wanted[part] && this.#packed[part] !== this.#version
+    );
+    if (!stale.length) return;
+    await this.device.run(plan.pack);
+    for (const part of stale) this.#packed[part] = this.#version;
+  }
+
+  #checkLosses(
+    { lengths }: Sequences,
+    { losses = [] }: RunTask,
+    { targets, weights, outputGradients, accumulate }: RunOptions,
+    [B, T]: readonly [number, number],
+  ): RowWeights[] {
+    const all = losses.map(({ output, loss }) => {
+      const { shape } = this.net.resolved.outputs[output]!;
+      if (loss) return checkTargets({ loss, targets: targets?.[output], weights }, shape, [B, T], lengths);
+      const gradient = outputGradients?.[output], n = B * shape.size * (shape.kind === "steps" ? T : 1);
+      if (gradient instanceof Float32Array && gradient.length === n) return { weight: B };
+      const problem = `the gradient of output "${output}" must be a Float32Array of ${n} numbers`;
+      throw fail("batch-shape", "run model", problem, { name: output, value: gradient?.length });
+    });
+    if (accumulate && all.some(({ weight }) => weight !== all[0]!.weight)) {
+      const advice = "update after every batch";
+      throw fail("batch-value", "run model", "the losses' rows count differently, so batches cannot be accumulated", {
+        name: "update",
+        advice,
+      });
+    }
+    return all;
+  }
+
+  /** A task as plans know it. The same one each time, for plans are found by it. */
+  #planTask(
+    task: RunTask,
+    { weighted, dropout, accumulate, update }: {
+      readonly weighted: readonly boolean[];
+      readonly dropout: DropoutMode;
+      readonly accumulate: boolean;
+      readonly update: boolean;
+    },
+  ): PlanTask {
+    let variants = this.#tasks.get(task);
+    if (!variants) this.#tasks.set(task, variants = new Map());
+    const key = `${weighted} ${dropout} ${accumulate} ${update}`;
+    let full = variants.get(key);
+    if (!full) {
+      const losses = task.losses?.map(({ output, loss, weight }, i) => ({
+        output,
+        loss: loss?.loss ?? null,
+        settings: loss?.settings ?? {},
+        weight,
+        weighted: weighted[i]!,
+        outputWeighted:
+          (loss?.posWeight ?? (loss?.settings.labelSmoothing ? loss.classWeights : undefined)) !== undefined,
+      }));
+      const { purpose, values, activations } = task;
+      full = { purpose, values, activations, losses, dropout, update: update ? task.update : undefined, accumulate };
+      variants.set(key, full);
+    }
+    return full;
+  }
+
+  #plan(shape: PlanShape): ModelPlan {
+    const key = planKey(shape);
+    let plan = this.#plans.get(key);
+    if (!plan) {
+      if (this.#plans.size >= MAX_PLANS) this.#plans.delete(this.#plans.keys().next().value!);
+      checkMemory(this.net, shape, this.device);
+      const { wholeBatch } = this.device;
+      this.#plans.set(key, plan = makePlan(this.net, shape, { parallelFrom: this.#parallelFrom, wholeBatch }));
+    }
+    if (plan !== this.#loaded) {
+      this.device.load(plan, this.net.store.persistent);
+      this.#loaded = plan;
+    }
+    return plan;
+  }
+
+  /**
+   * Refuses batches of B sequences of T steps that would not fit, before anything is computed.
+   *
+   * @throws {RangeError} With what takes how much.
+   */
+  checkFits([B, T]: readonly [B: number, T: number], task: RunTask, accumulate = false): void {
+    const weighted = (task.losses ?? []).map(() => true), dropout = task.purpose === "step" ? "random" : "none";
+    const full = this.#planTask(task, { weighted, dropout, accumulate, update: task.update !== undefined });
+    checkMemory(this.net, { B, T, task: full }, this.device);
+  }
+
+  /**
+   * Of the plan that ran last: what its losses came to. What is returned fetches them, and is best called late: see
+   * `Device.keep`.
+   */
+  stats({ io, blocks }: ModelPlan): () => Promise<Stats> {
+    const fetch = this.device.keep([io.get("stats")!, this.net.store.norm]);
+    return async () => {
+      const [sums, norm] = await fetch();
+      const losses: number[] = [];
+      let loss = 0, correct = 0;
+      for (let i = 0; i < sums!.length; i += 2) {
+        const l = Math.floor(i / 2 / blocks);
+        losses[l] = (losses[l] ?? 0) + sums![i]!;
+        loss += sums![i]!;
+        if (l === 0) correct += sums![i + 1]!;
+      }
+      return { loss, losses, correct, gradNorm: norm![0]! };
+    };
+  }
+
+  /** Values that a plan left, by name. */
+  async values({ io }: ModelPlan, names: readonly string[], [B, T]: readonly [number, number]): Promise<StateDict> {
+    const arrays = names.map(async (name): Promise<[string, NamedArray]> => {
+      const shape = dimensions(this.net.shapeOf(name), B, T);
+      return [name, await this.array(io.get(name)!, shape)];
+    });
+    return Object.fromEntries(await Promise.all(arrays));
+  }
+
+  /** A copy of a tensor, with a shape. */
+  async array(tensor: Tensor, shape: readonly number[]): Promise<NamedArray> {
+    return { shape, data: await this.device.read(from(tensor, 0, shape.reduce((a, b) => a * b, 1))) };
+  }
+
+  /** A copy of all parameters in one block. */
+  readValues(): Promise<Float32Array<ArrayBuffer>> {
+    return this.device.read(this.net.store.values);
+  }
+
+  /** A block of all parameters by name. */
+  named(block: Float32Array<ArrayBuffer>): StateDict {
+    return toStateDict(this.parameters, block);
+  }
+
+  /** Takes over parameters. */
+  writeValues(dict: StateDict): void {
+    this.device.write(this.net.store.values, this.#flatten("load state dict", dict));
+    this.#version++;
+  }
+
+  #flatten(action: string, dict: StateDict): Float32Array<ArrayBuffer> {
+    return fromStateDict(action, dict, this.parameters, this.net.store.paddedSize);
+  }
+
+  /** Takes possession of the optimizer state, cleared. A trainer made later ends the earlier one's. */
+  claim(owner: unknown): void {
+    this.check();
+    this.#owner = owner;
+    // deno-lint-ignore require-await -- an operation like others, in its turn
+    this.exclusive(async () => {
+      for (const slot of this.net.store.slots) this.device.write(slot, new Float32Array(slot.length));
+    });
+  }
+
+  /** Whether `owner` claimed the optimizer state last. */
+  owns(owner: unknown): boolean {
+    return this.#owner === owner;
+  }
+
+  /** The optimizer state of one slot, by parameter name. */
+  async readSlot(slot: number): Promise<StateDict> {
+    return this.named(await this.device.read(this.net.store.slots[slot]!));
+  }
+
+  /** The reverse of readSlot. */
+  writeSlot(slot: number, dict: StateDict, what: string): void {
+    this.device.write(this.net.store.slots[slot]!, this.#flatten(`load ${what}`, dict));
+  }
+}
+
+/** The dimensions of a value in the user's layout. */
+export function dimensions({ kind, size, count = 1 }: Shape, B: number, T: number): number[] {
+  if (kind === "rows") return [B, size];
+  return kind === "states" ? [count, B, size] : kind === "steps" ? [B, T, size] : [B, T];
+}
+
+/** PyTorch's initial values. */
+function initialValues(parameters: readonly Parameter[], size: number, seed: number): Float32Array<ArrayBuffer> {
+  const random = new Random(seed, "init"), values = new Float32Array(size);
+  for (const { offset, length, shape, bound, normal, constant, zeroRow } of parameters) {
+    if (constant !== undefined) {
+      values.fill(constant, offset, offset + length);
+      continue;
+    }
+    for (let i = 0; i < length; i++) {
+      values[offset + i] = (normal ? random.normal() : 2 * random.uniform() - 1) * bound;
+    }
+    if (zeroRow !== undefined) values.fill(0, offset + zeroRow * shape[1]!, offset + (zeroRow + 1) * shape[1]!);
+  }
+  return values;
+}

@@ -1,0 +1,352 @@
+import assert from "node:assert/strict";
+import {
+  createModel,
+  createPredictor,
+  createTrainer,
+  defineNetwork,
+  errorCause,
+  formatCheckpoint,
+  type Layers,
+  type Network,
+  type NetworkModel,
+  parseCheckpoint,
+  predict,
+  type Sequences,
+} from "../../mod.ts";
+import { Random } from "../../core/random.ts";
+import { assertClose, assertIdentical } from "../close.ts";
+import { DEVICES } from "../devices.ts";
+import { NETWORKS, type Sample } from "../networks.ts";
+
+async function makeModel({ network, loss }: Sample, options: object = {}): Promise<NetworkModel> {
+  return await createModel(network, { loss, seed: 7, simd: "plain", ...options });
+}
+
+/** Trains some batches, different ones from step to step. */
+async function train(sample: Sample, trainer: ReturnType<typeof createTrainer>, from: number, to: number) {
+  for (let step = from; step < to; step++) {
+    const random = new Random(step, "data"), [B, T] = [5 + step % 3, 4 + step % 4];
+    await trainer.step(sample.sequences(random, B, T), sample.targets(random, B, T));
+  }
+}
+
+for (const [name, sample] of Object.entries(NETWORKS)) {
+  Deno.test(`a network trains, is saved, loaded and resumed to the same bits: ${name}`, async () => {
+    using model = await makeModel(sample);
+    const trainer = createTrainer(model, { optimizer: { learningRate: 0.01 } });
+    await train(sample, trainer, 0, 3);
+    const text = await formatCheckpoint({ model, trainer });
+    await train(sample, trainer, 3, 6);
+    const loaded = await parseCheckpoint(text);
+    using copy = loaded.model;
+    assert.deepEqual(copy.network, sample.network);
+    assert.deepEqual(copy.meanings, model.meanings);
+    await train(sample, loaded.trainer!, 3, 6);
+    assert.deepEqual(await copy.stateDict(), await model.stateDict());
+    const [ended, other] = [
+      await formatCheckpoint({ model: copy, trainer: loaded.trainer! }),
+      await formatCheckpoint({ model, trainer }),
+    ];
+    assert.ok(ended === other, "their checkpoints differ");
+  });
+
+  Deno.test(`a network learns: ${name}`, async () => {
+    using model = await makeModel(sample);
+    const trainer = createTrainer(model, { optimizer: { learningRate: 0.02 } });
+    const random = new Random(1, "data"),
+      sequences = sample.sequences(random, 9, 5),
+      targets = sample.targets(random, 9, 5);
+    const { loss: first } = await trainer.step(sequences, targets);
+    for (let i = 0; i < 60; i++) await trainer.step(sequences, targets);
+    const { loss: last } = await trainer.step(sequences, targets);
+    assert.ok(last < 0.8 * first, `${first} to ${last}`);
+  });
+
+  Deno.test(`a network is the same bits on any number of threads: ${name}`, async () => {
+    const found: unknown[] = [];
+    for (const threads of [1, 2, 3]) {
+      using model = await makeModel(sample, { threads });
+      const trainer = createTrainer(model);
+      const random = new Random(2, "data"), B = 100, T = 9;
+      for (let i = 0; i < 3; i++) await trainer.step(sample.sequences(random, B, T), sample.targets(random, B, T));
+      found.push(await model.stateDict());
+    }
+    assert.deepEqual(found[1], found[0]);
+    assert.deepEqual(found[2], found[0]);
+  });
+
+  Deno.test(`a network's predictor says what predict says: ${name}`, async () => {
+    using model = await makeModel(sample);
+    const random = new Random(3, "data");
+    for (const output of Object.keys(sample.network.outputs)) {
+      using predictor = await createPredictor(model, { output });
+      for (const T of [6, 1, 3, 6]) {
+        const { lengths: _, ...sequences } = sample.sequences(random, 1, T) as Sequences;
+        const expected = await predict(model, sequences, { output });
+        const { outputs, attentionWeights } = predictor.predict(sequences.x, sequences.inputs);
+        assertClose(outputs, expected.outputs.data, 1e-6, `${output}, ${T} steps`);
+        assert.equal(attentionWeights.length, expected.attentionWeights ? T : 0);
+      }
+    }
+  });
+}
+
+for (const device of DEVICES) {
+  Deno.test({
+    name: `the ready-made model by hand gives the same bits: ${device.name}`,
+    ignore: device.ignore,
+    async fn() {
+      const sample = NETWORKS["the ready-made model by hand"]!;
+      using byHand = await createModel(sample.network, { loss: "bce", seed: 4, ...device.options });
+      const config = { inputSize: 5, hiddenSize: 10, outputSize: 2, dropout: 0.5 };
+      using ready = await createModel(config, { seed: 4, ...device.options });
+      await train(sample, createTrainer(byHand), 0, 5);
+      await train(sample, createTrainer(ready), 0, 5);
+      const [a, b] = [await byHand.stateDict(), await ready.stateDict()];
+      assert.deepEqual(Object.keys(a), Object.keys(b));
+      for (const name of Object.keys(a)) assertIdentical(a[name]!.data, b[name]!.data, name);
+      const batch = sample.sequences(new Random(5, "data"), 7, 6);
+      const [x, y] = [await byHand.forward(batch), await ready.forward(batch)];
+      assertIdentical(x.values.output!.data, y.logits.data, "outputs");
+      assertIdentical(x.values["attention.weights"]!.data, y.attentionWeights.data, "attention weights");
+    },
+  });
+}
+
+Deno.test("a network is plain JSON", () => {
+  for (const { network } of Object.values(NETWORKS)) {
+    assert.deepEqual(JSON.parse(JSON.stringify(network)), JSON.parse(JSON.stringify(network)));
+    assert.deepEqual(defineNetworkFrom(JSON.parse(JSON.stringify(network))), JSON.parse(JSON.stringify(network)));
+  }
+});
+
+function defineNetworkFrom(network: Network): Network {
+  return network;
+}
+
+Deno.test("any value can be asked for by its name", async () => {
+  using model = await makeModel(NETWORKS["two heads"]!);
+  const sequences = NETWORKS["two heads"]!.sequences(new Random(1, "data"), 3, 4);
+  const { values } = await model.forward(sequences, { values: ["norm.output", "lstm.state"] });
+  assert.deepEqual(values["norm.output"]!.shape, [3, 4, 10]);
+  assert.deepEqual(values["lstm.state"]!.shape, [3, 10]);
+  assert.deepEqual(values["lstm.cell"]!.shape, [4, 3, 5]);
+  await assert.rejects(model.forward(sequences, { values: ["norm.outputs"] }), /there is no value "norm.outputs"/);
+});
+
+Deno.test("a loss of your own steps as the loss that it is", async () => {
+  const sample = NETWORKS["an output at every step"]!, random = new Random(6, "data"), [B, T, O] = [6, 5, 3];
+  const sequences = sample.sequences(random, B, T), lengths = sequences.lengths!;
+  const valid = lengths.reduce((a, b) => a + b, 0), targets = new Float32Array(B * T * O).map(() => random.normal());
+  using ours = await createModel(sample.network, { seed: 1 });
+  using theirs = await createModel(sample.network, { seed: 1, loss: "mse" });
+  const a = createTrainer(ours, { loss: "mse" }), b = createTrainer(theirs);
+  for (let step = 0; step < 3; step++) {
+    const { loss } = await b.step(sequences, targets);
+    const own = await a.step(sequences, ({ values }) => {
+      const dOutputs = new Float32Array(B * T * O);
+      let sum = 0;
+      for (let i = 0; i < dOutputs.length; i++) {
+        if (Math.floor(i / O) % T >= lengths[Math.floor(i / O / T)]!) continue;
+        const d = values.tags!.data[i]! - targets[i]!;
+        sum += d * d / (valid * O);
+        dOutputs[i] = 2 * d / (valid * O);
+      }
+      return { loss: sum, dOutputs };
+    });
+    assertClose([own.loss], [loss], 1e-6, "loss");
+  }
+  const [x, y] = [await ours.stateDict(), await theirs.stateDict()];
+  for (const name of Object.keys(x)) assertClose(x[name]!.data, y[name]!.data, 2e-5, name);
+});
+
+Deno.test("losses of several outputs are added with their weights", async () => {
+  const sample = NETWORKS["two heads"]!, random = new Random(8, "data");
+  const sequences = sample.sequences(random, 5, 6),
+    targets = sample.targets(random, 5, 6) as Record<string, Float32Array>;
+  using model = await createModel(sample.network, { seed: 1 });
+  const losses = { topic: { loss: "crossEntropy" as const, weight: 0.25 }, level: { loss: "mse" as const, weight: 3 } };
+  const all = await model.gradients(sequences, targets, { losses });
+  const [topic, level] = await Promise.all(
+    (["topic", "level"] as const).map((name) =>
+      model.gradients(sequences, targets, { losses: { [name]: { ...losses[name], weight: 1 } } }).catch((error) =>
+        error
+      )
+    ),
+  );
+  // A loss of one output alone leaves the other head without a gradient.
+  assertClose([all.loss], [0.25 * topic.loss + 3 * level.loss], 1e-6, "loss");
+  for (const name of ["lstm.weight_ih_l0", "mix.weight", "embedding.weight"]) {
+    const [x, y] = [topic.parameters[name].data, level.parameters[name].data];
+    assertClose(all.parameters[name]!.data, x.map((d: number, i: number) => 0.25 * d + 3 * y[i]!), 1e-6, name);
+  }
+  assert.ok(
+    topic.parameters["level.weight"].data.every((d: number) => d === 0),
+    "a head without a loss has no gradient",
+  );
+  const trainer = createTrainer(model, { losses });
+  const { losses: each, loss } = await trainer.step(sequences, targets);
+  assertClose([loss], [0.25 * each!.topic! + 3 * each!.level!], 1e-6, "of a step");
+});
+
+/** A wiring mistake: what is built, and what the error must say. */
+const MISTAKES: Record<string, { build: (layers: Layers) => unknown; says: RegExp; layer: string }> = {
+  "tokens into a GRU": {
+    build: ({ tokens, gru }) => gru("gru", tokens("x", 5) as never, { hiddenSize: 3 }).state,
+    layer: "gru",
+    says: /layer "gru": its input "input" must be a row per step .* got tokens .*: put an embedding between them/,
+  },
+  "steps as a query": {
+    build: ({ numbers, attention }) => {
+      const x = numbers("x", 3);
+      return attention("attention", { query: x as never, keys: x }).context;
+    },
+    layer: "attention",
+    says: /layer "attention": its input "query" must be a row per sequence .*: use attention, last, mean or max/,
+  },
+  "a row as keys": {
+    build: ({ vector, attention }) => {
+      const q = vector("q", 3);
+      return attention("attention", { query: q, keys: q as never }).context;
+    },
+    layer: "attention",
+    says: /layer "attention": its input "keys" must be a row per step .*: read a value of every step/,
+  },
+  "final states into a linear layer": {
+    build: ({ numbers, gru, linear }) =>
+      linear("fc", gru("gru", numbers("x", 3), { hiddenSize: 3 }).hidden as never, 2),
+    layer: "fc",
+    says: /layer "fc": .* got final states .*: read the layer's "state"/,
+  },
+  "attention weights into a linear layer": {
+    build: ({ numbers, vector, attention, linear }) =>
+      linear("fc", attention("a", { query: vector("q", 3), keys: numbers("x", 3) }).weights as never, 2),
+    layer: "fc",
+    says: /layer "fc": .* got attention weights/,
+  },
+  "a name twice": {
+    build: ({ numbers, linear }) => linear("fc", linear("fc", numbers("x", 3), 4), 2),
+    layer: "fc",
+    says: /layer "fc": another layer has the same name: give each layer a name of its own/,
+  },
+  "a name that is none": {
+    build: ({ numbers, linear }) => linear("out put", numbers("x", 3), 4),
+    layer: "out put",
+    says: /layer "out put": its name must be letters, digits, _ and dots/,
+  },
+  "a layer that nothing reads": {
+    build: ({ numbers, linear }) => {
+      const x = numbers("x", 3);
+      linear("spare", x, 2);
+      return linear("fc", x, 2);
+    },
+    layer: "spare",
+    says: /layer "spare": nothing reads it: use one of its values, or leave the layer out/,
+  },
+  "rows beside steps": {
+    build: ({ numbers, vector, concat }) => concat([numbers("x", 3), vector("q", 2) as never]),
+    layer: "concat",
+    says: /layer "concat": its inputs must be all rows or all steps, got steps and rows/,
+  },
+  "a single value side by side": {
+    build: ({ numbers, concat }) => concat([numbers("x", 3)], "both"),
+    layer: "both",
+    says: /layer "both": it must have two inputs or more, got 1/,
+  },
+  "a padding token beyond the vocabulary": {
+    build: ({ tokens, embedding }) => embedding("embedding", tokens("x", 5), 3, { paddingIdx: 5 }),
+    layer: "embedding",
+    says: /layer "embedding": paddingIdx must be below the size of the vocabulary, 5, got 5/,
+  },
+  "a value of another network": {
+    build: ({ numbers, linear }) => {
+      let other: unknown;
+      defineNetwork(({ numbers }) => other = numbers("y", 3));
+      numbers("x", 3);
+      return linear("fc", other as never, 2);
+    },
+    layer: "fc",
+    says: /layer "fc": its input is no value of this network: pass what a layer of the same defineNetwork gave/,
+  },
+  "an input that is not there": {
+    build: ({ numbers, linear }) => linear("fc", numbers("x", 3) && undefined as never, 2),
+    layer: "fc",
+    says: /layer "fc": its input is no value of this network/,
+  },
+  "a width of nothing": {
+    build: ({ numbers, linear }) => linear("fc", numbers("x", 3), 0),
+    layer: "fc",
+    says: /define layer "fc": outFeatures must be an integer from 1 to 65536, got 0/,
+  },
+  "an option of another layer": {
+    build: ({ numbers, gru }) => gru("gru", numbers("x", 3), { hiddenSize: 3, outFeatures: 2 } as never).state,
+    layer: "gru",
+    says: /define layer "gru": unknown option "outFeatures"/,
+  },
+};
+
+for (const [name, { build, says, layer }] of Object.entries(MISTAKES)) {
+  Deno.test(`a wiring mistake is refused with the layer's name: ${name}`, () => {
+    assert.throws(() => defineNetwork(build as never), (error: Error) => {
+      assert.match(error.message, says);
+      assert.ok(error.message.includes(layer));
+      assert.ok(errorCause(error), "no cause");
+      return true;
+    });
+  });
+}
+
+/** Mistakes that only a file can hold. */
+const FILES: Record<string, { network: unknown; says: RegExp }> = {
+  "a loop": {
+    network: {
+      layers: [
+        { type: "numbers", name: "x", options: { size: 2 } },
+        { type: "concat", name: "a", inputs: { "0": "x.output", "1": "b.output" } },
+        { type: "tanh", name: "b", inputs: { input: "a.output" } },
+      ],
+      outputs: { y: "b.output" },
+    },
+    says: /layer "a": its input "1" reads "b.output", which is not there before it: .* no loops/,
+  },
+  "a layer that does not exist": {
+    network: { layers: [{ type: "rnn", name: "rnn" }], outputs: { y: "rnn.output" } },
+    says: /layer "rnn": there is no layer "rnn": take one of numbers, vector, /,
+  },
+  "a port that does not exist": {
+    network: {
+      layers: [{ type: "numbers", name: "x", options: { size: 2 } }, {
+        type: "tanh",
+        name: "y",
+        inputs: { input: "x.state" },
+      }],
+      outputs: { y: "y.output" },
+    },
+    says: /layer "y": its input "input" reads "x.state", which/,
+  },
+  "an input too many": {
+    network: {
+      layers: [{ type: "numbers", name: "x", options: { size: 2 } }, {
+        type: "tanh",
+        name: "y",
+        inputs: { input: "x.output", other: "x.output" },
+      }],
+      outputs: { y: "y.output" },
+    },
+    says: /layer "y": it has no input "other": its inputs are input/,
+  },
+  "no outputs": {
+    network: { layers: [{ type: "numbers", name: "x", options: { size: 2 } }], outputs: {} },
+    says: /it has no outputs/,
+  },
+  "an output of nothing": {
+    network: { layers: [{ type: "numbers", name: "x", options: { size: 2 } }], outputs: { y: "z.output" } },
+    says: /output "y": there is no value "z.output"/,
+  },
+};
+
+for (const [name, { network, says }] of Object.entries(FILES)) {
+  Deno.test(`a network from a file is refused: ${name}`, async () => {
+    await assert.rejects(createModel(network as Network), says);
+  });
+}

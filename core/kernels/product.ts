@@ -13,8 +13,6 @@ import {
   outerTile, outerTileNarrow, outerTileWide, panelProduct, panelProductTall, panelProductWide, START_ADD, START_BIAS, START_ZERO,
 } from "./tiles";
 
-export { FEATURE };
-
 /**
  * Whether to take the tiles for engines that pack pairs of 128-bit operations into 256-bit ones: V8 under two flags. Flags
  * cannot be read, so the device measures which tiles are faster.
@@ -143,17 +141,20 @@ function turn(dst: usize, a: v128, b: v128, c: v128, d: v128): void {
   v128.store(dst, i32x4.shuffle(AB, CD, 0, 1, 4, 5), 64), v128.store(dst, i32x4.shuffle(AB, CD, 2, 3, 6, 7), 96);
 }
 
-/** Most groups of one pass of `outerProduct`: sums come and go seldom, and what a tile reads fits a first-level cache. */
-const OUTER_PASS: i32 = 48;
+/** Bytes of a block of `outerProduct`: it stays in a second-level cache while the panels pass by. */
+const BLOCK: usize = 2 * PASS;
+/** Most groups of one of its passes, where the panels fit that cache too and where they come from farther: fewer, and more rows. */
+const NEAR_GROUPS: i32 = 48, FAR_GROUPS: i32 = 24;
 
 /**
  * C (M, N) = Σ over all rows of all groups of A ⊗ B: A (groups, M, 8), B the panels of turnGroups with F = N.
  * C has room for M + 7 rows of N rounded up to 8, ldc apart; A is readable to that.
  */
 export function outerProduct(c: usize, ldc: usize, a: usize, lda: usize, panels: usize, M: i32, N: i32, groups: i32): void {
-  const panel = <usize> groups << 8, passes = (groups + OUTER_PASS - 1) / OUTER_PASS, pass = (groups + passes - 1) / passes;
+  const panel = <usize> groups << 8, most = <usize> (N * groups) * FEATURE <= BLOCK ? NEAR_GROUPS : FAR_GROUPS;
+  const passes = (groups + most - 1) / most, pass = (groups + passes - 1) / passes;
   // Rows of all tiles' heights.
-  const block = max(24, <i32> (PASS / (<usize> pass * FEATURE)) / 24 * 24);
+  const block = max(24, <i32> (BLOCK / (<usize> pass * FEATURE)) / 24 * 24);
   for (let m0 = 0; m0 < M; m0 += block) {
     const end = min(m0 + block, M);
     for (let g = 0; g < groups; g += pass) {

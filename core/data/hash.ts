@@ -1,3 +1,4 @@
+import { fail } from "../errors.ts";
 import type { Dataset } from "./dataset.ts";
 
 /** What tells a dataset from another: SHA-256 of all that is in it. */
@@ -8,14 +9,17 @@ export interface DataHash {
   readonly validationHash?: string;
 }
 
-/** Bytes that are hashed at a time: the engine makes a copy of them. */
+/** Bytes hashed at a time: the engine copies them. */
 const CHUNK = 64 << 20;
 
 const known = new WeakMap<Dataset, Promise<string>>();
 
 /**
- * A hash of a dataset: of its shape, and of the kind and the numbers of its arrays. It is the same on every machine, and is
- * worked out once: what is changed in the arrays later does not count.
+ * A hash of a dataset: of its shape, and of the types and numbers of its arrays. It is the same on every machine and is
+ * computed once per object: later changes to the arrays do not count.
+ *
+ * @returns "sha256:" and 64 hexadecimal digits.
+ * @throws {TypeError} If it is not a dataset.
  *
  * @example
  * ```ts
@@ -28,10 +32,14 @@ const known = new WeakMap<Dataset, Promise<string>>();
  * assert.notEqual(await hashDataset(sampleDataset({ seed: 2 })), hash);
  * ```
  */
-export function hashDataset(dataset: Dataset): Promise<string> {
+export async function hashDataset(dataset: Dataset): Promise<string> {
+  const { x, targets, shape } = dataset ?? {};
+  if (!ArrayBuffer.isView(x) || !ArrayBuffer.isView(targets) || !Array.isArray(shape)) {
+    throw fail("argument-type", "hash dataset", "it must be a dataset: { x, shape, targets }", { name: "dataset" });
+  }
   let hash = known.get(dataset);
   if (!hash) known.set(dataset, hash = digest(dataset));
-  return hash;
+  return await hash;
 }
 
 async function digest({ x, shape, targets, lengths, weights }: Dataset): Promise<string> {

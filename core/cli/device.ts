@@ -3,7 +3,7 @@
 import type { Batch } from "../data/dataset.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { createModel, type DeviceName, internalsOf, type ModelOptions } from "../model/model.ts";
-import { Ahead } from "../train/ahead.ts";
+import { ResultQueue } from "../device/results.ts";
 import { createTrainer, type TrainerOptions } from "../train/trainer.ts";
 import { lineOf } from "./hints.ts";
 import type { Job } from "./options.ts";
@@ -54,9 +54,9 @@ async function stepTime(
   for (let i = 0; i < 2; i++) await trainer.step(batch, batch.targets);
   for (let steps = 4;; steps *= 2) {
     const start = performance.now();
-    const ahead = new Ahead(trainer, stepsAhead, () => {});
-    for (let i = 0; i < steps; i++) await ahead.add(await trainer.begin(batch, batch.targets));
-    await ahead.drain();
+    const queue = new ResultQueue(trainer, stepsAhead, () => {});
+    for (let i = 0; i < steps; i++) await queue.add(await trainer.begin(batch, batch.targets));
+    await queue.drain();
     const spent = performance.now() - start;
     if (spent >= LEAST) return spent / steps;
   }

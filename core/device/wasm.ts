@@ -4,7 +4,7 @@ import type { Arithmetic, Device, Plan, Program, Room } from "./device.ts";
 import { KERNELS, orderedArguments, type Tensor } from "./kernels.ts";
 import { isSecondFaster } from "./probe.ts";
 import { CONTROL_BYTES, NoThreads, type ScratchSpace, ThreadPool } from "./threads.ts";
-import { Turns } from "./turns.ts";
+import { Yielder } from "./event_loop.ts";
 import { PLAIN, RELAXED } from "./wasm_module.ts";
 
 const PAGE = 65536;
@@ -99,7 +99,7 @@ export class WasmDevice implements Device {
   #encoded = new WeakMap<Plan, Encoded[][][]>();
   /** Milliseconds that programs took on threads when they ran last. */
   readonly #times = new WeakMap<Program, number>();
-  readonly #turns = new Turns();
+  readonly #yielder = new Yielder();
 
   /** @param threads Threads for programs that are worth several. */
   constructor(threads: number, simd: Simd = "auto") {
@@ -267,7 +267,7 @@ export class WasmDevice implements Device {
     try {
       const helps = (this.#times.get(program) ?? Infinity) < HELPS_BELOW;
       if (helps) {
-        await this.#turns.offer();
+        await this.#yielder.yieldIfDue();
         this.#check();
       }
       this.#pool ??= new ThreadPool(this.#module, this.#memory, this.#control);
@@ -300,7 +300,7 @@ export class WasmDevice implements Device {
     const { run } = this.#exports, scratch = this.#scratch.first;
     for (const { tasks } of stages.slice(stage)) {
       for (const { address, calls } of tasks.slice(task)) {
-        await this.#turns.offer();
+        await this.#yielder.yieldIfDue();
         this.#check();
         run(address, calls, scratch);
       }

@@ -6,9 +6,9 @@ import { type Internals, sizesOf } from "../model/internals.ts";
 import { checkLoss, LOSSES, type LossName, type LossOptions, type ResolvedLoss } from "../model/losses.ts";
 import { internalsOf, type NetworkModel } from "../model/model.ts";
 import { dimensions, type RunTask, type TaskLoss } from "../model/session.ts";
-import { Ahead, Later } from "./ahead.ts";
+import { Yielder } from "../device/event_loop.ts";
+import { LazyResult, ResultQueue } from "../device/results.ts";
 import { classificationMetrics, type ClassificationOptions, regressionMetrics, type TaskMetrics } from "./metrics.ts";
-import { Turns } from "../device/turns.ts";
 
 /** What {@linkcode evaluate} returns. */
 export interface Metrics {
@@ -83,9 +83,9 @@ export async function evaluate(
 ): Promise<Metrics | DetailedMetrics> {
   const internals = internalsOf(model), { session } = internals, output = internals.only(ACTION);
   const task = evaluation(internals, output, options), [{ loss }] = task.losses as [TaskLoss & { loss: ResolvedLoss }];
-  const loader = new DataLoader(dataset, { batchSize: options.batchSize }), turns = new Turns();
+  const loader = new DataLoader(dataset, { batchSize: options.batchSize }), yielder = new Yielder();
   let sum = 0, weighted = 0, weights = 0, correct = 0;
-  const ahead = new Ahead<{ loss: number; correct: number; weight: number }>(
+  const queue = new ResultQueue<{ loss: number; correct: number; weight: number }>(
     model,
     session.device.stepsAhead,
     (stats) => {
@@ -103,11 +103,11 @@ export async function evaluate(
       });
       return { fetch: session.stats(plan), weight };
     });
-    await ahead.add(new Later(async () => ({ ...await fetch(), weight })));
-    await turns.offer();
+    await queue.add(new LazyResult(async () => ({ ...await fetch(), weight })));
+    await yielder.yieldIfDue();
     options.signal?.throwIfAborted();
   }
-  await ahead.drain();
+  await queue.drain();
   if (weights === 0) {
     throw fail("batch-value", ACTION, "the weights of all sequences are 0", { name: "weights", value: 0 });
   }
@@ -152,7 +152,7 @@ async function gather(
   signal?: AbortSignal,
 ): Promise<NamedArray> {
   const { shape } = internals.session.net.resolved.outputs[output]!, [N, T] = loader.dataset.shape as [number, number];
-  const turns = new Turns(), steps = shape.kind === "steps", O = shape.size;
+  const yielder = new Yielder(), steps = shape.kind === "steps", O = shape.size;
   const data = new Float32Array(N * O * (steps ? T : 1));
   let row = 0;
   for (const batch of loader) {
@@ -164,7 +164,7 @@ async function gather(
       }
     }
     row += B;
-    await turns.offer();
+    await yielder.yieldIfDue();
     signal?.throwIfAborted();
   }
   return { shape: steps ? [N, T, O] : [N, O], data };

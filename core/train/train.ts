@@ -1,12 +1,12 @@
 import { DataLoader, type Dataset } from "../data/dataset.ts";
 import { type DataHash, hashDataset } from "../data/hash.ts";
-import { Turns } from "../device/turns.ts";
+import { Yielder } from "../device/event_loop.ts";
+import { ResultQueue } from "../device/results.ts";
 import { fail } from "../errors.ts";
 import type { StateDict } from "../model/arrays.ts";
 import { LOSSES } from "../model/losses.ts";
 import { internalsOf, type NetworkModel } from "../model/model.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
-import { Ahead } from "./ahead.ts";
 import { AnomalyDetector, evaluationAnomaly } from "./anomaly.ts";
 import { type EarlyStoppingOptions, outOfPatience, resolveEarlyStopping } from "./early_stopping.ts";
 import { evaluate, type Metrics } from "./evaluate.ts";
@@ -228,7 +228,7 @@ export class Training {
   readonly options: TrainingOptions;
   readonly #loader: DataLoader;
   readonly #validation?: Dataset;
-  readonly #turns = new Turns();
+  readonly #yielder = new Yielder();
   readonly #given: TrainOptions;
   #position: Omit<TrainingState, "history">;
   /** Of the epochs finished, the monitored value of each, and which is best. They grow in place: runs may have many. */
@@ -483,7 +483,7 @@ export class Training {
       update: batch % accumulate === 0 || batch === batches,
     });
     const { stepsAhead } = internalsOf(this.model).session.device;
-    const ahead = new Ahead<StepResult>(this.trainer, stepsAhead, ({ loss, gradNorm, correct: right }) => {
+    const queue = new ResultQueue<StepResult>(this.trainer, stepsAhead, ({ loss, gradNorm, correct: right }) => {
       const { learningRate, update } = updateOf(++batch);
       if (!Number.isFinite(loss) || update && !Number.isFinite(gradNorm)) {
         const what = Number.isFinite(loss) ? `norm of the gradient is ${gradNorm}` : `loss is ${loss}`;
@@ -507,18 +507,18 @@ export class Training {
       if (anomaly) {
         throw fail("training-diverged", "continue training", `in epoch ${epoch + 1}, batch ${begun}, ${anomaly}`);
       }
-      await ahead.add(step);
-      await this.#turns.offer();
+      await queue.add(step);
+      await this.#yielder.yieldIfDue();
       if (signal?.aborted && how.update) break;
       if (this.#asked && how.update) {
-        await ahead.drain();
+        await queue.drain();
         this.#position = { epoch, batch, lossSum, correct, gradNormSum };
         const asked = this.#asked;
         this.#asked = undefined;
         await asked();
       }
     }
-    await ahead.drain();
+    await queue.drain();
     this.#position = { epoch, batch, lossSum, correct, gradNormSum };
     signal?.throwIfAborted();
   }

@@ -1,3 +1,4 @@
+import { LazyResult } from "../device/results.ts";
 import { amend, fail } from "../errors.ts";
 import type { StateDict } from "../model/arrays.ts";
 import type { Sequences } from "../model/batch.ts";
@@ -9,7 +10,7 @@ import type { RunTask } from "../model/session.ts";
 import { optimizerState } from "../model/update.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { seedWords } from "../random.ts";
-import { Later } from "./ahead.ts";
+
 import { controlWords, type OptimizerOptions, resolveOptimizer, updateSpec } from "./optimizer.ts";
 
 /** How a model is trained, step by step. */
@@ -205,7 +206,7 @@ export class Trainer {
       if (update) this.#step++;
       this.#waiting = update ? NOTHING : { rows: waiting.rows + sequences.shape[0]!, weight: waiting.weight + weight };
       const fetch = session.stats(plan);
-      return new Later(async (): Promise<StepResult> => {
+      return new LazyResult(async (): Promise<StepResult> => {
         const { losses, ...stats } = await fetch();
         if (own) return { ...stats, loss: own.loss };
         const all = this.#task.losses!;

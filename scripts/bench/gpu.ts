@@ -16,7 +16,7 @@
  */
 
 import { internalsOf } from "../../core/model/model.ts";
-import { Ahead } from "../../core/train/ahead.ts";
+import { ResultQueue } from "../../core/device/results.ts";
 import { createModel, createTrainer } from "../../mod.ts";
 import { commandLine, fail, numberOption } from "../command_line.ts";
 import { pack } from "./protocol.ts";
@@ -48,9 +48,10 @@ async function openGrutto(
   const trainer = createTrainer(model), sequences = { x, shape: [B, T, I] }, losses: number[] = [];
   for (let i = 0; i < CHECKED.steps; i++) losses.push((await trainer.step(sequences, targets)).loss);
   const steps = async (count: number) => {
-    const ahead = new Ahead(trainer, internalsOf(model).session.device.stepsAhead, () => {}), start = performance.now();
-    for (let i = 0; i < count; i++) await ahead.add(await trainer.begin(sequences, targets));
-    await ahead.drain();
+    const queue = new ResultQueue(trainer, internalsOf(model).session.device.stepsAhead, () => {}),
+      start = performance.now();
+    for (let i = 0; i < count; i++) await queue.add(await trainer.begin(sequences, targets));
+    await queue.drain();
     return performance.now() - start;
   };
   let count = 1, spent = await steps(count);

@@ -3,6 +3,7 @@
 import type { Dataset } from "../data/dataset.ts";
 import { Pipeline, type PipelineOptions, type PreparedDataset } from "../data/pipeline.ts";
 import type { Preprocessing } from "../data/preprocessing.ts";
+import { plainLabels } from "../data/readers/decimals.ts";
 import type { SequenceRecord } from "../data/readers/record.ts";
 import { everyNth, kFold, randomIndices, stratifiedSplit } from "../data/split.ts";
 import { balancedWeights } from "../data/weights.ts";
@@ -99,11 +100,14 @@ function divide({ records, files }: Loaded, testLoaded: Loaded | undefined, job:
 }
 
 /** The class of each record, where they are classes: few names, each more than once. */
-function classesOf(records: readonly SequenceRecord[], { preparation: { task } }: DataJob): string[] | undefined {
+function classesOf(
+  records: readonly SequenceRecord[],
+  { preparation: { task } }: DataJob,
+): readonly string[] | undefined {
   if (task === "regression" || task === "multilabel" || records.some(({ labels }) => labels?.length !== 1)) {
     return undefined;
   }
-  const classes = records.map(({ labels }) => labels![0]!);
+  const classes = plainLabels(records.map(({ labels }) => labels![0]!));
   return new Set(classes).size <= records.length / 2 ? classes : undefined;
 }
 

@@ -2,6 +2,7 @@
 
 import { fail } from "../errors.ts";
 import { badData } from "./errors.ts";
+import { isDecimal, Names, plainLabels } from "./readers/decimals.ts";
 import type { SequenceRecord } from "./readers/record.ts";
 import { roundingNotes, Scaling, type ScalingState } from "./scaling.ts";
 import { distinctTexts, fields, nullable, oneOf, truth, whole } from "./state.ts";
@@ -61,11 +62,9 @@ export interface LabelState {
   readonly scaling: ScalingState | null;
 }
 
-const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
-
 /** The number in a text, NaN if there is none. */
 function numberIn(text: string): number {
-  return NUMBER.test(text.trim()) ? Number(text) : NaN;
+  return isDecimal(text) ? Number(text) : NaN;
 }
 
 const quote = (texts: readonly string[]) =>
@@ -75,6 +74,12 @@ const quote = (texts: readonly string[]) =>
 function labelsOf({ labels, place }: SequenceRecord): readonly string[] {
   if (!labels) throw badData("record-unlabeled", `${place}: the label is missing`);
   return labels;
+}
+
+/** The different names among labels: the same number is the same name, however it is written. */
+function distinctNames(labels: readonly string[]): string[] {
+  const names = [...new Set(labels)], plain = new Set(plainLabels(names));
+  return plain.size < names.length ? [...plain] : names;
 }
 
 /** What labels seem to be for, and why. */
@@ -90,7 +95,7 @@ function guess(records: readonly SequenceRecord[]): { task: LabelTask; why: stri
       ? { task: "multilabel", why: `${width} label columns of 0 and 1` }
       : { task: "regression", why: `${width} label columns of numbers` };
   }
-  const distinct = new Set(rows.map(([text]) => text!));
+  const distinct = new Set(plainLabels(rows.map(([text]) => text!)));
   if (numbers && [...distinct].some((text) => !Number.isInteger(numberIn(text)))) {
     return { task: "regression", why: "labels are numbers, not all whole" };
   }
@@ -112,7 +117,7 @@ export class Labels {
   readonly notes: readonly string[];
   readonly #state: LabelState;
   readonly #scaling: Scaling | null;
-  readonly #numbers: ReadonlyMap<string, number>;
+  readonly #numbers: Names;
 
   private constructor(state: LabelState, scaling: Scaling | null, guess?: string, notes: readonly string[] = []) {
     this.notes = notes;
@@ -120,7 +125,7 @@ export class Labels {
     this.names = state.names;
     this.#state = state;
     this.#scaling = scaling;
-    this.#numbers = new Map(state.names.map((name, i) => [name, i]));
+    this.#numbers = new Names(state.names);
     if (guess !== undefined) this.guess = guess;
   }
 
@@ -163,9 +168,10 @@ export class Labels {
       );
     }
     const used = records.map((record) => reader.#classes(record));
-    const names = columns > 1 ? columnNames : [...new Set(used.flat())].sort(byCodePoint);
+    const names = columns > 1 ? columnNames : distinctNames(used.flat()).sort(byCodePoint);
     if (task === "multilabel") {
-      if (used.every((classes) => classes.join("\n") === used[0]!.join("\n"))) {
+      const listed = used.map((classes) => [...new Set(plainLabels(classes))].sort(byCodePoint).join("\n"));
+      if (listed.every((one) => one === listed[0])) {
         throw badData(
           "nothing-to-learn",
           `every record has the same labels (${quote(used[0]!) || "none"}), so there is nothing to learn`,
@@ -319,7 +325,7 @@ export class Labels {
   }
 
   #number(name: string, record: SequenceRecord): number {
-    const number = this.#numbers.get(name);
+    const number = this.#numbers.find(name);
     if (number !== undefined) return number;
     throw badData(
       "label-unknown",

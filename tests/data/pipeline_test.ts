@@ -243,3 +243,27 @@ Deno.test("what float32 cannot tell apart is said where nothing takes the mean o
   const [target] = Pipeline.fit(amounts, { task: "regression", standardize: false }).notes;
   assert.match(target!, /^target "target" moves by 0\.0816 around 4491945, /);
 });
+
+Deno.test("a number is one class however it is written, in new data too, where all labels are numbers", () => {
+  const fit = (...labels: string[]) => Pipeline.fit(labels.map((label) => series([1], label)), { task: "multiclass" });
+  const targets = (pipeline: Pipeline, ...labels: string[]) => [
+    ...pipeline.dataset(labels.map((label) => series([1], label))).targets,
+  ];
+  const merged = fit("1", "1.0", "2", "02");
+  assert.deepEqual(merged.labels, ["1", "2"]);
+  const plain = Pipeline.from(throughJson(fit("1.0", "2.0")));
+  assert.deepEqual(plain.labels, ["1.0", "2.0"], "one spelling stays");
+  for (const pipeline of [merged, plain]) assert.deepEqual(targets(pipeline, "1", "2.0", " 2", "1e0"), [0, 1, 1, 0]);
+  assert.deepEqual(fit("1", "1.0", "x").labels, ["1", "1.0", "x"], "names are not numbers");
+  assert.deepEqual(fit("9007199254740993", "9007199254740992").labels.length, 2, "to the last digit");
+  assert.throws(() => targets(plain, "3"), /the label "3" was never seen/);
+  // What a checkpoint of before holds twice stays twice.
+  const before = throughJson(fit("1", "2", "3")) as { labels: { names: string[] } };
+  before.labels.names = ["1", "1.0", "2"];
+  assert.deepEqual(targets(Pipeline.from(before), "1.0", "1", "2"), [1, 0, 2]);
+  const listed = Pipeline.fit(["1|2", "2.0", "01"].map((label) => series([1], label)), {
+    task: "multilabel",
+    labelSeparator: "|",
+  });
+  assert.deepEqual([listed.labels, targets(listed, "1.0", "2|1")], [["1", "2"], [1, 0, 1, 1]]);
+});

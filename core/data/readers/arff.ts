@@ -7,6 +7,7 @@
 
 import { badFile, bare, show } from "./bad_data.ts";
 import { checkNames, findColumn, guessLabel } from "./columns.ts";
+import { Names } from "./decimals.ts";
 import { ended } from "./ends.ts";
 import type { Lines } from "./lines.ts";
 import { badNumber, isNoLabel, numberIn } from "./numbers.ts";
@@ -17,7 +18,7 @@ interface Attribute {
   readonly name: string;
   readonly type: "number" | "nominal" | "relational" | "other";
   /** Names of the classes of a nominal one. */
-  readonly classes?: ReadonlySet<string>;
+  readonly classes?: Names;
   /** Attributes within a relational one. */
   inner?: number;
 }
@@ -83,7 +84,7 @@ function attributeOf(file: string, at: string, text: string): Attribute {
     if (!cells) {
       throw badFile("file-malformed", file, `${at}: the classes of ${bare(name)} must be in { }, got ${show(type)}`);
     }
-    return { name, type: "nominal", classes: new Set(cells) };
+    return { name, type: "nominal", classes: new Names(cells) };
   }
   switch (type.split(/\s/)[0]!.toLowerCase()) {
     case "numeric":
@@ -225,7 +226,7 @@ async function* records(
     }
     for (const [k, label] of found.entries()) {
       const { name: column, classes } = attributes[labels[k]!]!;
-      if (classes && !isNoLabel(label) && !classes.has(label)) {
+      if (classes && !isNoLabel(label) && classes.find(label) === undefined) {
         throw badFile(
           "file-malformed",
           name,

@@ -7,6 +7,7 @@
 import { badFile, show } from "./bad_data.ts";
 import { Clock } from "./clock.ts";
 import { called, checkNames, findColumn, guessId, guessLabel } from "./columns.ts";
+import { plainNumber } from "./decimals.ts";
 import { ended } from "./ends.ts";
 import type { Lines } from "./lines.ts";
 import { badNumber, isNoLabel, numberIn } from "./numbers.ts";
@@ -152,6 +153,8 @@ export async function readCsv(lines: Lines, input: Input, options: ReadOptions, 
     records: layout.text === undefined && layout.sequence !== undefined ? table.long() : table.wide(),
   };
 }
+
+const plainLabel = (cell: string) => plainNumber(cell) ?? cell.trim();
 
 /** Details of a column whose first cell is no number. */
 function notNumbers(column: string, isLong: boolean) {
@@ -305,7 +308,7 @@ class CsvRecords {
         clock.reset();
       } else {
         const changed = labelColumns.find((column, i) =>
-          cells[column] !== raw[i] && cells[column]!.trim() !== raw[i]!.trim()
+          cells[column] !== raw[i] && plainLabel(cells[column]!) !== plainLabel(raw[i]!)
         );
         if (changed !== undefined) {
           const got = `${show(cells[changed]!)} after ${show(raw[labelColumns.indexOf(changed)]!)}`;

@@ -6,6 +6,7 @@
  */
 
 import { badFile } from "./bad_data.ts";
+import { plainNumber } from "./decimals.ts";
 import { ended } from "./ends.ts";
 import type { Lines } from "./lines.ts";
 import { badNumber, numberIn } from "./numbers.ts";
@@ -73,7 +74,7 @@ async function* archiveRecords(lines: Lines): AsyncGenerator<SequenceRecord, voi
       if (value !== value) missing ??= `${at}, column ${j + 1}`;
     }
     // The archive writes class 1 as "1" and as "1.0000000e+00".
-    const labels = [String(Number(cells[0]))];
+    const labels = [plainNumber(cells[0]!) ?? cells[0]!];
     yield ended({ values, steps: width - 1, channels: 1, labels, place: `${name}, ${at}`, missing });
   }
 }

@@ -7,6 +7,7 @@
 
 import { badFile, show } from "./bad_data.ts";
 import { Clock } from "./clock.ts";
+import { Names } from "./decimals.ts";
 import { ended } from "./ends.ts";
 import type { Lines } from "./lines.ts";
 import { badNumber, isNoLabel, numberIn } from "./numbers.ts";
@@ -17,7 +18,7 @@ interface Head {
   hasTimeStamps: boolean;
   hasLabels: boolean;
   /** The classes that there are; undefined: any. */
-  classes: ReadonlySet<string> | undefined;
+  classes: Names | undefined;
   univariate: boolean | undefined;
   equalLength: boolean | undefined;
   dimensions: number | undefined;
@@ -80,7 +81,7 @@ async function readHead(lines: Lines): Promise<Head> {
       case "@targetlabel":
         saysLabels = true;
         head.hasLabels ||= isTrue();
-        if (rest.length) head.classes = new Set(rest);
+        if (rest.length) head.classes = new Names(rest);
         break;
       default:
         if (text[0] !== "@") {
@@ -165,7 +166,7 @@ async function* records(lines: Lines, head: Head, needsLabels: boolean): AsyncGe
       throw badFile("label-missing", name, `${at} ends without a label`);
     }
     const labels = label === undefined || isNoLabel(label) ? undefined : [label];
-    if (labels && head.classes && !head.classes.has(label!)) {
+    if (labels && head.classes && head.classes.find(label!) === undefined) {
       throw badFile("file-malformed", name, `${at}: @classLabel does not name class ${show(label!)}`);
     }
     yield ended({ values, steps: length, channels, ...labels && { labels }, place: `${name}, ${at}`, missing }, where);

@@ -10,13 +10,14 @@ interface Case {
   options: ReadOptions;
   records: { values?: (number | null)[]; text?: string; steps: number; channels: number; labels?: string[] }[];
   x?: number[];
+  targets?: number[];
 }
 
 const cases = JSON.parse(
   await Deno.readTextFile(new URL("../../testdata/foreign.json", import.meta.url)),
 ) as Case[];
 
-for (const { name, file, content, options, records, x } of cases) {
+for (const { name, file, content, options, records, x, targets } of cases) {
   Deno.test(`a file of another program: ${name}`, async () => {
     const bytes = Uint8Array.fromBase64(content), source = await readRecords(input(file, bytes, 61), options);
     const read = await Array.fromAsync(source.records);
@@ -31,6 +32,7 @@ for (const { name, file, content, options, records, x } of cases) {
       records.map(({ values, ...rest }) => ({ ...values && { values: values.map((value) => value ?? NaN) }, ...rest })),
     );
     for (const { values, missing } of read) assert.equal(missing !== undefined, values?.some(Number.isNaN) ?? false);
+    if (targets) assert.deepEqual([...Pipeline.fit(read, { task: "multiclass" }).dataset(read).targets], targets);
     if (!x) return;
     const labelled = read.map((record, n) => ({ ...record, labels: record.labels ?? [String(n)] }));
     // The deviation has 1e-8 added to it; the rest is one rounding to float32.

@@ -19,3 +19,7 @@ export const loadCsvParse = (): Promise<typeof import("npm:csv-parse@7.0.3/sync"
 
 /** Packs and unpacks the arrays of .npz files. Loaded when there is one. */
 export const loadFflate = (): Promise<typeof import("npm:fflate@0.8.3/browser")> => import("npm:fflate@0.8.3/browser");
+
+/** Unpacks gzip; ships with Deno. Loaded when a file is packed. */
+export type { InflateRaw } from "node:zlib";
+export const loadZlib = (): Promise<typeof import("node:zlib")> => import("node:zlib");

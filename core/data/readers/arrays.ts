@@ -8,8 +8,9 @@
 import { loadFflate } from "../../../deps.ts";
 import { fail } from "../../errors.ts";
 import { badFile, bare, show } from "./bad_data.ts";
+import { ByteReader } from "./bytes.ts";
 import { ended } from "./ends.ts";
-import { ByteReader, type NpyArray, type NpyHead, readNpyHead, writeNpy } from "./npy.ts";
+import { type NpyArray, type NpyHead, readNpyHead, writeNpy } from "./npy.ts";
 import { checkFinite } from "./numbers.ts";
 import { open } from "./open.ts";
 import type { Input, ReadOptions, RecordSource, SequenceRecord, Table } from "./record.ts";

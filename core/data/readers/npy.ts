@@ -6,6 +6,7 @@
 
 import { fail } from "../../errors.ts";
 import { badFile, show } from "./bad_data.ts";
+import type { ByteReader } from "./bytes.ts";
 
 /** An array of numbers, row-major. */
 export interface NpyArray {
@@ -42,41 +43,6 @@ export interface NpyHead {
 const MAX_HEAD = 10_000;
 
 const MAGIC = "\u0093NUMPY";
-
-/** Bytes in exact counts from a stream. */
-export class ByteReader {
-  readonly #stream: AsyncIterator<Uint8Array>;
-  #pieces: Uint8Array[] = [];
-  #length = 0;
-
-  constructor(bytes: AsyncIterable<Uint8Array>) {
-    this.#stream = bytes[Symbol.asyncIterator]();
-  }
-
-  /** The next `count` bytes, in memory of their own; fewer where the stream ends. Takes room as they come. */
-  async read(count: number): Promise<Uint8Array<ArrayBuffer>> {
-    while (this.#length < count) {
-      const { done, value } = await this.#stream.next();
-      if (done) break;
-      if (!value.length) continue;
-      // A copy: a stream may use its buffer again.
-      this.#pieces.push(value.slice());
-      this.#length += value.length;
-    }
-    const bytes = new Uint8Array(Math.min(count, this.#length));
-    let at = 0, used = 0;
-    while (at < bytes.length) {
-      const piece = this.#pieces[used]!, part = piece.subarray(0, bytes.length - at);
-      bytes.set(part, at);
-      at += part.length;
-      if (part.length < piece.length) this.#pieces[used] = piece.subarray(part.length);
-      else used++;
-    }
-    this.#pieces.splice(0, used);
-    this.#length -= at;
-    return bytes;
-  }
-}
 
 /** Types by NumPy's kind and size; kinds of any size by the kind. */
 const GETTERS: Readonly<Record<string, (view: DataView, at: number, little: boolean) => number | bigint>> = {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { badFile } from "./bad_data.ts";
+import { gunzip } from "./gzip.ts";
 import type { Input } from "./record.ts";
 
 /** A stream of bytes whose first ones are known. */
@@ -40,25 +40,4 @@ async function withHead(stream: AsyncIterator<Uint8Array>): Promise<Opened> {
     for (let next = await stream.next(); !next.done; next = await stream.next()) yield next.value;
   }
   return { head: Uint8Array.from(head), bytes: all(), close: async () => void await stream.return?.() };
-}
-
-async function* gunzip(name: string, bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
-  const source = bytes as AsyncIterable<Uint8Array<ArrayBuffer>>;
-  const failed: unknown[] = [];
-  // What the source itself throws is not what is wrong with the gzip.
-  async function* watched() {
-    try {
-      yield* source;
-    } catch (error) {
-      failed.push(error);
-      throw error;
-    }
-  }
-  const stream = ReadableStream.from(watched()).pipeThrough(new DecompressionStream("gzip"));
-  try {
-    yield* stream;
-  } catch {
-    if (failed.length) throw failed[0];
-    throw badFile("file-malformed", name, "its gzip is damaged or cut off");
-  }
 }

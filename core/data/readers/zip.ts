@@ -130,13 +130,13 @@ async function inflate(file: string, { name, size, packed }: ZipEntry): Promise<
 
 let crcTable: Uint32Array | undefined;
 
-/** The checksum of zip archives. */
-export function crc32(bytes: Uint8Array): number {
+/** The checksum of zip archives and gzip; of what follows bytes whose checksum is `before`. */
+export function crc32(bytes: Uint8Array, before = 0): number {
   const table = crcTable ??= Uint32Array.from({ length: 256 }, (_, n) => {
     for (let k = 0; k < 8; k++) n = n & 1 ? (n >>> 1) ^ 0xedb88320 : n >>> 1;
     return n;
   });
-  let crc = -1;
+  let crc = ~before;
   for (let i = 0; i < bytes.length; i++) crc = table[(crc ^ bytes[i]!) & 255]! ^ (crc >>> 8);
   return ~crc >>> 0;
 }

@@ -1,6 +1,7 @@
 /** The flags for data of one's own: where they are, what their columns are, how they are prepared and divided. */
 
 import { PIPELINE_OPTIONS, type PipelineOptions } from "../data/pipeline.ts";
+import type { ReadOptions } from "../data/readers/record.ts";
 import { FORECAST_OPTIONS, type ForecastOptions } from "../data/windows.ts";
 import type { OptionSpec } from "../options.ts";
 
@@ -32,6 +33,31 @@ export const DATA_OPTIONS = {
       type: "boolean",
       optional: true,
       about: "the first row names the columns (default); --no-header: it is data",
+    },
+    decimal: {
+      type: "choice",
+      optional: true,
+      choices: [".", ","],
+      about: "the decimal sign (default: as the cells show)",
+    },
+    missingValues: {
+      type: "texts",
+      optional: true,
+      about: "marks of missing values, besides NA, NaN, null and their like",
+      takes: "MARK,…",
+    },
+    quote: {
+      type: "choice",
+      optional: true,
+      choices: ['"', "none"],
+      about: "none: quotation marks are text like any other",
+    },
+    encoding: { type: "text", optional: true, about: "of text that is not UTF-8: latin1, utf-16le, …", takes: "NAME" },
+    layout: {
+      type: "choice",
+      optional: true,
+      choices: ["ntc", "nct"],
+      about: "arrays, json: nct where channels come before steps (default ntc)",
     },
     labelFile: { type: "text", optional: true, about: "npy: labels, an array of their own", takes: "FILE" },
     testLabelFile: { type: "text", optional: true, about: "npy: labels of --test-data", takes: "FILE" },
@@ -132,6 +158,11 @@ export interface DataJob {
     readonly format?: string;
     readonly delimiter?: string;
     readonly header?: boolean;
+    readonly decimal?: ReadOptions["decimal"];
+    readonly missingValues?: readonly string[];
+    readonly quote?: ReadOptions["quote"];
+    readonly encoding?: string;
+    readonly layout?: ReadOptions["layout"];
     readonly labelFile?: string;
     readonly testLabelFile?: string;
   };

@@ -111,7 +111,7 @@ function forecastData(pipeline: ForecastPipeline, table: Table, rows: Division, 
       part("train", dataset, train),
       ...watched ? [part("validation", watched, validation)] : [],
       ...tested ? [part("test", tested, test!)] : [],
-      ...pipeline.notes.map((note) => `note: ${note}`),
+      ...[...table.notes ?? [], ...pipeline.notes].map((note) => `note: ${note}`),
     ],
     own: {
       preprocessing: pipeline,

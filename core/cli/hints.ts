@@ -43,6 +43,10 @@ export const HINTS: { readonly [Code in ErrorCode]?: Hint } = {
         ? `, ${flagOfOption(option)} ${column} if it names sequences of a row per step`
         : ""),
   }),
+  "not-a-number": withOption((flag) => `${flag} . or ${flag} , says which is the decimal sign`),
+  "file-malformed": withOption((flag) =>
+    flag === "--quote" ? `${flag} none if it is text like any other` : `${flag} latin1, or what else it is in`
+  ),
   "sequence-repeated": withOption((flag) => `${flag} NAME if a row is a step`),
   "array-missing": withOption((flag) => `${flag} NAME`),
   "label-unknown": withOption((flag) => `${flag} regression takes labels for amounts`),

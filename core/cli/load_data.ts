@@ -16,18 +16,25 @@ export interface Loaded {
   readonly files: readonly number[];
   readonly labelNames?: readonly string[];
   readonly channelNames?: readonly string[];
+  /** What is to be said about them. */
+  readonly notes: readonly string[];
 }
 
 /** How the files of a job are read. */
 function readOptions({ files, columns, preparation }: DataJob): ReadOptions {
   const column = (name?: string) => name !== undefined && /^-?\d+$/.test(name) ? Number(name) : name;
-  const { format, delimiter, header } = files;
+  const { format, delimiter, header, decimal, missingValues, quote, encoding, layout } = files;
   const { sequenceColumn, timeColumn, labelColumn, featureColumns, weightColumn, textColumn, xKey, yKey } = columns;
   const text = preparation.tokens && textColumn === undefined ? "text" : undefined;
   const all: ReadOptions = {
     format: (format ?? text) as Format | undefined,
     delimiter: delimiter === "tab" ? "\t" : delimiter,
     header,
+    decimal,
+    missingValues,
+    quote,
+    encoding,
+    layout,
     sequenceColumn: column(sequenceColumn),
     timeColumn: column(timeColumn),
     labelColumns: labelColumn?.map((name) => column(name)!),
@@ -68,7 +75,7 @@ export async function loadRecords(
   args: Arguments,
   { labelFile, ...like }: { labelFile?: string; channelNames?: readonly string[] } = {},
 ): Promise<Loaded> {
-  const options = readOptions(job), records: SequenceRecord[] = [], files: number[] = [];
+  const options = readOptions(job), records: SequenceRecord[] = [], files: number[] = [], notes: string[] = [];
   let { channelNames } = like, labelNames: readonly string[] | undefined;
   const inputs = await inputsOf(paths, options.format === "text", args);
   if (labelFile !== undefined && inputs.length !== 1) {
@@ -89,11 +96,12 @@ export async function loadRecords(
       records.push(listed && !record.labels ? { ...record, labels: [] } : record);
       files.push(file);
     }
+    notes.push(...source.notes ?? []);
   }
   if (!records.length) {
     throw new Error(`cannot ${args.command}: there is no sequence in ${paths.map(pathName).join(", ")}`);
   }
-  return { records, files, labelNames, channelNames };
+  return { records, files, labelNames, channelNames, notes };
 }
 
 /** Records of one file after the other, as a fitted pipeline takes them: labels may be absent. */

@@ -38,7 +38,7 @@ export async function* sequences(job: DataJob, seed: number, loads: Loads, resto
   const loaded = await loads.train(pipeline), test = await loads.test();
   for (const division of divide(loaded, test, job, seed)) {
     const fitted = pipeline ?? Pipeline.fit(division.train, pipelineOptions(job, loaded));
-    const data = sequenceData(fitted, division, job);
+    const data = sequenceData(fitted, division, job, [...loaded.notes, ...test?.notes ?? []]);
     yield { name: division.name, data };
   }
 }
@@ -111,7 +111,12 @@ function classesOf(
   return new Set(classes).size <= records.length / 2 ? classes : undefined;
 }
 
-function sequenceData(pipeline: Pipeline, { train, validation, test }: Division, job: DataJob): JobData {
+function sequenceData(
+  pipeline: Pipeline,
+  { train, validation, test }: Division,
+  job: DataJob,
+  notes: readonly string[],
+): JobData {
   const dataset = pipeline.dataset(train), watched = validation && pipeline.dataset(validation);
   const held = test && pipeline.dataset(test);
   const part = (name: string, { rows }: PreparedDataset, of: readonly SequenceRecord[]) =>
@@ -129,7 +134,7 @@ function sequenceData(pipeline: Pipeline, { train, validation, test }: Division,
         leftOut(train.length - dataset.rows.length)
       }`,
       ...pipeline.guesses,
-      ...pipeline.notes.map((note) => `note: ${note}`),
+      ...[...notes, ...pipeline.notes].map((note) => `note: ${note}`),
       ...watched ? [part("validation", watched, validation!)] : [],
       ...held ? [part("test", held, test!)] : [],
     ],
@@ -213,12 +218,13 @@ export async function labelledData(
   args: Arguments,
 ): Promise<Scored> {
   const { channelNames } = pipeline, { labelFile } = job.files;
-  const { records } = await loadRecords(paths, job, args, { channelNames, labelFile });
-  const test = pipeline.dataset(records);
+  const { records, notes } = await loadRecords(paths, job, args, { channelNames, labelFile });
+  const test = pipeline.dataset(records), leftOut = records.length - test.rows.length;
+  const remarks = [...notes, ...leftOut ? [leftOutLine(leftOut)] : []];
   return {
     test,
     ...pipeline.task === "regression" && { targets: pipeline.labels },
     metrics: (outputs) => sequenceMetrics(pipeline, test, outputs),
-    ...records.length > test.rows.length && { remark: leftOutLine(records.length - test.rows.length) },
+    ...remarks.length && { remark: remarks.join("; ") },
   };
 }

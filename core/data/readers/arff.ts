@@ -10,7 +10,8 @@ import { checkNames, findColumn, guessLabel } from "./columns.ts";
 import { Names } from "./decimals.ts";
 import { ended } from "./ends.ts";
 import type { Lines } from "./lines.ts";
-import { badNumber, isNoLabel, numberIn } from "./numbers.ts";
+import { NumberFormat } from "./number_format.ts";
+import { isNoLabel } from "./numbers.ts";
 import type { Input, ReadOptions, RecordSource, SequenceRecord } from "./record.ts";
 
 /** An attribute: a column of the data. */
@@ -109,12 +110,12 @@ async function readHead(lines: Lines): Promise<Attribute[]> {
     if (text === "") continue;
     isEmpty = false;
     if (text[0] === "%") continue;
-    const [, key, rest] = text.match(/^(@\w+)\s*(.*)$/)! ?? [];
-    switch (key?.toLowerCase()) {
+    const end = text.search(/\s|$/), key = text.slice(0, end), rest = text.slice(end).trimStart();
+    switch (key.toLowerCase()) {
       case "@relation":
         break;
       case "@attribute": {
-        const attribute = attributeOf(file, at, rest!);
+        const attribute = attributeOf(file, at, rest);
         if (!relation) attributes.push(attribute);
         else if (attribute.type === "number") relation.inner!++;
         else {throw badFile(
@@ -196,16 +197,19 @@ export async function readArff(lines: Lines, input: Input, options: ReadOptions)
   return {
     format: "arff",
     ...layout.labels.length && { labelNames: layout.labels.map((i) => attributes[i]!.name) },
-    records: records(lines, layout, !options.optionalLabels),
+    records: records(lines, layout, options),
   };
 }
 
 async function* records(
   lines: Lines,
   { attributes, features, labels }: Layout,
-  needsLabels: boolean,
+  options: ReadOptions,
 ): AsyncGenerator<SequenceRecord, void> {
-  const { name } = lines, relation = attributes[features[0]!]!.type === "relational" ? features[0]! : undefined;
+  const format = new NumberFormat(lines.name, { missingValues: options.missingValues, decimal: "." });
+  const { name } = lines,
+    needsLabels = !options.optionalLabels,
+    relation = attributes[features[0]!]!.type === "relational" ? features[0]! : undefined;
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
     const text = line.trim(), at = `line ${lines.number}`;
     if (text === "" || text[0] === "%") continue;
@@ -215,7 +219,7 @@ async function* records(
       throw badFile("file-malformed", name, `${at} has a quotation mark in the wrong place, or without its second`);
     }
     const weight = cells.length === attributes.length + 1 && /^\{.*\}$/.test(cells.at(-1)!)
-      ? weightOf(name, at, cells.pop()!.slice(1, -1))
+      ? weightOf(name, format, at, cells.pop()!.slice(1, -1))
       : undefined;
     if (cells.length !== attributes.length) {
       throw badFile("row-width", name, `${at} must have ${attributes.length} columns, got ${cells.length}`);
@@ -236,8 +240,8 @@ async function* records(
     }
     const column = (i: number) => `column ${bare(attributes[features[i]!]!.name)}`;
     const numbers = relation === undefined
-      ? series(name, at, features.map((i) => cells[i]!), column)
-      : dimensions(name, at, cells[relation]!, attributes[relation]!.inner!);
+      ? series(format, at, features.map((i) => cells[i]!), column)
+      : dimensions(name, format, at, cells[relation]!, attributes[relation]!.inner!);
     yield ended({
       ...numbers,
       ...found.length && none < 0 && { labels: found },
@@ -250,12 +254,12 @@ async function* records(
 /** The numbers of one record, and where the first is missing. */
 type Numbers = Pick<SequenceRecord, "values" | "steps" | "channels" | "missing">;
 
-function series(file: string, at: string, cells: readonly string[], column: (i: number) => string): Numbers {
+function series(format: NumberFormat, at: string, cells: readonly string[], column: (i: number) => string): Numbers {
   const values = new Float64Array(cells.length);
   let missing: string | undefined;
   for (const [i, cell] of cells.entries()) {
-    const value = numberIn(cell);
-    if (value === undefined) throw badNumber(file, `${at}, ${column(i)}`, cell);
+    const value = format.read(cell);
+    if (value === undefined) throw format.bad(`${at}, ${column(i)}`, cell);
     if (value !== value) missing ??= `${at}, ${column(i)}`;
     values[i] = value;
   }
@@ -264,7 +268,7 @@ function series(file: string, at: string, cells: readonly string[], column: (i: 
 
 const inDimension = (c: number, t: number) => `dimension ${c + 1}, value ${t + 1}`;
 
-function dimensions(file: string, at: string, text: string, steps: number): Numbers {
+function dimensions(file: string, format: NumberFormat, at: string, text: string, steps: number): Numbers {
   const rows = text.replace(/\n$/, "").split("\n"), channels = rows.length;
   const cellsOf = (c: number) => {
     const cells = rows[c]!.split(",");
@@ -276,15 +280,15 @@ function dimensions(file: string, at: string, text: string, steps: number): Numb
   const values = new Float64Array(steps * channels);
   let missing: string | undefined;
   for (let c = 0; c < channels; c++) {
-    const one = series(file, at, cellsOf(c), (t) => inDimension(c, t));
+    const one = series(format, at, cellsOf(c), (t) => inDimension(c, t));
     missing ??= one.missing;
     for (let t = 0; t < steps; t++) values[t * channels + c] = one.values![t]!;
   }
   return { values, steps, channels, ...missing !== undefined && { missing } };
 }
 
-function weightOf(file: string, at: string, cell: string): number {
-  const weight = numberIn(cell);
+function weightOf(file: string, format: NumberFormat, at: string, cell: string): number {
+  const weight = format.read(cell);
   if (weight === undefined || !(weight > 0)) {
     throw badFile("weight-out-of-range", file, `${at} must have a weight above 0, got ${show(cell)}`, { value: cell });
   }

@@ -9,12 +9,37 @@ import { loadFflate } from "../../../deps.ts";
 import { fail } from "../../errors.ts";
 import { badFile, bare, show } from "./bad_data.ts";
 import { ByteReader } from "./bytes.ts";
-import { ended } from "./ends.ts";
+import { ended, turned } from "./ends.ts";
 import { type NpyArray, type NpyHead, readNpyHead, writeNpy } from "./npy.ts";
+import { NumberFormat } from "./number_format.ts";
 import { checkFinite } from "./numbers.ts";
 import { open } from "./open.ts";
 import type { Input, ReadOptions, RecordSource, SequenceRecord, Table } from "./record.ts";
 import { readZip, unpack, type ZipEntry } from "./zip.ts";
+
+function tooLarge(name: string, what: string, limit: number): Error {
+  return badFile("file-too-large", name, `${what} larger than ${limit} bytes, the limit`, {
+    option: "maxBytes",
+    advice: "raise maxBytes",
+  });
+}
+
+/** The bytes of an array whose first index changes fastest, with the last one so. */
+function inRows(bytes: Uint8Array, { shape, size }: NpyHead): Uint8Array {
+  const rows = new Uint8Array(bytes.length), at = shape.map(() => 0);
+  const strides = shape.map((_, d) => shape.slice(0, d).reduce((a, b) => a * b, size));
+  let from = 0;
+  for (let to = 0; to < rows.length; to += size) {
+    for (let i = 0; i < size; i++) rows[to + i] = bytes[from + i]!;
+    for (let d = shape.length - 1; d >= 0; d--) {
+      from += strides[d]!;
+      if (++at[d]! < shape[d]!) break;
+      from -= strides[d]! * shape[d]!;
+      at[d] = 0;
+    }
+  }
+  return rows;
+}
 
 /** Elements of an array, a row after the other. */
 class Rows {
@@ -34,11 +59,16 @@ class Rows {
 
   static async open(name: string, stream: AsyncIterable<Uint8Array>, limit: number): Promise<Rows> {
     const bytes = new ByteReader(stream), head = await readNpyHead(name, bytes), rows = new Rows(name, head, bytes);
+    if (head.isFortran && head.shape.length > 1) {
+      const { shape, size } = head, count = shape.reduce((a, b) => a * b, 1);
+      if (!(count * size <= limit)) throw tooLarge(name, `shape [${shape}], in Fortran order, is`, limit);
+      const all = await bytes.read(count * size);
+      // What is cut off fails where its row is read.
+      if (all.length === count * size) bytes.putBack(inRows(all, head));
+      else bytes.putBack(all);
+    }
     if (!(rows.width * head.size <= limit)) {
-      throw badFile("file-too-large", name, `a row of shape [${head.shape}] is larger than ${limit} bytes, the limit`, {
-        option: "maxBytes",
-        advice: "raise maxBytes",
-      });
+      throw tooLarge(name, `a row of shape [${head.shape}] is`, limit);
     }
     return rows;
   }
@@ -65,16 +95,18 @@ interface Parts {
   readonly x: Rows;
   readonly labels?: readonly (readonly string[] | undefined)[];
   readonly lengths?: readonly number[];
+  readonly options: ReadOptions;
 }
 
 /** Checks the shape of the sequences, and what belongs to them. */
-function checkShape({ x, labels, lengths }: Parts): { count: number; steps: number; channels: number } {
+function checkShape({ x, labels, lengths, options }: Parts): { count: number; steps: number; channels: number } {
   const { shape, isText } = x.head, dimensions = shape.length;
   if (isText ? dimensions !== 1 : dimensions !== 2 && dimensions !== 3) {
     const wanted = isText ? "(N), strings," : "(N, T) or (N, T, I)";
     throw badFile("array-shape", x.name, `shape must be ${wanted}, got [${shape}]`, { value: shape });
   }
-  const [count, steps, channels] = [shape[0]!, shape[1] ?? 1, shape[2] ?? 1];
+  const isTurned = options.layout === "nct" && dimensions === 3;
+  const [count, steps, channels] = [shape[0]!, shape[isTurned ? 2 : 1] ?? 1, shape[isTurned ? 1 : 2] ?? 1];
   if (!steps || !channels) {
     throw badFile("file-empty", x.name, `sequences must have steps and channels, got shape [${shape}]`);
   }
@@ -96,7 +128,9 @@ function checkShape({ x, labels, lengths }: Parts): { count: number; steps: numb
 }
 
 async function* records(parts: Parts): AsyncGenerator<SequenceRecord, void> {
-  const { x, labels, lengths } = parts, { count, steps, channels } = checkShape(parts), { name, head } = x;
+  const { x, labels, lengths, options } = parts, { count, steps, channels } = checkShape(parts), { name, head } = x;
+  const format = new NumberFormat(name, options), isTurned = options.layout === "nct" && head.shape.length === 3;
+  const size = steps * channels;
   for (let n = 0; n < count; n++) {
     const view = await x.next(n),
       about = { ...labels?.[n] && { labels: labels[n] }, place: `${name}, sequence ${n + 1}` };
@@ -104,18 +138,24 @@ async function* records(parts: Parts): AsyncGenerator<SequenceRecord, void> {
       yield { text: head.get(view, 0) as string, steps: 0, channels: 0, ...about };
       continue;
     }
-    const length = lengths?.[n] ?? steps, size = length * channels;
     const values = head.isFloat32 ? new Float32Array(view.buffer, 0, size) : new Float64Array(size);
-    let missing: string | undefined;
-    const where = (i: number) => `sequence ${n + 1}, step ${Math.floor(i / channels) + 1}, channel ${i % channels + 1}`;
+    const where = (t: number, c: number) => `sequence ${n + 1}, step ${t + 1}, channel ${c + 1}`;
     for (let i = 0; i < size; i++) {
       const value = head.isFloat32 ? values[i]! : Number(head.get(view, i * head.size));
-      if (value !== value) missing ??= where(i);
-      else checkFinite(name, () => where(i), value);
-      values[i] = value;
+      values[i] = format.isMark(value) ? NaN : value;
     }
-    const record = { values, steps: length, channels, ...about, ...missing !== undefined && { missing } };
-    yield lengths ? record : ended(record);
+    const raw = isTurned ? { steps: channels, channels: steps } : { steps, channels };
+    const record = turned({ values, ...raw, ...about }, isTurned), length = lengths?.[n] ?? steps;
+    const own = record.values!.subarray(0, length * channels);
+    let missing: string | undefined;
+    for (let i = 0; i < own.length; i++) {
+      const at = () => where(Math.floor(i / channels), i % channels);
+      if (Number.isNaN(own[i])) missing ??= at();
+      else checkFinite(name, at, own[i]!);
+    }
+    const cut = { ...record, values: own, steps: length, ...missing !== undefined && { missing } };
+    // Lengths that are given say where a sequence ends.
+    yield lengths ? cut : ended(cut);
   }
   await x.end();
 }
@@ -124,10 +164,7 @@ async function* records(parts: Parts): AsyncGenerator<SequenceRecord, void> {
 async function texts(rows: Rows, limit: number): Promise<string[][]> {
   const { head, width, name } = rows, count = head.shape[0]!, found: string[][] = [];
   if (count * width * head.size > limit) {
-    throw badFile("file-too-large", name, `shape [${head.shape}] is larger than ${limit} bytes, the limit`, {
-      option: "maxBytes",
-      advice: "raise maxBytes",
-    });
+    throw tooLarge(name, `shape [${head.shape}] is`, limit);
   }
   for (let n = 0; n < count; n++) {
     const view = await rows.next(n);
@@ -191,7 +228,7 @@ export async function readNpyRecords(
       await close();
     }
   }
-  const parts = { x: await Rows.open(name, bytes, limit), labels };
+  const parts = { x: await Rows.open(name, bytes, limit), labels, options };
   checkLabels(name, labels, input, options);
   checkShape(parts);
   return { format: "npy", records: records(parts) };
@@ -207,10 +244,7 @@ export async function readNpzRecords(
 ): Promise<RecordSource> {
   const bytes = await new ByteReader(stream).read(limit + 1);
   if (bytes.length > limit) {
-    throw badFile("file-too-large", name, `the file is larger than ${limit} bytes, the limit`, {
-      option: "maxBytes",
-      advice: "raise maxBytes",
-    });
+    throw tooLarge(name, "the file is", limit);
   }
   const entries = new Map<string, ZipEntry>();
   for (const entry of readZip(name, bytes)) {
@@ -240,7 +274,7 @@ export async function readNpzRecords(
   const labels = yKey === undefined ? undefined : await labelsOf(await rows(yKey), limit);
   checkLabels(name, labels, input, options);
   const lengths = entries.has("lengths") ? await lengthsOf(await rows("lengths"), limit) : undefined;
-  const parts = { x: await rows(xKey), labels, lengths };
+  const parts = { x: await rows(xKey), labels, lengths, options };
   checkShape(parts);
   return { format: "npz", records: records(parts) };
 }
@@ -250,7 +284,13 @@ async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {
 }
 
 /** Reads a table from a `.npy` (rows, columns), or (rows); columns are called "0", "1", …. */
-export async function readNpyTable(name: string, bytes: AsyncIterable<Uint8Array>, limit: number): Promise<Table> {
+export async function readNpyTable(
+  name: string,
+  bytes: AsyncIterable<Uint8Array>,
+  options: ReadOptions,
+  limit: number,
+): Promise<Table> {
+  const format = new NumberFormat(name, options);
   const rows = await Rows.open(name, bytes, limit), { shape, isText, get, size } = rows.head;
   if (isText || (shape.length !== 1 && shape.length !== 2) || !rows.width) {
     throw badFile("array-shape", name, `shape must be (rows) or (rows, columns), of numbers, got [${shape}]`, {
@@ -260,16 +300,13 @@ export async function readNpyTable(name: string, bytes: AsyncIterable<Uint8Array
   const count = shape[0]!, columns = Array.from({ length: rows.width }, (_, i) => String(i));
   if (!count) throw badFile("file-empty", name, "there are no rows");
   if (!(count * rows.width * 8 <= limit)) {
-    throw badFile("file-too-large", name, `shape [${shape}] is larger than ${limit} bytes, the limit`, {
-      option: "maxBytes",
-      advice: "raise maxBytes",
-    });
+    throw tooLarge(name, `shape [${shape}] is`, limit);
   }
   const numbers: number[][] = columns.map(() => []), missing: (string | undefined)[] = columns.map(() => undefined);
   for (let n = 0; n < count; n++) {
     const view = await rows.next(n);
     for (let i = 0; i < rows.width; i++) {
-      const value = Number(get(view, i * size));
+      const read = Number(get(view, i * size)), value = format.isMark(read) ? NaN : read;
       if (value !== value) missing[i] ??= `row ${n + 1}`;
       else checkFinite(name, () => `row ${n + 1}, column ${i}`, value);
       numbers[i]!.push(value);

@@ -106,9 +106,11 @@ export class Blocks {
     const at = firstInvalid(bytes), hex = (i: number) => (bytes[i] ?? 0).toString(16).padStart(2, "0");
     let line = this.line;
     for (let i = bytes.indexOf(LF); i >= 0 && i < at; i = bytes.indexOf(LF, i + 1)) line++;
-    const isUtf16 = this.#position === 0 && /^(fffe|feff)/.test(hex(0) + hex(1));
-    const what = isUtf16 ? "the file is UTF-16, save it as UTF-8" : `byte ${this.#position + at} is 0x${hex(at)}`;
-    return badFile("file-malformed", this.name, `line ${line} is not UTF-8: ${what}`);
+    const what = `byte ${this.#position + at} is 0x${hex(at)}`;
+    return badFile("file-malformed", this.name, `line ${line} is not UTF-8, ${what}`, {
+      option: "encoding",
+      advice: 'say what it is in (encoding: "latin1", for example)',
+    });
   }
 }
 

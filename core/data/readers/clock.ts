@@ -8,13 +8,13 @@ import { badFile, show } from "./bad_data.ts";
 import { numberIn } from "./numbers.ts";
 
 const DATE =
-  /^\s*(\d{4})[-/](\d\d?)(?:[-/](\d\d?)(?:[T ]\s*(\d\d?)(?::(\d\d?)(?::(\d\d?(?:\.\d*)?))?)?)?)?\s*(?:Z|UTC|([+-]\d\d):?(\d\d))?\s*$/i;
+  /^(\d{4})[-/](\d\d?)(?:[-/](\d\d?)(?:[T ]\s*(\d\d?)(?::(\d\d?)(?::(\d\d?(?:\.\d*)?))?)?)?)?\s*(?:Z|UTC|([+-]\d\d):?(\d\d))?$/i;
 
 /** The time of a number or an ISO date; undefined where it is neither. Without a zone, a date is one of UTC. */
 export function timeIn(cell: string): number | undefined {
   const number = numberIn(cell);
   if (number !== undefined) return number === number ? number : undefined;
-  const found = cell.match(DATE);
+  const found = cell.trim().match(DATE);
   if (!found) return undefined;
   const [year, month, day, hour, minute, second, zoneHours, zoneMinutes] = found.slice(1).map((part) =>
     Number(part ?? 0)

@@ -10,7 +10,8 @@ import { called, checkNames, findColumn, guessId, guessLabel } from "./columns.t
 import { plainNumber } from "./decimals.ts";
 import { ended } from "./ends.ts";
 import type { Lines } from "./lines.ts";
-import { badNumber, isNoLabel, numberIn } from "./numbers.ts";
+import { NumberFormat } from "./number_format.ts";
+import { isNoLabel } from "./numbers.ts";
 import type { Input, ReadOptions, RecordSource, SequenceRecord } from "./record.ts";
 import { Rows } from "./rows.ts";
 
@@ -22,6 +23,8 @@ export interface Head {
   readonly rows: Rows;
   /** "" where a column has none. */
   readonly names: readonly string[];
+  /** How its numbers are written. */
+  readonly format: NumberFormat;
 }
 
 /** Which column is what, by their places. */
@@ -34,6 +37,49 @@ interface Layout {
   /** Names the sequence in wide format. */
   readonly id: number | undefined;
   readonly text: number | undefined;
+  /** Columns at the end without names, as a row of delimiters leaves them: their cells must be empty. */
+  readonly blank: readonly number[];
+}
+
+/** The columns at the end that have no names. */
+export function blankColumns(names: readonly string[], options: ReadOptions): number[] {
+  const places = names.map((_, i) => i);
+  return options.header === false || options.featureColumns
+    ? []
+    : places.slice(names.findLastIndex((name) => name) + 1);
+}
+
+/** A column without a name that holds something. */
+export function unnamed(file: string, column: number): Error {
+  return badFile("column-unnamed", file, `column ${column + 1} has no name`, {
+    option: "featureColumns",
+    advice: "name it, or say which columns to take (featureColumns)",
+  });
+}
+
+/** What may stand between cells. */
+const DELIMITERS = [",", "\t", ";", "|"];
+
+/** Lines that are looked at, at most, to find out what stands between cells and within numbers. */
+const LOOKED_AT = 64;
+
+/** How often a character stands in a line, outside of quotation marks. */
+function countOf(line: string, character: string): number {
+  let count = 0, inQuotes = false;
+  for (const c of line) {
+    if (c === '"') inQuotes = !inQuotes;
+    else if (c === character && !inQuotes) count++;
+  }
+  return count;
+}
+
+/** What stands between cells: the first that the head has; of several, the first that the other lines have as often. */
+async function findDelimiter(lines: Lines, head: string): Promise<string> {
+  const found = DELIMITERS.filter((one) => countOf(head, one) > 0);
+  if (found.length < 2) return found[0] ?? ",";
+  const [, ...others] = (await lines.ahead(LOOKED_AT)).filter((line) => line !== "");
+  const even = found.find((one) => others.every((line) => countOf(line, one) === countOf(head, one)));
+  return even ?? found[0]!;
 }
 
 /** Reads the names of the columns. */
@@ -42,11 +88,19 @@ export async function readHead(lines: Lines, options: ReadOptions, limit: number
   const first = await lines.peek();
   if (first === undefined) throw badFile("file-empty", name, "the file is empty");
   const tabs = /\.tsv(\.gz)?$/i.test(name);
-  const delimiter = options.delimiter ??
-    (tabs ? "\t" : [",", "\t", ";", "|"].find((one) => first.includes(one)) ?? ",");
-  const rows = new Rows(lines, delimiter, limit);
+  const delimiter = options.delimiter ?? (tabs ? "\t" : await findDelimiter(lines, first));
+  const format = new NumberFormat(name, options, delimiter);
+  const rows = new Rows(lines, delimiter, limit, options.quote !== "none");
+  const cellsOf = (line: string) => line.split(delimiter).map((cell) => cell.replaceAll('"', ""));
+  const own = options.header === false ? 0 : 1;
+  if (format.isOpen) {
+    const [row] = (await lines.ahead(own + 1)).slice(own);
+    if (row && cellsOf(row).some((cell) => cell.includes(","))) {
+      format.learn((await lines.ahead(own + LOOKED_AT)).slice(own).flatMap(cellsOf));
+    }
+  }
   if (options.header === false) {
-    return { rows, names: new Array(first.split(delimiter).length).fill("") };
+    return { rows, names: new Array(countOf(first, delimiter) + 1).fill(""), format };
   }
   const cells = (await rows.next())!, line = rows.number;
   if (options.header === undefined && cells.some((cell) => /^\s*-?\d+\.\d+\s*$/.test(cell))) {
@@ -55,7 +109,7 @@ export async function readHead(lines: Lines, options: ReadOptions, limit: number
       advice: "say whether it is one (header: true or false)",
     });
   }
-  return { rows, names: checkNames(name, line, cells) };
+  return { rows, names: checkNames(name, line, cells), format };
 }
 
 function layOut(file: string, { names }: Head, input: Input, options: ReadOptions): Layout {
@@ -113,11 +167,12 @@ function layOut(file: string, { names }: Head, input: Input, options: ReadOption
     }
   }
   const id = sequence === undefined ? guessId(names) : undefined;
+  const blank = blankColumns(names, options).filter((place) => !taken.has(place));
   let features: number[] = [];
   if (text === undefined) {
     features = options.featureColumns
       ? options.featureColumns.map((column) => findColumn(file, names, column, "featureColumns"))
-      : names.map((_, i) => i).filter((i) => !taken.has(i) && i !== id);
+      : names.map((_, i) => i).filter((i) => !taken.has(i) && i !== id && !blank.includes(i));
     for (const place of features) {
       const other = taken.get(place);
       if (other) {
@@ -129,15 +184,12 @@ function layOut(file: string, { names }: Head, input: Input, options: ReadOption
         );
       }
       if (names[place] === "" && options.header !== false && !options.featureColumns) {
-        throw badFile("column-unnamed", file, `column ${place + 1} has no name`, {
-          option: "featureColumns",
-          advice: "name it, or say which columns to take (featureColumns)",
-        });
+        throw unnamed(file, place);
       }
     }
     if (!features.length) throw badFile("file-without-numbers", file, "there is no column of numbers");
   }
-  return { features, labels, weight, sequence, time, id, text };
+  return { features, labels, weight, sequence, time, id, text, blank };
 }
 
 /** Reads sequences from delimited text. */
@@ -150,6 +202,7 @@ export async function readCsv(lines: Lines, input: Input, options: ReadOptions, 
     format: "csv",
     ...isNamed && layout.sequence !== undefined && { channelNames: layout.features.map((i) => head.names[i]!) },
     ...isNamed && layout.labels.length && { labelNames: layout.labels.map((i) => head.names[i]!) },
+    notes: head.format.notes,
     records: layout.text === undefined && layout.sequence !== undefined ? table.long() : table.wide(),
   };
 }
@@ -168,16 +221,19 @@ class CsvRecords {
   readonly #rows: Rows;
   readonly #names: readonly string[];
   readonly #layout: Layout;
+  readonly #format: NumberFormat;
   readonly #needsLabels: boolean;
   /** Whether nobody said which columns hold numbers, and no row has shown it yet. */
   #isGuess: boolean;
 
-  constructor({ rows, names }: Head, layout: Layout, { optionalLabels, featureColumns }: ReadOptions) {
+  constructor({ rows, names, format }: Head, layout: Layout, { optionalLabels, featureColumns }: ReadOptions) {
     this.#rows = rows;
     this.#names = names;
     this.#layout = layout;
+    this.#format = format;
     this.#needsLabels = !optionalLabels;
     this.#isGuess = !featureColumns;
+    rows.dropsBlankEnd = layout.text === undefined;
   }
 
   /** The next row, as long as the head. */
@@ -189,6 +245,9 @@ class CsvRecords {
         rows.name,
         `line ${rows.number} must have ${this.#names.length} columns, got ${row.length}`,
       );
+    }
+    for (const column of row ? this.#layout.blank : []) {
+      if (row![column]!.trim() !== "") throw unnamed(rows.name, column);
     }
     return row;
   }
@@ -202,11 +261,10 @@ class CsvRecords {
     const { features } = this.#layout;
     let missing: string | undefined;
     for (let j = 0; j < features.length; j++) {
-      const column = features[j]!, cell = cells[column]!, value = numberIn(cell);
+      const column = features[j]!, cell = cells[column]!, value = this.#format.read(cell);
       if (value === undefined) {
         const name = this.#names[column] || String(column + 1);
-        throw badNumber(
-          this.#rows.name,
+        throw this.#format.bad(
           this.#where(column),
           cell,
           this.#isGuess ? notNumbers(name, this.#layout.sequence !== undefined) : { column: name },
@@ -233,7 +291,7 @@ class CsvRecords {
   #weight(cells: readonly string[]): number | undefined {
     const column = this.#layout.weight;
     if (column === undefined) return undefined;
-    const weight = numberIn(cells[column]!);
+    const weight = this.#format.read(cells[column]!);
     if (weight === undefined || !(weight > 0)) {
       throw badFile(
         "weight-out-of-range",

@@ -1,5 +1,5 @@
 /**
- * Where a sequence ends: tables and arrays pad shorter sequences with missing values.
+ * What files do to sequences: they pad shorter ones with missing values, and may hold the steps of each channel together.
  *
  * @module
  */
@@ -32,4 +32,15 @@ export function ended(
     }
   }
   return { ...rest, values: kept, steps };
+}
+
+/** A record of steps of channels (T, I), where `isTurned` says that it holds channels of steps. */
+export function turned(record: SequenceRecord, isTurned: boolean): SequenceRecord {
+  const { values, steps: channels, channels: steps } = record;
+  if (!isTurned || !values || steps === 1) return isTurned ? { ...record, steps, channels } : record;
+  const own = new (values instanceof Float32Array ? Float32Array : Float64Array)(values.length);
+  for (let c = 0; c < channels; c++) {
+    for (let t = 0; t < steps; t++) own[t * channels + c] = values[c * steps + t]!;
+  }
+  return { ...record, values: own, steps, channels };
 }

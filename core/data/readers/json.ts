@@ -8,10 +8,11 @@
 
 import { badFile, show } from "./bad_data.ts";
 import type { Blocks } from "./blocks.ts";
-import { ended } from "./ends.ts";
+import { ended, turned } from "./ends.ts";
 import type { Lines } from "./lines.ts";
+import { NumberFormat } from "./number_format.ts";
 import { checkFinite } from "./numbers.ts";
-import type { RecordSource, SequenceRecord } from "./record.ts";
+import type { ReadOptions, RecordSource, SequenceRecord } from "./record.ts";
 
 /** Deeper than any record goes. */
 const DEPTH = 16;
@@ -20,18 +21,18 @@ const DEPTH = 16;
 const LONG = 1 << 16;
 
 /** Reads JSON Lines. */
-export async function readJsonLines(lines: Lines): Promise<RecordSource> {
+export async function readJsonLines(lines: Lines, options: ReadOptions): Promise<RecordSource> {
   if (await lines.peek() === undefined) throw badFile("file-empty", lines.name, "the file is empty");
-  return { format: "jsonl", records: lineRecords(lines) };
+  return { format: "jsonl", records: lineRecords(lines, new Reader(lines.name, options)) };
 }
 
-async function* lineRecords(lines: Lines): AsyncGenerator<SequenceRecord, void> {
+async function* lineRecords(lines: Lines, reader: Reader): AsyncGenerator<SequenceRecord, void> {
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
     if (line.trim() === "") continue;
     if (line.length > LONG) checkDepth(lines.name, lines.number, line);
     const json = parse(lines.name, lines.number, line);
     // A line may be the list of steps by itself.
-    yield recordOf(lines.name, lines.number, Array.isArray(json) ? { x: json } : json);
+    yield reader.record(lines.number, Array.isArray(json) ? { x: json } : json);
   }
 }
 
@@ -50,8 +51,8 @@ function checkDepth(name: string, number: number, line: string): void {
 }
 
 /** Reads JSON, whose blocks are cut after closing braces. */
-export function readJson(blocks: Blocks, limit: number): Promise<RecordSource> {
-  return Promise.resolve({ format: "json", records: values(blocks, limit) });
+export function readJson(blocks: Blocks, options: ReadOptions, limit: number): Promise<RecordSource> {
+  return Promise.resolve({ format: "json", records: values(blocks, new Reader(blocks.name, options), limit) });
 }
 
 function parse(name: string, line: number, text: string): unknown {
@@ -66,7 +67,7 @@ function parse(name: string, line: number, text: string): unknown {
 }
 
 /** Finds the objects in the text, within one array or none. */
-async function* values(blocks: Blocks, limit: number): AsyncGenerator<SequenceRecord, void> {
+async function* values(blocks: Blocks, reader: Reader, limit: number): AsyncGenerator<SequenceRecord, void> {
   const { name } = blocks;
   let line = 1, depth = 0, inString = false, isEscaped = false;
   // Of the text as a whole: whether an array was opened, and closed; whether a comma, or none, must come next.
@@ -90,7 +91,7 @@ async function* values(blocks: Blocks, limit: number): AsyncGenerator<SequenceRe
           open = "";
           hasComma = false;
           count++;
-          yield recordOf(name, startLine, value);
+          yield reader.record(startLine, value);
         }
       } else if (c === 123 && !isOver && (hasComma || !inArray)) {
         [depth, start, startLine] = [1, i, line];
@@ -120,53 +121,67 @@ async function* values(blocks: Blocks, limit: number): AsyncGenerator<SequenceRe
   if (!count) throw badFile("file-empty", name, "the file is empty");
 }
 
-/** A record from what JSON holds. */
-function recordOf(name: string, line: number, json: unknown): SequenceRecord {
-  const at = `line ${line}`, place = `${name}, ${at}`;
-  if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw badFile("file-malformed", name, `${at} must be an object with x, got ${what(json)}`);
+/** Makes records of what JSON holds. */
+class Reader {
+  readonly #name: string;
+  readonly #format: NumberFormat;
+  readonly #isTurned: boolean;
+
+  constructor(name: string, options: ReadOptions) {
+    this.#name = name;
+    this.#format = new NumberFormat(name, options);
+    this.#isTurned = options.layout === "nct";
   }
-  const get = (key: string) => Object.hasOwn(json, key) ? (json as Record<string, unknown>)[key] : undefined;
-  const x = get("x"), about = { labels: labelsOf(name, at, get("y")), ...idOf(name, at, get("id")), place };
-  const weight = get("weight");
-  if (weight !== undefined && (typeof weight !== "number" || !(weight > 0) || !(Math.fround(weight) < Infinity))) {
-    throw badFile("weight-out-of-range", name, `${at}: weight must be a number above 0, got ${what(weight)}`, {
-      value: weight,
-    });
-  }
-  const rest = { ...about, ...weight !== undefined && { weight } };
-  if (typeof x === "string") return { text: x, steps: 0, channels: 0, ...rest };
-  if (!Array.isArray(x)) {
-    throw badFile("file-malformed", name, `${at}: x must be a list of steps or a text, got ${what(x)}`);
-  }
-  if (!x.length) throw badFile("file-malformed", name, `${at}: x has no steps`);
-  const steps = x.length, isFlat = !Array.isArray(x[0]), channels = isFlat ? 1 : (x[0] as unknown[]).length;
-  if (!channels) throw badFile("file-malformed", name, `${at}: x[0] has no channels`);
-  // Steps that are lists too short for the first one's length are refused before room is made for it.
-  for (let t = 0; t < steps; t++) {
-    const step = x[t] as unknown;
-    if (isFlat) continue;
-    if (!Array.isArray(step)) {
-      throw badFile("file-malformed", name, `${at}, x[${t}] must be a list of ${channels}, got ${what(step)}`);
+
+  /** A record. */
+  record(line: number, json: unknown): SequenceRecord {
+    const name = this.#name, format = this.#format;
+    const at = `line ${line}`, place = `${name}, ${at}`;
+    if (typeof json !== "object" || json === null || Array.isArray(json)) {
+      throw badFile("file-malformed", name, `${at} must be an object with x, got ${what(json)}`);
     }
-    if (step.length !== channels) {
-      throw badFile("row-width", name, `${at}, x[${t}] must have ${channels} channels as x[0], got ${step.length}`);
+    const get = (key: string) => Object.hasOwn(json, key) ? (json as Record<string, unknown>)[key] : undefined;
+    const x = get("x"), about = { labels: labelsOf(name, at, get("y")), ...idOf(name, at, get("id")), place };
+    const weight = get("weight");
+    if (weight !== undefined && (typeof weight !== "number" || !(weight > 0) || !(Math.fround(weight) < Infinity))) {
+      throw badFile("weight-out-of-range", name, `${at}: weight must be a number above 0, got ${what(weight)}`, {
+        value: weight,
+      });
     }
+    const rest = { ...about, ...weight !== undefined && { weight } };
+    if (typeof x === "string") return { text: x, steps: 0, channels: 0, ...rest };
+    if (!Array.isArray(x)) {
+      throw badFile("file-malformed", name, `${at}: x must be a list of steps or a text, got ${what(x)}`);
+    }
+    if (!x.length) throw badFile("file-malformed", name, `${at}: x has no steps`);
+    const steps = x.length, isFlat = !Array.isArray(x[0]), channels = isFlat ? 1 : (x[0] as unknown[]).length;
+    if (!channels) throw badFile("file-malformed", name, `${at}: x[0] has no channels`);
+    // Steps that are lists too short for the first one's length are refused before room is made for it.
+    for (let t = 0; t < steps; t++) {
+      const step = x[t] as unknown;
+      if (isFlat) continue;
+      if (!Array.isArray(step)) {
+        throw badFile("file-malformed", name, `${at}, x[${t}] must be a list of ${channels}, got ${what(step)}`);
+      }
+      if (step.length !== channels) {
+        throw badFile("row-width", name, `${at}, x[${t}] must have ${channels} channels as x[0], got ${step.length}`);
+      }
+    }
+    const values = new Float64Array(steps * channels);
+    let missing: string | undefined;
+    for (let i = 0; i < values.length; i++) {
+      const t = Math.floor(i / channels), c = i % channels, value = isFlat ? x[t] : (x[t] as unknown[])[c];
+      const where = () => isFlat ? `${at}, x[${t}]` : `${at}, x[${t}][${c}]`;
+      if (value === null || ((typeof value === "number" || typeof value === "string") && format.isMark(value))) {
+        missing ??= where();
+        values[i] = NaN;
+      } else if (typeof value === "number") {
+        checkFinite(name, where, value);
+        values[i] = value;
+      } else throw badFile("not-a-number", name, `${where()} must be a number or null, got ${what(value)}`, { value });
+    }
+    return ended(turned({ values, steps, channels, ...rest, ...missing !== undefined && { missing } }, this.#isTurned));
   }
-  const values = new Float64Array(steps * channels);
-  let missing: string | undefined;
-  for (let i = 0; i < values.length; i++) {
-    const t = Math.floor(i / channels), c = i % channels, value = isFlat ? x[t] : (x[t] as unknown[])[c];
-    const where = () => isFlat ? `${at}, x[${t}]` : `${at}, x[${t}][${c}]`;
-    if (value === null) {
-      missing ??= where();
-      values[i] = NaN;
-    } else if (typeof value === "number") {
-      checkFinite(name, where, value);
-      values[i] = value;
-    } else throw badFile("not-a-number", name, `${where()} must be a number or null, got ${what(value)}`, { value });
-  }
-  return ended({ values, steps, channels, ...rest, ...missing !== undefined && { missing } });
 }
 
 function labelsOf(name: string, at: string, y: unknown): string[] | undefined {

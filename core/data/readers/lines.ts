@@ -52,6 +52,18 @@ export class Lines {
     return this.take() ?? (await this.fill() ? this.take() : undefined);
   }
 
+  /** The next lines without their ends, at most `count`, which stay the next. */
+  async ahead(count: number): Promise<string[]> {
+    while (this.#lines.length - this.#next < count) {
+      const left = this.#lines.slice(this.#next);
+      if (!await this.fill()) break;
+      this.#lines = [...left, ...this.#lines];
+    }
+    return this.#lines.slice(this.#next, this.#next + count).map((line) =>
+      line.endsWith("\r") ? line.slice(0, -1) : line
+    );
+  }
+
   /** The next line that is not empty, which stays the next; undefined if there is none. */
   async peek(): Promise<string | undefined> {
     let line = await this.next();

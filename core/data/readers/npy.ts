@@ -1,5 +1,5 @@
 /**
- * NumPy's `.npy`, format versions 1 to 3: numbers in C order, of either byte order; for labels also texts. Written, too.
+ * NumPy's `.npy`, format versions 1 to 3: numbers in C or Fortran order, of either byte order; for labels also texts. Written, too.
  *
  * @module
  */
@@ -37,6 +37,8 @@ export interface NpyHead {
   readonly isText: boolean;
   /** Whether they are float32 as this machine has them. */
   readonly isFloat32: boolean;
+  /** Whether the first index changes fastest, as pandas writes it, and not the last. */
+  readonly isFortran: boolean;
 }
 
 /** Longest head, as in NumPy. */
@@ -67,12 +69,14 @@ function half(bits: number): number {
   return sign * (exponent ? 2 ** (exponent - 25) * (1024 + fraction) : 2 ** -24 * fraction);
 }
 
-function elementOf(name: string, descr: string): Omit<NpyHead, "shape"> {
+function elementOf(name: string, descr: string): Omit<NpyHead, "shape" | "isFortran"> {
   const found = descr.match(/^([<>|=]?)([a-zA-Z])(\d{0,9})(.*)$/);
   const [, order, kind, digits, rest] = found ?? ["", "", "", "", ""];
   const little = order !== ">", key = `${kind}${digits}`;
   if (kind === "O") {
-    throw badFile("file-unsupported", name, "dtype is object: pickled Python objects are not read, save it as numbers");
+    throw badFile("file-unsupported", name, "dtype is object, and pickled Python objects are not read", {
+      advice: "save texts as .astype(str), numbers as .astype(float), sequences of different lengths padded with NaN",
+    });
   }
   if (!rest && Object.hasOwn(GETTERS, key)) {
     const get = GETTERS[key]!;
@@ -144,9 +148,6 @@ export async function readNpyHead(name: string, bytes: ByteReader): Promise<NpyH
   if (!descr || !order || !shape?.startsWith("(")) {
     throw badFile("file-malformed", name, "its head must have descr, fortran_order and shape");
   }
-  if (order === "True") {
-    throw badFile("file-unsupported", name, "it is in Fortran order: save it in C order (numpy.ascontiguousarray)");
-  }
   if (descr.startsWith("[")) {
     throw badFile("file-unsupported", name, "dtype has fields: save the columns as one array of numbers");
   }
@@ -156,7 +157,7 @@ export async function readNpyHead(name: string, bytes: ByteReader): Promise<NpyH
   if (sizes.some((one) => !Number.isSafeInteger(one) || one < 0)) {
     throw badFile("file-malformed", name, `shape must be integers, got ${show(shape)}`);
   }
-  return { shape: sizes, ...elementOf(name, descr.slice(1, -1)) };
+  return { shape: sizes, isFortran: order === "True", ...elementOf(name, descr.slice(1, -1)) };
 }
 
 /** How NumPy calls the types that are written. */

@@ -7,17 +7,28 @@
 import type { ErrorDetails } from "../../errors.ts";
 import { badFile, show } from "./bad_data.ts";
 
-/** What stands for a missing value. */
-const MISSING = /^\s*(|\?|[+-]?nan|na|n\/a|null)\s*$/i;
+/** What stands for a missing value, as pandas, R, Excel and SQL write it. */
+const MISSING: ReadonlySet<string> = new Set(
+  ["", "?", "nan", "+nan", "-nan", "na", "n/a", "#na", "#n/a", "#n/a n/a", "<na>", "null", "none", "nat"]
+    .concat(["1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"]),
+);
+
+/** What a label's cell holds where there is none: "NA" and "null" may be names of classes. */
+const NO_LABEL: ReadonlySet<string> = new Set(["", "?", "nan", "+nan", "-nan"]);
+
+/** Whether a cell is a mark of a missing value. */
+export function isMissing(cell: string): boolean {
+  return MISSING.has(cell.trim().toLowerCase());
+}
 
 const INFINITE = /^\s*[+-]?(inf|infinity|∞)\s*$/i;
 
 /** Half a step above the greatest float32: what is below rounds to a finite one. */
 const LIMIT = 2 ** 128 - 2 ** 103;
 
-/** Whether a cell holds no label: empty, "?" or NaN. "NA" and "null" may be names of classes. */
+/** Whether a cell holds no label: empty, "?" or NaN. */
 export function isNoLabel(cell: string): boolean {
-  return /^\s*(|\?|[+-]?nan)\s*$/i.test(cell);
+  return NO_LABEL.has(cell.trim().toLowerCase());
 }
 
 /** The number in a cell; NaN where it is missing; undefined where it is neither. */
@@ -27,7 +38,7 @@ export function numberIn(cell: string): number | undefined {
   if (value === value && value < LIMIT && value > -LIMIT && (value !== 0 || cell.trim() !== "") && !isPrefixed(cell)) {
     return value;
   }
-  return MISSING.test(cell) ? NaN : undefined;
+  return isMissing(cell) ? NaN : undefined;
 }
 
 /** Whether a number is one in another base. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { badFile } from "./bad_data.ts";
 import { gunzip } from "./gzip.ts";
 import type { Input } from "./record.ts";
 
@@ -17,14 +18,58 @@ export interface Opened {
   readonly close: () => Promise<void>;
 }
 
-/** Opens a stream, and takes off gzip. */
-export async function open(input: Input): Promise<Opened> {
+/** Whether an encoding goes by this name. */
+export function isEncoding(label: string): boolean {
+  try {
+    return new TextDecoder(label) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
+/** Opens a stream, takes off gzip, and makes text UTF-8: what its first bytes say is UTF-16, or all that is encoded otherwise. */
+export async function open(input: Input, encoding?: string): Promise<Opened> {
   const raw = await withHead((await input.stream())[Symbol.asyncIterator]());
-  if (raw.head[0] !== 0x1f || raw.head[1] !== 0x8b) return raw;
-  return await withHead(gunzip(input.name, raw.bytes)).catch(async (error) => {
+  try {
+    const { head, ...rest } = raw.head[0] === 0x1f && raw.head[1] === 0x8b
+      ? await withHead(gunzip(input.name, raw.bytes))
+      : raw;
+    const mark = head[0] === 0xff && head[1] === 0xfe
+      ? "utf-16le"
+      : head[0] === 0xfe && head[1] === 0xff
+      ? "utf-16be"
+      : undefined;
+    const label = isBinary(head) ? undefined : encoding ?? mark;
+    if (label === undefined) return { head, ...rest };
+    return await withHead(recoded(input.name, rest.bytes, label));
+  } catch (error) {
     await raw.close();
     throw error;
-  });
+  }
+}
+
+/** Whether the first bytes are those of an array, or of several. */
+function isBinary(head: Uint8Array): boolean {
+  const text = String.fromCharCode(...head);
+  return text.startsWith("\u0093NUMPY") || text.startsWith("PK\u0003\u0004");
+}
+
+/** Text in UTF-8, without a byte order mark. */
+async function* recoded(
+  name: string,
+  bytes: AsyncIterable<Uint8Array>,
+  label: string,
+): AsyncGenerator<Uint8Array, void> {
+  const decoder = new TextDecoder(label, { fatal: true }), encoder = new TextEncoder();
+  const decode = (piece?: Uint8Array) => {
+    try {
+      return encoder.encode(decoder.decode(piece, { stream: piece !== undefined }));
+    } catch {
+      throw badFile("file-malformed", name, `the file is not ${decoder.encoding}, or it is cut off`);
+    }
+  };
+  for await (const piece of bytes) yield decode(piece);
+  yield decode();
 }
 
 async function withHead(stream: AsyncIterator<Uint8Array>): Promise<Opened> {

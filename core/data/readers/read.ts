@@ -7,8 +7,8 @@
 import { badFile } from "./bad_data.ts";
 import { Blocks } from "./blocks.ts";
 import { Lines } from "./lines.ts";
-import { numberIn } from "./numbers.ts";
-import { open } from "./open.ts";
+import { NumberFormat } from "./number_format.ts";
+import { isEncoding, open } from "./open.ts";
 import type { Format, Input, ReadOptions, RecordSource, SequenceRecord, Table } from "./record.ts";
 import { archiveCells, readArchive, readText } from "./text.ts";
 
@@ -25,9 +25,14 @@ const ENDINGS: Readonly<Record<string, Format>> = {
 
 const FORMATS: readonly string[] = ["csv", "json", "jsonl", "ts", "arff", "ucr", "npy", "npz", "text"];
 
-/** The type of each option's value, in words; "column" is a name or a number. */
-const OPTIONS: Readonly<Record<keyof ReadOptions, "text" | "column" | "columns" | "yes or no" | "bytes" | "input">> = {
-  format: "text",
+/** The type of each option's value, in words, or the values it may have; "column" is a name or a number. */
+const OPTIONS: Readonly<
+  Record<
+    keyof ReadOptions,
+    "text" | "list of texts" | "column" | "columns" | "yes or no" | "bytes" | "input" | readonly string[]
+  >
+> = {
+  format: FORMATS,
   delimiter: "text",
   header: "yes or no",
   sequenceColumn: "column",
@@ -40,6 +45,11 @@ const OPTIONS: Readonly<Record<keyof ReadOptions, "text" | "column" | "columns" 
   xKey: "text",
   yKey: "text",
   labelsFrom: "input",
+  decimal: [".", ","],
+  missingValues: "list of texts",
+  quote: ['"', "none"],
+  encoding: "text",
+  layout: ["ntc", "nct"],
   maxLineBytes: "bytes",
   maxBytes: "bytes",
 };
@@ -64,22 +74,31 @@ function checkOptions(name: string, options: ReadOptions): void {
       ? typeof value === "object" && value !== null && typeof (value as Input).stream === "function"
       : type === "column"
       ? isColumn(value)
-      : Array.isArray(value) && value.every(isColumn);
+      : type === "columns"
+      ? Array.isArray(value) && value.every(isColumn)
+      : type === "list of texts"
+      ? Array.isArray(value) && value.every((one) => typeof one === "string")
+      : type.includes(value as string);
     if (!fits) {
-      const wanted = type === "columns" ? "a list of columns" : `a ${type}`;
-      throw badFile("option-type", name, `${option} must be ${wanted}, got ${value}`, {
+      const wanted = typeof type !== "string"
+        ? `one of ${type.join(", ")}`
+        : type === "columns"
+        ? "a list of columns"
+        : `a ${type}`;
+      const got = typeof type === "string" ? value : `"${value}"`;
+      throw badFile("option-type", name, `${option} must be ${wanted}, got ${got}`, {
         option,
         expected: wanted,
         value,
       });
     }
   }
-  if (options.format !== undefined && !FORMATS.includes(options.format)) {
-    const wanted = `one of ${FORMATS.join(", ")}`;
-    throw badFile("option-type", name, `format must be ${wanted}, got "${options.format}"`, {
-      option: "format",
-      expected: wanted,
-      value: options.format,
+  if (options.encoding !== undefined && !isEncoding(options.encoding)) {
+    const expected = "the name of an encoding, as latin1 or utf-16le";
+    throw badFile("option-type", name, `encoding must be ${expected}, got "${options.encoding}"`, {
+      option: "encoding",
+      expected,
+      value: options.encoding,
     });
   }
 }
@@ -108,25 +127,42 @@ function formatOfLine(line: string, input: Input, options: ReadOptions): "csv" |
     options;
   const asked = [header, delimiter, sequenceColumn, timeColumn, labelColumns, weightColumn, featureColumns, textColumn];
   const isTable = asked.some((option) => option !== undefined);
-  const cells = archiveCells(line), tabs = line.split("\t").length - 1;
-  if (!isTable && cells.length > 1 && cells.every((cell) => numberIn(cell) !== undefined)) return "ucr";
+  const format = new NumberFormat(input.name, options), cells = archiveCells(line), tabs = line.split("\t").length - 1;
+  if (!isTable && cells.length > 1 && cells.every((cell) => format.isNumber(cell))) return "ucr";
   if (/\.txt(\.gz)?$/i.test(input.name)) return isTable && tabs !== 1 ? "csv" : "text";
   return isTable || tabs !== 1 ? "csv" : "text";
 }
+
+/** So many times as many channels as steps: rather steps that stand where channels should. */
+const WIDE = 2;
 
 /** Hands on records; closes what they come from, whatever happens. */
 async function* guarded(
   source: RecordSource,
   { name, label }: Input,
+  { layout }: ReadOptions,
+  notes: string[],
   close: () => Promise<void>,
 ): AsyncGenerator<SequenceRecord, void> {
-  let count = 0;
+  // Rows of tables have the channels they name.
+  const isArray = source.format === "npy" || source.format === "npz" || source.format === "json" ||
+    source.format === "jsonl";
+  let count = 0, wide: SequenceRecord | undefined, isWide = isArray && layout === undefined;
   try {
     for await (const record of source.records) {
       count++;
+      isWide &&= record.channels > WIDE * record.steps;
+      if (isWide) wide = record;
       yield label === undefined || record.labels ? record : { ...record, labels: [label] };
     }
     if (!count) throw badFile("file-empty", name, "there are no sequences");
+    if (isWide && wide) {
+      const { steps, channels } = wide, step = steps === 1 ? "1 step" : `${steps} steps`;
+      notes.push(
+        `${name}: a sequence is ${step} of ${channels} channels; the layout nct takes it for ${channels} steps of ${steps}`,
+      );
+    }
+    notes.push(...source.notes ?? []);
   } finally {
     await close();
   }
@@ -155,15 +191,15 @@ async function* guarded(
  */
 export async function readRecords(input: Input, options: ReadOptions = {}): Promise<RecordSource> {
   checkOptions(input.name, options);
-  const { name } = input, limit = options.maxLineBytes ?? MAX_LINE;
-  const { head, bytes, close } = await open(input);
+  const { name } = input, limit = options.maxLineBytes ?? MAX_LINE, notes: string[] = [];
+  const { head, bytes, close } = await open(input, options.encoding);
   try {
     if (!head.length) throw badFile("file-empty", name, "the file is empty");
     let format: Format | undefined = options.format ?? formatOf(name) ?? formatOfBytes(head);
     let source: RecordSource;
     if (format === "json") {
       const { readJson } = await import("./json.ts");
-      source = await readJson(new Blocks(name, bytes, "}".charCodeAt(0), limit), limit);
+      source = await readJson(new Blocks(name, bytes, "}".charCodeAt(0), limit), options, limit);
     } else if (format === "npy" || format === "npz") {
       const { readNpyRecords, readNpzRecords } = await import("./arrays.ts");
       const readArrays = format === "npy" ? readNpyRecords : readNpzRecords;
@@ -176,7 +212,7 @@ export async function readRecords(input: Input, options: ReadOptions = {}): Prom
           source = await (await import("./csv.ts")).readCsv(lines, input, options, limit);
           break;
         case "jsonl":
-          source = await (await import("./json.ts")).readJsonLines(lines);
+          source = await (await import("./json.ts")).readJsonLines(lines, options);
           break;
         case "ts":
           source = await (await import("./ts.ts")).readTs(lines, input, options);
@@ -185,7 +221,7 @@ export async function readRecords(input: Input, options: ReadOptions = {}): Prom
           source = await readText(lines, input, options);
           break;
         case "ucr":
-          source = await readArchive(lines);
+          source = await readArchive(lines, options);
           break;
         case "arff":
           source = await (await import("./arff.ts")).readArff(lines, input, options);
@@ -194,7 +230,7 @@ export async function readRecords(input: Input, options: ReadOptions = {}): Prom
           throw format satisfies never;
       }
     }
-    return { ...source, records: guarded(source, input, close) };
+    return { ...source, notes, records: guarded(source, input, options, notes, close) };
   } catch (error) {
     await close();
     throw error;
@@ -222,12 +258,17 @@ export async function readRecords(input: Input, options: ReadOptions = {}): Prom
 export async function readTable(input: Input, options: ReadOptions = {}): Promise<Table> {
   checkOptions(input.name, options);
   const limit = options.maxLineBytes ?? MAX_LINE;
-  const { head, bytes, close } = await open(input), lines = new Lines(input.name, bytes, limit);
+  const { head, bytes, close } = await open(input, options.encoding), lines = new Lines(input.name, bytes, limit);
   try {
     if (!head.length) throw badFile("file-empty", input.name, "the file is empty");
     const format = options.format ?? formatOf(input.name) ?? formatOfBytes(head) ?? "csv";
     if (format === "npy") {
-      return await (await import("./arrays.ts")).readNpyTable(input.name, bytes, options.maxBytes ?? MAX_BYTES);
+      return await (await import("./arrays.ts")).readNpyTable(
+        input.name,
+        bytes,
+        options,
+        options.maxBytes ?? MAX_BYTES,
+      );
     }
     if (format !== "csv") {
       throw badFile("file-unsupported", input.name, `a table of series must be csv or npy, got ${format}`, {

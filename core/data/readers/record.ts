@@ -37,6 +37,8 @@ export interface RecordSource {
   readonly channelNames?: readonly string[];
   /** Names of the label columns, where the file has them. */
   readonly labelNames?: readonly string[];
+  /** What was found out while reading, in words; complete once the records have been gone through. */
+  readonly notes?: readonly string[];
   /** The sequences in the file's order. To be gone through once; leaving early closes the stream. */
   readonly records: AsyncIterable<SequenceRecord>;
 }
@@ -70,8 +72,8 @@ export interface ReadOptions {
   /** csv: the column by which a sequence's rows are in order: numbers or ISO dates. Not a channel. */
   timeColumn?: string | number;
   /**
-   * csv, arff: columns with the class, or the targets. Default: the last column that is called label, class, y or target;
-   * in arff the last attribute that is nominal. None ([]): sequences without labels.
+   * csv, arff, text: columns with the class, or the targets. Default: the last column that is called label, class, y or target;
+   * in arff the last attribute that is nominal; in text what follows the last tab. None ([]): sequences without labels.
    */
   labelColumns?: readonly (string | number)[];
   /** Whether a file may lack labels, as for prediction. Default false. */
@@ -80,7 +82,7 @@ export interface ReadOptions {
   weightColumn?: string | number;
   /** csv: the columns with the numbers, in that order. Default: all others but one called id, which names a sequence. */
   featureColumns?: readonly (string | number)[];
-  /** csv: the column with the text, in place of numbers. */
+  /** csv: the column with the text, in place of numbers. text: the one that is not the label's. */
   textColumn?: string | number;
   /** npz: the array of sequences. Default "x" or "X", or the only one. */
   xKey?: string;
@@ -88,6 +90,22 @@ export interface ReadOptions {
   yKey?: string;
   /** npy: where the labels are, a `.npy` (N) or (N, O). */
   labelsFrom?: Input;
+  /**
+   * csv, and the archive's text: the decimal sign; what stands between groups of three digits before it is passed over.
+   * Default: a point, unless the cells show that it is a comma.
+   */
+  decimal?: "." | ",";
+  /**
+   * Marks of missing values, besides the usual ones (empty, "?", "NaN", "NA", "N/A", "#N/A", "null", "None"); a number as
+   * any of its spellings, and in arrays as well.
+   */
+  missingValues?: readonly string[];
+  /** csv: "none" where quotation marks are text like any other. Default '"': they stand around cells. */
+  quote?: '"' | "none";
+  /** What text is encoded in, as the Encoding Standard calls it: "latin1". Default UTF-8, or UTF-16 with its mark. */
+  encoding?: string;
+  /** npy, npz, json: "nct" where a sequence is a list of steps for each channel. Default "ntc": of channels for each step. */
+  layout?: "ntc" | "nct";
   /** The longest line in bytes. Default 16 MiB. */
   maxLineBytes?: number;
   /** npz: the largest file, and the most that its arrays may unpack to, in bytes; npy: the largest row. Default 256 MiB. */
@@ -108,6 +126,8 @@ export interface Table {
   readonly texts?: ReadonlyMap<string, readonly string[]>;
   /** Where each column's first missing value stands, if any: "line 14". */
   readonly missing?: readonly (string | undefined)[];
+  /** What was found out while reading, in words. */
+  readonly notes?: readonly string[];
   /** Where a row, counted from 0, stands, for errors: "ETTh1.csv, line 2". */
   readonly place?: (row: number) => string;
 }

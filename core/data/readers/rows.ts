@@ -24,9 +24,17 @@ export class Rows {
   #parsed: { cells: string[]; line: number }[] = [];
   #next = 0;
   #hasQuotes = false;
+  readonly #isQuoted: boolean;
+  /** Whether rows of nothing but delimiters are none where no other follows them. */
+  dropsBlankEnd = false;
+  /** Lines of nothing but delimiters, which are rows if others follow. */
+  #blank: number[] = [];
 
-  /** @param limit The longest row in bytes, where cells hold line ends. */
-  constructor(lines: Lines, delimiter: string, limit: number) {
+  /**
+   * @param limit The longest row in bytes, where cells hold line ends.
+   * @param isQuoted Whether quotation marks stand around cells, and are not text like any other.
+   */
+  constructor(lines: Lines, delimiter: string, limit: number, isQuoted = true) {
     if (delimiter.length !== 1 || /[\n\r"]/.test(delimiter)) {
       const wanted = "one character, no quotation mark and no line end";
       throw badFile("option-type", lines.name, `delimiter must be ${wanted}`, {
@@ -39,6 +47,7 @@ export class Rows {
     this.#lines = lines;
     this.#delimiter = delimiter;
     this.#limit = limit;
+    this.#isQuoted = isQuoted;
   }
 
   /** The next row; undefined where more must be read first, by {@linkcode fill}. */
@@ -50,8 +59,17 @@ export class Rows {
     }
     for (let line = this.#lines.take(); line !== undefined; line = this.#lines.take()) {
       if (line === "") continue;
+      if (this.dropsBlankEnd && line[0] === this.#delimiter && isBlank(line, this.#delimiter)) {
+        this.#blank.push(this.#lines.number);
+        continue;
+      }
       const cells = line.split(this.#delimiter);
-      if (line.includes(QUOTE) && !takeOffQuotes(cells)) {
+      if (this.#blank.length) {
+        this.#lines.putBack();
+        this.number = this.#blank.shift()!;
+        return new Array<string>(cells.length).fill("");
+      }
+      if (this.#isQuoted && line.includes(QUOTE) && !takeOffQuotes(cells)) {
         this.#lines.putBack();
         this.#hasQuotes = true;
         return undefined;
@@ -97,7 +115,12 @@ export class Rows {
       }
       batch.push(line);
     }
-    if (isOpen) throw badFile("file-malformed", this.name, `line ${opened} has a quotation mark without its second`);
+    if (isOpen) {
+      throw badFile("file-malformed", this.name, `line ${opened} has a quotation mark without its second`, {
+        option: "quote",
+        advice: 'if it is text like any other, say so (quote: "none")',
+      });
+    }
     const { parse } = await loadCsvParse();
     try {
       const rows = parse(batch.join("\n"), {
@@ -119,10 +142,17 @@ export class Rows {
         "file-malformed",
         this.name,
         `line ${first + (at ?? 1) - 1} has a quotation mark in the wrong place: inside quotes it is doubled`,
+        { option: "quote", advice: 'if it is text like any other, say so (quote: "none")' },
       );
     }
     this.#next = 0;
   }
+}
+
+/** Whether a line is nothing but delimiters. */
+function isBlank(line: string, delimiter: string): boolean {
+  for (const c of line) if (c !== delimiter) return false;
+  return true;
 }
 
 /** Takes off quotes around cells. False where cells are not what the delimiter cuts: a quote begins or ends within one. */

@@ -7,9 +7,8 @@
 import { badFile } from "./bad_data.ts";
 import { Clock } from "./clock.ts";
 import { called, findColumn } from "./columns.ts";
-import { readHead } from "./csv.ts";
+import { blankColumns, readHead, unnamed } from "./csv.ts";
 import type { Lines } from "./lines.ts";
-import { badNumber, numberIn } from "./numbers.ts";
 import type { ReadOptions, Table } from "./record.ts";
 
 /** Numbers as they come. */
@@ -36,11 +35,15 @@ class Growing {
  * one of text.
  */
 export async function readCsvTable(lines: Lines, options: ReadOptions, limit: number): Promise<Table> {
-  const { rows, names } = await readHead(lines, options, limit), { name } = rows;
+  const { rows, names, format } = await readHead(lines, options, limit), { name } = rows;
   const find = (column: string | number, option: string) => findColumn(name, names, column, option);
   const asked = options.featureColumns?.map((column) => find(column, "featureColumns"));
   const time = options.timeColumn === undefined ? undefined : find(options.timeColumn, "timeColumn");
-  const kept = names.map((_, i) => i).filter((i) => !asked || asked.includes(i) || i === time);
+  rows.dropsBlankEnd = true;
+  const blank = blankColumns(names, options);
+  const kept = names.map((_, i) => i).filter((i) => !blank.includes(i) && (!asked || asked.includes(i) || i === time));
+  /** Cells of columns that have had nothing but marks of missing values so far: text may come. */
+  const marks = new Map<number, string[]>();
   const numbers = new Map<number, Growing>(), texts = new Map<number, string[]>(), missing = new Map<number, string>();
   const places = new Growing(), clock = new Clock(name);
   let count = 0;
@@ -48,22 +51,31 @@ export async function readCsvTable(lines: Lines, options: ReadOptions, limit: nu
     if (cells.length !== names.length) {
       throw badFile("row-width", name, `line ${rows.number} must have ${names.length} columns, got ${cells.length}`);
     }
+    for (const column of blank) if (cells[column]!.trim() !== "") throw unnamed(name, column);
     places.push(rows.number);
     for (const column of kept) {
       const cell = cells[column]!, where = () => `line ${rows.number}, ${called(names, column)}`;
       if (column === time) clock.check(cell, where);
       if (!count) {
-        const isText = column === time || (!asked && numberIn(cell) === undefined);
+        const isText = column === time || (!asked && !format.isNumber(cell));
         if (isText) texts.set(column, []);
         else numbers.set(column, new Growing());
+        if (!isText && !asked) marks.set(column, []);
       }
       const series = numbers.get(column);
       if (!series) {
         texts.get(column)!.push(cell);
         continue;
       }
-      const value = numberIn(cell);
-      if (value === undefined) throw badNumber(name, where(), cell);
+      const value = format.read(cell), before = marks.get(column);
+      if (value === undefined && before && !format.isNumber(cell)) {
+        texts.set(column, [...before, cell]);
+        numbers.delete(column);
+        continue;
+      }
+      if (value === undefined) throw format.bad(where(), cell);
+      if (value !== value) before?.push(cell);
+      else if (before) marks.delete(column);
       if (value !== value && !missing.has(column)) missing.set(column, `line ${rows.number}`);
       series.push(value);
     }
@@ -78,6 +90,7 @@ export async function readCsvTable(lines: Lines, options: ReadOptions, limit: nu
     values: columns.map((column) => numbers.get(column)!.done()),
     rows: count,
     texts: new Map([...texts].map(([column, cells]) => [nameOf(column), cells])),
+    notes: format.notes,
     missing: columns.map((column) => missing.get(column)),
     place: (row) => `${name}, line ${lineOf[row]}`,
   };

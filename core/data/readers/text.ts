@@ -6,10 +6,11 @@
  */
 
 import { badFile } from "./bad_data.ts";
+import { findColumn } from "./columns.ts";
 import { plainNumber } from "./decimals.ts";
 import { ended } from "./ends.ts";
 import type { Lines } from "./lines.ts";
-import { badNumber, numberIn } from "./numbers.ts";
+import { NumberFormat } from "./number_format.ts";
 import type { Input, ReadOptions, RecordSource, SequenceRecord } from "./record.ts";
 
 /** Reads a text a line; lines of white space are none. */
@@ -19,22 +20,36 @@ export async function readText(lines: Lines, input: Input, options: ReadOptions)
 }
 
 async function* texts(lines: Lines, input: Input, options: ReadOptions): AsyncGenerator<SequenceRecord, void> {
-  const { name } = lines, hasLabels = input.label === undefined && options.labelColumns?.length !== 0;
-  if (options.header) await lines.next();
+  const { name } = lines, { labelColumns, textColumn, optionalLabels } = options;
+  const hasLabels = input.label === undefined && labelColumns?.length !== 0;
+  const asked = [...labelColumns ?? [], ...textColumn === undefined ? [] : [textColumn]];
+  const isNamed = asked.some((column) => !/^-?\d+$/.test(String(column)));
+  const names = options.header || isNamed ? (await lines.next())?.split("\t").map((cell) => cell.trim()) : undefined;
+  const place = (cells: readonly string[], column: string | number, option: string) =>
+    findColumn(name, names ?? cells.map(() => ""), column, option);
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
     if (line.trim() === "") continue;
-    const place = `${name}, line ${lines.number}`, tab = hasLabels ? line.lastIndexOf("\t") : -1;
-    const about = { steps: 0, channels: 0, place };
-    if (tab >= 0) {
-      const label = line.slice(tab + 1).trim();
-      if (label === "") throw badFile("label-missing", name, `line ${lines.number} has no label after its last tab`);
-      yield { text: line.slice(0, tab), labels: [label], ...about };
-    } else if (!hasLabels || options.optionalLabels) yield { text: line, ...about };
-    else {throw badFile(
-        "label-missing",
-        name,
-        `line ${lines.number} must be a text, a tab and a label: there is no tab`,
-      );}
+    const at = `line ${lines.number}`, about = { steps: 0, channels: 0, place: `${name}, ${at}` };
+    const cells = hasLabels || textColumn !== undefined ? line.split("\t") : [line];
+    if (hasLabels && cells.length === 1 && !optionalLabels) {
+      throw badFile("label-missing", name, `${at} must be a text, a tab and a label: there is no tab`);
+    }
+    if (names && cells.length !== names.length) {
+      throw badFile("row-width", name, `${at} must have ${names.length} columns, got ${cells.length}`);
+    }
+    // The label follows the last tab, unless it is said where it is; tabs before it are part of the text.
+    const labels = !hasLabels || cells.length === 1
+      ? []
+      : (labelColumns ?? [-1]).map((column) => place(cells, column, "labelColumns"));
+    const found = labels.map((column) => cells[column]!.trim());
+    if (found.includes("")) {
+      if (!labelColumns) throw badFile("label-missing", name, `${at} has no label after its last tab`);
+      if (!optionalLabels) throw badFile("label-missing", name, `${at} has no label`);
+    }
+    const text = textColumn === undefined || cells.length === 1
+      ? cells.filter((_, i) => !labels.includes(i)).join("\t")
+      : cells[place(cells, textColumn, "textColumn")]!;
+    yield { text, ...found.length && !found.includes("") && { labels: found }, ...about };
   }
 }
 
@@ -46,12 +61,13 @@ export function archiveCells(line: string): string[] {
 }
 
 /** Reads the archive's lines. */
-export async function readArchive(lines: Lines): Promise<RecordSource> {
+export async function readArchive(lines: Lines, options: ReadOptions): Promise<RecordSource> {
   if (await lines.peek() === undefined) throw badFile("file-empty", lines.name, "the file is empty");
-  return { format: "ucr", records: archiveRecords(lines) };
+  const format = new NumberFormat(lines.name, options);
+  return { format: "ucr", notes: format.notes, records: archiveRecords(lines, format) };
 }
 
-async function* archiveRecords(lines: Lines): AsyncGenerator<SequenceRecord, void> {
+async function* archiveRecords(lines: Lines, format: NumberFormat): AsyncGenerator<SequenceRecord, void> {
   const { name } = lines;
   let width: number | undefined;
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
@@ -65,8 +81,8 @@ async function* archiveRecords(lines: Lines): AsyncGenerator<SequenceRecord, voi
     const values = new Float64Array(width - 1);
     let missing: string | undefined;
     for (let j = 0; j < width; j++) {
-      const value = numberIn(cells[j]!);
-      if (value === undefined) throw badNumber(name, `${at}, column ${j + 1}`, cells[j]!);
+      const value = format.read(cells[j]!);
+      if (value === undefined) throw format.bad(`${at}, column ${j + 1}`, cells[j]!);
       if (j) values[j - 1] = value;
       else if (value !== value) {
         throw badFile("label-missing", name, `${at}, column 1 must be a label, got ${cells[0]}`);

@@ -10,7 +10,8 @@ import { Clock } from "./clock.ts";
 import { Names } from "./decimals.ts";
 import { ended } from "./ends.ts";
 import type { Lines } from "./lines.ts";
-import { badNumber, isNoLabel, numberIn } from "./numbers.ts";
+import { NumberFormat } from "./number_format.ts";
+import { isNoLabel } from "./numbers.ts";
 import type { Input, ReadOptions, RecordSource, SequenceRecord } from "./record.ts";
 
 /** What the head says. */
@@ -98,11 +99,12 @@ export async function readTs(lines: Lines, input: Input, options: ReadOptions): 
   if (!head.hasLabels && input.label === undefined && !options.optionalLabels) {
     throw badFile("labels-missing", lines.name, "the file has no labels: @classLabel is false");
   }
-  return { format: "ts", records: records(lines, head, !options.optionalLabels) };
+  return { format: "ts", records: records(lines, head, options) };
 }
 
-async function* records(lines: Lines, head: Head, needsLabels: boolean): AsyncGenerator<SequenceRecord, void> {
-  const { name } = lines, clock = new Clock(name);
+async function* records(lines: Lines, head: Head, options: ReadOptions): AsyncGenerator<SequenceRecord, void> {
+  const { name } = lines, clock = new Clock(name), needsLabels = !options.optionalLabels;
+  const format = new NumberFormat(name, { missingValues: options.missingValues, decimal: "." });
   let channels = head.dimensions ?? (head.univariate ? 1 : undefined), steps: number | undefined;
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
     const text = line.trim(), at = `line ${lines.number}`;
@@ -142,8 +144,8 @@ async function* records(lines: Lines, head: Head, needsLabels: boolean): AsyncGe
       checkLength(c, cells);
       clock.reset();
       for (let t = 0; t < length; t++) {
-        const cell = cells[t]!, value = numberIn(cell);
-        if (value === undefined) throw badNumber(name, where(t, c), cell);
+        const cell = cells[t]!, value = format.read(cell);
+        if (value === undefined) throw format.bad(where(t, c), cell);
         if (value !== value) {
           if (length === 1 && cell.trim() === "") {
             throw badFile("file-malformed", name, `${where(t, c)}: there are no values`);

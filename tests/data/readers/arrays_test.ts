@@ -61,8 +61,7 @@ Deno.test("writeNpy() and writeNpz() write what readRecords() reads", async () =
 });
 
 Deno.test("readRecords() refuses arrays that are wrong", async () => {
-  await assertFails("fortran.npy", await sample("fortran.npy"), /it is in Fortran order: save it in C order/);
-  await assertFails("object.npy", await sample("object.npy"), /dtype is object: pickled Python objects are not read/);
+  await assertFails("object.npy", await sample("object.npy"), /dtype is object, .*: save texts as \.astype\(str\)/);
   const bytes = writeNpy({ shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) }), options = { optionalLabels: true };
   const fails = (bytes: Uint8Array, message: string | RegExp) => assertFails("a.npy", bytes, message, options);
   await fails(new Uint8Array(), "the file is empty");

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
 import { parse } from "npm:csv-parse@7.0.3/sync";
-import { readRecords } from "../../../mod.ts";
+import { errorCause, readRecords, readTable, writeNpz } from "../../../mod.ts";
 import { assertFails, input, read, short } from "./read.ts";
 
 Deno.test("readRecords() takes a row of a wide table for a sequence", async () => {
@@ -217,4 +217,47 @@ Deno.test("readRecords() closes the stream: after an error, and when its records
     } catch { /* Closed all the same. */ }
     assert.ok(isClosed, text);
   }
+});
+
+Deno.test("readRecords() refuses numbers that may be two, naming the option that says which", async () => {
+  const table = (text: string, name = "a.csv") => readTable(input(name, text, 5));
+  const refused = (text: string, message: RegExp) =>
+    assert.rejects(table(text), (error) => {
+      assert.match((error as Error).message, message);
+      assert.equal(errorCause(error)?.option, "decimal");
+      return true;
+    });
+  await refused(
+    "a;b\n1,234;5\n6,789;1\n",
+    /line 2, column a may be 1234 or 1\.234, got "1,234": say which is the deci/,
+  );
+  await refused("a;b\n1.200;3\n0,5;4\n", /line 3, column a has a decimal comma where others have a point, got "0,5"/);
+  await refused("a;b\n1,5;3\n2.5;4\n", /line 3, column a must be a number with a decimal comma, got "2\.5"/);
+  await refused('a,b\n"12,5",3\n', /line 2, column a has a decimal comma where others have a point/);
+  const { notes } = await table("a;b\n1.234,5;3\n");
+  assert.deepEqual(notes, [
+    "a.csv: the decimal sign is a comma",
+    'a.csv: "1.234,5" is read as 1234.5, its thousands in groups',
+  ]);
+  await assert.rejects(table("a,b,\n1,2,\n1,2,3\n"), /column 3 has no name/);
+  await assert.rejects(table("a,b\n1,2\n1,2,\n"), /line 3 must have 2 columns, got 3/);
+});
+
+Deno.test("readRecords() says how it understood arrays that may have channels first", async () => {
+  const x = { shape: [2, 3, 8], data: new Float32Array(48) }, y = { shape: [2], data: Int32Array.of(0, 1) };
+  const notes = async (shape: number[], options = {}) => {
+    const source = await readRecords(input("a.npz", await writeNpz({ x: { ...x, shape }, y })), options);
+    await Array.fromAsync(source.records);
+    return source.notes;
+  };
+  const told = (steps: string, rest: string) => [
+    `a.npz: a sequence is ${steps} of ${rest} channels; the layout nct takes it for ${rest} steps of ${
+      parseInt(steps)
+    }`,
+  ];
+  assert.deepEqual(await notes([2, 3, 8]), told("3 steps", "8"));
+  assert.deepEqual(await notes([2, 1, 24]), told("1 step", "24"));
+  assert.deepEqual(await notes([2, 8, 3]), []);
+  assert.deepEqual(await notes([2, 3, 8], { layout: "ntc" }), []);
+  assert.deepEqual(await notes([2, 3, 8], { layout: "nct" }), []);
 });

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Pipeline, type ReadOptions, readRecords } from "../../../mod.ts";
+import { Pipeline, type ReadOptions, readRecords, readTable } from "../../../mod.ts";
 import { input } from "./read.ts";
 
 // Made by scripts/fixtures/foreign.py: files as other programs write them, and what those read.
@@ -8,6 +8,7 @@ interface Case {
   file: string;
   content: string;
   options: ReadOptions;
+  table?: Record<string, (number | null)[]>;
   records: { values?: (number | null)[]; text?: string; steps: number; channels: number; labels?: string[] }[];
   x?: number[];
   targets?: number[];
@@ -17,9 +18,17 @@ const cases = JSON.parse(
   await Deno.readTextFile(new URL("../../testdata/foreign.json", import.meta.url)),
 ) as Case[];
 
-for (const { name, file, content, options, records, x, targets } of cases) {
+for (const { name, file, content, options, records, table, x, targets } of cases) {
   Deno.test(`a file of another program: ${name}`, async () => {
-    const bytes = Uint8Array.fromBase64(content), source = await readRecords(input(file, bytes, 61), options);
+    const bytes = Uint8Array.fromBase64(content);
+    if (table) {
+      const { columns, values } = await readTable(input(file, bytes, 61), options);
+      const read = Object.fromEntries(
+        columns.map((column, c) => [column, Array.from(values[c]!, (v) => v === v ? v : null)]),
+      );
+      return assert.deepEqual(read, table);
+    }
+    const source = await readRecords(input(file, bytes, 61), options);
     const read = await Array.fromAsync(source.records);
     assert.deepEqual(
       read.map(({ values, text, steps, channels, labels }) => ({

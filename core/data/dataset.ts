@@ -11,8 +11,13 @@ export interface Dataset {
   readonly x: Float32Array | Int32Array;
   /** [N, T, I]; of tokens [N, T, 1]. */
   readonly shape: readonly number[];
-  /** The same count of numbers for each sequence (N, O); or class numbers (N) as Int32Array. */
+  /**
+   * The same count of numbers for each sequence (N, O), or class numbers (N) as Int32Array; for a network with an output
+   * at every step (N, T, O), or (N, T).
+   */
   readonly targets: Float32Array | Int32Array;
+  /** Whether `targets` has some for every step. `train` and `evaluate` know it from the network. Default false. */
+  readonly targetsPerStep?: boolean;
   /** Valid steps of each sequence (N), from 1 to T. Default: all T. */
   readonly lengths?: Int32Array;
   /** How much each sequence counts in the loss (N), from 0: 2 counts as two of it. Default: all 1. */
@@ -28,7 +33,7 @@ export type Batch = Dataset;
  * @returns N, T, I and the count of targets per sequence.
  */
 function measure(action: string, dataset: Dataset): { N: number; T: number; I: number; width: number } {
-  const { x, shape, targets, lengths, weights } = dataset;
+  const { x, shape, targets, targetsPerStep = false, lengths, weights } = dataset;
   const [N, T, I] = shape as [number, number, number];
   if (!(x instanceof Float32Array || x instanceof Int32Array)) {
     throw fail("argument-type", action, "x must be a Float32Array, or an Int32Array of tokens", { name: "x" });
@@ -61,6 +66,10 @@ function measure(action: string, dataset: Dataset): { N: number; T: number; I: n
       { name: "targets" },
     );
   }
+  if (targetsPerStep && targets.length % (N * T) !== 0) {
+    const problem = `targets must be the same count for each of ${N * T} steps, got ${targets.length}`;
+    throw fail("shape-mismatch", action, problem, { name: "targets" });
+  }
   if (lengths && lengths.length !== N) {
     throw fail("shape-mismatch", action, `lengths must have ${N} numbers, got ${lengths.length}`, { name: "lengths" });
   }
@@ -88,7 +97,7 @@ function measure(action: string, dataset: Dataset): { N: number; T: number; I: n
  * Some sequences of a dataset, copied, in the order given.
  *
  * @param rows Their numbers, from 0 to N − 1.
- * @param steps How many steps of each. Default: all T.
+ * @param steps How many steps of each, and of their targets where these are of every step. Default: all T.
  * @throws {RangeError} If a number is not that of a sequence.
  *
  * @example
@@ -102,13 +111,14 @@ function measure(action: string, dataset: Dataset): { N: number; T: number; I: n
  * ```
  */
 export function subset(dataset: Dataset, rows: ArrayLike<number>, steps = dataset.shape[1]!): Dataset {
-  const { x, shape, targets, lengths, weights } = dataset;
+  const { x, shape, targets, targetsPerStep, lengths, weights } = dataset;
   const [N, T, I] = shape as [number, number, number];
-  const count = rows.length, width = targets.length / N;
+  const count = rows.length, width = targets.length / N, kept = targetsPerStep ? width / T * steps : width;
   const part = {
     x: empty(x, count * steps * I),
     shape: [count, steps, I],
-    targets: empty(targets, count * width),
+    targets: empty(targets, count * kept),
+    ...targetsPerStep && { targetsPerStep },
     ...lengths && { lengths: new Int32Array(count) },
     ...weights && { weights: new Float32Array(count) },
   };
@@ -119,11 +129,17 @@ export function subset(dataset: Dataset, rows: ArrayLike<number>, steps = datase
       throw fail("argument-out-of-range", "take subset", problem, { name: "rows", value: row });
     }
     part.x.set(x.subarray(start, start + steps * I), i * steps * I);
-    part.targets.set(targets.subarray(row * width, (row + 1) * width), i * width);
+    part.targets.set(targets.subarray(row * width, row * width + kept), i * kept);
     if (lengths) part.lengths![i] = lengths[row]!;
     if (weights) part.weights![i] = weights[row]!;
   }
   return part;
+}
+
+/** How many times a dataset is right or wrong: once for each sequence, or for each valid step with targets per step. */
+export function targetRows({ shape: [N, T], targetsPerStep, lengths }: Dataset): number {
+  if (!targetsPerStep) return N!;
+  return lengths ? lengths.reduce((sum, length) => sum + length, 0) : N! * T!;
 }
 
 /** Zeros of the kind of an array. */

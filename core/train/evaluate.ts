@@ -1,4 +1,4 @@
-import { DataLoader, type Dataset } from "../data/dataset.ts";
+import { DataLoader, type Dataset, targetRows } from "../data/dataset.ts";
 import { fail } from "../errors.ts";
 import type { NamedArray } from "../model/arrays.ts";
 import type { Sequences } from "../model/batch.ts";
@@ -83,7 +83,8 @@ export async function evaluate(
 ): Promise<Metrics | DetailedMetrics> {
   const internals = internalsOf(model), { session } = internals, output = internals.only(ACTION);
   const task = evaluation(internals, output, options), [{ loss }] = task.losses as [TaskLoss & { loss: ResolvedLoss }];
-  const loader = new DataLoader(dataset, { batchSize: options.batchSize }), yielder = new Yielder();
+  const data = datasetFor(internals, ACTION, dataset);
+  const loader = new DataLoader(data, { batchSize: options.batchSize }), yielder = new Yielder();
   let sum = 0, weighted = 0, weights = 0, correct = 0;
   const queue = new ResultQueue<{ loss: number; correct: number; weight: number }>(
     model,
@@ -111,7 +112,7 @@ export async function evaluate(
   if (weights === 0) {
     throw fail("batch-value", ACTION, "the weights of all sequences are 0", { name: "weights", value: 0 });
   }
-  const rows = rowsOf(internals, output, dataset), accuracy = correct / rows;
+  const accuracy = correct / targetRows(data);
   const metrics = { loss: sum / loader.length, lossOverSamples: weighted / weights, accuracy };
   if (!options.metrics) return metrics;
   const outputs = await gather(internals, output, loader, loss.loss, options.signal);
@@ -137,10 +138,17 @@ function evaluation(internals: Internals, output: string, options: EvaluateOptio
   return task;
 }
 
-/** Rows that are right or wrong: sequences, or for an output of every step all their valid steps. */
-function rowsOf({ session: { net } }: Internals, output: string, { shape: [N, T], lengths }: Dataset): number {
-  if (net.resolved.outputs[output]!.shape.kind !== "steps") return N!;
-  return lengths ? lengths.reduce((sum, length) => sum + length, 0) : N! * T!;
+/**
+ * A dataset as a network with an only output takes it: with targets for every step where that output has steps.
+ *
+ * @throws {RangeError} If it has targets for every step, and the output has none.
+ */
+export function datasetFor(internals: Internals, action: string, dataset: Dataset): Dataset {
+  const output = internals.only(action), { kind } = internals.session.net.resolved.outputs[output]!.shape;
+  if (kind === "steps") return { ...dataset, targetsPerStep: true };
+  if (!dataset.targetsPerStep) return dataset;
+  const problem = `the targets are of every step, and the network's output "${output}" is of whole sequences`;
+  throw fail("shape-mismatch", action, problem, { name: "targets" });
 }
 
 /** What the model says of all sequences, one batch after the other. */

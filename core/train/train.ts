@@ -1,4 +1,4 @@
-import { DataLoader, type Dataset } from "../data/dataset.ts";
+import { DataLoader, type Dataset, targetRows } from "../data/dataset.ts";
 import { type DataHash, hashDataset } from "../data/hash.ts";
 import { Yielder } from "../device/event_loop.ts";
 import { ResultQueue } from "../device/results.ts";
@@ -9,7 +9,7 @@ import { internalsOf, type NetworkModel } from "../model/model.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { AnomalyDetector, evaluationAnomaly } from "./anomaly.ts";
 import { type EarlyStoppingOptions, outOfPatience, resolveEarlyStopping } from "./early_stopping.ts";
-import { evaluate, type Metrics } from "./evaluate.ts";
+import { datasetFor, evaluate, type Metrics } from "./evaluate.ts";
 import { learningRates, resolveSchedule, type ScheduleOptions } from "./schedule.ts";
 import { createTrainer, type StepResult, type Trainer, type TrainerOptions } from "./trainer.ts";
 import { checkFinite } from "./validate.ts";
@@ -257,7 +257,8 @@ export class Training {
     const own: Record<string, unknown> = {}, rest: Record<string, unknown> = {};
     for (const [name, value] of Object.entries(named)) (isOwn(name) ? own : rest)[name] = value;
     this.model = model;
-    internalsOf(model).only("train");
+    const internals = internalsOf(model), marked = (data: Dataset) => datasetFor(internals, "train", data);
+    internals.only("train");
     this.options = resolveTraining(own);
     const [extra] = Object.entries(rest).filter(([, value]) => value !== undefined);
     if (trainer && extra) {
@@ -274,7 +275,8 @@ export class Training {
       });
     }
     const { seed } = this.trainer.options, { batchSize, shuffle, fastDevRun } = this.options;
-    const tried = (data: Dataset) => fastDevRun ? new DataLoader(data, { batchSize }).batches(0).next().value! : data;
+    const tried = (data: Dataset) =>
+      fastDevRun ? new DataLoader(marked(data), { batchSize }).batches(0).next().value! : marked(data);
     this.#loader = new DataLoader(tried(dataset), { batchSize, shuffle, seed });
     this.#validation = validation && tried(validation);
     this.dataset = dataset;
@@ -292,12 +294,13 @@ export class Training {
   /** That the state is one of this training: sums of batches that were never done would end up in the history. */
   #checkState(): void {
     const { epoch, batch, lossSum, correct, gradNormSum = 0 } = this.#position, history = this.#history;
-    const { length, batchSize } = this.#loader, { accumulate, restoreBest } = this.options;
+    const { length, batchSize, dataset: { shape, targetsPerStep } } = this.#loader;
+    const { accumulate, restoreBest } = this.options, most = batch * batchSize * (targetsPerStep ? shape[1]! : 1);
     const counts = [epoch, batch, correct].every((n) => Number.isSafeInteger(n) && n >= 0);
     const sums = [lossSum, gradNormSum].every(Number.isFinite) && (batch > 0 || lossSum === 0 && gradNormSum === 0);
     const follows = history.length === epoch && history.every((record, i) => record.epoch === i + 1);
     const whole = batch % accumulate === 0 || batch === length;
-    if (!counts || !sums || !follows || !whole || batch > length || correct > batch * batchSize) {
+    if (!counts || !sums || !follows || !whole || batch > length || correct > most) {
       throw fail(
         "state-mismatch",
         "train",
@@ -443,7 +446,7 @@ export class Training {
     return {
       epoch: epoch + 1,
       trainLoss: lossSum / this.#loader.length,
-      trainAccuracy: correct / this.#loader.dataset.shape[0]!,
+      trainAccuracy: correct / targetRows(this.#loader.dataset),
       ...test && { testLoss: this.#lossOf(test), testAccuracy: test.accuracy },
       learningRate: this.#rates()(this.#updates * (epoch + 1) - 1),
       ...gradNormSum !== undefined && { gradNorm: gradNormSum / this.#updates },

@@ -8,8 +8,8 @@ import { fail } from "../errors.ts";
  * @param what What the error calls them: "data".
  * @throws {RangeError} With the place of the first such number.
  */
-export function checkFinite({ x, shape, targets, lengths }: Dataset, what: string): void {
-  const [N, T, I] = shape as [number, number, number], outputs = targets.length / N;
+export function checkFinite({ x, shape, targets, targetsPerStep, lengths }: Dataset, what: string): void {
+  const [N, T, I] = shape as [number, number, number], width = targets.length / N;
   const refuse = (name: string, value: number, place: string) => {
     throw fail(
       "not-finite",
@@ -26,8 +26,15 @@ export function checkFinite({ x, shape, targets, lengths }: Dataset, what: strin
       refuse("x", x[bad]!, `sequence ${row}, step ${Math.floor(at / I)}, channel ${at % I}`);
     }
   }
-  const bad = targets instanceof Float32Array ? firstBad(targets, 0, targets.length) : -1;
-  if (bad >= 0) refuse("targets", targets[bad]!, `sequence ${Math.floor(bad / outputs)}, output ${bad % outputs}`);
+  if (!(targets instanceof Float32Array)) return;
+  const outputs = targetsPerStep ? width / T : width;
+  for (let row = 0; row < N; row++) {
+    const start = row * width, end = start + (targetsPerStep ? (lengths?.[row] ?? T) * outputs : width);
+    const bad = firstBad(targets, start, end), at = bad - start;
+    if (bad < 0) continue;
+    const step = targetsPerStep ? `step ${Math.floor(at / outputs)}, ` : "";
+    refuse("targets", targets[bad]!, `sequence ${row}, ${step}output ${at % outputs}`);
+  }
 }
 
 /** The index of the first number in a range that is not finite, or −1. */

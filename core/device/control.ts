@@ -31,15 +31,19 @@ export const CONTROL = {
 /** The name of a word. */
 export type ControlName = keyof typeof CONTROL;
 
+const NAMES = Object.keys(CONTROL) as readonly ControlName[];
+
 /** Elements of the tensor: whole lines of the cache. */
 export const CONTROL_WORDS: number = Math.ceil(Object.keys(CONTROL).length / 16) * 16;
 
 /** The words of the control tensor, from its numbers by name. */
 export function encodeControl(numbers: Readonly<Record<ControlName, number>>): Uint32Array<ArrayBuffer> {
-  const words = new Uint32Array(Object.keys(CONTROL).length), reals = new Float32Array(words.buffer);
-  Object.entries(CONTROL).forEach(([name, type], i) =>
-    (type === "word" ? words : reals)[i] = numbers[name as ControlName]
-  );
+  const words = new Uint32Array(NAMES.length), reals = new Float32Array(words.buffer);
+  for (let i = 0; i < NAMES.length; i++) {
+    const name = NAMES[i]!;
+    if (CONTROL[name] === "word") words[i] = numbers[name];
+    else reals[i] = numbers[name];
+  }
   return words;
 }
 

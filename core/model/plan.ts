@@ -41,13 +41,19 @@ export interface PlanShape {
   readonly task: PlanTask;
 }
 
-const texts = new WeakMap<PlanTask, string>();
+/** A number for each task that is another as data; and those that are known already. */
+const numbers = new Map<string, number>(), known = new WeakMap<PlanTask, number>();
 
-/** The key of a plan in a cache: all of its shape, as text. */
-export function planKey({ B, T, given = [], task }: PlanShape): string {
-  let text = texts.get(task);
-  if (text === undefined) texts.set(task, text = JSON.stringify(task));
-  return `${B} ${T} ${given.length ? JSON.stringify(given) : ""}${text}`;
+/** The key of a plan in a cache: all of its shape. Equal tasks have one number, others another. */
+export function planKey({ B, T, given, task }: PlanShape): string {
+  let number = known.get(task);
+  if (number === undefined) {
+    const text = JSON.stringify(task);
+    number = numbers.get(text) ?? numbers.size;
+    numbers.set(text, number);
+    known.set(task, number);
+  }
+  return `${number} ${B} ${T}${given?.length ? ` ${given}` : ""}`;
 }
 
 /** What a plan depends on besides its shape: the same for all of a model's plans. */
@@ -61,12 +67,23 @@ export interface PlanOptions {
 /** A plan with its tensors and programs by name. */
 export interface ModelPlan extends Plan {
   readonly io: IoTensors;
+  /** Of `io`, what each loss is computed from. */
+  readonly lossIo: readonly LossIo[];
   /** Number of blocks the batch is cut into. */
   readonly blocks: number;
   /** Brings the packed weights up to date: what forward reads, and what backward reads besides. */
   readonly pack: Program;
   /** From inputs to results. */
   readonly main: Program;
+}
+
+/** What a loss is computed from; absent is what it does not need. */
+export interface LossIo {
+  readonly targets?: Tensor;
+  readonly weights?: Tensor;
+  readonly outputWeights?: Tensor;
+  readonly constants?: Tensor;
+  readonly gradient?: Tensor;
 }
 
 /** Tasks that an embedding's gradient is cut into where threads share it. */
@@ -246,5 +263,10 @@ export function makePlan(net: PlacedNetwork, shape: PlanShape, options: PlanOpti
   // One task where threads do not share it: each costs a call.
   const pack = [parallel ? tasksOf(packs) : [tasksOf(packs).flat()]];
   // The first block has most rows.
-  return { io, blocks, pack, main, parallel, arena, scratch: each[0]!.scratch, programs: [pack, main] };
+  const { losses = [] } = shape.task,
+    lossIo = losses.map(({ output }): LossIo => {
+      const names = ["targets", "weights", "outputWeights", "constants", "gradient"];
+      return Object.fromEntries(names.map((name) => [name, io.get(`@${output}.${name}`)]));
+    });
+  return { io, lossIo, blocks, pack, main, parallel, arena, scratch: each[0]!.scratch, programs: [pack, main] };
 }

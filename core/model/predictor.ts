@@ -42,8 +42,12 @@ export interface Predictor extends Disposable {
 /** Where an input's rows go: as they are, or looked up in a table. */
 interface Feed {
   readonly input: string;
+  /** Whether it is the sequence itself. */
+  readonly isX: boolean;
   /** Numbers per row: those given, or those of a token's row. */
   readonly size: number;
+  /** Elements from one row to the next. */
+  readonly ld: number;
   /** Rows of an embedding, and how many there are. */
   readonly table?: Float32Array;
   readonly V: number;
@@ -63,6 +67,8 @@ interface Loaded {
   readonly plan: LengthPlan;
   readonly views: readonly Float32Array[];
   readonly result: Float32Array;
+  /** The outputs among it, where they lie in one piece. */
+  readonly dense: Float32Array | undefined;
   readonly weights: Float32Array | undefined;
   readonly prediction: SinglePrediction;
 }
@@ -118,22 +124,23 @@ class SinglePredictor implements Predictor {
     x: Float32Array | Int32Array,
     inputs?: Readonly<Record<string, Float32Array | Int32Array>>,
   ): SinglePrediction {
-    const T = x.length / this.#width;
-    const { plan, views, result, weights, prediction } = T === this.#loaded?.plan.T
-      ? this.#loaded
-      : this.#load(T, x.length);
-    plan.feeds.forEach((feed, i) =>
-      this.#feed(feed, views[i]!, feed.input === this.#net.firstInput.name ? x : inputs?.[feed.input])
-    );
+    const T = x.length / this.#width, loaded = this.#loaded;
+    const { plan, views, result, dense, weights, prediction } = T === loaded?.plan.T ? loaded : this.#load(T, x.length);
+    const { feeds } = plan;
+    for (let i = 0; i < feeds.length; i++) {
+      const feed = feeds[i]!;
+      this.#feed(feed, views[i]!, feed.isX ? x : inputs?.[feed.input]);
+    }
     this.#device.run(plan.programs[0]!);
-    copyRows(prediction.outputs, result, plan.result);
+    if (dense) prediction.outputs.set(dense);
+    else copyRows(prediction.outputs, result, plan.result);
     if (weights) prediction.attentionWeights.set(weights);
     return prediction;
   }
 
   /** Writes an input's rows, padded to whole vectors, or those that its tokens stand for. */
-  #feed({ input, size, table, V }: Feed, view: Float32Array, data: Float32Array | Int32Array | undefined): void {
-    const ld = pad4(size), rows = view.length / ld;
+  #feed({ input, size, ld, table, V }: Feed, view: Float32Array, data: Float32Array | Int32Array | undefined): void {
+    const rows = view.length / ld;
     if (!data || data.length !== rows * (table ? 1 : size)) {
       const problem = `input "${input}" must have ${rows * (table ? 1 : size)} numbers, got ${data?.length}`;
       throw fail("batch-shape", ACTION, problem, { name: input, value: data?.length });
@@ -172,10 +179,12 @@ class SinglePredictor implements Predictor {
     for (const view of views) view.fill(0);
     const rows = result.kind === "rows" ? 1 : T,
       outputs = new Float32Array(rows * result.parts.reduce((a, b) => a + b, 0));
+    const view = this.#device.view(result.data);
     return this.#loaded = {
       plan,
       views,
-      result: this.#device.view(result.data),
+      result: view,
+      dense: rows === 1 && result.parts.length === 1 ? view.subarray(0, outputs.length) : undefined,
       weights: weights && this.#device.view(weights.data),
       prediction: { outputs, attentionWeights: new Float32Array(weights ? T : 0), probabilities: outputs },
     };
@@ -185,12 +194,14 @@ class SinglePredictor implements Predictor {
   #plan(T: number): LengthPlan {
     const { resolved: { nodes, outputs } } = this.#net, arena = new Arena(this.#persistent);
     const task = new TaskBuilder(), feeds: Feed[] = [], values = new Map<string, SingleValue>();
-    const input = (name: string): Tensor => {
-      const node = this.#net.node(name), { kind, size } = node.outputs.output!;
-      const to = arena.allocate((kind === "rows" ? 1 : T) * pad4(size)), table = this.#tableOf(node);
-      const V = node.inputs.input?.size ?? 0, source = node.sources.input;
-      feeds.push({ input: source ? layerOf(source) : name, size, table, V, to });
-      return to;
+    const input = (name: string) => {
+      const node = this.#net.node(name),
+        { kind, size } = node.outputs.output!,
+        ld = this.#isPadded(node) ? pad4(size) : size;
+      const to = arena.allocate((kind === "rows" ? 1 : T) * ld), table = this.#tableOf(node);
+      const V = node.inputs.input?.size ?? 0, source = node.sources.input, from = source ? layerOf(source) : name;
+      feeds.push({ input: from, isX: from === this.#net.firstInput.name, size, ld, table, V, to });
+      return { data: to, ld };
     };
     const plan: SinglePlan = { T, arena, task, input };
     nodes.forEach(({ name, sources }, i) => {
@@ -211,6 +222,13 @@ class SinglePredictor implements Predictor {
       parallel: false,
       programs: [[[task.calls]]],
     };
+  }
+
+  /** Whether anything but products reads a value: whole vectors of it are read then. */
+  #isPadded({ name }: Node): boolean {
+    const { nodes, outputs } = this.#net.resolved, source = `${name}.output`;
+    return Object.values(outputs).some((output) => output.source === source) ||
+      nodes.some(({ type, sources }) => Object.values(sources).includes(source) && !layerType(type)!.products);
   }
 
   #tableOf({ name, type }: Node): Float32Array | undefined {

@@ -66,6 +66,9 @@ export interface Stats {
   readonly gradNorm: number;
 }
 
+/** Rows that count differently, whatever they count. */
+const WEIGHTED: Partial<RowWeights> = { rows: new Float32Array(0) };
+
 /** Plans kept at a time, for the batches of different sizes that come in turn. */
 const MAX_PLANS = 64;
 
@@ -81,7 +84,7 @@ export class Session {
   readonly device: Device;
   readonly #parallelFrom: number;
   readonly #plans = new Map<string, ModelPlan>();
-  readonly #tasks = new WeakMap<RunTask, Map<string, PlanTask>>();
+  readonly #tasks = new WeakMap<RunTask, Map<number, PlanTask>>();
   readonly #tokens: readonly Tokens[];
   #loaded: ModelPlan | undefined;
   /** What the packed weights lag behind: the version of the parameters they were made from. */
@@ -136,10 +139,9 @@ export class Session {
     const { B, T, inputs, given } = checkBatch(this.net, sequences, masks);
     const rows = this.#checkLosses(sequences, task, options, [B, T]);
     const dropout: DropoutMode = masks ? "given" : random ? "random" : "none";
-    const weighted = rows.map(({ rows }) => rows !== undefined);
-    const full = this.#planTask(task, { weighted, dropout, accumulate: accumulate ?? false, update });
-    const shape = { B, T, ...given && { given: Object.keys(given) }, task: full };
-    const plan = this.#plan(shape), { io } = plan, { device } = this;
+    const full = this.#planTask(task, rows, dropout, accumulate ?? false, update);
+    const plan = this.#plan({ B, T, given: given ? Object.keys(given) : undefined, task: full }), { io } = plan;
+    const { device } = this;
     for (const [name, data] of inputs) device.write(io.get(name)!, data);
     for (const tokens of this.#tokens) {
       const wanted = io.get(tokens.name), data = inputs.find(([name]) => name === tokens.input)![1] as Int32Array;
@@ -147,34 +149,52 @@ export class Session {
       if (wanted) device.write(wanted, tokens.occurrences(data, sequences.lengths, [B, T]));
     }
     device.write(io.get("lengths")!, sequences.lengths ?? new Int32Array(B).fill(T));
-    for (const name in given) device.write(io.get(name)!, given[name]!);
-    task.losses?.forEach(({ output, loss }, i) => {
-      if (!loss) return device.write(io.get(`@${output}.gradient`)!, options.outputGradients![output]!);
-      device.write(io.get(`@${output}.targets`)!, options.targets![output]!);
-      if (rows[i]!.rows) device.write(io.get(`@${output}.weights`)!, rows[i]!.rows!);
-      const { classWeights, posWeight, settings: { quantiles } } = loss;
-      const outputWeights = io.get(`@${output}.outputWeights`);
-      if (outputWeights) device.write(outputWeights, Float32Array.from(posWeight ?? classWeights!));
-      if (quantiles) device.write(io.get(`@${output}.constants`)!, Float32Array.from(quantiles));
-    });
-    const weight = rows[0]?.weight ?? B;
+    if (given) { for (const name in given) device.write(io.get(name)!, given[name]!); }
+    if (task.losses) this.#writeLosses(plan, task.losses, rows, options);
+    const weight = rows.length ? rows[0]!.weight : B;
     if (options.control) device.write(this.net.store.control, options.control(weight));
-    await this.#refresh(plan, task.purpose);
+    const packing = this.#refresh(plan, task.purpose);
+    if (packing) await packing;
     await device.run(plan.main);
     if (full.update) this.#version++;
     return { plan, weight };
   }
 
+  /** What losses are computed from. */
+  #writeLosses(
+    { lossIo }: ModelPlan,
+    losses: readonly TaskLoss[],
+    rows: readonly RowWeights[],
+    { targets, outputGradients }: RunOptions,
+  ): void {
+    const { device } = this;
+    for (let i = 0; i < losses.length; i++) {
+      const { output, loss } = losses[i]!, io = lossIo[i]!, weights = rows[i]!.rows;
+      if (!loss) {
+        device.write(io.gradient!, outputGradients![output]!);
+        continue;
+      }
+      device.write(io.targets!, targets![output]!);
+      if (weights) device.write(io.weights!, weights);
+      if (io.outputWeights) device.write(io.outputWeights, Float32Array.from(loss.posWeight ?? loss.classWeights!));
+      if (io.constants) device.write(io.constants, Float32Array.from(loss.settings.quantiles!));
+    }
+  }
+
   /** Brings the packed weights that a purpose reads up to date with the parameters. */
-  async #refresh(plan: ModelPlan, purpose: PlanTask["purpose"]): Promise<void> {
-    const backward = purpose === "gradients" || purpose === "step";
-    const wanted = { forward: true, backward, inputs: purpose === "gradients" || backward && this.#tokens.length > 0 };
-    const stale = (Object.keys(wanted) as (keyof typeof wanted)[]).filter((part) =>
-      wanted[part] && this.#packed[part] !== this.#version
-    );
-    if (!stale.length) return;
-    await this.device.run(plan.pack);
-    for (const part of stale) this.#packed[part] = this.#version;
+  #refresh(plan: ModelPlan, purpose: PlanTask["purpose"]): void | Promise<void> {
+    const version = this.#version, packed = this.#packed, backward = purpose === "gradients" || purpose === "step";
+    const inputs = purpose === "gradients" || backward && this.#tokens.length > 0;
+    const fresh = packed.forward === version && (!backward || packed.backward === version) &&
+      (!inputs || packed.inputs === version);
+    if (fresh) return;
+    const mark = () => {
+      packed.forward = version;
+      if (backward) packed.backward = version;
+      if (inputs) packed.inputs = version;
+    };
+    const running = this.device.run(plan.pack);
+    return running ? running.then(mark) : mark();
   }
 
   #checkLosses(
@@ -204,16 +224,15 @@ export class Session {
   /** A task as plans know it. The same one each time, for plans are found by it. */
   #planTask(
     task: RunTask,
-    { weighted, dropout, accumulate, update }: {
-      readonly weighted: readonly boolean[];
-      readonly dropout: DropoutMode;
-      readonly accumulate: boolean;
-      readonly update: boolean;
-    },
+    rows: readonly Partial<RowWeights>[],
+    dropout: DropoutMode,
+    accumulate: boolean,
+    update: boolean,
   ): PlanTask {
     let variants = this.#tasks.get(task);
     if (!variants) this.#tasks.set(task, variants = new Map());
-    const key = `${weighted} ${dropout} ${accumulate} ${update}`;
+    let key = (dropout === "none" ? 0 : dropout === "random" ? 1 : 2) * 4 + Number(accumulate) * 2 + Number(update);
+    for (let i = 0; i < rows.length; i++) key = 2 * key + Number(rows[i]!.rows !== undefined);
     let full = variants.get(key);
     if (!full) {
       const losses = task.losses?.map(({ output, loss, weight }, i) => ({
@@ -221,7 +240,7 @@ export class Session {
         loss: loss?.loss ?? null,
         settings: loss?.settings ?? {},
         weight,
-        weighted: weighted[i]!,
+        weighted: rows[i]!.rows !== undefined,
         outputWeighted:
           (loss?.posWeight ?? (loss?.settings.labelSmoothing ? loss.classWeights : undefined)) !== undefined,
       }));
@@ -254,8 +273,8 @@ export class Session {
    * @throws {RangeError} With what takes how much.
    */
   checkFits([B, T]: readonly [B: number, T: number], task: RunTask, accumulate = false): void {
-    const weighted = (task.losses ?? []).map(() => true), dropout = task.purpose === "step" ? "random" : "none";
-    const full = this.#planTask(task, { weighted, dropout, accumulate, update: task.update !== undefined });
+    const rows = (task.losses ?? []).map(() => WEIGHTED), dropout = task.purpose === "step" ? "random" : "none";
+    const full = this.#planTask(task, rows, dropout, accumulate, task.update !== undefined);
     checkMemory(this.net, { B, T, task: full }, this.device);
   }
 

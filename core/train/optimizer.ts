@@ -125,19 +125,19 @@ export function updateSpec(
 /**
  * The control tensor for step number `step`, counted from 0: seed, step, and the optimizer's changing numbers.
  *
- * @param waiting Rows whose gradient waits for this step, the sum of their weights, and that of the batch added to them.
+ * @param waiting Rows whose gradient waits for this step, and the sum of their weights.
+ * @param added The sum of the weights of the batch added to them.
  */
 export function controlWords(
   options: OptimizerOptions,
   seed: readonly [number, number],
   step: number,
-  waiting = { rows: 0, weight: 0, added: 1 },
+  { rows, weight }: { readonly rows: number; readonly weight: number } = { rows: 0, weight: 0 },
+  added = 1,
+  learningRate: number = options.learningRate!,
 ): Uint32Array {
-  const { learningRate, betas = [0, 0], weightDecay = 0, momentum = 0, dampening = 0 } = options as Required<
-    OptimizerOptions
-  >;
-  const [beta1, beta2] = betas as [number, number];
-  const { rows, weight, added } = waiting, sum = weight + added;
+  const { betas, weightDecay = 0, momentum = 0, dampening = 0 } = options, sum = weight + added;
+  const beta1 = betas?.[0] ?? 0, beta2 = betas?.[1] ?? 0;
   return encodeControl({
     seedLow: seed[0],
     seedHigh: seed[1],

@@ -187,13 +187,13 @@ export class Trainer {
     }
     return await session.exclusive(async () => {
       this.#check();
-      const waiting = this.#waiting, optimizer = { ...this.options.optimizer, learningRate };
+      const waiting = this.#waiting, { optimizer } = this.options;
       const common = {
         masks: dropoutMask && { "": dropoutMask },
         random: true,
         update,
         accumulate: !update || waiting.rows > 0,
-        control: (added: number) => controlWords(optimizer, this.#seed, this.#step, { ...waiting, added }),
+        control: (added: number) => controlWords(optimizer, this.#seed, this.#step, waiting, added, learningRate),
       };
       const own = typeof targets === "function" ? await this.#ownLoss(sequences, targets, common, weights) : undefined;
       const { plan, weight } = own
@@ -256,7 +256,7 @@ export class Trainer {
     options: { weights?: Float32Array; step: number; rows?: number },
   ): Promise<NetworkGradients> {
     const { optimizer } = this.options, { weights, step, rows = 0 } = options, internals = this.#internals;
-    const control = (added: number) => controlWords(optimizer, this.#seed, step, { rows, weight: 0, added });
+    const control = (added: number) => controlWords(optimizer, this.#seed, step, { rows, weight: 0 }, added);
     const run = { targets: byOutput(targets, internals.outputs), weights, random: true, control };
     return await internals.session.exclusive(() => internals.gradients(sequences, this.#task.losses!, run));
   }

@@ -119,7 +119,7 @@ class Bench {
     write("gru.h0", h0);
     write("dropout.mask", this.#mask);
     write(`@${LOGITS}.targets`, targets);
-    device.write(control, controlWords(OPTIMIZER, [1, 2], step, { rows: 3, weight: 2, added: 1 }));
+    device.write(control, controlWords(OPTIMIZER, [1, 2], step, { rows: 3, weight: 2 }, 1));
   }
 }
 

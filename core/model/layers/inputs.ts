@@ -4,11 +4,11 @@ import { from } from "../../device/arena.ts";
 import type { Tensor } from "../../device/kernels.ts";
 import { type LayerType, newValue } from "./layer.ts";
 import type { Kind } from "./node.ts";
-import { pad4, type SingleValue } from "./single.ts";
+import type { SingleValue } from "./single.ts";
 
-/** What the host writes: rows padded to whole vectors, of which products read what was given. */
-function singleInput(kind: Kind, data: Tensor, size: number): SingleValue {
-  return { kind, data, parts: [size], ld: pad4(size), K: size };
+/** What the host writes: rows of which products read what was given. */
+function singleInput(kind: Kind, input: { readonly data: Tensor; readonly ld: number }, size: number): SingleValue {
+  return { kind, ...input, parts: [size], K: size };
 }
 
 /** Options of the inputs. */

@@ -37,6 +37,8 @@ export interface LayerType<Options extends object = Record<string, unknown>> {
   streams?(node: NodeShape<Options>): number;
   /** Multiply-adds of a step of one sequence, and the width of a state: they decide how a batch is cut into blocks. */
   work?(node: NodeShape<Options>): { readonly products: number; readonly state?: number };
+  /** Whether the layer reads its inputs by products alone, which need no padded rows. */
+  readonly products?: boolean;
   /** What may be given from outside, by name within the layer: "h0". */
   given?(node: NodeShape<Options>): Readonly<Record<string, GivenInput>>;
   /** Places what the layer keeps between batches, and returns the layer. Called once for each model. */

@@ -23,6 +23,7 @@ export const LINEAR: LayerType<LinearOptions> = {
     bias: { type: "boolean", default: true, about: "whether it has a bias" },
   },
   inputs: { input: ["rows", "steps"] },
+  products: true,
   outputs: ({ inputs, options: { outFeatures } }) => ({ output: { kind: inputs.input!.kind, size: outFeatures } }),
   parameters({ inputs, options: { outFeatures, bias } }) {
     const bound = 1 / Math.sqrt(inputs.input!.size);

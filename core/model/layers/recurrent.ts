@@ -44,6 +44,7 @@ export function recurrent(cell: Cell): LayerType<RecurrentOptions> {
   return {
     options: OPTIONS,
     inputs: { input: ["steps"] },
+    products: true,
     outputs(node) {
       const size = widthOf(node.options), states = { kind: "states" as const, ...counts(node) };
       return {

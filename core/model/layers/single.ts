@@ -17,7 +17,7 @@ export interface SingleValue {
   readonly data: Tensor;
   /** Widths of the parts of a row, without padding. */
   readonly parts: readonly number[];
-  /** Elements from one row to the next: whole vectors. */
+  /** Elements from one row to the next: whole vectors, but where products alone read it. */
   readonly ld: number;
   /** Elements of a row that products read. */
   readonly K: number;
@@ -36,8 +36,8 @@ export interface SinglePlan {
   readonly T: number;
   readonly arena: Arena;
   readonly task: TaskBuilder;
-  /** What the outside writes: an input of the network, by the layer's name. */
-  input(name: string): Tensor;
+  /** What the outside writes: an input of the network, by the layer's name; its rows may come without padding. */
+  input(name: string): { readonly data: Tensor; readonly ld: number };
 }
 
 /** A padded matrix: one row of N outputs for each of K inputs. */

@@ -123,16 +123,9 @@ export {
   type TrainerOptions,
   type TrainerState,
 } from "./core/train/trainer.ts";
-export {
-  type BatchProgress,
-  type EpochRecord,
-  type EpochReport,
-  train,
-  Training,
-  type TrainingOptions,
-  type TrainingState,
-  type TrainOptions,
-} from "./core/train/train.ts";
+export type { BatchProgress, EpochRecord, EpochReport, TrainingState } from "./core/train/history.ts";
+export { train, Training, type TrainOptions } from "./core/train/training.ts";
+export type { TrainingOptions, TrainingSettings } from "./core/train/training_options.ts";
 export {
   crossValidate,
   type CrossValidation,

@@ -71,6 +71,8 @@ export const ERROR_CODES = {
   "trainer-mismatch": TypeError,
   /** A training's state does not fit its options and data. */
   "state-mismatch": RangeError,
+  /** The training is already running. */
+  "training-running": TypeError,
   /** A training's state is that of one that has ended. */
   "training-ended": RangeError,
   /** The data are not those that the training began with; `name`, which of them. */

@@ -15,6 +15,12 @@ export interface OptionSpec {
   readonly default?: number | boolean | string | readonly number[] | readonly string[];
   /** Whether it may stay undefined. */
   readonly optional?: boolean;
+  /** What happens if it is not given, in words, where no default says it: "never". */
+  readonly otherwise?: string;
+  /** In the table of something that has several kinds: the kinds that have this option, each with its default, if any. */
+  readonly kinds?: Readonly<Record<string, OptionSpec["default"]>>;
+  /** The name it used to have, which is still accepted. */
+  readonly formerly?: string;
   /** Least value. */
   readonly least?: number;
   /** Greatest value. */
@@ -36,6 +42,17 @@ export interface OptionSpec {
   /** What the help page calls its value: "FILE". */
   readonly takes?: string;
 }
+
+/** The spec of an option with values of type T. */
+type SpecOf<T> =
+  & OptionSpec
+  & ([T] extends [boolean] ? { readonly type: "boolean"; readonly default?: boolean }
+    : [T] extends [number] ? { readonly type: "integer" | "number"; readonly default?: number }
+    : [T] extends [string] ? { readonly type: "choice" | "text"; readonly default?: T; readonly choices?: readonly T[] }
+    : unknown);
+
+/** A table of options that is checked against their interface: every option, with a type and a default that fit. */
+export type SpecTable<Options> = { readonly [Name in keyof Options]-?: SpecOf<NonNullable<Options[Name]>> };
 
 /** What a value must be, in words: "an integer from 1 to 64". */
 export function expected(spec: OptionSpec): string {
@@ -113,7 +130,7 @@ export function resolveOptions(
   if (typeof given !== "object" || given === null) {
     throw fail("argument-type", action, `options must be an object, got ${given}`, { name: "options", value: given });
   }
-  const values = given as Record<string, unknown>;
+  const values = withCurrentNames(given as Record<string, unknown>, specs);
   for (const name of Object.keys(values)) {
     if (!Object.hasOwn(specs, name)) throw fail("option-unknown", action, `unknown option "${name}"`, { option: name });
   }
@@ -140,4 +157,53 @@ export function resolveOptions(
 
 function show(value: unknown): string {
   return typeof value === "string" ? `"${value}"` : String(value);
+}
+
+/** The values with each option under its present name; one that is given under both stays, to be refused. */
+function withCurrentNames(
+  values: Record<string, unknown>,
+  specs: Readonly<Record<string, OptionSpec>>,
+): Record<string, unknown> {
+  const renamed = Object.entries(specs).filter(([name, { formerly }]) =>
+    formerly !== undefined && Object.hasOwn(values, formerly) && values[name] === undefined
+  );
+  if (!renamed.length) return values;
+  const current = { ...values };
+  for (const [name, { formerly }] of renamed) {
+    current[name] = current[formerly!];
+    delete current[formerly!];
+  }
+  return current;
+}
+
+/**
+ * The options of something that has several kinds, chosen by `name`: those that its kind has, with its kind's defaults.
+ *
+ * @param action What cannot be done if they are wrong: "create optimizer".
+ * @throws {TypeError} If an option is unknown, of another kind, or of the wrong type.
+ * @throws {RangeError} If a value is out of range.
+ */
+export function resolveKind(
+  action: string,
+  specs: Readonly<Record<string, OptionSpec>>,
+  given: object,
+): Record<string, unknown> {
+  const all = resolveOptions(action, specs, given), kind = all.name as string;
+  const hasOption = ({ kinds }: OptionSpec) => kinds === undefined || Object.hasOwn(kinds, kind);
+  for (const option of Object.keys(all)) {
+    if (!hasOption(specs[option]!)) {
+      throw fail("option-unknown", action, `"${kind}" has no option "${option}"`, { option });
+    }
+  }
+  const own = Object.entries(specs).filter(([, spec]) => hasOption(spec))
+    .map(([option, spec]) => [option, all[option] ?? spec.kinds?.[kind]] as const);
+  return Object.fromEntries(own.filter(([, value]) => value !== undefined));
+}
+
+/** The same object, whose members can also be read under the names they used to have: these are not enumerable. */
+export function withFormerNames<T extends object>(object: T, current: Readonly<Record<string, keyof T>>): T {
+  for (const [former, name] of Object.entries(current)) {
+    if (object[name] !== undefined) Object.defineProperty(object, former, { value: object[name] });
+  }
+  return object;
 }

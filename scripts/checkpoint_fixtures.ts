@@ -106,12 +106,12 @@ export async function outcome(text: string): Promise<unknown> {
   return {
     probabilities: base64(probabilities.data),
     attentionWeights: base64(attentionWeights.data),
-    history: history.map(({ epoch, trainLoss, trainAccuracy, testLoss, testAccuracy }) => ({
+    history: history.map(({ epoch, trainLoss, trainAccuracy, validationLoss, validationAccuracy }) => ({
       epoch,
       trainLoss,
       trainAccuracy,
-      testLoss,
-      testAccuracy,
+      validationLoss,
+      validationAccuracy,
     })),
     parameters: Object.fromEntries(parameters),
   };

@@ -45,14 +45,19 @@ async function allSeeds(
 
 /** What a run ends with. */
 function last(history: readonly EpochRecord[]): Run {
-  const { trainLoss, trainAccuracy, testLoss, testAccuracy } = history.at(-1)!;
-  return { train_loss: trainLoss, train_accuracy: trainAccuracy, test_loss: testLoss!, test_accuracy: testAccuracy! };
+  const { trainLoss, trainAccuracy, validationLoss, validationAccuracy } = history.at(-1)!;
+  return {
+    train_loss: trainLoss,
+    train_accuracy: trainAccuracy,
+    test_loss: validationLoss!,
+    test_accuracy: validationAccuracy!,
+  };
 }
 
 /** The largest difference of a loss in the first epochs, relative to the loss. */
 function apart(a: readonly EpochRecord[], b: readonly EpochRecord[]): number {
   const losses = (history: readonly EpochRecord[]) =>
-    history.slice(0, ALIKE.epochs).flatMap(({ trainLoss, testLoss }) => [trainLoss, testLoss!]);
+    history.slice(0, ALIKE.epochs).flatMap(({ trainLoss, validationLoss }) => [trainLoss, validationLoss!]);
   const others = losses(b);
   return Math.max(...losses(a).map((loss, i) => Math.abs(others[i]! / loss - 1)));
 }

@@ -68,7 +68,7 @@ Deno.test("a script that imports mod.ts by URL trains with leave to import, and 
       const history = await train(model, data!, { epochs: 3, validation: test! });
       const { accuracy } = await evaluate(model, test!);
       const { probabilities } = await predict(model, { x: new Float32Array(15), shape: [1, 3, 5] });
-      console.log(JSON.stringify([history.length, history[2]!.testAccuracy === accuracy, probabilities.shape]));`,
+      console.log(JSON.stringify([history.length, history[2]!.validationAccuracy === accuracy, probabilities.shape]));`,
     );
     const leave = `--allow-import=${new URL(origin).host}`;
     const run = (...flags: string[]) =>

@@ -82,7 +82,7 @@ async function open(path: string, args: Arguments): Promise<Opened> {
   const { trainer, training, preprocessing } = loaded, job = storedJob(loaded);
   const file = await modelFile(model, { preprocessing: preprocessing ?? undefined });
   const best = training?.state.history.reduce(
-    (a, b) => (b.testLoss ?? b.trainLoss) < (a.testLoss ?? a.trainLoss) ? b : a,
+    (a, b) => (b.validationLoss ?? b.trainLoss) < (a.validationLoss ?? a.trainLoss) ? b : a,
     training.state.history[0]!,
   );
   return {

@@ -70,8 +70,8 @@ async function evaluateOwn(loaded: LoadedCheckpoint, paths: readonly string[], a
 function isBest(
   { state: { epoch, history }, options: { epochs } }: NonNullable<LoadedCheckpoint["training"]>,
 ): boolean {
-  const losses = history.map(({ testLoss, trainLoss }) => testLoss ?? trainLoss);
-  return epoch < epochs && losses.length > 1 && losses.at(-1) === Math.min(...losses);
+  const losses = history.map(({ validationLoss, trainLoss }) => validationLoss ?? trainLoss);
+  return epoch < epochs && losses.length > 1 && losses.every((loss) => losses.at(-1)! <= loss);
 }
 
 async function evaluateSample(loaded: LoadedCheckpoint, args: Arguments): Promise<void> {

@@ -145,16 +145,25 @@ const VALUES: Record<OptionSpec["type"], string> = {
   texts: " A,…",
 };
 
+/** The default of an option in words, from its table: "0.001, for rmsprop 0.01"; undefined if it has none. */
+function defaultOf({ default: value, kinds = {} }: OptionSpec, own?: number): string | undefined {
+  const usual = value ?? Object.values(kinds).find((of) => of !== undefined);
+  if (usual === undefined) return undefined;
+  const others = Object.entries(kinds).filter(([, of]) => of !== undefined && String(of) !== String(usual));
+  const yours = own === undefined ? "" : `; ${own} for your own data`;
+  return [`${usual}${yours}`, ...others.map(([kind, of]) => `for ${kind} ${of}`)].join(", ");
+}
+
 /** @param own The default for data of one's own, where that is another. */
 function optionLine(flag: string, spec: OptionSpec, own?: number): string {
-  const negative = spec.type === "boolean" && spec.default === true;
-  const note = spec.type === "boolean"
-    ? ""
+  const negative = spec.type === "boolean" && spec.default === true, usual = defaultOf(spec, own);
+  const note = spec.otherwise !== undefined
+    ? ` (default: ${spec.otherwise})`
     : spec.type === "choice"
-    ? ` (${spec.choices!.map((c) => c === spec.default ? `${c}: default` : c).join(", ")})`
-    : spec.default !== undefined
-    ? ` (default ${spec.default}${own === undefined ? "" : `; ${own} for your own data`})`
-    : "";
+    ? ` (${spec.choices!.map((c) => c === usual ? `${c}: default` : c).join(", ")})`
+    : spec.type === "boolean" || usual === undefined
+    ? ""
+    : ` (default ${usual})`;
   const value = spec.takes ? ` ${spec.takes}` : VALUES[spec.type];
   return line(`--${negative ? "no-" : ""}${flag}${value}`, `${negative ? spec.off : spec.about}${note}`);
 }

@@ -1,6 +1,7 @@
 import { encodeSnapshot, type Snapshot, takeSnapshot } from "../train/checkpoint.ts";
 import { FileLock, removeLeftovers, writeDurably } from "../train/durable.ts";
-import type { EpochReport, Training } from "../train/train.ts";
+import type { EpochReport } from "../train/history.ts";
+import type { Training } from "../train/training.ts";
 import { checkpointTarget, folderOf, mayWrite, reason, type Target } from "./files.ts";
 import { type Arguments, UsageError } from "./options.ts";
 import type { StoredJob } from "./read_checkpoint.ts";
@@ -107,7 +108,7 @@ export class Keeper implements Disposable {
    */
   async epoch(report: EpochReport, training: Training, hasAccuracy: boolean): Promise<void> {
     if (this.target) await this.#epoch(report, training);
-    const { trainAccuracy: _train, testAccuracy: _test, ...rest } = report;
+    const { trainAccuracy: _train, validationAccuracy: _test, ...rest } = report;
     const logged = hasAccuracy ? report : rest;
     const line = new TextEncoder().encode(
       `${JSON.stringify({ ...this.#run && { run: this.#run }, seed: this.#job.seed, ...logged })}\n`,

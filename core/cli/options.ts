@@ -10,7 +10,7 @@ import { expected, type OptionSpec, resolveOptions } from "../options.ts";
 import { OPTIMIZER_OPTIONS, type OptimizerOptions, resolveOptimizer } from "../train/optimizer.ts";
 import { EARLY_STOPPING_OPTIONS, type EarlyStoppingOptions } from "../train/early_stopping.ts";
 import { SCHEDULE_OPTIONS, type ScheduleOptions } from "../train/schedule.ts";
-import { TRAIN_OPTIONS } from "../train/train.ts";
+import { TRAIN_OPTIONS } from "../train/training_options.ts";
 import { TRAINER_OPTIONS } from "../train/trainer.ts";
 import { DATA_OPTIONS, type DataJob } from "./data_options.ts";
 
@@ -159,11 +159,16 @@ export interface Arguments {
 
 /** The flag of an option: its own, or its name in kebab-case. */
 export function flagOf(name: string, spec: OptionSpec): string {
-  return spec.flag ?? name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+  return spec.flag ?? kebab(name);
 }
 
-/** Every option with its group and flag. */
-export const FLAGS: { group: Group; name: string; spec: OptionSpec; flag: string }[] = Object.entries(JOB_OPTIONS)
+function kebab(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}
+
+/** Every option with its group and flag, and the flags that it used to have: these still work. */
+export const FLAGS: { group: Group; name: string; spec: OptionSpec; flag: string; formerly: string[] }[] = Object
+  .entries(JOB_OPTIONS)
   .flatMap(
     ([group, specs]) =>
       Object.entries(specs as Record<string, OptionSpec>).map(([name, spec]) => ({
@@ -171,6 +176,7 @@ export const FLAGS: { group: Group; name: string; spec: OptionSpec; flag: string
         name,
         spec,
         flag: flagOf(name, spec),
+        formerly: spec.formerly === undefined ? [] : [kebab(spec.formerly)],
       })),
   );
 
@@ -189,7 +195,9 @@ export function flagFor(group: Group, name: string): string {
  */
 export function parseCommandLine(args: readonly string[]): Arguments {
   const options: Record<string, { type: "string" | "boolean" }> = {};
-  for (const { flag, spec } of FLAGS) options[flag] = { type: spec.type === "boolean" ? "boolean" : "string" };
+  for (const { flag, formerly, spec } of FLAGS) {
+    for (const name of [flag, ...formerly]) options[name] = { type: spec.type === "boolean" ? "boolean" : "string" };
+  }
   for (const flag of Object.keys(SHORT_FLAGS)) options[flag] = { type: "boolean" };
   for (const [flag, { takes }] of Object.entries(EXTRA_FLAGS)) options[flag] = { type: takes ? "string" : "boolean" };
   const { tokens } = parseArgs({ args: [...args], options, strict: false, tokens: true });
@@ -221,8 +229,8 @@ export function parseCommandLine(args: readonly string[]): Arguments {
     Group,
     Record<string, unknown>
   >;
-  for (const { group, name, spec, flag } of FLAGS) {
-    const text = values.get(flag);
+  for (const { group, name, spec, flag, formerly } of FLAGS) {
+    const text = [flag, ...formerly].map((name) => values.get(name)).find((value) => value !== undefined);
     if (text === undefined) continue;
     if (command !== "train" && TRAIN_GROUPS.has(group)) {
       throw new UsageError(`${command} takes no --${flag}: the checkpoint holds it`);
@@ -331,7 +339,7 @@ export function resolveJob(given: Arguments["given"]): Job {
 /** For data of one's own, the task says which loss it is; a last batch of few sequences counts no more than they do. */
 function resolveOwnTraining(given: Record<string, unknown>): Record<string, unknown> {
   const { loss: _, ...training } = resolveOptions("train", JOB_OPTIONS.training, {
-    validationLoss: "sequences",
+    validationReduction: "sequences",
     ...given,
   });
   return training;

@@ -5,7 +5,8 @@ import { plotHistory } from "../report/plot_history.ts";
 import type { RunReport } from "../report/run_report.ts";
 import { EventWriter } from "../report/tensorboard.ts";
 import type { Model } from "../model/model.ts";
-import type { EpochReport, Training } from "../train/train.ts";
+import type { EpochReport } from "../train/history.ts";
+import type { Training } from "../train/training.ts";
 import { folderOf, mayWrite, reason } from "./files.ts";
 import { type JobData, words } from "./job_data.ts";
 import { dataName } from "./inputs.ts";
@@ -71,7 +72,7 @@ export class Pictures implements Disposable {
     const { history: all } = training.state;
     const history = data.hasAccuracy
       ? all
-      : all.map((record) => ({ ...record, trainAccuracy: 0, testAccuracy: undefined }));
+      : all.map((record) => ({ ...record, trainAccuracy: 0, validationAccuracy: undefined }));
     if (this.#args.plot) {
       const color = Deno.stdout.isTerminal() && !Deno.noColor;
       for (

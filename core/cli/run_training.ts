@@ -2,8 +2,11 @@
 
 import { amend, errorCode } from "../errors.ts";
 import { createModel, type NetworkModel } from "../model/model.ts";
+import type { OptionSpec } from "../options.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint.ts";
-import { type BatchProgress, type EpochReport, TRAIN_OPTIONS, Training } from "../train/train.ts";
+import type { BatchProgress, EpochReport } from "../train/history.ts";
+import { Training } from "../train/training.ts";
+import { TRAIN_OPTIONS } from "../train/training_options.ts";
 import { createTrainer, TRAINER_OPTIONS, type TrainerOptions } from "../train/trainer.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { modelOptions } from "./device.ts";
@@ -185,9 +188,9 @@ export function lossAndAccuracy(hasAccuracy: boolean, loss: number, accuracy: nu
 function epochLine(report: EpochReport, epochs: number, { hasAccuracy, watchedName }: JobData): string {
   const number = String(report.epoch).padStart(String(epochs).length);
   const train = lossAndAccuracy(hasAccuracy, report.trainLoss, report.trainAccuracy);
-  const test = report.testLoss === undefined
+  const test = report.validationLoss === undefined
     ? ""
-    : `   ${watchedName} ${lossAndAccuracy(hasAccuracy, report.testLoss, report.testAccuracy!)}`;
+    : `   ${watchedName} ${lossAndAccuracy(hasAccuracy, report.validationLoss, report.validationAccuracy!)}`;
   return `epoch ${number}/${epochs}   train ${train}${test}   ${duration(report.seconds)}`;
 }
 
@@ -224,16 +227,19 @@ function describe(job: Job, data: JobData, { model, trainer, options }: Training
   ];
 }
 
+const DEFAULTS: Readonly<Record<string, OptionSpec>> = { ...TRAIN_OPTIONS, ...TRAINER_OPTIONS };
+
 /** What a training does, but for what it leaves alone. */
 function trainingWords(job: Job, options: Training["options"], { loss, weights }: JobData): object {
   const { epochs, batchSize, shuffle, earlyStopping, schedule } = options;
-  const { epochs: _e, batchSize: _b, shuffle: _s, loss: _l, ...rest } = job.training;
+  const { epochs: _e, batchSize: _b, shuffle: _s, loss: _l, ...others } = job.training;
+  const rest = Object.entries(others).filter(([name, value]) => value !== DEFAULTS[name]?.default);
   return {
     epochs,
     batchSize,
     shuffle,
     loss,
-    ...rest,
+    ...Object.fromEntries(rest),
     ...weights,
     ...job.schedule && { schedule },
     ...earlyStopping && { earlyStopping },
@@ -274,8 +280,10 @@ function summary(
   { hasAccuracy, watched, watchedName, own }: JobData,
   seconds: number,
 ): string {
-  const { epoch, trainLoss, trainAccuracy, testLoss, testAccuracy } = training.best!;
-  const [name, value, share] = watched ? [watchedName, testLoss!, testAccuracy!] : ["train", trainLoss, trainAccuracy];
+  const { epoch, trainLoss, trainAccuracy, validationLoss, validationAccuracy } = training.best!;
+  const [name, value, share] = watched
+    ? [watchedName, validationLoss!, validationAccuracy!]
+    : ["train", trainLoss, trainAccuracy];
   const accuracy = !hasAccuracy ? "" : `, accuracy ${percent(share)}`;
   const files = target ? [target.best, target.last].filter((path) => kept.has(path)) : [];
   const where = files.length ? `; kept in ${files.join(" and ")}` : "";

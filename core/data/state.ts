@@ -17,15 +17,14 @@ function wrong(place: string, expected: string, value: unknown): TypeError {
   );
 }
 
-/** The fields of an object that has these, perhaps those, and no others. */
-export function fields<Name extends string, Maybe extends string = never>(
+/** The fields of an object that has these and no others. */
+export function fields<Name extends string>(
   value: unknown,
   place: string,
   names: readonly Name[],
-  optional: readonly Maybe[] = [],
-): Record<Name, unknown> & Partial<Record<Maybe, unknown>> {
+): Record<Name, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong(place, "an object", value);
-  const strange = Object.keys(value).find((name) => !names.includes(name as Name) && !optional.includes(name as Maybe));
+  const strange = Object.keys(value).find((name) => !names.includes(name as Name));
   if (strange !== undefined) {
     throw fail("file-structure", "load preprocessing", `${place} has an unknown field ${JSON.stringify(strange)}`, {
       name: strange,
@@ -33,7 +32,7 @@ export function fields<Name extends string, Maybe extends string = never>(
   }
   const absent = names.find((name) => !Object.hasOwn(value, name));
   if (absent) throw fail("file-structure", "load preprocessing", `${place}.${absent} is missing`, { name: absent });
-  return value as Record<Name, unknown> & Partial<Record<Maybe, unknown>>;
+  return value as Record<Name, unknown>;
 }
 
 /** An integer. */

@@ -2,7 +2,7 @@
 
 import { lineChart } from "./chart.ts";
 import { type Content, el } from "./markup.ts";
-import type { EpochRecord } from "../train/train.ts";
+import type { EpochRecord } from "../train/history.ts";
 import type { RunReport } from "./run_report.ts";
 import { extent, percent, short } from "./scale.ts";
 
@@ -14,7 +14,7 @@ const ROWS = 500;
 
 /** The epoch with the least loss: on validation data, where there are some. */
 export function leastLoss(history: readonly EpochRecord[]): EpochRecord | undefined {
-  const loss = (record: EpochRecord) => record.testLoss ?? record.trainLoss;
+  const loss = (record: EpochRecord) => record.validationLoss ?? record.trainLoss;
   return history.reduce<EpochRecord | undefined>(
     (best, record) => best === undefined || loss(record) < loss(best) ? record : best,
     undefined,
@@ -57,11 +57,11 @@ export function curvesOf(history: readonly EpochRecord[]): Curve[] {
     validation: Curve["train"] = [],
     log = spans(train, validation),
   ) => ({ name, train, validation, log });
-  const loss = curve("loss", column((record) => record.trainLoss), column((record) => record.testLoss));
+  const loss = curve("loss", column((record) => record.trainLoss), column((record) => record.validationLoss));
   const accuracy = curve(
     "accuracy",
     column((record) => record.trainAccuracy),
-    column((record) => record.testAccuracy),
+    column((record) => record.validationAccuracy),
     false,
   );
   const rate = curve("learning rate", column((record) => record.learningRate));
@@ -81,7 +81,7 @@ export function trainingSection(report: RunReport): Content {
     best = bestOf(report),
     x = history.map(({ epoch }) => epoch);
   if (!history.length) return undefined;
-  const validated = history.some(({ testLoss }) => testLoss !== undefined);
+  const validated = history.some(({ validationLoss }) => validationLoss !== undefined);
   return [
     el("h2", {}, "Training"),
     el(
@@ -152,12 +152,14 @@ function figureOf(
 function table(history: readonly EpochRecord[], other: string, best?: EpochRecord): Content {
   const every = Math.ceil(history.length / ROWS);
   const rows = history.filter((record, i) => i % every === 0 || record === best || i === history.length - 1);
-  const right = history.some(({ trainAccuracy, testAccuracy = 0 }) => trainAccuracy > 0 || testAccuracy > 0);
+  const right = history.some(({ trainAccuracy, validationAccuracy = 0 }) =>
+    trainAccuracy > 0 || validationAccuracy > 0
+  );
   const columns = ([
     ["training loss", ({ trainLoss }) => short(trainLoss)],
-    [`${other} loss`, ({ testLoss = NaN }) => short(testLoss)],
+    [`${other} loss`, ({ validationLoss = NaN }) => short(validationLoss)],
     ["training accuracy", ({ trainAccuracy }) => right ? percent(trainAccuracy) : "–"],
-    [`${other} accuracy`, ({ testAccuracy = NaN }) => right ? percent(testAccuracy) : "–"],
+    [`${other} accuracy`, ({ validationAccuracy = NaN }) => right ? percent(validationAccuracy) : "–"],
     ["learning rate", ({ learningRate = NaN }) => short(learningRate)],
     ["gradient norm", ({ gradNorm = NaN }) => short(gradNorm)],
   ] as [string, (record: EpochRecord) => string][]).filter(([, text]) => rows.some((record) => text(record) !== "–"));

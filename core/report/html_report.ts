@@ -3,6 +3,7 @@ import { VERSION } from "../version.ts";
 import { attentionSection } from "./attention.ts";
 import { classesSection, confusionOf } from "./classes.ts";
 import { bestOf, trainingSection } from "./curves.ts";
+import { epochRecord } from "../train/history.ts";
 import { forecastsSection, regressionsSection } from "./forecasts.ts";
 import { type Content, el, Markup, render } from "./markup.ts";
 import type { RunReport } from "./run_report.ts";
@@ -31,8 +32,9 @@ import { STYLE, STYLE_HASH } from "./style.ts";
  * assert.match(page, /<h1>Which way\?<\/h1>/);
  * ```
  */
-export function htmlReport(report: RunReport): string {
-  check(report);
+export function htmlReport(given: RunReport): string {
+  check(given);
+  const report = { ...given, history: given.history.map(epochRecord) };
   const { title, subtitle, settings = [] } = report;
   const page = el(
     "html",
@@ -118,8 +120,8 @@ function tiles(report: RunReport): Content {
     }
   }
   if (best) {
-    const name = `Least ${best.testLoss === undefined ? "training" : validationName} loss`;
-    list.push([name, short(best.testLoss ?? best.trainLoss), `epoch ${best.epoch} of ${history.length}`]);
+    const name = `Least ${best.validationLoss === undefined ? "training" : validationName} loss`;
+    list.push([name, short(best.validationLoss ?? best.trainLoss), `epoch ${best.epoch} of ${history.length}`]);
   }
   list.push(...highlights);
   return list.length > 0 && el(

@@ -1,4 +1,4 @@
-import type { EpochRecord } from "../train/train.ts";
+import { type EpochRecord, epochRecord } from "../train/history.ts";
 import { type Curve, curvesOf, leastLoss } from "./curves.ts";
 import { type Axis, extent, linearAxis, logAxis, percent, short } from "./scale.ts";
 import { cutTo, pad, widthOf } from "./text.ts";
@@ -45,9 +45,9 @@ const COLOURS = { train: "\x1b[36m", validation: "\x1b[33m", none: "\x1b[39m" };
  * assert.equal(lines[0], "loss");
  * ```
  */
-export function plotHistory(history: readonly EpochRecord[], options: PlotOptions = {}): string {
+export function plotHistory(records: readonly EpochRecord[], options: PlotOptions = {}): string {
   const { columns = 80, rows = 16, color = false, ascii = false, validationName: other = "validation" } = options;
-  const best = leastLoss(history);
+  const history = records.map(epochRecord), best = leastLoss(history);
   if (!best) return "";
   const curves = curvesOf(history).filter(({ name }) => name === "loss" || name === "accuracy");
   if (columns < LEAST_COLUMNS || rows < LEAST_ROWS) return cutTo(summary(curves, other), Math.max(1, columns));
@@ -67,7 +67,7 @@ export function plotHistory(history: readonly EpochRecord[], options: PlotOption
   const legend = [
     `${paint(validated || x.length === 1 ? dots! : line!, "train")} training`,
     ...validated ? [`${paint(line!, "validation")} ${other}`] : [],
-    `best: epoch ${best.epoch}, ${validated ? `${other} ` : ""}loss ${short(best.testLoss ?? best.trainLoss)}`,
+    `best: epoch ${best.epoch}, ${validated ? `${other} ` : ""}loss ${short(best.validationLoss ?? best.trainLoss)}`,
   ];
   while (legend.length > 1 && widthOf(legend.join("   ")) > columns) legend.pop();
   const text = [...picture, legend.join("   ")].map((line) => line.trimEnd()).join("\n");

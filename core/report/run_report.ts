@@ -1,7 +1,7 @@
 /** What a report of a training shows. Everything is plain data: what is left out is not shown. */
 
 import type { TaskMetrics } from "../train/metrics.ts";
-import type { EpochRecord } from "../train/train.ts";
+import type { EpochRecord } from "../train/history.ts";
 
 /** What a training came to, for the page. */
 export interface RunReport {

@@ -4,7 +4,7 @@
  */
 
 import { fail } from "../errors.ts";
-import type { EpochRecord } from "../train/train.ts";
+import { type EpochRecord, epochRecord } from "../train/history.ts";
 
 /** Bit-reversed Castagnoli polynomial, a byte at a time. */
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
@@ -158,11 +158,13 @@ export class EventWriter {
 
   /** Everything that is known of an epoch, under the tags loss/…, accuracy/…, learning_rate and gradient_norm. */
   epoch(record: EpochRecord, wallTime: number): Uint8Array<ArrayBuffer> {
-    const { epoch, trainLoss, testLoss, trainAccuracy, testAccuracy, learningRate, gradNorm } = record;
+    const { epoch, trainLoss, validationLoss, trainAccuracy, validationAccuracy, learningRate, gradNorm } = epochRecord(
+      record,
+    );
     const known = Object.entries({
       "loss/train": trainLoss,
-      [`loss/${this.#other}`]: testLoss,
-      ...this.#accuracy && { "accuracy/train": trainAccuracy, [`accuracy/${this.#other}`]: testAccuracy },
+      [`loss/${this.#other}`]: validationLoss,
+      ...this.#accuracy && { "accuracy/train": trainAccuracy, [`accuracy/${this.#other}`]: validationAccuracy },
       learning_rate: learningRate,
       gradient_norm: gradNorm,
     }).filter((entry): entry is [string, number] => entry[1] !== undefined);

@@ -11,7 +11,9 @@ import type { Parameter } from "../model/parameters.ts";
 import { VERSION } from "../version.ts";
 import { writeDurably } from "./durable.ts";
 import { hashJson, withJson } from "./json_bytes.ts";
-import { resolveTraining, type Training, type TrainingOptions, type TrainingState } from "./train.ts";
+import { epochRecord, type TrainingState } from "./history.ts";
+import type { Training } from "./training.ts";
+import { resolveTraining, type TrainingOptions } from "./training_options.ts";
 import { createTrainer, type Trainer, type TrainerOptions } from "./trainer.ts";
 
 /** The format's version that is written. */
@@ -268,7 +270,7 @@ export async function parseCheckpoint(
       trainer,
       training: training && {
         options: trainingOptions!,
-        state: { ...training.state, data: data ?? undefined },
+        state: { ...training.state, history: training.state.history.map(epochRecord), data: data ?? undefined },
         ...bestParameters && { bestParameters },
       },
       arithmetic,
@@ -391,8 +393,8 @@ async function checkStructure(json: object, action: string): Promise<StoredCheck
     epoch: count,
     trainLoss: finite,
     trainAccuracy: finite,
-    testLoss: v.optional(finite),
-    testAccuracy: v.optional(finite),
+    validationLoss: v.optional(finite),
+    validationAccuracy: v.optional(finite),
   }, finite);
   const state = {
     epoch: count,

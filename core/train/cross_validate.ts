@@ -5,7 +5,8 @@ import type { ModelConfig } from "../model/config.ts";
 import { createModel, type Model, type ModelOptions } from "../model/model.ts";
 import { type DetailedMetrics, evaluate } from "./evaluate.ts";
 import { summarizeMetrics, type Summary } from "./metrics.ts";
-import { type EpochRecord, Training, type TrainOptions } from "./train.ts";
+import type { EpochRecord } from "./history.ts";
+import { Training, type TrainOptions } from "./training.ts";
 
 /** The data of one fold. */
 export interface FoldData {

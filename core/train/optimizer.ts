@@ -1,7 +1,7 @@
 import { encodeControl } from "../device/control.ts";
 import { fail } from "../errors.ts";
 import type { OptimizerName, UpdateSpec } from "../model/update.ts";
-import { type OptionSpec, resolveOptions } from "../options.ts";
+import { resolveKind, type SpecTable } from "../options.ts";
 
 export type { OptimizerName };
 
@@ -29,8 +29,8 @@ export interface OptimizerOptions {
   alpha?: number;
 }
 
-/** The options of all optimizers: types, ranges, and defaults where they are the same for all. */
-export const OPTIMIZER_OPTIONS: { readonly [Name in keyof Required<OptimizerOptions>]: OptionSpec } = {
+/** The options of all optimizers, with the optimizers that have them. What they do: core/model/update.ts. */
+export const OPTIMIZER_OPTIONS: SpecTable<OptimizerOptions> = {
   name: {
     type: "choice",
     default: "adam",
@@ -41,64 +41,67 @@ export const OPTIMIZER_OPTIONS: { readonly [Name in keyof Required<OptimizerOpti
   learningRate: {
     type: "number",
     optional: true,
+    kinds: { adam: 1e-3, adamw: 1e-3, sgd: 1e-3, rmsprop: 1e-2 },
     least: 0,
-    about: "learning rate (default 0.001, for rmsprop 0.01)",
+    about: "learning rate",
     flag: "lr",
   },
   betas: {
     type: "numbers",
     optional: true,
+    kinds: { adam: [0.9, 0.999], adamw: [0.9, 0.999] },
     least: 0,
     below: 1,
-    about: "decay rates of Adam's moments (default 0.9,0.999)",
+    about: "decay rates of Adam's moments",
   },
-  eps: { type: "number", optional: true, least: 0, about: "added to the denominator (default 1e-8)" },
+  alpha: {
+    type: "number",
+    optional: true,
+    kinds: { rmsprop: 0.99 },
+    least: 0,
+    below: 1,
+    about: "decay rate of rmsprop",
+  },
+  eps: {
+    type: "number",
+    optional: true,
+    kinds: { adam: 1e-8, adamw: 1e-8, rmsprop: 1e-8 },
+    least: 0,
+    about: "added to the denominator",
+  },
+  amsgrad: {
+    type: "boolean",
+    optional: true,
+    kinds: { adam: false, adamw: false },
+    about: "Adam with the largest second moment so far",
+  },
+  momentum: { type: "number", optional: true, kinds: { sgd: 0 }, least: 0, about: "momentum of sgd" },
+  dampening: {
+    type: "number",
+    optional: true,
+    kinds: { sgd: 0 },
+    least: 0,
+    most: 1,
+    about: "dampening of sgd's momentum",
+  },
   weightDecay: {
     type: "number",
     optional: true,
+    kinds: { adam: 0, adamw: 1e-2, sgd: 0, rmsprop: 0 },
     least: 0,
-    about: "L2 penalty (default 0); for adamw decoupled (default 0.01)",
+    about: "L2 penalty; decoupled for adamw",
   },
-  amsgrad: { type: "boolean", optional: true, about: "Adam with the largest second moment so far" },
-  momentum: { type: "number", optional: true, least: 0, about: "momentum of sgd (default 0)" },
-  dampening: { type: "number", optional: true, least: 0, most: 1, about: "dampening of sgd's momentum (default 0)" },
-  nesterov: { type: "boolean", optional: true, about: "Nesterov's momentum for sgd" },
-  alpha: { type: "number", optional: true, least: 0, below: 1, about: "decay rate of rmsprop (default 0.99)" },
-};
-
-const ADAM = { learningRate: 1e-3, betas: [0.9, 0.999], eps: 1e-8, amsgrad: false };
-
-/** The options that each optimizer has, with their defaults. What it does with them: core/model/update.ts. */
-const DEFAULTS: Readonly<Record<OptimizerName, OptimizerOptions>> = {
-  adam: { ...ADAM, weightDecay: 0 },
-  adamw: { ...ADAM, weightDecay: 1e-2 },
-  sgd: { learningRate: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false },
-  rmsprop: { learningRate: 1e-2, alpha: 0.99, eps: 1e-8, weightDecay: 0 },
+  nesterov: { type: "boolean", optional: true, kinds: { sgd: false }, about: "Nesterov's momentum for sgd" },
 };
 
 /**
- * An optimizer's options with every default filled in; only those it has.
+ * An optimizer's options with every default filled in, and no others.
  *
  * @throws {TypeError} If an option is unknown, not one of this optimizer, or of the wrong type.
- * @throws {RangeError} If a number is out of range.
+ * @throws {RangeError} If a value is out of range.
  */
 export function resolveOptimizer(given: OptimizerOptions = {}): OptimizerOptions {
-  const { name } = resolveOptions("create optimizer", OPTIMIZER_OPTIONS, given) as { name: OptimizerName };
-  const own = Object.fromEntries(
-    Object.entries({ name, ...DEFAULTS[name] }).map((
-      [option, value],
-    ) => [option, { ...spec(option), default: value as number }]),
-  );
-  for (const [option, value] of Object.entries(given)) {
-    if (value !== undefined && !Object.hasOwn(own, option)) {
-      throw fail("option-unknown", "create optimizer", `"${name}" has no option "${option}"`, { option });
-    }
-  }
-  const full = resolveOptions(
-    "create optimizer",
-    own,
-    Object.fromEntries(Object.entries(given).filter(([o]) => o in own)),
-  );
+  const full = resolveKind("create optimizer", OPTIMIZER_OPTIONS, given) as OptimizerOptions;
   if (full.nesterov && (!full.momentum || full.dampening)) {
     throw fail(
       "option-out-of-range",
@@ -108,10 +111,6 @@ export function resolveOptimizer(given: OptimizerOptions = {}): OptimizerOptions
     );
   }
   return full;
-}
-
-function spec(option: string): OptionSpec {
-  return (OPTIMIZER_OPTIONS as Record<string, OptionSpec>)[option]!;
 }
 
 /** What plans know of an optimizer: all that is the same in every step. */

@@ -382,13 +382,16 @@ Deno.test({
 Deno.test("evaluate gives the scores that training ended with, and those of new data", async () => {
   await using place = await Place.make();
   assertWorks(await place.run(`${SMALL} --epochs 4 --seed 3 --loss crossEntropy --checkpoint ck`));
-  const { testLoss, testAccuracy } = JSON.parse(place.read("ck/last.json")).training.state.history[3];
+  const { validationLoss, validationAccuracy } = JSON.parse(place.read("ck/last.json")).training.state.history[3];
   const percent = (share: number) => `${(100 * share).toFixed(2).padStart(6)} %`;
   const own = await place.run("evaluate ck/last.json");
   assertWorks(own);
   const [train, test] = own.out.split("\n");
   assert.match(train!, /^train {2}loss \d\.\d{4} {2}accuracy +\d+\.\d\d % {2}of 16 sequences$/);
-  assert.equal(test, `test   loss ${testLoss.toFixed(4)}  accuracy ${percent(testAccuracy)}  of 4 sequences`);
+  assert.equal(
+    test,
+    `test   loss ${validationLoss.toFixed(4)}  accuracy ${percent(validationAccuracy)}  of 4 sequences`,
+  );
   const [quiet, other, again, features] = await Promise.all([
     place.run("evaluate --checkpoint ck/last.json --quiet"),
     place.run("evaluate ck/last.json --size 50 --steps 7 --seed 9"),

@@ -24,6 +24,15 @@ function refusal(...args: string[]): string {
 
 const job = (...args: string[]) => resolveJob(parseCommandLine(args).given);
 
+/** What the lines of a run do not mention. */
+const DEFAULTS = {
+  accumulate: 1,
+  monitor: "loss",
+  validationReduction: "batches",
+  fastDevRun: false,
+  detectAnomaly: false,
+};
+
 Deno.test("without flags it is the seed job", () => {
   const { command, operands, quiet, help, version, checkpoint, resume, logFile, input } = parseCommandLine([]);
   assert.deepEqual([command, operands, quiet, help, version], ["train", [], false, false, false]);
@@ -38,7 +47,7 @@ Deno.test("without flags it is the seed job", () => {
     bidirectional: false,
     bias: true,
   });
-  assert.deepEqual(training, { epochs: 100, batchSize: 32, shuffle: true, loss: "bce" });
+  assert.deepEqual(training, { ...DEFAULTS, epochs: 100, batchSize: 32, shuffle: true, loss: "bce" });
   assert.deepEqual([optimizer.name, optimizer.learningRate, everything.seed], ["adam", 1e-3, 0]);
 });
 
@@ -48,7 +57,7 @@ Deno.test("every hyper-parameter of the seed job is a flag", () => {
   const { data, model, training, optimizer, everything } = job(...flags.split(" "));
   assert.deepEqual(data, { size: 50, steps: 4, features: 2 });
   assert.deepEqual(model, { hiddenSize: 9, cell: "gru", numLayers: 2, dropout: 0.1, bidirectional: true, bias: true });
-  assert.deepEqual(training, { epochs: 7, batchSize: 8, shuffle: true, loss: "mse", clipNorm: 1.5 });
+  assert.deepEqual(training, { ...DEFAULTS, epochs: 7, batchSize: 8, shuffle: true, loss: "mse", clipNorm: 1.5 });
   assert.deepEqual([optimizer.name, optimizer.learningRate, everything.seed], ["adamw", 0.01, 3]);
 });
 
@@ -228,4 +237,20 @@ Deno.test("--gpu is --device webgpu, and contradicts another device and what onl
   assert.match(refusal("--threads", "many"), /--threads must be "auto" or an integer from 1 to 32, got "many"/);
   assert.match(refusal("--device", "cuda"), /--device must be one of auto, wasm, webgpu, got "cuda"/);
   assert.equal(refusal("evaluate", "--device", "auto"), "--device auto belongs to train, not to evaluate");
+});
+
+Deno.test("the help takes defaults from the tables: of some kinds, in words, or none", () => {
+  const lines = helpText("all").split("\n"), line = (flag: string) => lines.find((l) => l.startsWith(`  --${flag} `))!;
+  assert.match(line("lr"), / learning rate \(default 0\.001, for rmsprop 0\.01\)$/);
+  assert.match(line("t-max"), / \(default: all\)$/);
+  assert.match(line("restore-best"), / \(default: with early stopping\)$/);
+  assert.match(line("schedule-interval"), / \(epoch: default, update\)$/);
+  assert.match(line("nesterov"), / Nesterov's momentum for sgd$/);
+});
+
+Deno.test("the flag --validation-loss of 0.2.0 is still understood, and is not listed", () => {
+  const { given } = parseCommandLine(["--validation-loss", "sequences"]);
+  assert.deepEqual(given.training, { validationReduction: "sequences" });
+  assert.throws(() => parseCommandLine(["--validation-loss", "both"]), /must be one of batches, sequences, got "both"/);
+  assert.ok(!helpText("all").includes("--validation-loss"));
 });

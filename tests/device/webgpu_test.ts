@@ -78,10 +78,20 @@ Deno.test("WebGPU: the seed job's first 10 epochs are the CPU's", { ignore }, as
   }));
   const [own, expected] = histories as [typeof histories[0], typeof histories[0]];
   assert.equal(own.length, 10);
-  for (const [i, { trainLoss, testLoss, trainAccuracy, testAccuracy }] of expected.entries()) {
+  for (const [i, { trainLoss, validationLoss, trainAccuracy, validationAccuracy }] of expected.entries()) {
     assertClose([own[i]!.trainLoss], [trainLoss], 1e-3 * trainLoss, `training loss of epoch ${i + 1}`);
-    assertClose([own[i]!.testLoss!], [testLoss!], 1e-3 * testLoss!, `test loss of epoch ${i + 1}`);
-    assertClose([own[i]!.trainAccuracy, own[i]!.testAccuracy!], [trainAccuracy, testAccuracy!], 0.01, "accuracy");
+    assertClose(
+      [own[i]!.validationLoss!],
+      [validationLoss!],
+      1e-3 * validationLoss!,
+      `validation loss of epoch ${i + 1}`,
+    );
+    assertClose(
+      [own[i]!.trainAccuracy, own[i]!.validationAccuracy!],
+      [trainAccuracy, validationAccuracy!],
+      0.01,
+      "accuracy",
+    );
   }
 });
 
@@ -293,7 +303,7 @@ Deno.test("WebGPU: a checkpoint goes on on the other device, either way", { igno
       validation: TEST,
     });
     const { probabilities } = await predict(model, TEST);
-    return [...history.map(({ testLoss }) => testLoss!), ...probabilities.data];
+    return [...history.map(({ validationLoss }) => validationLoss!), ...probabilities.data];
   };
   const onCpu = await two({}), onGpu = await two(gpu), expected = await four(onCpu, {});
   assert.equal(JSON.parse(onGpu).arithmetic, "webgpu");

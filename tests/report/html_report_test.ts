@@ -8,8 +8,8 @@ const HISTORY = Array.from({ length: 12 }, (_, i) => ({
   epoch: i + 1,
   trainLoss: 2 * 0.6 ** i,
   trainAccuracy: 0.4 + i / 20,
-  testLoss: 1 + (i - 6) ** 2 / 100,
-  testAccuracy: 0.5 + i / 30,
+  validationLoss: 1 + (i - 6) ** 2 / 100,
+  validationAccuracy: 0.5 + i / 30,
 }));
 
 const RIGHT = { kind: "classification", accuracy: 1, balancedAccuracy: 1, macroF1: 1 } as const;

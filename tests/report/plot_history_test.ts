@@ -7,9 +7,9 @@ const epochs = (count: number, of: (epoch: number) => Partial<EpochRecord>): Epo
 const FALLING = epochs(20, (epoch) => ({ trainLoss: 1 / epoch }));
 const BOTH = epochs(30, (epoch) => ({
   trainLoss: 2 ** -epoch,
-  testLoss: 0.1 + 1 / epoch,
+  validationLoss: 0.1 + 1 / epoch,
   trainAccuracy: 1 - 0.5 ** epoch,
-  testAccuracy: 0.8,
+  validationAccuracy: 0.8,
 }));
 
 Deno.test("plotHistory() draws a falling loss", () => {
@@ -32,7 +32,7 @@ Deno.test("plotHistory() draws a falling loss", () => {
 });
 
 Deno.test("plotHistory() draws with ASCII alone where that is wanted", () => {
-  const history = epochs(5, (epoch) => ({ trainLoss: 5 - epoch, testLoss: epoch - 3 }));
+  const history = epochs(5, (epoch) => ({ trainLoss: 5 - epoch, validationLoss: epoch - 3 }));
   assert.equal(
     plotHistory(history, { columns: 30, rows: 11, ascii: true }),
     [
@@ -76,10 +76,13 @@ Deno.test("plotHistory() sets two plots beside or above each other, as there is 
 
 Deno.test("plotHistory() draws a line that is constant, one epoch, and lines with gaps", () => {
   assert.match(plotHistory(epochs(9, () => ({})), { columns: 40, rows: 9 }), /1 ┤⠤{30,}|1 ┤⠒{30,}|1 ┤⣀{30,}|1 ┤⠉{30,}/);
-  const one = plotHistory(epochs(1, () => ({ testLoss: 2 })), { columns: 40, rows: 9 });
+  const one = plotHistory(epochs(1, () => ({ validationLoss: 2 })), { columns: 40, rows: 9 });
   assert.match(one, /●[^]*○|○[^]*●/);
   assert.ok(one.includes("● training   ○ validation"));
-  const gaps = epochs(9, (epoch) => ({ trainLoss: epoch % 2 ? 1 : NaN, testLoss: epoch % 3 ? undefined : Infinity }));
+  const gaps = epochs(
+    9,
+    (epoch) => ({ trainLoss: epoch % 2 ? 1 : NaN, validationLoss: epoch % 3 ? undefined : Infinity }),
+  );
   assert.equal(plotHistory(gaps, { columns: 40, rows: 9 }).match(/●/g)?.length, 5);
   assert.equal(plotHistory([]), "");
 });

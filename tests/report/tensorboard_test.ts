@@ -31,7 +31,14 @@ Deno.test("EventWriter writes the bytes that TensorBoard's own writer does", () 
 });
 
 Deno.test("EventWriter.epoch() writes what is known of an epoch, and no accuracy where there is none", () => {
-  const record = { epoch: 3, trainLoss: 0.5, trainAccuracy: 0, testLoss: 0.6, testAccuracy: 0, learningRate: 1e-3 };
+  const record = {
+    epoch: 3,
+    trainLoss: 0.5,
+    trainAccuracy: 0,
+    validationLoss: 0.6,
+    validationAccuracy: 0,
+    learningRate: 1e-3,
+  };
   const tags = (writer: EventWriter) =>
     [...new TextDecoder().decode(writer.epoch(record, 0)).matchAll(/[a-z]+[/_][a-z]+/g)].map(([tag]) => tag);
   assert.deepEqual(tags(new EventWriter()), [

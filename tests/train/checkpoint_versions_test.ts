@@ -16,7 +16,10 @@ for (const version of Array.from(Deno.readDirSync(ROOT), ({ name }) => name).sor
     assert.ok(trainings.length >= 6);
     for (const expected of trainings) {
       const name = expected.replace(".expected", "");
-      assert.deepEqual(await outcome(read(name)), JSON.parse(read(expected)), name);
+      // Until version 3, results on validation data were called those of a test.
+      const then = read(expected).replaceAll(/"test(Loss|Accuracy)":/g, '"validation$1":');
+      assert.equal(then !== read(expected), version < "v3");
+      assert.deepEqual(await outcome(read(name)), JSON.parse(then), name);
     }
   });
 

@@ -60,7 +60,10 @@ Deno.test("data may depend on the fold, models may be made by the caller, and ea
   );
   assert.deepEqual(asked, folds);
   assert.deepEqual(runs.map(({ test }) => test.probabilities.shape), [[20, 2], [20, 2]]);
-  assert.ok(runs.every(({ history }) => history.every(({ testLoss }) => testLoss! > 0)), "validation is used");
+  assert.ok(
+    runs.every(({ history }) => history.every(({ validationLoss }) => validationLoss! > 0)),
+    "validation is used",
+  );
   for (const model of models) await assert.rejects(model.stateDict(), /disposed/);
 });
 

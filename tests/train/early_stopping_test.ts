@@ -9,7 +9,7 @@ import {
   Training,
   type TrainOptions,
 } from "../../mod.ts";
-import { outOfPatience, resolveEarlyStopping } from "../../core/train/early_stopping.ts";
+import { EarlyStopping, resolveEarlyStopping } from "../../core/train/early_stopping.ts";
 
 const CONFIG: ModelConfig = { inputSize: 5, hiddenSize: 8, outputSize: 2, dropout: 0.2 };
 // Few sequences are learnt by heart: the validation loss rises again.
@@ -20,8 +20,11 @@ const [DATA, VALIDATION] = randomSplit(sampleDataset({ size: 70, steps: 4, seed:
 const OPTIONS: TrainOptions = { epochs: 200, batchSize: 16, optimizer: { learningRate: 2e-2 }, validation: VALIDATION };
 
 Deno.test("patience runs out after so many values in a row without improvement by minDelta", () => {
-  const stops = (values: number[], patience: number, minDelta = 0, greater = false) =>
-    outOfPatience({ patience, minDelta }, values, greater);
+  const stops = (values: number[], patience: number, minDelta = 0, greater = false) => {
+    const stopping = new EarlyStopping({ patience, minDelta }, greater);
+    for (const value of values) stopping.add(value);
+    return stopping.isOver;
+  };
   assert.ok(!stops([], 1));
   assert.ok(!stops([3, 2, 1], 1));
   assert.ok(stops([3, 2, 2], 1), "an equal value is none better");
@@ -57,12 +60,12 @@ Deno.test("the parameters of the best epoch are restored, by loss or accuracy, w
   for (const more of cases) {
     using model = await createModel(CONFIG, { seed: 2 });
     const training = new Training(model, DATA, { ...OPTIONS, ...more });
-    const history = await training.run(), { epoch, testLoss, testAccuracy } = training.best!;
+    const history = await training.run(), { epoch, validationLoss, validationAccuracy } = training.best!;
     assert.ok(epoch < history.length, "the last epoch is not the best");
     const after = await evaluate(model, VALIDATION, { batchSize: 16 });
-    assert.deepEqual([after.loss, after.accuracy], [testLoss, testAccuracy]);
+    assert.deepEqual([after.loss, after.accuracy], [validationLoss, validationAccuracy]);
     assert.deepEqual(await model.stateDict(), training.bestParameters);
-    const values = history.map((record) => more.monitor ? -record.testAccuracy! : record.testLoss!);
+    const values = history.map((record) => more.monitor ? -record.validationAccuracy! : record.validationLoss!);
     assert.equal(epoch - 1, values.indexOf(Math.min(...values)), "the first of the best");
     // As if training had ended there.
     using shorter = await createModel(CONFIG, { seed: 2 });
@@ -80,7 +83,7 @@ Deno.test("nothing goes on from where the best parameters were restored", async 
   assert.deepEqual(await model.stateDict(), bestParameters);
   assert.throws(() => new Training(model, DATA, { ...options, epochs: 61, state, bestParameters }), {
     name: "RangeError",
-    message: /ended with the best parameters restored; to go on after epoch 60, use a state/,
+    message: /ended with the best parameters restored; to train beyond epoch 60, use a state/,
   });
 });
 
@@ -89,7 +92,7 @@ Deno.test("with restoreBest false the model keeps its last parameters", async ()
   const training = new Training(model, DATA, { ...OPTIONS, earlyStopping: { patience: 4 }, restoreBest: false });
   const history = await training.run();
   assert.equal(training.bestParameters, undefined);
-  assert.equal((await evaluate(model, VALIDATION, { batchSize: 16 })).loss, history.at(-1)!.testLoss);
+  assert.equal((await evaluate(model, VALIDATION, { batchSize: 16 })).loss, history.at(-1)!.validationLoss);
 });
 
 Deno.test("without validation data the training loss is monitored", async () => {

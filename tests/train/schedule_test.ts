@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { learningRates, resolveSchedule, type ScheduleOptions } from "../../core/train/schedule.ts";
+import { LearningRates, resolveSchedule, type ScheduleOptions } from "../../core/train/schedule.ts";
 
 interface Case {
   options: ScheduleOptions;
@@ -16,11 +16,10 @@ const { epochs, updates, cases } = JSON.parse(
 for (const { options, learningRate, greater, values, rates } of cases) {
   const words = Object.entries(options).map(([name, value]) => `${name} ${value}`).join(", ");
   Deno.test(`learning rates are PyTorch's at every update: ${words}`, () => {
-    const schedule = resolveSchedule(options);
+    const schedule = new LearningRates(resolveSchedule(options), learningRate, { epochs, updates, greater });
     const ours = Array.from({ length: epochs }, (_, epoch) => {
-      const finished = (values ?? []).slice(0, epoch);
-      const rate = learningRates(schedule, learningRate, { epoch, epochs, updates, values: finished, greater });
-      return Array.from({ length: updates }, (_, i) => rate(epoch * updates + i));
+      if (epoch && values) schedule.add(values[epoch - 1]!);
+      return Array.from({ length: updates }, (_, i) => schedule.at(epoch, epoch * updates + i));
     }).flat();
     // PyTorch computes most of its rates one from the other: a few roundings in 36 updates.
     for (const [i, rate] of rates.entries()) {

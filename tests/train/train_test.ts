@@ -6,6 +6,7 @@ import {
   DataLoader,
   type Dataset,
   type EpochReport,
+  errorCode,
   evaluate,
   formatCheckpoint,
   type ModelConfig,
@@ -99,11 +100,12 @@ Deno.test("a record is the mean of the batches' losses and the share of right se
   assert.equal(history[0]!.trainLoss, losses.reduce((a, b) => a + b) / 5);
   // With a step size of 0 an epoch is an evaluation.
   const still: TrainOptions = { ...options, optimizer: { name: "sgd", learningRate: 0 }, validation: DATA };
-  const [{ trainLoss, trainAccuracy, testLoss, testAccuracy }] = (await outcome(still, { config })).history as [
-    EpochReport,
-  ];
-  assert.ok(Math.abs(trainLoss - testLoss!) < 1e-6, `${trainLoss} and ${testLoss}`);
-  assert.equal(trainAccuracy, testAccuracy);
+  const [{ trainLoss, trainAccuracy, validationLoss, validationAccuracy }] = (await outcome(still, { config }))
+    .history as [
+      EpochReport,
+    ];
+  assert.ok(Math.abs(trainLoss - validationLoss!) < 1e-6, `${trainLoss} and ${validationLoss}`);
+  assert.equal(trainAccuracy, validationAccuracy);
 });
 
 Deno.test("callbacks see every batch and epoch in turn, and training waits for onEpoch", async () => {
@@ -130,7 +132,9 @@ Deno.test("callbacks see every batch and epoch in turn, and training waits for o
   assert.ok(batches.every((progress) => progress.batches === 5 && Number.isFinite(progress.loss)));
   for (const { seconds } of reports) assert.ok(seconds > 0);
   assert.deepEqual(reports.map(({ seconds: _, ...record }) => record), history);
-  for (const { testLoss, testAccuracy } of history) assert.ok(testLoss! > 0 && testAccuracy! >= 0);
+  for (const { validationLoss, validationAccuracy } of history) {
+    assert.ok(validationLoss! > 0 && validationAccuracy! >= 0);
+  }
 });
 
 Deno.test("without validation data a record holds no test scores", async () => {
@@ -153,8 +157,8 @@ Deno.test("the best epoch is the one with the least validation loss", async () =
   const [data, validation] = randomSplit(DATA, [20, 50], 2) as [Dataset, Dataset];
   const training = new Training(model, data, { ...QUICK, epochs: 60, validation });
   assert.equal(training.best, undefined);
-  const history = await training.run(), losses = history.map(({ testLoss }) => testLoss!);
-  assert.equal(training.best!.testLoss, Math.min(...losses));
+  const history = await training.run(), losses = history.map(({ validationLoss }) => validationLoss!);
+  assert.equal(training.best!.validationLoss, Math.min(...losses));
   assert.ok(training.best!.epoch > 1 && training.best!.epoch < 60, `${training.best!.epoch} of 60 is best`);
 });
 
@@ -243,8 +247,13 @@ Deno.test("a sequence of weight 2 counts as two equal ones in training and valid
   for (const [name, { data }] of Object.entries(two.parameters)) {
     assertClose(one.parameters[name]!.data, data, 1e-5, name);
   }
-  for (const [i, { trainLoss, testLoss }] of two.history.entries()) {
-    assertClose([one.history[i]!.trainLoss, one.history[i]!.testLoss!], [trainLoss, testLoss!], 1e-5, "losses");
+  for (const [i, { trainLoss, validationLoss }] of two.history.entries()) {
+    assertClose(
+      [one.history[i]!.trainLoss, one.history[i]!.validationLoss!],
+      [trainLoss, validationLoss!],
+      1e-5,
+      "losses",
+    );
   }
   assert.notDeepEqual(one.parameters, (await outcome(options, { config, data: part })).parameters);
 });
@@ -471,4 +480,64 @@ Deno.test("a state that no such training can have is refused", async () => {
     name: "RangeError",
     message: /with 5 batches per epoch and 2 per update, got epoch 1, batch 3/,
   });
+});
+
+Deno.test("the names of 0.2.0 can still be read and given: testLoss, testAccuracy, the option validationLoss", async () => {
+  using model = await createModel(CONFIG, { seed: 1 });
+  const reports: EpochReport[] = [], settings = { epochs: 2, batchSize: 7, validationLoss: "sequences" } as const;
+  const training = new Training(model, DATA, { ...settings, validation: DATA, onEpoch: (r) => void reports.push(r) });
+  const history = await training.run();
+  for (const record of [...history, ...reports, ...training.state.history, training.best!]) {
+    assert.ok(record.validationLoss! > 0 && record.validationAccuracy! >= 0);
+    assert.deepEqual([record.testLoss, record.testAccuracy], [record.validationLoss, record.validationAccuracy]);
+    assert.ok(!JSON.stringify(record).includes("test"));
+  }
+  const { lossOverSamples } = await evaluate(model, DATA, { batchSize: 7 });
+  assert.equal(history[1]!.validationLoss, lossOverSamples);
+  const { options, state } = training;
+  assert.deepEqual([options.validationReduction, options.validationLoss], ["sequences", "sequences"]);
+  // A state that a program of 0.2.0 kept as JSON.
+  const before = JSON.parse(JSON.stringify(state).replaceAll('"validation', '"test'));
+  assert.ok("testLoss" in before.history[0]);
+  const { epochs: _, ...rest } = settings;
+  const resumed = new Training(model, DATA, { ...rest, epochs: 3, validation: DATA, state: before });
+  assert.deepEqual(resumed.state, state);
+  const both = { validationLoss: "batches", validationReduction: "sequences" } as const;
+  assert.throws(() => new Training(model, DATA, both), {
+    name: "TypeError",
+    message: /unknown option "validationLoss"/,
+  });
+});
+
+Deno.test("a training runs once at a time", async () => {
+  using model = await createModel(CONFIG, { seed: 1 });
+  let inner: Promise<unknown> | undefined;
+  const training: Training = new Training(model, DATA, { epochs: 2, onEpoch: () => void (inner ??= refused()) });
+  const refused = () =>
+    assert.rejects(training.run(), (error) => error instanceof TypeError && errorCode(error) === "training-running");
+  const first = training.run();
+  await refused();
+  const history = await first;
+  await inner;
+  assert.equal(history.length, 2);
+  assert.deepEqual(await training.run(), history, "after its end it may be asked again");
+});
+
+Deno.test("what a callback throws ends training after the update, and run() continues to the same bits", async () => {
+  const options = { epochs: 3, batchSize: 6, accumulate: 2, validation: DATA, optimizer: { learningRate: 1e-2 } };
+  using whole = await createModel({ ...CONFIG, dropout: 0.5 }, { seed: 1 });
+  const expected = await train(whole, DATA, options);
+  for (const [where, at] of [["onBatch", 1], ["onBatch", 2], ["onBatch", 9], ["onEpoch", 1], ["onEpoch", 3]] as const) {
+    using model = await createModel({ ...CONFIG, dropout: 0.5 }, { seed: 1 });
+    let calls = 0;
+    const throwing = () => {
+      if (++calls === at) throw new Error("no");
+    };
+    const training = new Training(model, DATA, { ...options, [where]: throwing });
+    await assert.rejects(training.run(), { message: "no" });
+    const { batch } = training.state, batches = Math.ceil(DATA.shape[0]! / 6);
+    assert.ok(batch % 2 === 0 || batch === batches);
+    assert.deepEqual(await training.run(), expected, `${where} ${at}`);
+    assert.deepEqual(await model.stateDict(), await whole.stateDict());
+  }
 });

@@ -170,9 +170,9 @@ Deno.test("weights in training and validation come from the dataset and the trai
   const training = new Training(model, weighted, { ...options, validation: weighted });
   const [record] = await training.run();
   const { loss } = await model.gradients(data, data.targets, { loss: "crossEntropy", weights, classWeights });
-  assertClose([record!.trainLoss, record!.testLoss!], [loss, loss], 1e-6, "losses");
+  assertClose([record!.trainLoss, record!.validationLoss!], [loss, loss], 1e-6, "losses");
   // evaluate takes the trainer's loss with its weights, or what it is given.
-  assert.equal((await evaluate(model, weighted, { batchSize: 20 })).loss, record!.testLoss);
+  assert.equal((await evaluate(model, weighted, { batchSize: 20 })).loss, record!.validationLoss);
   const { loss: plain } = await model.gradients(data, data.targets, { loss: "crossEntropy" });
   assertClose([(await evaluate(model, data, { loss: "crossEntropy", batchSize: 20 })).loss], [plain], 1e-6, "plain");
   assert.ok(Math.abs(plain - loss) > 1e-3, "weights make no difference");

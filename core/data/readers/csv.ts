@@ -39,8 +39,6 @@ interface Layout {
   readonly text: number | undefined;
   /** Columns at the end without names, as a row of delimiters leaves them: their cells must be empty. */
   readonly blank: readonly number[];
-  /** Columns that are nothing, as others were asked for. */
-  readonly extra: readonly number[];
 }
 
 /** The columns at the end that have no names. */
@@ -191,8 +189,7 @@ function layOut(file: string, { names }: Head, input: Input, options: ReadOption
     }
     if (!features.length) throw badFile("file-without-numbers", file, "there is no column of numbers");
   }
-  const extra = names.map((_, i) => i).filter((i) => names[i] && !features.includes(i) && !taken.has(i) && i !== id);
-  return { features, labels, weight, sequence, time, id, text, blank, extra: text === undefined ? extra : [] };
+  return { features, labels, weight, sequence, time, id, text, blank };
 }
 
 /** Reads sequences from delimited text. */
@@ -204,10 +201,6 @@ export async function readCsv(lines: Lines, input: Input, options: ReadOptions, 
   return {
     format: "csv",
     ...isNamed && layout.sequence !== undefined && { channelNames: layout.features.map((i) => head.names[i]!) },
-    ...isNamed && layout.sequence === undefined && layout.text === undefined && {
-      stepNames: layout.features.map((i) => head.names[i]!),
-    },
-    ...isNamed && layout.extra.length && { extraNames: layout.extra.map((i) => head.names[i]!) },
     ...isNamed && layout.labels.length && { labelNames: layout.labels.map((i) => head.names[i]!) },
     notes: head.format.notes,
     records: layout.text === undefined && layout.sequence !== undefined ? table.long() : table.wide(),

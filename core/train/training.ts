@@ -1,0 +1,341 @@
+import { DataLoader, type Dataset, targetRows } from "../data/dataset.ts";
+import { hashDataset } from "../data/hash.ts";
+import { Yielder } from "../device/event_loop.ts";
+import { ResultQueue } from "../device/results.ts";
+import { fail } from "../errors.ts";
+import type { StateDict } from "../model/arrays.ts";
+import { LOSSES } from "../model/losses.ts";
+import { internalsOf, type NetworkModel } from "../model/model.ts";
+import { AnomalyDetector, evaluationAnomaly } from "./anomaly.ts";
+import { EarlyStopping } from "./early_stopping.ts";
+import { datasetFor, evaluate, type Metrics } from "./evaluate.ts";
+import {
+  type BatchProgress,
+  type EpochRecord,
+  epochRecord,
+  type EpochReport,
+  History,
+  type TrainingState,
+} from "./history.ts";
+import { ADVICE, checkState, diverged, EpochSums, type Position, START } from "./position.ts";
+import { LearningRates } from "./schedule.ts";
+import { createTrainer, type StepResult, type Trainer, type TrainerOptions } from "./trainer.ts";
+import { divideOptions, resolveTraining, type TrainingOptions, type TrainingSettings } from "./training_options.ts";
+import { checkFinite } from "./validate.ts";
+
+/** Options of a training: those of its trainer, its settings, and what no checkpoint keeps. */
+export interface TrainOptions extends TrainerOptions, TrainingSettings {
+  /** Evaluated after every epoch. Default: none. */
+  validation?: Dataset;
+  /** Called after every epoch; training waits for it. */
+  onEpoch?: (report: EpochReport, training: Training) => void | Promise<void>;
+  /** Called after every batch. */
+  onBatch?: (progress: BatchProgress) => void;
+  /** Stops training after the current update. */
+  signal?: AbortSignal;
+  /** Where an earlier training stopped: this one resumes there, to the same bits. */
+  state?: TrainingState;
+  /** With `state` and `restoreBest`: the earlier training's `bestParameters`. */
+  bestParameters?: StateDict;
+  /** A trainer, perhaps with a state to resume from. Default: a new one, made with the options above. */
+  trainer?: Trainer;
+}
+
+/** A training that can be stopped, saved and resumed. {@linkcode train} is the short way. */
+export class Training {
+  /** What is trained. */
+  readonly model: NetworkModel;
+  /** Makes the steps. */
+  readonly trainer: Trainer;
+  /** What it is trained on. */
+  readonly dataset: Dataset;
+  /** What it is validated on, if anything. */
+  readonly validation: Dataset | undefined;
+  /** What a checkpoint keeps: all but data, callbacks and the trainer's own. */
+  readonly options: TrainingOptions;
+  readonly #given: TrainOptions;
+  readonly #loader: DataLoader;
+  readonly #validation?: Dataset;
+  readonly #yielder = new Yielder();
+  readonly #history: History;
+  readonly #rates: LearningRates;
+  readonly #earlyStopping: EarlyStopping | undefined;
+  #position: Position;
+  #atUpdate: (() => void | Promise<void>) | undefined;
+  #bestParameters?: StateDict;
+  #isRunning = false;
+
+  /**
+   * A training of a model on a dataset.
+   *
+   * @param dataset Sequences (N, T, I) with targets (N, O), or class numbers (N) for "crossEntropy" and "focal".
+   * @throws {TypeError | RangeError} If an option is wrong, the data do not fit, or a number in them is not finite.
+   */
+  constructor(model: NetworkModel, dataset: Dataset, options: TrainOptions = {}) {
+    const { validation, onEpoch: _e, onBatch: _b, signal: _s, state, bestParameters, trainer, ...named } = options;
+    const { training, rest } = divideOptions(named);
+    const internals = internalsOf(model);
+    internals.only("train");
+    this.model = model;
+    this.options = resolveTraining(training);
+    this.trainer = trainerFor(model, trainer, rest);
+    const { loss, seed, optimizer } = this.trainer.options, { batchSize, shuffle, fastDevRun, monitor } = this.options;
+    if (monitor === "accuracy" && !LOSSES[loss].hasAccuracy) {
+      throw fail("option-conflict", "train", `monitor must be "loss" where the loss is "${loss}", got "accuracy"`, {
+        option: "monitor",
+      });
+    }
+    const used = (data: Dataset) => {
+      const marked = datasetFor(internals, "train", data);
+      return fastDevRun ? new DataLoader(marked, { batchSize }).batches(0).next().value! : marked;
+    };
+    this.#loader = new DataLoader(used(dataset), { batchSize, shuffle, seed });
+    this.#validation = validation && used(validation);
+    this.dataset = dataset;
+    this.validation = validation;
+    checkFinite(this.#loader.dataset, "data");
+    if (this.#validation) checkFinite(this.#validation, "validation data");
+    this.#given = options;
+    const { schedule, epochs, earlyStopping, restoreBest } = this.options;
+    const { greater } = this.#history = new History(monitor);
+    this.#rates = new LearningRates(schedule, optimizer.learningRate!, { epochs, updates: this.#updates, greater });
+    this.#earlyStopping = earlyStopping && new EarlyStopping(earlyStopping, greater);
+    const { history, ...position } = state ?? { ...START, epoch: 0, history: [] };
+    this.#position = position;
+    for (const record of history) this.#add(epochRecord(record));
+    this.#bestParameters = restoreBest ? bestParameters : undefined;
+    const { length, dataset: { shape: [, steps], targetsPerStep } } = this.#loader;
+    const rows = batchSize * (targetsPerStep ? steps! : 1), hasBest = this.#bestParameters !== undefined;
+    checkState(this.state, this.options, { length, rows, finished: this.finished, hasBest });
+  }
+
+  /** Checks that the data are those of the state: its order and its history belong to them. */
+  async #checkData(): Promise<void> {
+    const { hash, validationHash } = this.#given.state?.data ?? {}, { dataset, validation } = this;
+    for (
+      const [what, before, now] of [["data", hash, dataset], ["validation data", validationHash, validation]] as const
+    ) {
+      if (!before || !now || before === await hashDataset(now)) continue;
+      throw fail(
+        "data-changed",
+        "train",
+        `the ${what} must be those of before, ${before}, got ${await hashDataset(now)}`,
+        { name: what },
+      );
+    }
+  }
+
+  /** Checks that the largest batches fit: otherwise training would fail where the first of them comes. */
+  #checkMemory(): void {
+    const { accumulate, batchSize } = this.options;
+    this.trainer.checkFits(this.#loader.largest, "step", accumulate > 1);
+    if (!this.#validation) return;
+    this.trainer.checkFits(new DataLoader(this.#validation, { batchSize }).largest, "evaluate");
+  }
+
+  /** How far it has come. */
+  get state(): TrainingState {
+    return { ...this.#position, history: this.#history.records };
+  }
+
+  /** The best epoch by `monitor`, the first of equals; undefined before there is one. */
+  get best(): EpochRecord | undefined {
+    return this.#history.best;
+  }
+
+  /** With `restoreBest`, the parameters after the best epoch; undefined before there is one. */
+  get bestParameters(): StateDict | undefined {
+    return this.#bestParameters;
+  }
+
+  /** Whether early stopping has ended it. */
+  get stoppedEarly(): boolean {
+    return this.#earlyStopping?.isOver ?? false;
+  }
+
+  /** Whether there is nothing left to do. */
+  get finished(): boolean {
+    return this.#position.epoch >= this.options.epochs || this.stoppedEarly;
+  }
+
+  /** Updates per epoch. */
+  get #updates(): number {
+    return Math.ceil(this.#loader.length / this.options.accumulate);
+  }
+
+  /**
+   * Runs something once, after the current update if one is under way, while the device is idle: a checkpoint written then
+   * resumes to the same bits. Training waits for it. If several are asked for, only the last is run.
+   */
+  atUpdate(run: () => void | Promise<void>): void {
+    this.#atUpdate = run;
+  }
+
+  /**
+   * Trains to the last epoch, or until early stopping ends it; with `restoreBest`, the model then has the parameters of the
+   * best epoch. To train for more epochs later, use a state or checkpoint from `onEpoch`, before that. After an abort or an
+   * error in a callback, it may be called again and continues from there.
+   *
+   * @returns One record per epoch, those before a resumption included.
+   * @throws {TypeError} If it is already running.
+   * @throws {RangeError} If the loss is no longer a finite number.
+   * @throws What `signal` was aborted with; `state` then says how far it came.
+   */
+  async run(): Promise<readonly EpochRecord[]> {
+    if (this.#isRunning) throw fail("training-running", "train", "this training is already running");
+    this.#isRunning = true;
+    try {
+      await this.#checkData();
+      this.#checkMemory();
+      while (!this.finished) await this.#epoch();
+      await this.#restoreBest();
+      return this.#history.records;
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  /** Runs the current epoch to its end. */
+  async #epoch(): Promise<void> {
+    const { onEpoch, signal } = this.#given, start = performance.now();
+    signal?.throwIfAborted();
+    await this.#batches();
+    const record = await this.#record();
+    this.#add(record);
+    this.#position = { ...START, epoch: record.epoch };
+    if (this.options.restoreBest && this.best === record) this.#bestParameters = await this.model.stateDict();
+    await onEpoch?.(epochRecord({ ...record, seconds: (performance.now() - start) / 1000 }), this);
+  }
+
+  /** Adds an epoch to the history, and to what follows from it. */
+  #add(record: EpochRecord): void {
+    const value = this.#history.add(record);
+    this.#rates.add(value);
+    this.#earlyStopping?.add(value);
+  }
+
+  /** Gives the model the parameters of the best epoch, if they are not the last. */
+  async #restoreBest(): Promise<void> {
+    const { epoch, restored } = this.#position;
+    if (!this.#bestParameters || this.best!.epoch >= epoch || restored) return;
+    await this.model.loadStateDict(this.#bestParameters);
+    this.#position = { ...this.#position, restored: true };
+  }
+
+  /** The results of the current epoch, after its batches. */
+  async #record(): Promise<EpochRecord> {
+    const { epoch, lossSum, correct, gradNormSum } = this.#position, validation = await this.#validate();
+    return epochRecord({
+      epoch: epoch + 1,
+      trainLoss: lossSum / this.#loader.length,
+      trainAccuracy: correct / targetRows(this.#loader.dataset),
+      ...validation && {
+        validationLoss: this.options.validationReduction === "sequences" ? validation.lossOverSamples : validation.loss,
+        validationAccuracy: validation.accuracy,
+      },
+      learningRate: this.#rates.at(epoch, this.#updates * (epoch + 1) - 1),
+      ...gradNormSum !== undefined && { gradNorm: gradNormSum / this.#updates },
+    });
+  }
+
+  /** Evaluates the model on the validation data, if there are any. */
+  async #validate(): Promise<Metrics | undefined> {
+    if (!this.#validation) return undefined;
+    const { loss, classWeights, posWeight } = this.trainer.options, { signal } = this.#given;
+    const { batchSize, detectAnomaly } = this.options;
+    const metrics = await evaluate(this.model, this.#validation, { loss, classWeights, posWeight, batchSize, signal });
+    if (Number.isFinite(metrics.loss)) return metrics;
+    const why = detectAnomaly ? await evaluationAnomaly(this.model, this.#validation, batchSize) : ADVICE;
+    throw diverged(`the validation loss is ${metrics.loss} after epoch ${this.#position.epoch + 1}; ${why}`);
+  }
+
+  /** The update that the batch with this number, from 1, belongs to: its learning rate, and whether the batch completes it. */
+  #updateOf(epoch: number, batch: number): { readonly learningRate: number; readonly update: boolean } {
+    const { accumulate } = this.options, done = epoch * this.#updates + Math.ceil(batch / accumulate) - 1;
+    return {
+      learningRate: this.#rates.at(epoch, done),
+      update: batch % accumulate === 0 || batch === this.#loader.length,
+    };
+  }
+
+  /** Trains on the batches of the current epoch that are still to do. */
+  async #batches(): Promise<void> {
+    const { onBatch, signal } = this.#given, { epoch, batch: first } = this.#position;
+    const { stepsAhead } = internalsOf(this.model).session.device, sums = new EpochSums(this.#position);
+    /** What `onBatch` threw: the update is completed first, so that training can be resumed. */
+    let failed: { readonly error: unknown } | undefined;
+    const queue = new ResultQueue<StepResult>(this.trainer, stepsAhead, (result) => {
+      const batch = sums.position.batch + 1, { learningRate, update } = this.#updateOf(epoch, batch);
+      sums.add(result, update);
+      if (failed) return;
+      try {
+        onBatch?.({ epoch: epoch + 1, batch, batches: this.#loader.length, loss: result.loss, learningRate });
+      } catch (error) {
+        failed = { error };
+      }
+    });
+    const settle = async () => {
+      await queue.drain();
+      this.#position = sums.position;
+    };
+    const detector = this.options.detectAnomaly ? await AnomalyDetector.of(this.trainer) : undefined;
+    let begun = first;
+    for (const batch of this.#loader.batches(epoch, first)) {
+      const how = this.#updateOf(epoch, ++begun), { weights } = batch;
+      const step = await this.trainer.begin(batch, batch.targets, { weights, ...how });
+      const anomaly = await detector?.check(batch, await step.result, how.update);
+      if (anomaly) throw diverged(`in epoch ${epoch + 1}, batch ${begun}, ${anomaly}`);
+      await queue.add(step);
+      await this.#yielder.yieldIfDue();
+      if (!how.update) continue;
+      if (signal?.aborted || failed) break;
+      if (!this.#atUpdate) continue;
+      await settle();
+      const run = this.#atUpdate;
+      this.#atUpdate = undefined;
+      await run();
+    }
+    await settle();
+    if (failed) throw failed.error;
+    signal?.throwIfAborted();
+  }
+}
+
+/** The trainer that was given, or a new one with these options. */
+function trainerFor(model: NetworkModel, trainer: Trainer | undefined, options: Record<string, unknown>): Trainer {
+  const [extra] = Object.entries(options).filter(([, value]) => value !== undefined);
+  if (trainer && extra) {
+    throw fail("option-conflict", "train", `a trainer was given, so ${extra[0]} must be set when it is made`, {
+      option: extra[0],
+    });
+  }
+  const found = trainer ?? createTrainer(model, options);
+  if (found.model !== model) throw fail("trainer-mismatch", "train", "the trainer belongs to another model");
+  return found;
+}
+
+/**
+ * Trains a model over epochs.
+ *
+ * @param dataset Sequences (N, T, I) with targets (N, O), or class numbers (N) for "crossEntropy" and "focal".
+ * @returns One record per epoch.
+ * @throws {TypeError | RangeError} If an option is wrong, the data do not fit, or the loss is no longer finite.
+ * @throws What `options.signal` was aborted with.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, sampleDataset, train } from "@grutto/grutto";
+ *
+ * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2 });
+ * const history = await train(model, sampleDataset({ size: 256 }), { epochs: 20, optimizer: { learningRate: 1e-2 } });
+ * assert.ok(history.at(-1)!.trainLoss < history[0]!.trainLoss / 2);
+ * ```
+ */
+export async function train(
+  model: NetworkModel,
+  dataset: Dataset,
+  options: TrainOptions = {},
+): Promise<readonly EpochRecord[]> {
+  return await new Training(model, dataset, options).run();
+}

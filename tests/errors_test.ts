@@ -139,6 +139,9 @@ Deno.test("hints go by code and details, whatever the library says", () => {
     ],
     ["sequence-repeated", { option: "sequenceColumn" }, "ζ: --sequence-column NAME if a row is a step"],
     ["array-missing", { option: "xKey" }, "ζ: --x-key NAME"],
+    ["not-a-number", { option: "decimal" }, "ζ: --decimal . or --decimal , says which is the decimal sign"],
+    ["file-malformed", { option: "quote" }, "ζ: --quote none if it is text like any other"],
+    ["file-malformed", { option: "encoding" }, "ζ: --encoding latin1, or what else it is in"],
     ["label-unknown", { option: "task" }, "ζ: --task regression takes labels for amounts"],
     ["too-few-items", { count: 1, name: "sequence", option: "folds" }, "1 sequence is too few for --folds"],
     [

@@ -176,7 +176,7 @@ export interface DataJob {
     readonly xKey?: string;
     readonly yKey?: string;
   };
-  readonly preparation: Omit<PipelineOptions, "task" | "labelNames" | "channelNames"> & {
+  readonly preparation: Omit<PipelineOptions, "task" | "labelNames" | "channelNames" | "stepNames"> & {
     readonly task?: PipelineOptions["task"] | "forecast";
     readonly embeddingDim?: number;
     readonly classWeights?: readonly string[];

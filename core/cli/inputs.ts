@@ -8,6 +8,11 @@ import { readError } from "./read_checkpoint.ts";
 /** What errors call standard input. */
 const STDIN = "standard input";
 
+/** Whether an input comes but once. */
+export function isOnce({ name }: Input): boolean {
+  return name === STDIN;
+}
+
 /** A path as it is spoken of. */
 export function pathName(path: string): string {
   return path === "-" ? STDIN : path;

@@ -5,17 +5,16 @@ import { formatOf, readRecords, readTable } from "../data/readers/read.ts";
 import type { Format, Input, ReadOptions, RecordSource, SequenceRecord, Table } from "../data/readers/record.ts";
 import { amend, errorCause } from "../errors.ts";
 import type { DataJob } from "./data_options.ts";
-import { fileInput, inputsOf, pathName, piped } from "./inputs.ts";
+import { fileInput, inputsOf, isOnce, pathName, piped } from "./inputs.ts";
 import { type Arguments, UsageError } from "./options.ts";
-import { plural } from "./terminal.ts";
+import { plural, remark } from "./terminal.ts";
 
 /** The records of some files. */
-export interface Loaded {
+export interface Loaded extends ColumnNames {
   readonly records: readonly SequenceRecord[];
   /** The file of each. */
   readonly files: readonly number[];
   readonly labelNames?: readonly string[];
-  readonly channelNames?: readonly string[];
   /** What is to be said about them. */
   readonly notes: readonly string[];
 }
@@ -47,25 +46,51 @@ function readOptions({ files, columns, preparation }: DataJob): ReadOptions {
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
+/** Names by which columns of other files are found, in the order that a model takes them. */
+export interface ColumnNames {
+  /** Of the channels of long tables. */
+  readonly channelNames?: readonly string[];
+  /** Of the steps of wide ones. */
+  readonly stepNames?: readonly string[];
+}
+
 /**
- * Opens a file whose channels must be those of others: by name where the file and they have names, in whatever order the
- * file has them.
+ * Opens a file whose columns must be those of others: by name where the file and they have names, in whatever order the
+ * file has them; what it has beside them is left out.
  */
-async function openRecords(
-  input: Input,
-  options: ReadOptions,
-  channelNames?: readonly string[],
-): Promise<RecordSource> {
-  const format = options.format ?? formatOf(input.name);
-  const isLong = channelNames && options.sequenceColumn !== undefined && (format === undefined || format === "csv");
-  const byName = isLong && options.header !== false && !options.featureColumns;
-  if (!byName) return await readRecords(input, options);
+async function openRecords(input: Input, options: ReadOptions, known: ColumnNames = {}): Promise<RecordSource> {
+  const isLong = options.sequenceColumn !== undefined, names = isLong ? known.channelNames : known.stepNames;
+  const asked = options.header === false || options.featureColumns || options.textColumn !== undefined;
+  if (!names || asked) return await readRecords(input, options);
+  let format = options.format ?? formatOf(input.name);
+  if (format === undefined && !isOnce(input)) {
+    const { format: found, records } = await readRecords(input, options);
+    format = found;
+    // To leave closes it, once there is a record; what is wrong with that is told below.
+    try {
+      for await (const _ of records) break;
+    } catch { /* The columns that are asked for may be fine. */ }
+  }
+  if (format !== undefined && format !== "csv" && (isLong || format !== "arff")) {
+    return await readRecords(input, options);
+  }
+  let source: RecordSource;
   try {
-    return await readRecords(input, { ...options, featureColumns: channelNames });
+    source = await readRecords(input, { ...options, featureColumns: names });
   } catch (error) {
     const isTheirs = errorCause(error)?.code === "column-missing" && errorCause(error)!.option === "featureColumns";
     throw isTheirs ? amend(error, { option: undefined, advice: "the training data have it" }) : error;
   }
+  // A name that is a number may also be a place.
+  const found = isLong ? source.channelNames : source.stepNames, lacking = names.find((name, i) => found?.[i] !== name);
+  if (lacking !== undefined) {
+    throw new Error(`cannot read ${input.name}: there is no column ${lacking}: the training data have it`);
+  }
+  const extra = source.extraNames ?? [], list = extra.slice(0, 5).join(", ") + (extra.length > 5 ? ", …" : "");
+  const note = `${input.name}: ${
+    plural(extra.length, "column")
+  } left out, which the training data do not have: ${list}`;
+  return extra.length ? { ...source, notes: [note, ...source.notes ?? []] } : source;
 }
 
 /** Reads all records of some files. */
@@ -73,10 +98,10 @@ export async function loadRecords(
   paths: readonly string[],
   job: DataJob,
   args: Arguments,
-  { labelFile, ...like }: { labelFile?: string; channelNames?: readonly string[] } = {},
+  { labelFile, ...like }: { labelFile?: string } & ColumnNames = {},
 ): Promise<Loaded> {
   const options = readOptions(job), records: SequenceRecord[] = [], files: number[] = [], notes: string[] = [];
-  let { channelNames } = like, labelNames: readonly string[] | undefined;
+  let { channelNames, stepNames } = like, labelNames: readonly string[] | undefined;
   const inputs = await inputsOf(paths, options.format === "text", args);
   if (labelFile !== undefined && inputs.length !== 1) {
     throw new UsageError(`--label-file goes with one file, got ${inputs.length}`);
@@ -87,10 +112,11 @@ export async function loadRecords(
     const source = await openRecords(
       input,
       { ...options, ...labels, ...listed && { optionalLabels: true } },
-      channelNames,
+      { channelNames, stepNames },
     );
     labelNames ??= source.labelNames;
     channelNames ??= source.channelNames;
+    stepNames ??= source.stepNames;
     for await (const record of source.records) {
       // Where a cell lists labels, an empty one lists none.
       records.push(listed && !record.labels ? { ...record, labels: [] } : record);
@@ -101,13 +127,13 @@ export async function loadRecords(
   if (!records.length) {
     throw new Error(`cannot ${args.command}: there is no sequence in ${paths.map(pathName).join(", ")}`);
   }
-  return { records, files, labelNames, channelNames, notes };
+  return { records, files, labelNames, channelNames, stepNames, notes };
 }
 
 /** Records of one file after the other, as a fitted pipeline takes them: labels may be absent. */
 export async function* streamRecords(
   paths: readonly string[],
-  pipeline: Pick<Pipeline, "numEmbeddings" | "channelNames">,
+  pipeline: Pick<Pipeline, "numEmbeddings" | "channelNames" | "stepNames">,
   job: DataJob,
   args: Arguments,
 ): AsyncGenerator<AsyncIterable<SequenceRecord>> {
@@ -115,7 +141,9 @@ export async function* streamRecords(
   const isText = pipeline.numEmbeddings > 0 && options.textColumn === undefined;
   for (const given of await inputsOf(paths, pipeline.numEmbeddings > 0, args)) {
     const { input, format } = options.format ? { input: given } : await piped(given, isText);
-    yield (await openRecords(input, { ...format && { format }, ...options }, pipeline.channelNames)).records;
+    const source = await openRecords(input, { ...format && { format }, ...options }, pipeline);
+    for (const note of source.notes ?? []) remark(`note: ${note}`);
+    yield source.records;
   }
 }
 
@@ -145,16 +173,20 @@ export class Loads {
     this.#args = args;
   }
 
-  train(like: { channelNames?: readonly string[] } = {}): Promise<Loaded> {
+  train(like: ColumnNames = {}): Promise<Loaded> {
     const { data, labelFile } = this.#job.files;
-    return this.#train ??= loadRecords(data, this.#job, this.#args, { labelFile, ...like });
+    return this.#train ??= loadRecords(data, this.#job, this.#args, {
+      labelFile,
+      channelNames: like.channelNames,
+      stepNames: like.stepNames,
+    });
   }
 
   /** The test data, where they are files of their own. */
   async test(): Promise<Loaded | undefined> {
-    const { testData, testLabelFile: labelFile } = this.#job.files, { channelNames } = await this.train();
+    const { testData, testLabelFile: labelFile } = this.#job.files, { channelNames, stepNames } = await this.train();
     if (!testData) return undefined;
-    return await (this.#test ??= loadRecords(testData, this.#job, this.#args, { labelFile, channelNames }));
+    return await (this.#test ??= loadRecords(testData, this.#job, this.#args, { labelFile, channelNames, stepNames }));
   }
 
   table(): Promise<Table> {

@@ -44,13 +44,13 @@ export async function* sequences(job: DataJob, seed: number, loads: Loads, resto
 }
 
 /** The part of a job's options that its pipeline takes. */
-function pipelineOptions({ preparation }: DataJob, { labelNames, channelNames }: Loaded): PipelineOptions {
+function pipelineOptions({ preparation }: DataJob, { labelNames, channelNames, stepNames }: Loaded): PipelineOptions {
   const { embeddingDim: _e, classWeights: _c, posWeight: _p, ...options } = preparation;
   const task = (options.task ?? (options.labelSeparator && "multilabel")) as PipelineOptions["task"];
   if (options.labelSeparator !== undefined && task !== "multilabel") {
     throw new UsageError(`--label-separator is for the task multilabel, not for ${task}`);
   }
-  return { ...options, task, labelNames, channelNames };
+  return { ...options, task, labelNames, channelNames, stepNames };
 }
 
 /** How a job divides its records. */
@@ -217,8 +217,8 @@ export async function labelledData(
   job: DataJob,
   args: Arguments,
 ): Promise<Scored> {
-  const { channelNames } = pipeline, { labelFile } = job.files;
-  const { records, notes } = await loadRecords(paths, job, args, { channelNames, labelFile });
+  const { channelNames, stepNames } = pipeline, { labelFile } = job.files;
+  const { records, notes } = await loadRecords(paths, job, args, { channelNames, stepNames, labelFile });
   const test = pipeline.dataset(records), leftOut = records.length - test.rows.length;
   const remarks = [...notes, ...leftOut ? [leftOutLine(leftOut)] : []];
   return {

@@ -36,6 +36,8 @@ export interface NumberInputs {
   readonly channels: number;
   /** Names of the channels; null where nobody knows them. */
   readonly names: readonly string[] | null;
+  /** Names of the columns that a sequence's steps were in, of a wide table; absent where nobody knows them. */
+  readonly stepNames?: readonly string[];
   /** What is done about missing values. */
   readonly missing: MissingPolicy;
   /** What stands in for missing values of each channel; null where nothing does. */
@@ -65,12 +67,14 @@ export class Numbers {
     records: readonly SequenceRecord[],
     { missing, patch, maxLength, standardize }: NumberOptions,
     channelNames: readonly string[] = [],
+    stepNames?: readonly string[],
   ): Numbers {
     const { channels } = records[0]!, fits = new Set(channelNames).size === channels;
     const state: NumberInputs = {
       kind: "numbers",
       channels,
       names: fits && channelNames.length === channels ? [...channelNames] : null,
+      ...stepNames?.length && channels === 1 && { stepNames: [...stepNames] },
       missing,
       means: null,
       patch,
@@ -104,7 +108,7 @@ export class Numbers {
       "patch",
       "maxLength",
       "scaling",
-    ]);
+    ], ["stepNames"]);
     const channels = whole(state.channels, `${place}.channels`, 1, 2 ** 24);
     const patch = whole(state.patch, `${place}.patch`, 1, 65536);
     const missing = oneOf(state.missing, `${place}.missing`, MISSING_POLICIES);
@@ -119,6 +123,7 @@ export class Numbers {
           name: `${place}.names`,
         });
       }),
+      ...state.stepNames !== undefined && { stepNames: distinctTexts(state.stepNames, `${place}.stepNames`, 1) },
       missing,
       means: storedMeans(state.means, `${place}.means`, missing, channels),
       patch,
@@ -138,6 +143,10 @@ export class Numbers {
 
   get names(): readonly string[] | undefined {
     return this.#state.names ?? undefined;
+  }
+
+  get stepNames(): readonly string[] | undefined {
+    return this.#state.stepNames;
   }
 
   /** A channel, for errors. */

@@ -34,8 +34,8 @@ export interface PipelineOptions {
   tokens?: TokenUnit;
   /**
    * What is done to text: nothing; lower case; or "ascii": characters lose accents (NFD), and all but letters, spaces and
-   * . , ; ' is taken off; words get lower case, and only a-z, 0-9 and ' make words. Default "lower" for words, "none" for
-   * characters.
+   * . , ; ' is taken off; words get lower case, and only a-z, 0-9 and ' make words: emoji and other signs, tokens of their
+   * own otherwise, are left out. Default "lower" for words, "none" for characters.
    */
   normalize?: Normalization;
   /** How often the training texts must have a token to know it. Default 1. */
@@ -50,11 +50,13 @@ export interface PipelineOptions {
   labelNames?: readonly string[];
   /** Names of the channels, as their reader gave them. */
   channelNames?: readonly string[];
+  /** Names of the columns of a wide table that are the steps of a sequence, as its reader gave them. */
+  stepNames?: readonly string[];
 }
 
 /** The options of a pipeline besides the names that a reader gives: types, defaults, ranges. */
 export const PIPELINE_OPTIONS: {
-  readonly [Name in keyof Required<Omit<PipelineOptions, "labelNames" | "channelNames">>]: OptionSpec;
+  readonly [Name in keyof Required<Omit<PipelineOptions, "labelNames" | "channelNames" | "stepNames">>]: OptionSpec;
 } = {
   task: { type: "choice", optional: true, choices: LABEL_TASKS, about: "what is predicted" },
   standardize: {
@@ -153,7 +155,7 @@ export class Pipeline {
     this.#inputs = inputs;
     this.#labels = labels;
     this.guesses = guesses;
-    this.notes = [...inputs instanceof Vocabulary ? [] : inputs.notes, ...labels.notes];
+    this.notes = [...inputs.notes, ...labels.notes];
   }
 
   /**
@@ -164,7 +166,7 @@ export class Pipeline {
    * one another: the message names the place.
    */
   static fit(records: readonly SequenceRecord[], options: PipelineOptions = {}): Pipeline {
-    const { labelNames, channelNames, ...rest } = options;
+    const { labelNames, channelNames, stepNames, ...rest } = options;
     const full = resolveOptions("prepare data", PIPELINE_OPTIONS, rest) as unknown as FullOptions;
     if (!records.length) throw badData("empty", "there are no records");
     const guesses: string[] = [];
@@ -191,7 +193,7 @@ export class Pipeline {
         maxLength,
       });
     } else {
-      const numbers = Numbers.fit(records, full, channelNames);
+      const numbers = Numbers.fit(records, full, channelNames, stepNames);
       kept = records.filter((record) => numbers.keeps(record));
       inputs = numbers;
       if (!kept.length) {
@@ -273,6 +275,14 @@ export class Pipeline {
     return this.#inputs instanceof Vocabulary ? undefined : this.#inputs.names;
   }
 
+  /**
+   * Names of the columns that the steps of a sequence were in, where they came from a wide table: `featureColumns` for
+   * reading another one.
+   */
+  get stepNames(): readonly string[] | undefined {
+    return this.#inputs instanceof Vocabulary ? undefined : this.#inputs.stepNames;
+  }
+
   /** The tokens of a text, as they stand in the sequence; none for numbers. */
   tokens(text: string): string[] {
     return this.#inputs instanceof Vocabulary ? this.#inputs.split(text) : [];
@@ -334,7 +344,7 @@ export class Pipeline {
 
 type FullOptions =
   & Required<Pick<PipelineOptions, "standardize" | "missing" | "patch" | "minCount" | "oneHot">>
-  & Omit<PipelineOptions, "labelNames" | "channelNames">;
+  & Omit<PipelineOptions, "labelNames" | "channelNames" | "stepNames">;
 
 function textOf({ text, place }: SequenceRecord): string {
   if (text === undefined) throw badData("input-kind", `${place}: there must be text, got numbers`);

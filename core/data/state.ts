@@ -17,14 +17,15 @@ function wrong(place: string, expected: string, value: unknown): TypeError {
   );
 }
 
-/** The fields of an object that has these and no others. */
-export function fields<Name extends string>(
+/** The fields of an object that has these, perhaps those, and no others. */
+export function fields<Name extends string, Maybe extends string = never>(
   value: unknown,
   place: string,
   names: readonly Name[],
-): Record<Name, unknown> {
+  optional: readonly Maybe[] = [],
+): Record<Name, unknown> & Partial<Record<Maybe, unknown>> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong(place, "an object", value);
-  const strange = Object.keys(value).find((name) => !names.includes(name as Name));
+  const strange = Object.keys(value).find((name) => !names.includes(name as Name) && !optional.includes(name as Maybe));
   if (strange !== undefined) {
     throw fail("file-structure", "load preprocessing", `${place} has an unknown field ${JSON.stringify(strange)}`, {
       name: strange,
@@ -32,7 +33,7 @@ export function fields<Name extends string>(
   }
   const absent = names.find((name) => !Object.hasOwn(value, name));
   if (absent) throw fail("file-structure", "load preprocessing", `${place}.${absent} is missing`, { name: absent });
-  return value as Record<Name, unknown>;
+  return value as Record<Name, unknown> & Partial<Record<Maybe, unknown>>;
 }
 
 /** An integer. */

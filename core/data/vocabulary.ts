@@ -1,7 +1,8 @@
 /** Text as numbers of tokens. */
 
 import { badData } from "./errors.ts";
-import { distinctTexts, fields, nullable, oneOf, whole } from "./state.ts";
+import { fail } from "../errors.ts";
+import { distinctTexts, fields, nullable, oneOf, truth, whole } from "./state.ts";
 
 /** What a token is. */
 export type TokenUnit = "characters" | "words";
@@ -44,6 +45,8 @@ export interface VocabularyState {
   readonly normalize: Normalization;
   /** Tokens of a text that are taken; null: all. */
   readonly maxLength: number | null;
+  /** Whether emoji, emoticons and signs are tokens beside words; absent where they are not, as before version 0.3. */
+  readonly signs?: true;
   /** The tokens with numbers of their own, from 2 on. */
   readonly tokens: readonly string[];
 }
@@ -63,8 +66,8 @@ export function byCodePoint(a: string, b: string): number {
  * alphabetical order).
  *
  * Characters are code points; `lower` puts them in lower case, `ascii` takes accents off (NFD) and keeps letters a-z, A-Z,
- * the space and . , ; ' alone. Words are runs of letters, digits and '; `lower` puts them in lower case, `ascii` too, and
- * keeps a-z, 0-9 and ' alone.
+ * the space and . , ; ' alone. Words are runs of letters, digits, marks and '; beside them emoji, emoticons as :) and <3,
+ * symbols, and runs of punctuation are tokens. `lower` puts words in lower case, `ascii` too, and keeps a-z, 0-9 and ' alone.
  */
 export class Vocabulary {
   /** What a token is. */
@@ -75,21 +78,33 @@ export class Vocabulary {
   readonly maxLength: number | undefined;
   /** Tokens by number, from 2 on. */
   readonly tokens: readonly string[];
+  /** Whether emoji, emoticons and signs are tokens beside words. */
+  readonly signs: boolean;
+  /** What is to be said about the training texts, if anything. */
+  readonly notes: readonly string[];
   readonly #numbers: ReadonlyMap<string, number>;
 
-  private constructor(options: Omit<VocabularyOptions, "minCount">, tokens: readonly string[]) {
+  private constructor(
+    options: Omit<VocabularyOptions, "minCount"> & { readonly signs: boolean },
+    tokens: readonly string[],
+    notes: readonly string[] = [],
+  ) {
     this.unit = options.unit;
     this.normalize = options.normalize;
     this.maxLength = options.maxLength;
+    this.signs = options.signs;
     this.tokens = tokens;
+    this.notes = notes;
     this.#numbers = new Map(tokens.map((token, i) => [token, i + FIRST]));
   }
 
   /** The vocabulary of training texts. */
   static fit(texts: Iterable<string>, options: VocabularyOptions): Vocabulary {
-    const counts = new Map<string, number>();
+    const counts = new Map<string, number>(), how = { ...options, signs: hasSigns(options) }, loss = new Loss();
     for (const text of texts) {
-      for (const token of cut(text, options)) counts.set(token, (counts.get(token) ?? 0) + 1);
+      const tokens = cut(text, how);
+      for (const token of tokens) counts.set(token, (counts.get(token) ?? 0) + 1);
+      loss.add(text, tokens);
     }
     const tokens = [...counts].filter(([, count]) => count >= options.minCount)
       .sort(([a, n], [b, m]) => m - n || byCodePoint(a, b)).map(([token]) => token);
@@ -101,7 +116,7 @@ export class Vocabulary {
           (options.normalize === "ascii" ? " once all but ASCII is taken off" : ""),
       );
     }
-    return new Vocabulary(options, tokens);
+    return new Vocabulary(how, tokens, loss.notes);
   }
 
   /** How many numbers there are, padding and unknown included: V of the embedding. */
@@ -123,27 +138,100 @@ export class Vocabulary {
 
   /** As JSON. */
   toJSON(): VocabularyState {
-    const { unit, normalize, maxLength = null, tokens } = this;
-    return { unit, normalize, maxLength, tokens };
+    const { unit, normalize, maxLength = null, signs, tokens } = this;
+    return { unit, normalize, maxLength, ...signs && { signs }, tokens };
   }
 
   /** From JSON that anybody may have written. */
   static from(json: unknown, place: string): Vocabulary {
-    const state = fields(json, place, ["unit", "normalize", "maxLength", "tokens"]);
+    const state = fields(json, place, ["unit", "normalize", "maxLength", "tokens"], ["signs"]);
+    const unit = oneOf(state.unit, `${place}.unit`, TOKEN_UNITS);
+    const normalize = oneOf(state.normalize, `${place}.normalize`, NORMALIZATIONS);
+    const signs = state.signs !== undefined && truth(state.signs, `${place}.signs`);
+    if (signs && !hasSigns({ unit, normalize })) {
+      throw fail("file-structure", "load preprocessing", `the fields of ${place} do not fit one another`, {
+        name: place,
+      });
+    }
     return new Vocabulary({
-      unit: oneOf(state.unit, `${place}.unit`, TOKEN_UNITS),
-      normalize: oneOf(state.normalize, `${place}.normalize`, NORMALIZATIONS),
+      unit,
+      normalize,
+      signs,
       maxLength: nullable(state.maxLength, (value) => whole(value, `${place}.maxLength`, 1)) ?? undefined,
     }, distinctTexts(state.tokens, `${place}.tokens`, 1));
   }
 }
 
+/** Whether a new vocabulary has signs: words of any script do. */
+function hasSigns({ unit, normalize }: Pick<VocabularyOptions, "unit" | "normalize">): boolean {
+  return unit === "words" && normalize !== "ascii";
+}
+
+/** Variation selectors say how a sign is drawn, not which it is. */
+const SELECTORS = /[\ufe0e\ufe0f]/g;
+
+const WORD = /[\p{L}\p{N}'][[\p{L}\p{N}\p{M}'\u200c\u200d]--[\ufe0e\ufe0f\u20e3]]*/v;
+
+const PICTURE = /\p{Extended_Pictographic}[\ufe0e\ufe0f\u{1f3fb}-\u{1f3ff}]?[\u{e0020}-\u{e007f}]*/u;
+
+/** Beside words: keycaps, flags, pictures joined or alone; eyes with a mouth, hearts; runs of punctuation, and symbols. */
+const TOKEN = new RegExp(
+  [
+    /[0-9#*]\ufe0f?\u20e3|[\u{1f1e6}-\u{1f1ff}]{2}/v,
+    new RegExp(`${PICTURE.source}(?:\\u200d${PICTURE.source})*`, "v"),
+    /[:;=][\-^'o]?(?:[\(\)\[\]\{\}\/\\\|*@$]+|[DPO3dpo](?![\p{L}\p{N}]))|<\/?3+(?![\p{L}\p{N}])/v,
+    WORD,
+    /[[\p{P}\p{S}]--\p{Extended_Pictographic}]{2,}|\p{S}/v,
+  ].map(({ source }) => source).join("|"),
+  "gv",
+);
+
 /** The tokens of a text. */
-function cut(text: string, { unit, normalize }: Pick<VocabularyOptions, "unit" | "normalize">): string[] {
+function cut(
+  text: string,
+  { unit, normalize, signs }: Pick<VocabularyOptions, "unit" | "normalize"> & { readonly signs: boolean },
+): string[] {
   if (unit === "words") {
     const plain = normalize === "none" ? text : text.toLowerCase();
+    if (signs) return (plain.match(TOKEN) ?? []).map((token) => token.replace(SELECTORS, ""));
     return plain.match(normalize === "ascii" ? /[a-z0-9']+/g : /[\p{L}\p{N}\p{M}']+/gu) ?? [];
   }
   if (normalize === "ascii") return [...text.trim().normalize("NFD").replace(/[^a-zA-Z .,;']/g, "")];
   return [...(normalize === "lower" ? text.toLowerCase() : text)];
+}
+
+/** The share of characters in no token from which it is said. */
+const TELLING = 0.05;
+
+/** Characters that are counted at most. */
+const COUNTED = 1e6;
+
+/** Counts the characters, spaces apart, that are in no token. */
+class Loss {
+  readonly #left = new Map<string, number>();
+  #all = 0;
+
+  add(text: string, tokens: readonly string[]): void {
+    if (this.#all > COUNTED) return;
+    const count = (character: string, by: number) => {
+      if (/[\s\ufe0e\ufe0f\u200c\u200d]/.test(character)) return false;
+      this.#left.set(character, (this.#left.get(character) ?? 0) + by);
+      return true;
+    };
+    // As `cut` may have put it: in lower case, and without accents.
+    const plain = text.toLowerCase().normalize("NFD").replace(/\p{M}/gu, "");
+    for (const character of plain) if (count(character, 1)) this.#all++;
+    for (const token of tokens) {
+      for (const character of token.toLowerCase().normalize("NFD").replace(/\p{M}/gu, "")) count(character, -1);
+    }
+  }
+
+  /** What is to be said about it. */
+  get notes(): string[] {
+    const lost = [...this.#left].filter(([, count]) => count > 0).sort(([, a], [, b]) => b - a);
+    const share = lost.reduce((sum, [, count]) => sum + count, 0) / this.#all;
+    if (!(share > TELLING)) return [];
+    const most = lost.slice(0, 5).map(([character]) => JSON.stringify(character)).join(" ");
+    return [`${Math.round(100 * share)} % of the characters of the training texts are in no token, most often ${most}`];
+  }
 }

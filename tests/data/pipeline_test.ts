@@ -267,3 +267,25 @@ Deno.test("a number is one class however it is written, in new data too, where a
   });
   assert.deepEqual([listed.labels, targets(listed, "1.0", "2|1")], [["1", "2"], [1, 0, 1, 1]]);
 });
+
+Deno.test("words of any script, emoji, emoticons, symbols and numbers are tokens; what is lost is said", () => {
+  const fit = (texts: string[], options: PipelineOptions = {}) =>
+    Pipeline.fit(texts.map((one, i) => text(one, String(i))), { tokens: "words", ...options });
+  const any = fit(["a b", "b c"]);
+  const tokens: [string, string[]][] = [
+    ["ok ❤️ a❤️b", ["ok", "❤", "a", "❤", "b"]],
+    ["👩‍👩‍👧 👍🏽! 🇩🇪🇫🇷 1️⃣", ["👩‍👩‍👧", "👍🏽", "🇩🇪", "🇫🇷", "1⃣"]],
+    ["Great :) sad:( :-D :P <3 ^_^ wait!!", ["great", ":)", "sad", ":(", ":-d", ":p", "<3", "^_^", "wait", "!!"]],
+    ["it's 5€ + 3, ok.", ["it's", "5", "€", "+", "3", "ok"]],
+    ["हिन्दी ١٢٣ שָׁלוֹם می‌خواهم ½", ["हिन्दी", "١٢٣", "שָׁלוֹם", "می‌خواهم", "½"]],
+    ["x\ufe0f \ufe0f", ["x"]],
+  ];
+  for (const [text, expected] of tokens) assert.deepEqual(any.tokens(text), expected);
+  assert.deepEqual(any.notes, []);
+  assert.match(fit(["да", "нет da"], { normalize: "ascii" }).notes[0]!, /^71 % of the characters .* most often "д/);
+  // A vocabulary of before keeps to words, down to the lone variation selector.
+  const json = throughJson(any) as { inputs: { vocabulary: { signs?: boolean } } };
+  delete json.inputs.vocabulary.signs;
+  assert.deepEqual(Pipeline.from(json).tokens("ok ❤️ :) a❤️b 5€"), ["ok", "\ufe0f", "a", "\ufe0fb", "5"]);
+  assert.deepEqual(Pipeline.from(throughJson(any)).tokens("ok ❤️ :)"), ["ok", "❤", ":)"]);
+});

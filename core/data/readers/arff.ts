@@ -196,6 +196,14 @@ export async function readArff(lines: Lines, input: Input, options: ReadOptions)
   const attributes = await readHead(lines), layout = layOut(lines.name, attributes, input, options);
   return {
     format: "arff",
+    ...attributes[layout.features[0]!]!.type === "number" && {
+      stepNames: layout.features.map((i) => attributes[i]!.name),
+    },
+    ...options.featureColumns && {
+      extraNames: attributes.map(({ name }) => name).filter((_, i) =>
+        !layout.features.includes(i) && !layout.labels.includes(i)
+      ),
+    },
     ...layout.labels.length && { labelNames: layout.labels.map((i) => attributes[i]!.name) },
     records: records(lines, layout, options),
   };

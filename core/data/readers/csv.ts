@@ -39,6 +39,8 @@ interface Layout {
   readonly text: number | undefined;
   /** Columns at the end without names, as a row of delimiters leaves them: their cells must be empty. */
   readonly blank: readonly number[];
+  /** Columns that are nothing, as others were asked for. */
+  readonly extra: readonly number[];
 }
 
 /** The columns at the end that have no names. */
@@ -189,7 +191,8 @@ function layOut(file: string, { names }: Head, input: Input, options: ReadOption
     }
     if (!features.length) throw badFile("file-without-numbers", file, "there is no column of numbers");
   }
-  return { features, labels, weight, sequence, time, id, text, blank };
+  const extra = names.map((_, i) => i).filter((i) => names[i] && !features.includes(i) && !taken.has(i) && i !== id);
+  return { features, labels, weight, sequence, time, id, text, blank, extra: text === undefined ? extra : [] };
 }
 
 /** Reads sequences from delimited text. */
@@ -201,6 +204,10 @@ export async function readCsv(lines: Lines, input: Input, options: ReadOptions, 
   return {
     format: "csv",
     ...isNamed && layout.sequence !== undefined && { channelNames: layout.features.map((i) => head.names[i]!) },
+    ...isNamed && layout.sequence === undefined && layout.text === undefined && {
+      stepNames: layout.features.map((i) => head.names[i]!),
+    },
+    ...isNamed && layout.extra.length && { extraNames: layout.extra.map((i) => head.names[i]!) },
     ...isNamed && layout.labels.length && { labelNames: layout.labels.map((i) => head.names[i]!) },
     notes: head.format.notes,
     records: layout.text === undefined && layout.sequence !== undefined ? table.long() : table.wide(),

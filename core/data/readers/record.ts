@@ -35,6 +35,10 @@ export interface RecordSource {
   readonly format: Format;
   /** Names of the channels, where the file has them. */
   readonly channelNames?: readonly string[];
+  /** Names of the columns that are the steps of a sequence, in order, where the file has them: of a wide table. */
+  readonly stepNames?: readonly string[];
+  /** Names of columns of numbers that nobody asked for, where `featureColumns` says which ones to take. */
+  readonly extraNames?: readonly string[];
   /** Names of the label columns, where the file has them. */
   readonly labelNames?: readonly string[];
   /** What was found out while reading, in words; complete once the records have been gone through. */

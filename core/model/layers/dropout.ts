@@ -18,8 +18,9 @@ export const DROPOUT: LayerType<DropoutOptions> = {
     over(block, { input }) {
       const { name, options: { p }, stream, sources, uses } = node, x = input!, { dropout: mode } = block;
       const given = mode === "given" ? block.io(`${name}.mask`) : null, random = mode === "random" && p > 0;
+      const shared = x.shared === true || uses(sources.input!) > 1;
       if (!given && !random) {
-        return { outputs: { output: x }, forward: () => {}, backward: () => {} };
+        return { outputs: { output: { ...x, shared } }, forward: () => {}, backward: () => {} };
       }
       const { scratch, words, groups: rowGroups, rows, row0, control, lengths } = block,
         steps = x.shape.kind === "steps";
@@ -27,8 +28,7 @@ export const DROPOUT: LayerType<DropoutOptions> = {
       const mask = scratch.allocate(groups * ld);
       const value = newValue(block, x.shape, false, ld);
       // What nobody else reads has its gradient changed in place.
-      const inPlace = uses(sources.input!) === 1;
-      const gradient = x.gradient && new Gradient(inPlace ? x.gradient.into : scratch.allocate(groups * ld), ld);
+      const gradient = x.gradient && new Gradient(shared ? scratch.allocate(groups * ld) : x.gradient.into, ld);
       const strides = { groups, F, ldy: ld, ldx: ld, ldm: ld };
       return {
         outputs: { output: { ...value, gradient } },

@@ -79,6 +79,8 @@ export interface Value {
   readonly stride: number;
   /** Where its gradient goes; null where none is wanted. */
   readonly gradient: Gradient | null;
+  /** Whether it is that of a layer before, which others read too: nobody may change its gradient in place. */
+  readonly shared?: boolean;
 }
 
 /**

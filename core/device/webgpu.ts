@@ -185,7 +185,8 @@ export class WebGpuDevice implements Device {
       throw fail("shape-mismatch", "write tensor", `it holds ${tensor.length} numbers, got ${data.length}`);
     }
     this.#submit();
-    this.#device.queue.writeBuffer(this.#arena!, 4 * tensor.offset, data as Float32Array<ArrayBuffer>);
+    // Of nothing: Deno would panic.
+    if (data.length) this.#device.queue.writeBuffer(this.#arena!, 4 * tensor.offset, data as Float32Array<ArrayBuffer>);
   }
 
   run(program: Program): void {

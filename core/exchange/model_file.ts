@@ -182,7 +182,7 @@ export function describeModel(file: ModelFile): string[] {
   const width = Math.max(...tensors.map(([name]) => name.length));
   return [
     ...network ? describeNetwork(network) : describeConfig(resolveConfig(config!)),
-    `loss ${loss ?? "not known"}`,
+    `loss ${loss ?? "not known"}${config?.quantiles ? ` ${config.quantiles.join(", ")}` : ""}`,
     ...describePreprocessing(preprocessing),
     `${plural(size, "number")} in ${plural(tensors.length, "tensor")}:`,
     ...tensors.map(([name, { shape, data }]) => {

@@ -36,8 +36,8 @@ const MOST_BYTES = 2 ** 31 - 1;
  * | output | type and shape | |
  * |---|---|---|
  * | `logits` | float32 [batch, O] | |
- * | `probabilities` | float32 [batch, O] | of the logits, if the loss is "bce" (sigmoid) or "crossEntropy" (softmax) |
- * | `values` | float32 [batch, O] | in the data's units, if the loss is "mse" |
+ * | `probabilities` | float32 [batch, O] | of the logits: sigmoid if the loss is "bce" or "binaryFocal", softmax if "crossEntropy" or "focal" |
+ * | `values` | float32 [batch, O] | in the data's units, for every other loss; of "quantile" those of a target side by side |
  * | `attention_weights` | float32 [batch, steps] | 0 behind a sequence's length; `steps` are those after patching |
  *
  * What stands behind a sequence's length does not matter. Its metadata hold the config, the loss, the preprocessing and
@@ -223,7 +223,7 @@ class NetworkGraph {
       graph.output(`${prefix}probabilities`, "float32", dims, `of the logits, trained with ${loss}`);
       return;
     }
-    if (this.#unscale && predicts === "values") this.#unscale();
+    if (this.#unscale) this.#unscale();
     else graph.op("Identity", [name], {}, [`${prefix}values`]);
     graph.output(`${prefix}values`, "float32", dims, "in the data's units");
   }

@@ -32,10 +32,10 @@ export interface GraphInputs {
  */
 export function graphInputs(graph: Graph, config: FullConfig, preprocessing: unknown): GraphInputs {
   const { numEmbeddings, inputSize, outputSize } = config;
-  const plain = { steps: "time", patch: 1, values: () => unscale(graph, null) };
+  const Q = config.quantiles?.length ?? 1, plain = { steps: "time", patch: 1, values: () => unscale(graph, null) };
   const given = preprocessing === undefined || preprocessing === null ? undefined : restorePreprocessing(preprocessing);
   if (given) {
-    const makes = { inputSize: given.inputSize, numEmbeddings: given.numEmbeddings, outputSize: given.outputSize };
+    const makes = { inputSize: given.inputSize, numEmbeddings: given.numEmbeddings, outputSize: given.outputSize * Q };
     for (const [name, value] of Object.entries(makes)) {
       // How wide an embedding is, the model decides.
       if (name === "inputSize" && numEmbeddings && given.numEmbeddings) continue;
@@ -50,8 +50,8 @@ export function graphInputs(graph: Graph, config: FullConfig, preprocessing: unk
     }
   }
   const state: PreprocessingState | undefined = given?.toJSON();
-  if (state?.kind === "forecast") return forecastInputs(graph, state, outputSize);
-  const values = () => unscale(graph, state?.labels.scaling ?? null);
+  if (state?.kind === "forecast") return forecastInputs(graph, state, outputSize, Q);
+  const scaling = state?.labels.scaling ?? null, values = () => unscale(graph, scaling && repeated(scaling, Q));
   if (numEmbeddings) {
     return { ...plain, x: graph.input("tokens", "int32", ["batch", "time"], "tokens of each sequence"), values };
   }
@@ -88,7 +88,13 @@ function scale(graph: Graph, x: string, { mean, scale }: ScalingState): string {
   return graph.op("Div", [shifted, graph.constant(Float64Array.from(scale))]);
 }
 
-/** The opposite. */
+/** The scaling of targets as that of their quantiles, which stand side by side. */
+function repeated({ mean, scale }: ScalingState, Q: number): ScalingState {
+  const each = (numbers: readonly number[]) => numbers.flatMap((number) => new Array<number>(Q).fill(number));
+  return { mean: each(mean), scale: each(scale) };
+}
+
+/** The opposite of `scale`. */
 function unscaled(graph: Graph, x: string, { mean, scale }: ScalingState): string {
   const scaled = graph.op("Mul", [x, graph.constant(Float64Array.from(scale))]);
   return graph.op("Add", [scaled, graph.constant(Float64Array.from(mean))]);
@@ -130,6 +136,7 @@ function forecastInputs(
   graph: Graph,
   { targetColumns, featureColumns, window, horizon, transform, center, missing, means, scaling }: ForecastState,
   outputSize: number,
+  Q: number,
 ): GraphInputs {
   const columns = [...new Set([...targetColumns, ...featureColumns])], k = targetColumns.length;
   const lag = transform === "none" ? 0 : 1, END = 2 ** 31;
@@ -157,11 +164,16 @@ function forecastInputs(
   ], { axis: 2 });
 
   const values = () => {
-    const shaped = graph.op("Reshape", ["logits", graph.constant([0, horizon, k])]);
+    const shaped = graph.op("Reshape", ["logits", graph.constant([0, horizon, k * Q])]);
     let y = graph.cast(shaped, "float64");
-    const target = (x: string) => graph.slice(x, 2, 0, k);
+    const places = Array.from({ length: k * Q }, (_, i) => Math.floor(i / Q));
+    const target = (x: string) =>
+      Q === 1 ? graph.slice(x, 2, 0, k) : graph.op("Gather", [x, graph.constant(places)], { axis: 2 });
     if (center) y = graph.op("Add", [y, target(last)]);
-    if (scaling) y = unscaled(graph, y, { mean: scaling.mean.slice(0, k), scale: scaling.scale.slice(0, k) });
+    if (scaling) {
+      const targets = { mean: scaling.mean.slice(0, k), scale: scaling.scale.slice(0, k) };
+      y = unscaled(graph, y, repeated(targets, Q));
+    }
     if (lag) {
       const sum = graph.op("CumSum", [y, graph.constant([1], [])]), level = target(graph.slice(rows, 1, -1, END));
       y = transform === "difference" ? graph.op("Add", [level, sum]) : graph.op("Mul", [level, graph.op("Exp", [sum])]);

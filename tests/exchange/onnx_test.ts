@@ -119,7 +119,7 @@ async function runRaw(file: ModelFile, records: readonly SequenceRecord[]) {
   return await run(exportOnnx(file), { x: { data: x, shape: [B, T, CHANNELS] }, lengths });
 }
 
-const PIPELINES: Record<string, [missing: boolean, options: PipelineOptions]> = {
+const PIPELINES: Record<string, [missing: boolean, options: PipelineOptions, quantiles?: number[]]> = {
   "standardised": [false, { task: "multiclass" }],
   "as they are": [false, { task: "multiclass", standardize: false }],
   "in patches": [false, { task: "multiclass", patch: 3 }],
@@ -129,18 +129,22 @@ const PIPELINES: Record<string, [missing: boolean, options: PipelineOptions]> = 
   "missing values the mean": [true, { task: "multiclass", missing: "mean" }],
   "missing values the last, in patches": [true, { task: "multiclass", missing: "last", patch: 2 }],
   "values in the data's units": [false, { task: "regression" }],
+  "quantiles in the data's units": [false, { task: "regression" }, [0.1, 0.5, 0.9]],
 };
 
-for (const [name, [missing, options]] of Object.entries(PIPELINES)) {
+for (const [name, [missing, options, quantiles]] of Object.entries(PIPELINES)) {
   Deno.test(`an ONNX model takes raw numbers: ${name}`, async () => {
     const records = recordsOf(missing), pipeline = Pipeline.fit(records, options);
-    const { inputSize, outputSize, loss } = pipeline;
-    using model = await createModel({ inputSize, hiddenSize: 4, outputSize }, { seed: 5 });
+    const { inputSize } = pipeline, loss = quantiles ? "quantile" : pipeline.loss;
+    const outputSize = pipeline.outputSize * (quantiles?.length ?? 1);
+    using model = await createModel({ inputSize, hiddenSize: 4, outputSize, ...quantiles && { loss, quantiles } }, {
+      seed: 5,
+    });
     const outputs = await runRaw(await modelFile(model, { loss, preprocessing: pipeline.toJSON() }), records);
     const sequences = pipeline.sequences(records);
     const { probabilities } = await predict(model, sequences, { loss });
-    if (loss === "mse") {
-      const values = records.map((_, i) => pipeline.decode(probabilities.data.subarray(i, i + 1)).values![0]!);
+    if (pipeline.loss === "mse") {
+      const values = Array.from(probabilities.data, (value) => pipeline.decode([value]).values![0]!);
       assertClose(outputs.values!.data, values, 1e-5, "values");
     } else {
       assertClose(outputs.probabilities!.data, probabilities.data, 1e-5, "probabilities");
@@ -161,7 +165,7 @@ function tableOf(missing: boolean): Table {
   return { name: "table", columns: ["weather", "a", "b"], values: [weather, prices, prices.map(Math.sqrt)], rows };
 }
 
-const FORECASTS: Record<string, [missing: boolean, options: Omit<ForecastOptions, "window">]> = {
+const FORECASTS: Record<string, [missing: boolean, options: Omit<ForecastOptions, "window">, quantiles?: number[]]> = {
   "as they are": [false, { targetColumns: ["a"], standardize: false }],
   "standardised, centred": [false, { targetColumns: ["a"], center: true, horizon: 3 }],
   "differences": [false, { targetColumns: ["a", "b"], transform: "difference", horizon: 2 }],
@@ -173,15 +177,25 @@ const FORECASTS: Record<string, [missing: boolean, options: Omit<ForecastOptions
     true,
     { targetColumns: ["a", "b"], featureColumns: ["weather", "b", "a"], center: true, missing: "mean" },
   ],
+  "quantiles of two targets, centred": [false, { targetColumns: ["a", "b"], center: true, horizon: 2 }, [0.2, 0.7]],
+  "quantiles of differences": [false, { targetColumns: ["b", "a"], transform: "difference" }, [0.2, 0.5, 0.7]],
 };
 
-for (const [name, [missing, options]] of Object.entries(FORECASTS)) {
+for (const [name, [missing, options, quantiles]] of Object.entries(FORECASTS)) {
   Deno.test(`an ONNX model forecasts from raw rows: ${name}`, async () => {
     const table = tableOf(missing), pipeline = ForecastPipeline.fit(table, { ...options, window: 5 });
-    const { inputSize, outputSize, loss } = pipeline;
-    using model = await createModel({ inputSize, hiddenSize: 4, outputSize }, { seed: 5 });
-    const inputs = pipeline.inputs(table), { probabilities } = await predict(model, inputs, { loss });
-    const expected = pipeline.decode(probabilities.data, inputs);
+    const { inputSize } = pipeline, Q = quantiles?.length ?? 1, outputSize = pipeline.outputSize * Q;
+    const loss = quantiles ? "quantile" : pipeline.loss;
+    using model = await createModel({ inputSize, hiddenSize: 4, outputSize, ...quantiles && { loss, quantiles } }, {
+      seed: 5,
+    });
+    const inputs = pipeline.inputs(table), { outputs: said } = await predict(model, inputs, { loss });
+    const expected = new Float64Array(outputSize);
+    for (let k = 0; k < Q; k++) {
+      pipeline.decode(said.data.filter((_, i) => i % Q === k), inputs).forEach((value, o) =>
+        expected[o * Q + k] = value
+      );
+    }
     const columns = [...new Set([...options.targetColumns, ...options.featureColumns ?? []])];
     const at = columns.map((column) => table.columns.indexOf(column)), T = pipeline.reach + 4;
     const x = Float64Array.from({ length: T * columns.length }, (_, i) => {

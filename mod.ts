@@ -149,17 +149,18 @@ export {
   classificationMetrics,
   type ClassificationOptions,
   type ClassMetrics,
-  type Errors,
   type LabelMetrics,
   type MultilabelMetrics,
+} from "./core/data/metrics/classification.ts";
+export {
+  type Errors,
+  type QuantileScore,
   type RegressionMetrics,
   regressionMetrics,
-  type Rows,
-  summarize,
-  summarizeMetrics,
-  type Summary,
-  type TaskMetrics,
-} from "./core/train/metrics.ts";
+  type RegressionOptions,
+} from "./core/data/metrics/regression.ts";
+export type { Rows } from "./core/data/metrics/rows.ts";
+export { summarize, summarizeMetrics, type Summary, type TaskMetrics } from "./core/data/metrics/summary.ts";
 export {
   type CheckpointParts,
   formatCheckpoint,

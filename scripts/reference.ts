@@ -17,7 +17,7 @@
  * @module
  */
 
-import { summarize } from "../core/train/metrics.ts";
+import { summarize } from "../core/data/metrics/summary.ts";
 import { commandLine, fail } from "./command_line.ts";
 import reference from "./reference.json" with { type: "json" };
 

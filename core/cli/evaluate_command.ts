@@ -3,11 +3,12 @@
 import { restorePreprocessing } from "../data/preprocessing.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { sampleDataset } from "../data/sample.ts";
-import { LOSSES } from "../model/losses.ts";
+import { LOSSES, type LossSettings, quantilesOf } from "../model/losses.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint.ts";
 import { evaluate } from "../train/evaluate.ts";
 import { sampleData, targetsFor } from "./job_data.ts";
-import { type Arguments, type Job, resolveJob, UsageError } from "./options.ts";
+import { settingsOf } from "./loss.ts";
+import { type Arguments, resolveJob, UsageError } from "./options.ts";
 import { dataJob, openCheckpoint, type StoredJob, storedJob } from "./read_checkpoint.ts";
 import { lossAndAccuracy } from "./run_training.ts";
 import { inWords, scoresOf } from "./scores.ts";
@@ -28,7 +29,7 @@ export async function evaluateCommand(args: Arguments): Promise<number> {
 async function evaluateOwn(loaded: LoadedCheckpoint, paths: readonly string[], args: Arguments): Promise<void> {
   const { model, preprocessing, training } = loaded, stored = storedJob(loaded), terminal = new Terminal();
   const own = dataJob(loaded, args);
-  const batchSize = training?.options.batchSize ?? 32;
+  const batchSize = training?.options.batchSize ?? 32, settings = lossSettings(loaded);
   const given = paths.length ? paths : args.given.files.data as string[] | undefined;
   if (given) {
     const pipeline = restorePreprocessing(preprocessing);
@@ -36,7 +37,8 @@ async function evaluateOwn(loaded: LoadedCheckpoint, paths: readonly string[], a
       ? await (await import("./forecast_data.ts")).tableData(pipeline, given, own, args)
       : await (await import("./sequence_data.ts")).labelledData(pipeline, given, own, args);
     if (data.remark) remark(`note: ${data.remark}`);
-    const scores = await scoresOf(model, data.test, data.metrics, { loss: pipeline.loss, batchSize }, data.targets);
+    const loss = { loss: model.loss ?? pipeline.loss, ...settings };
+    const scores = await scoresOf(model, data.test, data.metrics, { ...loss, batchSize }, data.targets);
     for (const line of scores.lines(!args.quiet)) terminal.line(line);
     return;
   }
@@ -46,17 +48,21 @@ async function evaluateOwn(loaded: LoadedCheckpoint, paths: readonly string[], a
   }
   const { OwnJobs } = await import("./own_data.ts");
   for await (
-    const { data } of new OwnJobs(args, preprocessing!).of({ own, everything: { seed: stored.seed } } as Job)
+    const { data } of new OwnJobs(args, preprocessing!).of({
+      own,
+      everything: { seed: stored.seed },
+      training: { loss: model.loss, ...settings },
+    })
   ) {
     const { loss, hasAccuracy } = data;
     if (!args.quiet) {
-      const { lossOverSamples, accuracy } = await evaluate(model, data.train, { loss, batchSize });
+      const { lossOverSamples, accuracy } = await evaluate(model, data.train, { ...loss, batchSize });
       const scores = { loss: lossOverSamples, ...hasAccuracy && { accuracy } };
       terminal.line(`train of ${plural(data.train.shape[0]!, "sequence")}: ${inWords(scores)}`);
     }
     const { test, metrics, targets } = data.own!;
     if (!test) throw new Error("cannot evaluate: nothing was held back for testing; name files to evaluate on");
-    const scores = await scoresOf(model, test, metrics, { loss, batchSize }, targets);
+    const scores = await scoresOf(model, test, metrics, { ...loss, batchSize }, targets);
     for (const line of scores.lines(!args.quiet)) terminal.line(line);
     if (data.watched === test && training && isBest(training)) {
       remark(
@@ -64,6 +70,11 @@ async function evaluateOwn(loaded: LoadedCheckpoint, paths: readonly string[], a
       );
     }
   }
+}
+
+/** What the loss of a checkpoint was trained with. */
+function lossSettings({ model, trainer }: LoadedCheckpoint): LossSettings {
+  return { quantiles: quantilesOf(model), ...settingsOf(trainer?.options ?? {}) };
 }
 
 /** Whether a checkpoint is of its training's best epoch so far, with more to come. */
@@ -79,7 +90,7 @@ async function evaluateSample(loaded: LoadedCheckpoint, args: Arguments): Promis
   const batchSize = loaded.training?.options.batchSize, loss = model.loss ?? "bce";
   const { train, test } = sampleOf(loaded, args);
   for (const [name, dataset] of Object.entries({ ...train && !args.quiet && { train }, test })) {
-    const metrics = await evaluate(model, targetsFor(loss, dataset), { loss, batchSize });
+    const metrics = await evaluate(model, targetsFor(loss, dataset), { loss, ...lossSettings(loaded), batchSize });
     terminal.line(
       `${name.padEnd(5)}  ${lossAndAccuracy(LOSSES[loss].hasAccuracy, metrics.loss, metrics.accuracy)}  of ${
         dataset.shape[0]
@@ -91,7 +102,7 @@ async function evaluateSample(loaded: LoadedCheckpoint, args: Arguments): Promis
 /** The made data that a checkpoint was trained and tested on; new data where the command line describes some. */
 export function sampleOf(loaded: LoadedCheckpoint, { given, command }: Arguments): { train?: Dataset; test: Dataset } {
   const stored: StoredJob | undefined = storedJob(loaded), { inputSize, outputSize } = loaded.model.config;
-  if (outputSize !== 2) {
+  if (outputSize !== 2 * (quantilesOf(loaded.model)?.length ?? 1)) {
     throw new Error(
       `cannot ${command}: the data of this command have 2 classes, the checkpoint's model has ${outputSize}`,
     );

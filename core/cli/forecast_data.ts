@@ -5,15 +5,13 @@ import type { Preprocessing } from "../data/preprocessing.ts";
 import type { Table } from "../data/readers/record.ts";
 import { walkForward } from "../data/split.ts";
 import { type ForecastDataset, ForecastPipeline, type RowRange } from "../data/windows.ts";
-import type { NamedArray } from "../model/model.ts";
 import { describeForecasts } from "../report/describe.ts";
-import { regressionMetrics, type TaskMetrics } from "../train/metrics.ts";
 import type { DataJob } from "./data_options.ts";
-import { dividing, type JobData, type Scored } from "./job_data.ts";
+import { dividing, type JobData, type OwnJob, type Scored } from "./job_data.ts";
 import { type Loads, loadTable } from "./load_data.ts";
+import { chooseLoss, type ChosenLoss } from "./loss.ts";
 import { type Arguments, flagFor, UsageError } from "./options.ts";
 import { plural } from "./terminal.ts";
-import { forecastValues } from "./units.ts";
 
 /** Rows for training, watching and testing. */
 interface Division {
@@ -25,8 +23,8 @@ interface Division {
 }
 
 /** Every training that a job asks for. */
-export async function* forecasts(job: DataJob, loads: Loads, restored?: Preprocessing) {
-  const { files, columns, preparation, division, forecast } = job;
+export async function* forecasts({ own, training }: OwnJob, loads: Loads, restored?: Preprocessing) {
+  const job = own!, { files, columns, preparation, division, forecast } = job;
   const { targetColumns, window, season, trainRows: _, testRows: __, ...options } = forecast;
   if (!targetColumns) throw new UsageError("--task forecast needs --target-column NAME, what is forecast");
   if (window === undefined) throw new UsageError("--target-column needs --window N, the rows that a forecast sees");
@@ -40,6 +38,12 @@ export async function* forecasts(job: DataJob, loads: Loads, restored?: Preproce
   if (files.testData) {
     throw new UsageError("--test-data is not for forecasts: --test-rows FROM:TO are rows of the one table");
   }
+  const loss = chooseLoss(training, { task: "forecast", loss: "mse" });
+  if (loss.quantiles && options.transform !== "none" && options.horizon !== 1) {
+    throw new UsageError(
+      `--loss quantile with --transform ${options.transform} takes --horizon 1: quantiles of changes do not add up`,
+    );
+  }
   const table = await loads.table();
   for (const { name, ...rows } of divide(job, table)) {
     const { featureColumns } = columns, { standardize, missing } = preparation;
@@ -48,7 +52,7 @@ export async function* forecasts(job: DataJob, loads: Loads, restored?: Preproce
       { targetColumns, featureColumns, window, ...options, standardize, missing },
       rows.train,
     );
-    yield { name, data: forecastData(pipeline, table, rows, season) };
+    yield { name, data: forecastData(pipeline, table, rows, loss, season) };
   }
 }
 
@@ -90,11 +94,17 @@ function divide({ division, forecast }: DataJob, table: Table): Division[] {
   return [watched({ train, test })];
 }
 
-function forecastData(pipeline: ForecastPipeline, table: Table, rows: Division, season?: number): JobData {
+function forecastData(
+  pipeline: ForecastPipeline,
+  table: Table,
+  rows: Division,
+  loss: ChosenLoss,
+  season?: number,
+): JobData {
   const { train, validation, test } = rows, dataset = windows(pipeline.dataset(table, train));
   const watched = validation && windows(pipeline.dataset(table, validation));
   const held = test && pipeline.dataset(table, test), tested = held && windows(held);
-  const metrics = held && metricsOf(pipeline, table, held, season);
+  const seasonal = held && season ? pipeline.seasonal(table, held, season) : undefined;
   const part = (name: string, { shape }: Dataset, [from, to]: RowRange) =>
     `${name}: ${plural(shape[0]!, "window")}, targets in rows ${from}:${to}`;
   const names = pipeline.labels.slice(0, 3).join(", ") + (pipeline.labels.length > 3 ? ", …" : "");
@@ -103,7 +113,7 @@ function forecastData(pipeline: ForecastPipeline, table: Table, rows: Division, 
     watched: watched ?? tested,
     watchedName: watched ? "validation" : "test",
     config: { inputSize: pipeline.inputSize, outputSize: pipeline.outputSize },
-    loss: pipeline.loss,
+    loss,
     hasAccuracy: false,
     weights: {},
     description: [
@@ -117,7 +127,7 @@ function forecastData(pipeline: ForecastPipeline, table: Table, rows: Division, 
       preprocessing: pipeline,
       test: tested,
       targets: pipeline.toJSON().targetColumns,
-      metrics: (outputs) => metrics!(outputs),
+      metrics: (outputs, quantiles) => pipeline.score(outputs, held!, { quantiles, seasonal }),
       pictures: async (model, probabilities) =>
         test && held ? await describeForecasts(model, pipeline, table, test, { data: held, probabilities }) : {},
     },
@@ -129,24 +139,6 @@ function windows({ x, shape, targets }: ForecastDataset): Dataset {
   return { x, shape, targets };
 }
 
-/** What forecasts are worth, beside the last value repeated, and the last period. */
-function metricsOf(
-  pipeline: ForecastPipeline,
-  table: Table,
-  held: ForecastDataset,
-  season?: number,
-): (outputs: NamedArray) => TaskMetrics {
-  const persistence = pipeline.persistence(held), seasonal = season && pipeline.seasonal(table, held, season);
-  return (outputs) => {
-    const { shape } = outputs;
-    return regressionMetrics(
-      { shape, data: forecastValues(pipeline, held, outputs) },
-      { shape, data: held.truth },
-      { baseline: { shape, data: persistence }, ...seasonal && { seasonal: { shape, data: seasonal } } },
-    );
-  };
-}
-
 /** A table as a fitted pipeline takes it: every window of it. */
 export async function tableData(
   pipeline: ForecastPipeline,
@@ -156,5 +148,10 @@ export async function tableData(
 ): Promise<Scored> {
   const table = await loadTable(paths, job, args), held = pipeline.dataset(table);
   const { targetColumns: targets } = pipeline.toJSON();
-  return { test: windows(held), targets, metrics: metricsOf(pipeline, table, held, job.forecast.season) };
+  const { season } = job.forecast, seasonal = season ? pipeline.seasonal(table, held, season) : undefined;
+  return {
+    test: windows(held),
+    targets,
+    metrics: (outputs, quantiles) => pipeline.score(outputs, held, { quantiles, seasonal }),
+  };
 }

@@ -99,7 +99,7 @@ export function helpText(topic?: string): string {
 
 function head(): string[] {
   return [
-    "Trains a GRU with additive attention on sequences.",
+    "Trains a GRU or an LSTM with additive attention on sequences.",
     "",
     "  deno task train [FLAGS]                     train, keeping checkpoints/last.json and best.json",
     "  deno run mod.ts [COMMAND] [FLAGS]           needs no permission; writes nothing it was not asked to",

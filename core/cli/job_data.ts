@@ -6,9 +6,13 @@ import type { ModelConfig } from "../model/config.ts";
 import { LOSSES, type LossName } from "../model/losses.ts";
 import type { Model, NamedArray } from "../model/model.ts";
 import type { RunReport } from "../report/run_report.ts";
-import type { TaskMetrics } from "../train/metrics.ts";
+import type { TaskMetrics } from "../data/metrics/summary.ts";
 import type { TrainerOptions } from "../train/trainer.ts";
+import { chooseLoss, type ChosenLoss } from "./loss.ts";
 import type { Job } from "./options.ts";
+
+/** What a job says of its data and its loss. */
+export type OwnJob = Pick<Job, "own" | "everything" | "training">;
 
 /** What one training is made on. */
 export interface JobData {
@@ -18,7 +22,7 @@ export interface JobData {
   /** What that is called. */
   readonly watchedName: "test" | "validation";
   readonly config: Pick<ModelConfig, "inputSize" | "outputSize" | "numEmbeddings" | "paddingIdx">;
-  readonly loss: LossName;
+  readonly loss: ChosenLoss;
   /** Whether a sequence is right or wrong as a whole: not so for amounts, and for labels of which it may have any number. */
   readonly hasAccuracy: boolean;
   readonly weights: Pick<TrainerOptions, "classWeights" | "posWeight">;
@@ -31,8 +35,8 @@ export interface JobData {
 /** Data to score a model on. */
 export interface Scored {
   readonly test: Dataset;
-  /** What the model's outputs for them (N, O) are worth, in the data's units. */
-  metrics(outputs: NamedArray): TaskMetrics;
+  /** What the model's outputs for them are worth, in the data's units: values (N, O), or quantiles (N, O·Q). */
+  metrics(outputs: NamedArray, quantiles?: readonly number[]): TaskMetrics;
   /** Names of the targets, of which a row of outputs has each in turn; absent for classes. */
   readonly targets?: readonly string[];
   /** What is to be said about them, if anything. */
@@ -52,23 +56,23 @@ export interface OwnData extends Omit<Scored, "test"> {
 export function sampleData(
   { data, everything: { seed }, training }: Pick<Job, "data" | "everything" | "training">,
 ): JobData {
-  const loss = training.loss as LossName;
+  const chosen = chooseLoss(training, { loss: "bce" }), { loss } = chosen;
   const [train, test] = randomSplit(sampleDataset({ ...data, seed }), [0.8, 0.2], seed);
   return {
     train: targetsFor(loss, train!),
     watched: targetsFor(loss, test!),
     watchedName: "test",
     config: { inputSize: data.features, outputSize: 2 },
-    loss,
+    loss: chosen,
     hasAccuracy: LOSSES[loss].hasAccuracy,
     weights: {},
     description: [`${words(data)}, seed ${seed}`],
   };
 }
 
-/** The sample's data for a loss: "crossEntropy" wants class numbers in place of one-hot rows. */
+/** The sample's data for a loss: some want class numbers in place of one-hot rows. */
 export function targetsFor(loss: LossName, dataset: Dataset): Dataset {
-  if (loss !== "crossEntropy") return dataset;
+  if (LOSSES[loss].targets === "numbers") return dataset;
   const { targets, shape } = dataset;
   return { ...dataset, targets: Int32Array.from({ length: shape[0]! }, (_, i) => targets[2 * i] ? 0 : 1) };
 }

@@ -33,7 +33,7 @@ export const JOB_OPTIONS = {
     ...model,
     hiddenSize: { ...model.hiddenSize, default: 10 },
     dropout: { ...model.dropout, default: 0.5 },
-    bias: { ...model.bias, off: "no biases in the GRU" },
+    bias: { ...model.bias, off: "no biases in the recurrent layers" },
   },
   training: { ...TRAIN_OPTIONS, ...trainer },
   earlyStopping: EARLY_STOPPING_OPTIONS,
@@ -336,13 +336,13 @@ export function resolveJob(given: Arguments["given"]): Job {
   } as unknown as Job;
 }
 
-/** For data of one's own, the task says which loss it is; a last batch of few sequences counts no more than they do. */
+/** For data of one's own, the task says which loss it is unless one is given; a last batch of few sequences counts no more than they do. */
 function resolveOwnTraining(given: Record<string, unknown>): Record<string, unknown> {
   const { loss: _, ...training } = resolveOptions("train", JOB_OPTIONS.training, {
     validationReduction: "sequences",
     ...given,
   });
-  return training;
+  return { ...training, ...given.loss !== undefined && { loss: given.loss } };
 }
 
 /** What a model for data of one's own is where nothing is said. */

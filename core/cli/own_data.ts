@@ -2,7 +2,7 @@
 
 import { type Preprocessing, restorePreprocessing } from "../data/preprocessing.ts";
 import { forecasts } from "./forecast_data.ts";
-import type { JobData } from "./job_data.ts";
+import type { JobData, OwnJob } from "./job_data.ts";
 import { Loads } from "./load_data.ts";
 import { type Arguments, flagFor, type Job, UsageError } from "./options.ts";
 import { sequences } from "./sequence_data.ts";
@@ -20,11 +20,11 @@ export class OwnJobs {
   }
 
   /** What a job trains on: once, or once for each fold. */
-  async *of(job: Job): AsyncGenerator<{ name?: string; data: JobData }> {
+  async *of(job: OwnJob): AsyncGenerator<{ name?: string; data: JobData }> {
     const own = job.own!, loads = this.#loads ??= new Loads(own, this.#args);
-    if (this.#args.command === "train") refuseChoosingOnTest(job);
-    if (own.forecast.targetColumns || own.preparation.task === "forecast") yield* forecasts(own, loads, this.#restored);
-    else yield* sequences(own, job.everything.seed, loads, this.#restored);
+    if (this.#args.command === "train") refuseChoosingOnTest(job as Job);
+    if (own.forecast.targetColumns || own.preparation.task === "forecast") yield* forecasts(job, loads, this.#restored);
+    else yield* sequences(job, loads, this.#restored);
   }
 }
 

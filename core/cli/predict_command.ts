@@ -6,6 +6,7 @@ import { restorePreprocessing } from "../data/preprocessing.ts";
 import { formatOf, readRecords } from "../data/readers/read.ts";
 import type { Format, SequenceRecord } from "../data/readers/record.ts";
 import type { ForecastPipeline } from "../data/windows.ts";
+import { quantilesOf } from "../model/losses.ts";
 import type { Model, Sequences } from "../model/model.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint.ts";
 import { predict } from "../train/evaluate.ts";
@@ -51,24 +52,26 @@ async function predictRecords(
   writer: PredictionWriter,
 ): Promise<void> {
   const { model } = loaded, { leftOutLine, streamRecords } = await import("./load_data.ts");
+  const quantiles = quantilesOf(model);
   let leftOut = 0;
   const show = async (chunk: SequenceRecord[]) => {
     const records = chunk.filter((record) => pipeline.keeps(record));
     leftOut += chunk.length - records.length;
     if (!records.length) return;
-    const sequences = pipeline.sequences(records), { loss } = pipeline;
-    const { probabilities, attentionWeights } = await predict(model, sequences, { loss });
-    const O = pipeline.outputSize, [N, T] = sequences.shape;
+    const sequences = pipeline.sequences(records), { loss = pipeline.loss } = model;
+    const { outputs, attentionWeights } = await predict(model, sequences, { loss });
+    const O = outputs.shape[1]!, [N, T] = sequences.shape;
     for (let i = 0; i < N; i++) {
       const record = records[sequences.rows[i]!]!, steps = sequences.lengths?.[i] ?? T;
-      const row = probabilities.data.subarray(i * O, (i + 1) * O);
-      const decoded = pipeline.decode(row),
+      const row = outputs.data.subarray(i * O, (i + 1) * O);
+      const decoded = quantiles ? { values: [...pipeline.values(row, quantiles)] } : pipeline.decode(row),
         known = decoded.probabilities?.map((p, o) => [pipeline.labels[o]!, p] as const);
       writer.write({
         id: record.id ?? record.place,
         decoded,
         known,
         names: pipeline.labels,
+        quantiles,
         weights: attentionWeights.data.subarray(i * T, i * T + steps),
       });
     }
@@ -123,13 +126,14 @@ async function forecast(
 ): Promise<void> {
   const { loadTable } = await import("./load_data.ts");
   const table = await loadTable(paths, dataJob({ model, ...loaded }, args), args);
-  const inputs = pipeline.inputs(table),
-    { probabilities, attentionWeights } = await predict(model, inputs, { loss: pipeline.loss });
-  const values = pipeline.decode(probabilities.data, inputs), { targetColumns } = pipeline.toJSON();
+  const inputs = pipeline.inputs(table), quantiles = quantilesOf(model), { loss = pipeline.loss } = model;
+  const { outputs, attentionWeights } = await predict(model, inputs, { loss });
+  const values = pipeline.values(outputs.data, inputs, quantiles), { targetColumns } = pipeline.toJSON();
+  const width = values.length / pipeline.horizon;
   for (let h = 0; h < pipeline.horizon; h++) {
-    const row = [...values.subarray(h * targetColumns.length, (h + 1) * targetColumns.length)];
+    const row = [...values.subarray(h * width, (h + 1) * width)];
     const weights = h === 0 ? attentionWeights.data : undefined;
-    writer.write({ id: `${table.name} +${h + 1}`, decoded: { values: row }, names: targetColumns, weights });
+    writer.write({ id: `${table.name} +${h + 1}`, decoded: { values: row }, names: targetColumns, quantiles, weights });
   }
 }
 
@@ -167,10 +171,14 @@ async function predictBatch(
 ): Promise<void> {
   const { outputs, predicts, attentionWeights } = await predict(model, sequences);
   const [B, T] = sequences.shape as [number, number], O = model.config.outputSize;
+  const quantiles = quantilesOf(model),
+    names = Array.from({ length: O / (quantiles?.length ?? 1) }, (_, o) => `value ${o}`);
   for (let i = 0; i < B; i++) {
     const values = outputs.data.subarray(i * O, (i + 1) * O);
     const weights = attentionWeights.data.subarray(i * T, (i + 1) * T);
-    writer.plain(ids[i] ?? String(i), predicts === "probabilities" ? classOf(values) : undefined, values, weights);
+    const id = ids[i] ?? String(i), number = predicts === "probabilities" ? classOf(values) : undefined;
+    if (predicts === "quantiles") writer.write({ id, decoded: { values: [...values] }, names, quantiles, weights });
+    else writer.plain(id, number, values, weights);
   }
 }
 
@@ -187,6 +195,8 @@ interface Said {
   readonly known?: readonly (readonly [string, number])[];
   /** Of classes or values. */
   readonly names: readonly string[];
+  /** Where values are quantiles: which, those of a name side by side. */
+  readonly quantiles?: readonly number[];
   readonly weights?: Float32Array;
 }
 
@@ -202,14 +212,16 @@ class PredictionWriter {
     this.#attention = attention;
   }
 
-  write({ id, decoded: { label, labels, values }, known, names, weights }: Said): void {
+  write({ id, decoded: { label, labels, values }, known, names, quantiles, weights }: Said): void {
     const attention = this.#attention && weights ? { attention: digits(weights) } : {};
     if (!this.#csv) {
       this.#terminal.line(JSON.stringify({
         id,
         ...label !== undefined && { label },
         ...labels && { labels },
-        ...values && { values: byName(names.map((name, i) => [name, digit(values[i]!)])) },
+        ...values && !quantiles && { values: byName(names.map((name, i) => [name, digit(values[i]!)])) },
+        ...values && quantiles &&
+          { quantiles: byName(names.map((name, i) => [name, quantilesAt(values, quantiles, i)])) },
         ...known && { probabilities: byName(known.map(([name, p]) => [name, digit(p)])) },
         ...attention,
       }));
@@ -218,7 +230,11 @@ class PredictionWriter {
     const fields: [string, string | number][] = [["id", id]];
     if (label !== undefined) fields.push(["label", label]);
     if (labels) fields.push(["labels", labels.join("|")]);
-    if (values) names.forEach((name, i) => fields.push([name, digit(values[i]!)]));
+    if (values && !quantiles) names.forEach((name, i) => fields.push([name, digit(values[i]!)]));
+    if (values && quantiles) {
+      const columns = names.flatMap((name) => quantiles.map((quantile) => `${name} ${quantile}`));
+      columns.forEach((name, i) => fields.push([name, digit(values[i]!)]));
+    }
     for (const [name, p] of known ?? []) fields.push([`probability ${name}`, digit(p)]);
     if (this.#attention) fields.push(["attention", digits(weights ?? []).join(" ")]);
     this.#row(fields);
@@ -246,6 +262,11 @@ class PredictionWriter {
     this.#header = true;
     this.#terminal.line(fields.map(([, cell]) => quote(cell)).join(","));
   }
+}
+
+/** The quantiles of the i-th name. */
+function quantilesAt(values: readonly number[], quantiles: readonly number[], i: number): Record<string, number> {
+  return byName(quantiles.map((quantile, k) => [String(quantile), digit(values[i * quantiles.length + k]!)]));
 }
 
 /** An object that may have any name for a key. */

@@ -1,5 +1,6 @@
 import { resolveOptions } from "../options.ts";
 import { seedWords } from "../random.ts";
+import { quantilesOf } from "../model/losses.ts";
 import { loadModel, modelFormatOf } from "../exchange/model_file.ts";
 import { loadCheckpoint, type LoadedCheckpoint } from "../train/checkpoint.ts";
 import { modelOptions } from "./device.ts";
@@ -72,7 +73,9 @@ export function storedJob({ model, job, preprocessing }: LoadedCheckpoint): Stor
     seedWords(seed!);
     const made = resolveOptions("read job", JOB_OPTIONS.data, data!) as unknown as Job["data"];
     if (!preprocessing) {
-      return data?.features === inputSize && outputSize === 2 ? { data: made, seed: seed! } : undefined;
+      return data?.features === inputSize && outputSize === 2 * (quantilesOf(model)?.length ?? 1)
+        ? { data: made, seed: seed! }
+        : undefined;
     }
     const groups = Object.entries(DATA_OPTIONS).map(([group, table]) =>
       [group, resolveOptions("read job", table, own![group as keyof DataJob])] as const

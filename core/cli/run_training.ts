@@ -44,9 +44,14 @@ export interface Run {
 }
 
 /** The config of a job's model. */
-export function configOf({ model, own }: Job, { config }: JobData): ModelConfig {
-  const { embeddingDim } = own?.preparation ?? {};
-  return { ...model, ...config, ...config.numEmbeddings && embeddingDim !== undefined && { inputSize: embeddingDim } };
+export function configOf({ model, own }: Job, { config, loss }: JobData): ModelConfig {
+  const { embeddingDim } = own?.preparation ?? {}, { inputSize, outputSize } = config;
+  return {
+    ...model,
+    ...config,
+    inputSize: config.numEmbeddings ? embeddingDim ?? inputSize : inputSize,
+    outputSize: outputSize * (loss.quantiles?.length ?? 1),
+  };
 }
 
 /** The options of a job's trainer. */
@@ -54,7 +59,7 @@ export function trainerOptions(
   { training, optimizer, everything: { seed } }: Job,
   { loss, weights }: JobData,
 ): TrainerOptions {
-  return { ...named(training, TRAINER_OPTIONS), loss, ...weights, optimizer, seed };
+  return { ...named(training, TRAINER_OPTIONS), ...loss, ...weights, optimizer, seed };
 }
 
 /** The options that a table has. */
@@ -67,13 +72,7 @@ export async function runTraining(
   { args, job, data, stored, resumed, name }: Run,
   terminal: Terminal,
 ): Promise<Outcome> {
-  const { seed } = job.everything, asked = args.given.training.loss;
-  if (asked !== undefined && asked !== data.loss) {
-    throw new UsageError(
-      `--loss ${asked} does not go with the task ${data.own?.preprocessing.task}, whose loss is ${data.loss}` +
-        (asked === "bce" && data.loss === "crossEntropy" ? ": --one-hot or --task binary make it bce" : ""),
-    );
-  }
+  const { seed } = job.everything;
   if (job.training.monitor === "accuracy" && !data.hasAccuracy) {
     throw new UsageError(`--monitor accuracy is for classes, not for the task ${data.own?.preprocessing.task}`);
   }
@@ -238,7 +237,7 @@ function trainingWords(job: Job, options: Training["options"], { loss, weights }
     epochs,
     batchSize,
     shuffle,
-    loss,
+    loss: loss.loss,
     ...Object.fromEntries(rest),
     ...weights,
     ...job.schedule && { schedule },
@@ -247,7 +246,7 @@ function trainingWords(job: Job, options: Training["options"], { loss, weights }
 }
 
 function modelLine(model: NetworkModel, { config }: JobData): string {
-  const { inputSize, outputSize, numEmbeddings, paddingIdx: _, cell, loss: _l, ...rest } = model.config!;
+  const { inputSize, outputSize, numEmbeddings, paddingIdx: _, cell, loss: _l, quantiles: _q, ...rest } = model.config!;
   const numbers = model.parameters.reduce((sum, { length }) => sum + length, 0);
   const own = config.numEmbeddings ? { numEmbeddings, inputSize, outputSize } : {};
   return `${words({ ...own, ...cell !== "gru" && { cell }, ...rest })}: ${numbers} parameters`;

@@ -1,20 +1,16 @@
 /** What a trained model is worth on data it was not trained on, in the words of its task. */
 
 import type { Dataset } from "../data/dataset.ts";
-import { LOSSES, type LossName } from "../model/losses.ts";
+import { classificationMetrics } from "../data/metrics/classification.ts";
+import { type Errors, type RegressionMetrics, regressionMetrics } from "../data/metrics/regression.ts";
+import { summarize, type TaskMetrics } from "../data/metrics/summary.ts";
+import { LOSSES, quantilesOf } from "../model/losses.ts";
 import type { Model, NamedArray } from "../model/model.ts";
 import { formatConfusion, formatMetrics } from "../report/format_metrics.ts";
 import { evaluate } from "../train/evaluate.ts";
 import { table as alignRows } from "../report/text.ts";
-import {
-  classificationMetrics,
-  type Errors,
-  type RegressionMetrics,
-  regressionMetrics,
-  summarize,
-  type TaskMetrics,
-} from "../train/metrics.ts";
-import type { JobData } from "./job_data.ts";
+import type { JobData, Scored } from "./job_data.ts";
+import type { ChosenLoss } from "./loss.ts";
 import { columns, plural } from "./terminal.ts";
 
 /** Scores, and the outputs they come from. */
@@ -41,28 +37,28 @@ export async function finalScores(
   batchSize: number,
   always: boolean,
 ): Promise<Scores | undefined> {
-  if (own) return own.test && await scoresOf(model, own.test, own.metrics, { loss, batchSize }, own.targets);
+  if (own) return own.test && await scoresOf(model, own.test, own.metrics, { ...loss, batchSize }, own.targets);
   if (!always || !watched) return undefined;
-  const toMetrics = (outputs: NamedArray) =>
-    !LOSSES[loss].hasAccuracy
-      ? regressionMetrics(outputs, { shape: outputs.shape, data: watched.targets })
-      : classificationMetrics(outputs, watched.targets);
-  return await scoresOf(model, watched, toMetrics, { loss, batchSize });
+  const toMetrics: Scored["metrics"] = (outputs, quantiles) =>
+    LOSSES[loss.loss].hasAccuracy
+      ? classificationMetrics(outputs, watched.targets)
+      : regressionMetrics(outputs, { shape: [watched.shape[0]!, 2], data: watched.targets }, { quantiles });
+  return await scoresOf(model, watched, toMetrics, { ...loss, batchSize });
 }
 
 /** The scores on a dataset. */
 export async function scoresOf(
   model: Model,
   dataset: Dataset,
-  toMetrics: (outputs: NamedArray) => TaskMetrics,
-  options: { loss: LossName; batchSize: number },
+  toMetrics: Scored["metrics"],
+  options: ChosenLoss & { batchSize: number },
   targets: readonly string[] = [],
 ): Promise<Scores> {
-  const { lossOverSamples: loss, probabilities: outputs } = await evaluate(model, dataset, {
+  const { lossOverSamples: loss, outputs } = await evaluate(model, dataset, {
     ...options,
     metrics: true,
   });
-  const metrics = toMetrics(outputs), count = dataset.shape[0]!;
+  const metrics = toMetrics(outputs, quantilesOf(model)), count = dataset.shape[0]!;
   const values = { loss, ...mainNumbers(metrics) }, line = inWords(values);
   return {
     values,
@@ -85,8 +81,12 @@ function mainNumbers(metrics: TaskMetrics): Record<string, number> {
       return { subsetAccuracy, labelAccuracy, macroF1, microF1 };
     }
     case "regression": {
-      const { mse, rmse, mae, r2 } = metrics;
-      return { mse, rmse, mae, r2 };
+      const { mse, rmse, mae, r2, quantiles = [] } = metrics;
+      const each = quantiles.flatMap(({ quantile, pinball, coverage }) => [
+        [`pinball@${quantile}`, pinball] as const,
+        [`coverage@${quantile}`, coverage] as const,
+      ]);
+      return { mse, rmse, mae, r2, ...Object.fromEntries(each) };
     }
   }
 }
@@ -107,7 +107,10 @@ const NAMES: Record<string, string> = {
   r2: "R²",
 };
 
-const SHARES = /accuracy$/i;
+/** Those of quantiles are called as they are. */
+const nameOf = (name: string) => NAMES[name] ?? name;
+
+const SHARES = /accuracy$|^coverage@/i;
 
 /** A score as it is shown. */
 function shown(name: string, value: number): string {
@@ -116,7 +119,7 @@ function shown(name: string, value: number): string {
 
 /** Scores in a line. */
 export function inWords(values: Readonly<Record<string, number>>): string {
-  return Object.entries(values).map(([name, value]) => `${NAMES[name]} ${shown(name, value)}`).join(", ");
+  return Object.entries(values).map(([name, value]) => `${nameOf(name)} ${shown(name, value)}`).join(", ");
 }
 
 /** What the line does not say: each class, what is taken for what, and the baseline. */
@@ -124,7 +127,7 @@ function details(metrics: TaskMetrics, targets: readonly string[]): string[] {
   const table = ["", ...formatMetrics(metrics, { columns: columns() }).split("\n")];
   if (metrics.kind === "regression") {
     return [
-      ...metrics.persistence || metrics.seasonal ? table : [],
+      ...metrics.persistence || metrics.seasonal || metrics.quantiles ? table : [],
       ...targets.length > 1 ? byTarget(metrics, targets) : [],
     ];
   }
@@ -151,6 +154,6 @@ export function meanAndDeviation(all: readonly Scores[]): string[] {
     const spread = SHARES.test(name)
       ? `${(100 * mean).toFixed(2)} ± ${(100 * sd).toFixed(2)} %`
       : `${mean.toPrecision(4)} ± ${sd.toPrecision(2)}`;
-    return `${"mean of " + all.length}  ${NAMES[name]!.padEnd(18)} ${spread}`;
+    return `${"mean of " + all.length}  ${nameOf(name).padEnd(18)} ${spread}`;
   });
 }

@@ -7,16 +7,15 @@ import { plainLabels } from "../data/readers/decimals.ts";
 import type { SequenceRecord } from "../data/readers/record.ts";
 import { everyNth, kFold, randomIndices, stratifiedSplit } from "../data/split.ts";
 import { balancedWeights } from "../data/weights.ts";
-import type { NamedArray } from "../model/model.ts";
+import { LOSSES } from "../model/losses.ts";
 import { describePredictions } from "../report/describe.ts";
-import { classificationMetrics, regressionMetrics, type TaskMetrics } from "../train/metrics.ts";
 import { DATA_OPTIONS, type DataJob } from "./data_options.ts";
 import { pathName } from "./inputs.ts";
-import { dividing, type JobData, type Scored } from "./job_data.ts";
+import { dividing, type JobData, type OwnJob, type Scored } from "./job_data.ts";
 import { leftOutLine, type Loaded, loadRecords, type Loads } from "./load_data.ts";
+import { chooseLoss, type ChosenLoss } from "./loss.ts";
 import { type Arguments, flagFor, UsageError } from "./options.ts";
 import { plural } from "./terminal.ts";
-import { inUnits } from "./units.ts";
 
 /** Records for training, watching and testing. */
 interface Division {
@@ -28,7 +27,12 @@ interface Division {
 }
 
 /** Every training that a job asks for. */
-export async function* sequences(job: DataJob, seed: number, loads: Loads, restored?: Preprocessing) {
+export async function* sequences(
+  { own, everything: { seed }, training }: OwnJob,
+  loads: Loads,
+  restored?: Preprocessing,
+) {
+  const job = own!;
   for (const [name, value] of Object.entries(job.forecast)) {
     if (value === (DATA_OPTIONS.forecast as Record<string, { default?: unknown }>)[name]!.default) continue;
     throw new UsageError(`--${flagFor("forecast", name)} needs --target-column`);
@@ -38,7 +42,8 @@ export async function* sequences(job: DataJob, seed: number, loads: Loads, resto
   const loaded = await loads.train(pipeline), test = await loads.test();
   for (const division of divide(loaded, test, job, seed)) {
     const fitted = pipeline ?? Pipeline.fit(division.train, pipelineOptions(job, loaded));
-    const data = sequenceData(fitted, division, job, [...loaded.notes, ...test?.notes ?? []]);
+    const notes = [...loaded.notes, ...test?.notes ?? []];
+    const data = sequenceData(fitted, division, job, chooseLoss(training, fitted), notes);
     yield { name: division.name, data };
   }
 }
@@ -115,6 +120,7 @@ function sequenceData(
   pipeline: Pipeline,
   { train, validation, test }: Division,
   job: DataJob,
+  loss: ChosenLoss,
   notes: readonly string[],
 ): JobData {
   const dataset = pipeline.dataset(train), watched = validation && pipeline.dataset(validation);
@@ -126,9 +132,9 @@ function sequenceData(
     watched: watched ?? held,
     watchedName: watched ? "validation" : "test",
     config: configOf(pipeline),
-    loss: pipeline.loss,
+    loss,
     hasAccuracy: pipeline.task === "multiclass" || pipeline.task === "binary",
-    weights: weightsOf(pipeline, dataset, job),
+    weights: weightsOf(pipeline, loss, dataset, job),
     description: [
       `${job.files.data.map(pathName).join(", ")}: ${sequencesLine(pipeline, dataset)}${
         leftOut(train.length - dataset.rows.length)
@@ -142,7 +148,7 @@ function sequenceData(
       preprocessing: pipeline,
       test: held,
       ...pipeline.task === "regression" && { targets: pipeline.labels },
-      metrics: (outputs) => sequenceMetrics(pipeline, held!, outputs),
+      metrics: (outputs, quantiles) => pipeline.score(outputs, held!, { quantiles }),
       pictures: async (model, probabilities) =>
         test && held ? await describePredictions(model, pipeline, test, { data: held, probabilities }) : {},
     },
@@ -171,10 +177,15 @@ function configOf({ inputSize, outputSize, numEmbeddings, paddingIdx }: Pipeline
   return { inputSize, outputSize, ...numEmbeddings && { numEmbeddings, paddingIdx } };
 }
 
-function weightsOf(pipeline: Pipeline, { targets }: Dataset, { preparation }: DataJob): JobData["weights"] {
+function weightsOf(
+  pipeline: Pipeline,
+  { loss }: ChosenLoss,
+  { targets }: Dataset,
+  { preparation }: DataJob,
+): JobData["weights"] {
   const { classWeights, posWeight } = preparation, { outputSize: O, labels } = pipeline;
   if (posWeight) {
-    if (pipeline.loss !== "bce") throw new UsageError(`--pos-weight is for the loss bce, not for ${pipeline.loss}`);
+    if (LOSSES[loss].weights !== "posWeight") throw new UsageError(`--pos-weight is for the loss bce, not for ${loss}`);
     if (posWeight.length !== O) {
       const outputs = O === 1 ? labels.slice(-1) : labels;
       throw new UsageError(
@@ -184,8 +195,8 @@ function weightsOf(pipeline: Pipeline, { targets }: Dataset, { preparation }: Da
     return { posWeight };
   }
   if (!classWeights) return {};
-  if (pipeline.loss !== "crossEntropy") {
-    throw new UsageError(`--class-weights is for classes and the loss crossEntropy, not for ${pipeline.loss}`);
+  if (LOSSES[loss].weights !== "classWeights") {
+    throw new UsageError(`--class-weights is for classes and the loss crossEntropy, not for ${loss}`);
   }
   if (classWeights.length === 1 && classWeights[0] === "balanced") {
     return { classWeights: balancedWeights(targets, O) };
@@ -197,17 +208,6 @@ function weightsOf(pipeline: Pipeline, { targets }: Dataset, { preparation }: Da
     );
   }
   return { classWeights: numbers };
-}
-
-/** What outputs for labelled sequences are worth. */
-function sequenceMetrics(pipeline: Pipeline, { targets }: Dataset, outputs: NamedArray): TaskMetrics {
-  const { task, labels } = pipeline;
-  if (task === "regression") {
-    const units = (values: ArrayLike<number>) => inUnits(pipeline, values);
-    const { shape, data } = outputs;
-    return regressionMetrics({ shape, data: units(data) }, { shape, data: units(targets) });
-  }
-  return classificationMetrics(outputs, targets, { labels, multilabel: task === "multilabel" });
 }
 
 /** Labelled files as a fitted pipeline takes them. */
@@ -224,7 +224,7 @@ export async function labelledData(
   return {
     test,
     ...pipeline.task === "regression" && { targets: pipeline.labels },
-    metrics: (outputs) => sequenceMetrics(pipeline, test, outputs),
+    metrics: (outputs, quantiles) => pipeline.score(outputs, test, { quantiles }),
     ...remarks.length && { remark: remarks.join("; ") },
   };
 }

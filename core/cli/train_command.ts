@@ -16,7 +16,7 @@ function resumedJob(loaded: LoadedCheckpoint, { given, resume }: Arguments): Job
   if (!trainer || !training || !stored) {
     throw new Error(`cannot resume from "${resume}": it holds no training of this command`);
   }
-  const { inputSize: _i, outputSize: _o, ...config } = model.config;
+  const { inputSize: _i, outputSize: _o, loss: _l, quantiles: _q, ...config } = model.config;
   const { optimizer, seed: _s, ...options } = trainer.options, { schedule, earlyStopping, ...rest } = training.options;
   const kept: Job = {
     data: stored.data,

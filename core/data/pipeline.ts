@@ -1,5 +1,10 @@
 /** Everything between the records of a file and a model, fitted on the training part alone. */
 
+import { classificationMetrics } from "./metrics/classification.ts";
+import { regressionMetrics } from "./metrics/regression.ts";
+import type { Rows } from "./metrics/rows.ts";
+import type { TaskMetrics } from "./metrics/summary.ts";
+import { decodeRows } from "./quantiles.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { badData, checkSize } from "./errors.ts";
 import { type Decoded, LABEL_TASKS, Labels, type LabelState, type LabelTask } from "./labels.ts";
@@ -339,6 +344,37 @@ export class Pipeline {
    */
   decode(row: ArrayLike<number>): Decoded {
     return this.#labels.decode(row);
+  }
+
+  /**
+   * Outputs of "regression" in the data's units (N, O).
+   *
+   * @param outputs As `predict` gives them; quantiles are (N, O·Q), and stay so.
+   * @param quantiles Which they are (Q).
+   */
+  values(outputs: ArrayLike<number>, quantiles?: readonly number[]): Float64Array {
+    return decodeRows(outputs, this.outputSize, quantiles?.length ?? 1, (row) => this.decode(row).values!);
+  }
+
+  /**
+   * What a model's outputs are worth, by the task; numbers in the data's units.
+   *
+   * @param outputs As `evaluate` gives them with `metrics` (N, O); quantiles are (N, O·Q).
+   * @param dataset What `dataset` made.
+   * @param options The quantiles, if they are predicted.
+   * @throws {RangeError} If they do not fit one another.
+   */
+  score(
+    { shape, data }: Rows,
+    { targets }: Pick<PreparedDataset, "targets">,
+    { quantiles }: { quantiles?: readonly number[] } = {},
+  ): TaskMetrics {
+    const { task, labels } = this;
+    if (task !== "regression") {
+      return classificationMetrics({ shape, data }, targets, { labels, multilabel: task === "multilabel" });
+    }
+    const truth = { shape: [shape[0]!, this.outputSize], data: this.values(targets) };
+    return regressionMetrics({ shape, data: this.values(data, quantiles) }, truth, { quantiles });
   }
 }
 

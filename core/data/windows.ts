@@ -3,6 +3,9 @@
 import { fail } from "../errors.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { badData, checkSize } from "./errors.ts";
+import { type RegressionMetrics, regressionMetrics } from "./metrics/regression.ts";
+import type { Rows } from "./metrics/rows.ts";
+import { decodeRows } from "./quantiles.ts";
 import type { Table } from "./readers/record.ts";
 import {
   channelMeans,
@@ -392,6 +395,38 @@ export class ForecastPipeline {
       }
     }
     return values;
+  }
+
+  /**
+   * Forecasts of several windows in the data's units (N, O).
+   *
+   * @param outputs Of the model (N, O); quantiles are (N, O·Q), and stay so.
+   * @param inputs What `dataset` or `inputs` made.
+   * @param quantiles Which they are (Q).
+   */
+  values(outputs: ArrayLike<number>, inputs: ForecastInputs, quantiles?: readonly number[]): Float64Array {
+    return decodeRows(outputs, this.outputSize, quantiles?.length ?? 1, (row, n) => this.decode(row, inputs, n));
+  }
+
+  /**
+   * What forecasts are worth in the data's units, beside the forecast that nothing changes.
+   *
+   * @param outputs As `evaluate` gives them with `metrics` (N, O); quantiles are (N, O·Q).
+   * @param dataset What `dataset` made.
+   * @param options The quantiles, if they are predicted; what `seasonal` gives, as the second baseline.
+   * @throws {RangeError} If they do not fit one another.
+   */
+  score(
+    { shape, data }: Rows,
+    dataset: ForecastDataset,
+    { quantiles, seasonal }: { quantiles?: readonly number[]; seasonal?: Float64Array } = {},
+  ): RegressionMetrics {
+    const all = [shape[0]!, this.outputSize], rows = (data: Float64Array) => ({ shape: all, data });
+    return regressionMetrics({ shape, data: this.values(data, dataset, quantiles) }, rows(dataset.truth), {
+      quantiles,
+      baseline: rows(this.persistence(dataset)),
+      ...seasonal && { seasonal: rows(seasonal) },
+    });
   }
 
   /** The forecast that nothing changes: the last known value of each target for every row, in the data's units (N, O). */

@@ -210,6 +210,19 @@ export const LOSSES: Readonly<Record<LossName, Loss>> = {
 /** The names of the losses. */
 export const LOSS_NAMES = Object.keys(LOSSES) as readonly LossName[];
 
+/** The losses that may stand in for one: they take the same targets, and say something of the same kind. */
+export function lossesLike(loss: LossName): LossName[] {
+  const kind = ({ targets, predicts }: Loss) => `${targets} ${predicts === "probabilities"}`;
+  return LOSS_NAMES.filter((name) => kind(LOSSES[name]) === kind(LOSSES[loss]));
+}
+
+/** The quantiles that a model's first output predicts, if it does. */
+export function quantilesOf(
+  { meanings }: { readonly meanings: Readonly<Record<string, LossSettings>> },
+): readonly number[] | undefined {
+  return Object.values(meanings)[0]?.quantiles;
+}
+
 /** Numbers per row of targets, given those of the outputs. */
 export function targetWidth(loss: LossName, outputs: number, { quantiles }: LossSettings): number {
   return LOSSES[loss].targets === "classes" ? 1 : quantiles ? outputs / quantiles.length : outputs;

@@ -1,7 +1,7 @@
 /** How well each class is found, and which are taken for which: sections of a page. */
 
 import { type Content, el } from "./markup.ts";
-import type { ClassMetrics } from "../train/metrics.ts";
+import type { ClassMetrics } from "../data/metrics/classification.ts";
 import type { ConfusionMatrix, RunReport } from "./run_report.ts";
 import { percent, short } from "./scale.ts";
 import { shade } from "./style.ts";

@@ -3,9 +3,10 @@
 import type { Pipeline, PreparedDataset } from "../data/pipeline.ts";
 import type { SequenceRecord, Table } from "../data/readers/record.ts";
 import type { ForecastDataset, ForecastPipeline, RowRange } from "../data/windows.ts";
+import { quantilesOf } from "../model/losses.ts";
 import type { Model, NamedArray } from "../model/model.ts";
 import { evaluate, predict } from "../train/evaluate.ts";
-import { classificationMetrics, regressionMetrics } from "../train/metrics.ts";
+import { nearestMedian, quantileOf } from "../data/quantiles.ts";
 import { pickByError, pickExamples } from "./pick_examples.ts";
 import type { AttentionExample, ForecastExample, RunReport } from "./run_report.ts";
 import { short } from "./scale.ts";
@@ -24,6 +25,13 @@ export interface DescribeOptions<Data> {
 const IN_A_ROW = 240, BEFORE = 48;
 
 const BY_ERROR = "From the best predicted of the test data to the worst, evenly spread over all.";
+
+/** Outputs that are looked at (N, O): of quantiles, those of the one nearest the median. */
+function shownOf({ shape: [N, width], data }: NamedArray, quantiles?: readonly number[]): NamedArray {
+  if (!quantiles) return { shape: [N!, width!], data };
+  const Q = quantiles.length, median = quantileOf(data, Q, nearestMedian(quantiles));
+  return { shape: [N!, width! / Q], data: Float32Array.from(median) };
+}
 
 /** One row of a table of numbers. */
 const rowOf = ({ data, shape }: NamedArray, i: number) => data.subarray(i * shape[1]!, (i + 1) * shape[1]!);
@@ -59,12 +67,13 @@ export async function describePredictions(
   records: readonly SequenceRecord[],
   options: DescribeOptions<PreparedDataset> = {},
 ): Promise<Pick<RunReport, "metrics" | "regressions" | "attention" | "attentionNote">> {
-  const { task, labels, loss } = pipeline, { data = pipeline.dataset(records), examples = 8 } = options;
-  const { targets, rows } = data, N = data.shape[0];
-  const probabilities = options.probabilities ?? (await evaluate(model, data, { loss, metrics: true })).probabilities;
+  const { task, labels } = pipeline, { data = pipeline.dataset(records), examples = 8 } = options;
+  const { targets, rows } = data, N = data.shape[0], loss = model.loss ?? pipeline.loss, quantiles = quantilesOf(model);
+  const outputs = options.probabilities ?? (await evaluate(model, data, { loss, metrics: true })).outputs;
+  const probabilities = shownOf(outputs, quantiles), metrics = pipeline.score(outputs, data, { quantiles });
   const said = Array.from({ length: N }, (_, i) => pipeline.decode(rowOf(probabilities, i)));
   const true_ = Array.from({ length: N }, (_, i) => {
-    if (loss === "crossEntropy") return { label: labels[targets[i]!] };
+    if (targets instanceof Int32Array) return { label: labels[targets[i]!] };
     return pipeline.decode(targets.subarray(i * pipeline.outputSize, (i + 1) * pipeline.outputSize));
   });
   const words = ({ label, labels, values }: typeof said[number]) =>
@@ -90,17 +99,13 @@ export async function describePredictions(
     };
   };
   if (task === "regression") {
-    const table = (decoded: typeof said) => ({
-      shape: [N, labels.length],
-      data: Float64Array.from(decoded.flatMap(({ values }) => values!)),
-    });
     const column = (decoded: typeof said, k: number) => decoded.map(({ values }) => values![k]!);
     const errors = said.map(({ values }, i) => {
       const [own, other] = [rowOf(probabilities, i), targets.subarray(i * labels.length)];
       return values!.reduce((sum, _, k) => sum + Math.abs(own[k]! - other[k]!), 0);
     });
     return {
-      metrics: regressionMetrics(table(said), table(true_)),
+      metrics,
       regressions: labels.map((name, k) => ({ name, truth: column(true_, k), predicted: column(said, k) })),
       attention: await show(pickByError(errors, examples)),
       attentionNote: BY_ERROR,
@@ -108,7 +113,7 @@ export async function describePredictions(
   }
   const confidence = said.map(({ probabilities }) => Math.max(...probabilities!));
   return {
-    metrics: classificationMetrics(probabilities, targets, { labels, multilabel: task === "multilabel" }),
+    metrics,
     attention: await show(pickExamples(true_.map(words), said.map(words), { count: examples, confidence })),
     attentionNote: "Classes take turns: the first that are right, then the errors that the model is surest of.",
   };
@@ -174,14 +179,11 @@ export async function describeForecasts(
 ): Promise<Pick<RunReport, "metrics" | "forecasts" | "forecastsNote" | "attention" | "attentionNote">> {
   const { horizon, window, inputSize, outputSize: O, channelNames } = pipeline;
   const { data = pipeline.dataset(table, part), examples = 8 } = options, { rows, truth, x } = data, N = rows.length;
+  const loss = model.loss ?? pipeline.loss, quantiles = quantilesOf(model);
   const outputs = options.probabilities ??
-    (await evaluate(model, { x, shape: data.shape, targets: data.targets }, { loss: "mse", metrics: true }))
-      .probabilities;
-  const names = pipeline.toJSON().targetColumns, targets = names.length, shape = [N, O];
-  const predicted = new Float64Array(N * O);
-  for (let n = 0; n < N; n++) {
-    predicted.set(pipeline.decode(rowOf(outputs, n), data, n), n * O);
-  }
+    (await evaluate(model, { x, shape: data.shape, targets: data.targets }, { loss, metrics: true })).outputs;
+  const names = pipeline.toJSON().targetColumns, targets = names.length;
+  const predicted = pipeline.values(shownOf(outputs, quantiles).data, data);
   const errors = Array.from({ length: N }, (_, n) => {
     let sum = 0;
     for (let i = n * O; i < (n + 1) * O; i++) sum += Math.abs(predicted[i]! - truth[i]!);
@@ -205,7 +207,7 @@ export async function describeForecasts(
   const inputs = new Float32Array(chosen.length * size);
   chosen.forEach((n, k) => inputs.set(x.subarray(n * size, (n + 1) * size), k * size));
   const shown = chosen.length
-    ? await predict(model, { x: inputs, shape: [chosen.length, window, inputSize] }, { loss: "mse" })
+    ? await predict(model, { x: inputs, shape: [chosen.length, window, inputSize] }, { loss })
     : undefined;
   /** Of one target of one window, or with horizon 1 of the windows from one on. */
   const places = (n: number, target: number, count: number) =>
@@ -231,9 +233,7 @@ export async function describeForecasts(
       return `${targets > 1 ? `${name} ` : ""}${horizon > 1 ? `${first} … ${end}` : first}`;
     }).join(", ");
   return {
-    metrics: regressionMetrics({ shape, data: predicted }, { shape, data: truth }, {
-      baseline: { shape, data: pipeline.persistence(data) },
-    }),
+    metrics: pipeline.score(outputs, data, { quantiles }),
     forecasts,
     forecastsNote: horizon === 1 ? undefined : BY_ERROR,
     attentionNote: BY_ERROR,

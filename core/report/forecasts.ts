@@ -1,7 +1,7 @@
 /** Forecasts and predicted values against the truth: sections of a page. */
 
 import { lineChart, WIDTH } from "./chart.ts";
-import type { Errors } from "../train/metrics.ts";
+import type { Errors } from "../data/metrics/regression.ts";
 import { type Content, el } from "./markup.ts";
 import type { ForecastExample, RegressionExample, RunReport } from "./run_report.ts";
 import { extent, linearAxis, padded, short, spread } from "./scale.ts";

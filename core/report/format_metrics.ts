@@ -1,5 +1,5 @@
 import { fail } from "../errors.ts";
-import type { TaskMetrics } from "../train/metrics.ts";
+import type { TaskMetrics } from "../data/metrics/summary.ts";
 import { fewer } from "./classes.ts";
 import type { ConfusionMatrix } from "./run_report.ts";
 import { percent, short } from "./scale.ts";
@@ -36,12 +36,19 @@ export function formatMetrics(metrics: TaskMetrics, { columns = 80 }: { columns?
       name: string,
       { mse, rmse, mae, r2 }: Omit<typeof metrics, "kind">,
     ) => [name, short(mse), short(rmse), short(mae), short(r2)];
-    return table([
+    const rows = table([
       ["", "MSE", "RMSE", "MAE", "R²"],
       row("model", metrics),
       ...metrics.persistence ? [row("persistence", metrics.persistence)] : [],
       ...metrics.seasonal ? [row("seasonal", metrics.seasonal)] : [],
-    ]).join("\n");
+    ]);
+    const quantiles = (metrics.quantiles ?? []).map(({ quantile, pinball, coverage }) => [
+      short(quantile),
+      short(pinball),
+      percent(coverage),
+    ]);
+    return [...rows, ...quantiles.length ? ["", ...table([["quantile", "pinball", "coverage"], ...quantiles])] : []]
+      .join("\n");
   }
   const labels = metrics.kind === "multilabel";
   const rows = labels

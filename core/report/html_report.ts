@@ -107,7 +107,7 @@ function tiles(report: RunReport): Content {
       ["Micro F1", percent(microF1)],
     );
   } else if (metrics) {
-    const { persistence, seasonal } = metrics;
+    const { persistence, seasonal, quantiles = [] } = metrics;
     for (const [name, key] of [["RMSE", "rmse"], ["MAE", "mae"], ["R²", "r2"]] as const) {
       list.push([
         name,
@@ -117,6 +117,9 @@ function tiles(report: RunReport): Content {
           ...seasonal ? [`seasonal ${short(seasonal[key])}`] : [],
         ].join(", ") || undefined,
       ]);
+    }
+    for (const { quantile, pinball, coverage } of quantiles) {
+      list.push([`Not above quantile ${quantile}`, percent(coverage), `pinball loss ${short(pinball)}`]);
     }
   }
   if (best) {

@@ -1,6 +1,6 @@
 /** What a report of a training shows. Everything is plain data: what is left out is not shown. */
 
-import type { TaskMetrics } from "../train/metrics.ts";
+import type { TaskMetrics } from "../data/metrics/summary.ts";
 import type { EpochRecord } from "../train/history.ts";
 
 /** What a training came to, for the page. */

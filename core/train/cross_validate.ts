@@ -1,10 +1,10 @@
+import { summarizeMetrics, type Summary } from "../data/metrics/summary.ts";
 import { type Dataset, subset } from "../data/dataset.ts";
 import type { Fold } from "../data/split.ts";
 import { fail } from "../errors.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { createModel, type Model, type ModelOptions } from "../model/model.ts";
 import { type DetailedMetrics, evaluate } from "./evaluate.ts";
-import { summarizeMetrics, type Summary } from "./metrics.ts";
 import type { EpochRecord } from "./history.ts";
 import { Training, type TrainOptions } from "./training.ts";
 

@@ -1,4 +1,7 @@
 import { DataLoader, type Dataset, targetRows } from "../data/dataset.ts";
+import { classificationMetrics, type ClassificationOptions } from "../data/metrics/classification.ts";
+import { regressionMetrics } from "../data/metrics/regression.ts";
+import type { TaskMetrics } from "../data/metrics/summary.ts";
 import { fail } from "../errors.ts";
 import type { NamedArray } from "../model/arrays.ts";
 import type { Sequences } from "../model/batch.ts";
@@ -8,7 +11,6 @@ import { internalsOf, type NetworkModel } from "../model/model.ts";
 import { dimensions, type RunTask, type TaskLoss } from "../model/session.ts";
 import { Yielder } from "../device/event_loop.ts";
 import { LazyResult, ResultQueue } from "../device/results.ts";
-import { classificationMetrics, type ClassificationOptions, regressionMetrics, type TaskMetrics } from "./metrics.ts";
 
 /** What {@linkcode evaluate} returns. */
 export interface Metrics {
@@ -178,7 +180,7 @@ async function gather(
   return { shape: steps ? [N, T, O] : [N, O], data };
 }
 
-/** The metrics that a loss calls for. Of quantiles, those of the one nearest the median. */
+/** The metrics that a loss calls for. */
 function taskMetrics(
   { loss, settings: { quantiles } }: ResolvedLoss,
   outputs: NamedArray,
@@ -188,8 +190,9 @@ function taskMetrics(
   const rows = outputs.shape.length === 3 ? validRows(outputs, targets, lengths) : { outputs, targets };
   const { predicts } = LOSSES[loss];
   if (predicts === "probabilities") return classificationMetrics(rows.outputs, rows.targets, { labels, multilabel });
-  const values = predicts === "quantiles" ? medianOf(rows.outputs, quantiles!) : rows.outputs;
-  return regressionMetrics(values, { shape: values.shape, data: rows.targets });
+  const [N, O] = rows.outputs.shape as [number, number];
+  const truth = { shape: [N, O / (quantiles?.length ?? 1)], data: rows.targets };
+  return regressionMetrics(rows.outputs, truth, { quantiles });
 }
 
 /** Outputs and targets of every valid step, one after the other. */
@@ -210,13 +213,6 @@ function validRows(
     row += lengths[n]!;
   }
   return { outputs: { shape: [count, O], data: found }, targets: wanted };
-}
-
-/** The predictions of the quantile that is nearest the median (N, O). */
-function medianOf({ shape: [N, width], data }: NamedArray, quantiles: readonly number[]): NamedArray {
-  const Q = quantiles.length, O = width! / Q;
-  const far = quantiles.map((q) => Math.abs(q - 0.5)), nearest = far.indexOf(Math.min(...far));
-  return { shape: [N!, O], data: Float32Array.from({ length: N! * O }, (_, i) => data[i * Q + nearest]!) };
 }
 
 /** What {@linkcode predict} returns. */

@@ -1,0 +1,48 @@
+/** The loss of a training: the task's, or another that fits it. */
+
+import { LOSS_NAMES, LOSS_SETTINGS, LOSSES, lossesLike, type LossName, type LossSettings } from "../model/losses.ts";
+import { flagFor, UsageError } from "./options.ts";
+
+/** A loss and what was said about it, but for weights. */
+export type ChosenLoss = LossSettings & { readonly loss: LossName };
+
+/**
+ * The loss that is asked for, or the task's own.
+ *
+ * @param training Options of the training; those that belong to losses are looked at.
+ * @param fitting The task, and the loss it has where none is asked for.
+ * @throws {UsageError} If it does not fit the task, or a setting belongs to another.
+ */
+export function chooseLoss(
+  training: Readonly<Record<string, unknown>>,
+  fitting: { readonly task?: string; readonly loss: LossName },
+): ChosenLoss {
+  const loss = (training.loss ?? fitting.loss) as LossName, fit = lossesLike(fitting.loss);
+  if (fitting.task !== undefined && !fit.includes(loss)) {
+    const binary = lossesLike("bce").includes(loss) && fitting.task === "multiclass";
+    throw new UsageError(
+      `--loss ${loss} does not fit the task ${fitting.task}: it must be ${fit.join(" or ")}` +
+        (binary ? `, or with --one-hot or --task binary ${lossesLike("bce").join(" or ")}` : ""),
+    );
+  }
+  for (const name of Object.keys(LOSS_SETTINGS)) {
+    if (training[name] === undefined || Object.hasOwn(LOSSES[loss].settings, name)) continue;
+    const owners = LOSS_NAMES.filter((owner) => Object.hasOwn(LOSSES[owner].settings, name)).join(" or ");
+    throw new UsageError(`--${flagFor("training", name)} belongs to --loss ${owners}, not to ${loss}`);
+  }
+  const chosen = { loss, ...settingsOf(training) };
+  if (loss !== "quantile") return chosen;
+  const { quantiles } = chosen;
+  if (!quantiles) throw new UsageError("--loss quantile needs --quantiles, such as 0.1,0.5,0.9");
+  if (quantiles.some((quantile, k) => k && quantile <= quantiles[k - 1]!)) {
+    throw new UsageError(`--quantiles must rise, got ${quantiles.join(",")}`);
+  }
+  return chosen;
+}
+
+/** Those of some options that belong to losses. */
+export function settingsOf(options: object): LossSettings {
+  return Object.fromEntries(
+    Object.entries(options).filter(([name, value]) => Object.hasOwn(LOSS_SETTINGS, name) && value !== undefined),
+  );
+}

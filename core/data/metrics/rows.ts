@@ -1,0 +1,51 @@
+/** Rows of numbers, as metrics take them. */
+
+import { fail } from "../../errors.ts";
+
+/** Numbers in rows. */
+export interface Rows {
+  /** [rows, columns]. */
+  readonly shape: readonly number[];
+  /** The numbers, row after row. */
+  readonly data: ArrayLike<number>;
+}
+
+/** Rows and columns of a table of finite numbers. */
+export function sizes({ shape, data }: Rows, what: string): [number, number] {
+  const [N, O] = shape as [number, number];
+  if (shape.length !== 2 || !shape.every((n) => Number.isSafeInteger(n) && n > 0) || data.length !== N * O) {
+    throw fail(
+      "shape-mismatch",
+      "compute metrics",
+      `${what} must be rows of numbers, got ${data.length} for shape [${shape}]`,
+      { name: what },
+    );
+  }
+  for (let i = 0; i < data.length; i++) {
+    if (!Number.isFinite(data[i])) {
+      throw fail(
+        "not-finite",
+        "compute metrics",
+        `${what} must be finite numbers, got ${data[i]} at [${Math.floor(i / O)},${i % O}]`,
+        { name: what, value: data[i] },
+      );
+    }
+  }
+  return [N, O];
+}
+
+export function sum(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0);
+}
+
+/** How many of the numbers below n are such. */
+export function count(n: number, is: (i: number) => boolean): number {
+  let found = 0;
+  for (let i = 0; i < n; i++) if (is(i)) found++;
+  return found;
+}
+
+export function every(n: number, is: (i: number) => boolean): boolean {
+  for (let i = 0; i < n; i++) if (!is(i)) return false;
+  return true;
+}

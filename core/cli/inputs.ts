@@ -4,6 +4,7 @@ import type { Format, Input } from "../data/readers/record.ts";
 import { nameOf } from "./files.ts";
 import { type Arguments, UsageError } from "./options.ts";
 import { readError } from "./read_checkpoint.ts";
+import { remark } from "./terminal.ts";
 
 /** What errors call standard input. */
 const STDIN = "standard input";
@@ -23,8 +24,64 @@ export function dataName(path: string): string {
   return pathName(nameOf(path.replace(/(?<=.)\/+$/, "")));
 }
 
+/** Files beside data that are about them. */
+const PROSE =
+  /^(readme|license|licence|copying|notice|changelog|changes|authors|contributing|citation)(\.\w+)?$|\.(md|rst|html?|pdf)$/i;
+
+/** Why something in a folder is no data. */
+type LeftOut = "hidden" | "folder" | "link that leads nowhere" | "about the data";
+
+/** The files in a folder, by name; what is left out of the data is said, once. */
+async function filesIn(path: string): Promise<string[]> {
+  const files: string[] = [], leftOut: { name: string; why: LeftOut }[] = [];
+  for await (const entry of Deno.readDir(path)) {
+    const { name } = entry;
+    // A link is what it leads to.
+    const { isFile, isDirectory } = entry.isSymlink
+      ? await Deno.stat(`${path}/${name}`).catch((error) => {
+        if (error instanceof Deno.errors.NotFound) return { isFile: false, isDirectory: false };
+        throw error;
+      })
+      : entry;
+    const why = name.startsWith(".")
+      ? "hidden"
+      : isDirectory
+      ? "folder"
+      : !isFile
+      ? "link that leads nowhere"
+      : PROSE.test(name)
+      ? "about the data"
+      : undefined;
+    if (why) leftOut.push({ name, why });
+    else files.push(name);
+  }
+  if (leftOut.length) {
+    const named = leftOut.sort((a, b) => a.name < b.name ? -1 : 1).slice(0, 5).map(({ name, why }) =>
+      `${name} (${why})`
+    );
+    const rest = leftOut.length > 5 ? ", …" : "";
+    remark(
+      `note: ${path}: ${leftOut.length} left out that ${leftOut.length === 1 ? "is" : "are"} no data: ${
+        named.join(", ")
+      }${rest}`,
+    );
+  }
+  return files.sort();
+}
+
+/** Bytes of a file that are looked at, for whether its lines have labels. */
+const LOOKED_AT = 1 << 16;
+
+/** Whether no line at the start of a text file has a tab, and so no label. */
+async function hasNoTabs(path: string): Promise<boolean> {
+  using file = await Deno.open(path);
+  const bytes = new Uint8Array(LOOKED_AT), count = await file.read(bytes) ?? 0;
+  return count > 0 && !bytes.subarray(0, count).includes(9) && bytes[0] !== 0x1f;
+}
+
 /**
- * What `--data` and its like name, in order; a folder is the files in it, by name. Text in a folder is one class per file.
+ * What `--data` and its like name, in order; a folder is the files in it, by name. Text in a folder is one class per file,
+ * as it is in several files that have no labels.
  *
  * @param isText Whether the files hold text.
  */
@@ -40,11 +97,7 @@ export async function inputsOf(paths: readonly string[], isText: boolean, args: 
       inputs.push(fileInput(path, args));
       continue;
     }
-    const names = await guarded(path, args, async () => {
-      const files: string[] = [];
-      for await (const { name, isFile } of Deno.readDir(path)) if (isFile && !name.startsWith(".")) files.push(name);
-      return files.sort();
-    });
+    const names = await guarded(path, args, () => filesIn(path));
     if (!names.length) throw new Error(`cannot read data "${path}": there is no file in this folder`);
     if (!isText && names.every((name) => name.endsWith(".txt"))) {
       throw new UsageError(
@@ -53,11 +106,29 @@ export async function inputsOf(paths: readonly string[], isText: boolean, args: 
       );
     }
     for (const name of names) {
-      const label = isText ? { label: name.replace(/\.[^.]*$/, "") } : {};
-      inputs.push({ ...fileInput(`${path.replace(/\/+$/, "")}/${name}`, args), ...label });
+      inputs.push({
+        ...fileInput(`${path.replace(/\/+$/, "")}/${name}`, args),
+        ...isText && { label: className(name) },
+      });
     }
   }
-  return inputs;
+  return isText && args.command !== "predict" ? await classesByName(inputs, args) : inputs;
+}
+
+/** The class that a file's name says. */
+function className(path: string): string {
+  return nameOf(path).replace(/\.[^.]*$/, "");
+}
+
+/** Several files of text: where no line of any has a label, each is a class. */
+async function classesByName(inputs: Input[], args: Arguments): Promise<Input[]> {
+  if (inputs.length < 2 || inputs.some((input) => input.label !== undefined || isOnce(input))) return inputs;
+  for (const { name } of inputs) if (!await guarded(name, args, () => hasNoTabs(name))) return inputs;
+  const labelled = inputs.map((input) => ({ ...input, label: className(input.name) }));
+  remark(
+    `note: the lines have no labels, so that each file is a class: ${labelled.map(({ label }) => label).join(", ")}`,
+  );
+  return labelled;
 }
 
 /** A file. */

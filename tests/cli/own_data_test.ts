@@ -415,7 +415,7 @@ Deno.test("a wide table's columns go by their names after training; what is lack
   place.write("train.csv", table(names, (row) => row));
   place.write("reversed.csv", table([...names].reverse(), (row) => [...row].reverse()));
   place.write("extra.csv", table(["weather", ...names], (row) => [20, ...row]));
-  place.write("extra.txt", table(["weather", ...names], (row) => [20, ...row]));
+  place.write("extra.data", table(["weather", ...names], (row) => [20, ...row]));
   place.write("lacking.csv", table(names.slice(1), (row) => row.slice(1)));
   // Names that are numbers are no places.
   place.write("renamed.csv", table(["a", "b", "c", "d"], (row) => row));
@@ -424,7 +424,7 @@ Deno.test("a wide table's columns go by their names after training; what is lack
   const [own, reversed, extra, lacking, renamed, predicted, other, piped, tested] = await Promise.all([
     ...["train", "reversed", "extra", "lacking", "renamed"].map((name) => place.run(evaluate(name))),
     place.run("predict ck/last.json reversed.csv --output csv"),
-    place.run("predict ck/last.json extra.txt --output csv"),
+    place.run("predict ck/last.json extra.data --output csv"),
     place.run("predict ck/last.json --input - --format csv --output csv", place.read("reversed.csv")),
     place.run("train train.csv --test-data extra.csv --epochs 1"),
   ]);
@@ -441,9 +441,34 @@ Deno.test("a wide table's columns go by their names after training; what is lack
   const expected = rows.map((_, n) => n % 2 ? "up" : "down");
   for (const result of [predicted!, other!, piped!]) assert.deepEqual(labels(result), expected);
   assert.match(other!.err, note);
-  // A checkpoint of before goes by places.
-  const stored = JSON.parse(place.read("ck/last.json"));
-  delete stored.preprocessing.inputs.stepNames;
-  place.write("before.json", JSON.stringify(stored));
-  assert.match(scores(await place.run("evaluate before.json --data renamed.csv")), /accuracy 100\.00 %/);
+});
+
+Deno.test("what is left out of a folder is said, links are followed, and files without labels are classes", async () => {
+  await using place = await Place.make();
+  const lines = (word: string) => Array.from({ length: 12 }, (_, n) => `${word} ${n}`).join("\n");
+  for (const folder of ["data", "data/more"]) Deno.mkdirSync(`${place.path}/${folder}`);
+  place.write("data/one.txt", lines("eins"));
+  place.write("data/two.txt", lines("zwei"));
+  place.write("three.txt", lines("drei"));
+  for (const name of ["README", "notes.md", ".hidden"]) place.write(`data/${name}`, "About these data\n");
+  Deno.symlinkSync("../three.txt", `${place.path}/data/three.txt`);
+  Deno.symlinkSync("nowhere.txt", `${place.path}/data/four.txt`);
+  const flags = "--tokens words --epochs 1";
+  const [folder, files, mixed] = await runAll(place, [
+    `train data ${flags}`,
+    `train data/one.txt three.txt ${flags}`,
+    `train data/one.txt data/more ${flags}`,
+  ]);
+  assert.match(folder!.out, /: 29 sequences, .* 3 classes$/m);
+  assert.equal(
+    folder!.err,
+    "note: data: 5 left out that are no data: .hidden (hidden), README (about the data), " +
+      "four.txt (link that leads nowhere), more (folder), notes.md (about the data)\n",
+  );
+  assert.match(files!.out, /: 19 sequences, .* 2 classes$/m);
+  assert.equal(files!.err, "note: the lines have no labels, so that each file is a class: one, three\n");
+  assertFails(mixed!, 1, 'cannot read data "data/more": there is no file in this folder');
+  place.write("labelled.txt", "so\tyes\nno\tno\n");
+  const both = await place.run(`train data/one.txt labelled.txt ${flags}`);
+  assertFails(both, 1, /one\.txt: line 1 must be a text, a tab and a label: there is no tab$/m);
 });

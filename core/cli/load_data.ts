@@ -90,7 +90,14 @@ async function openRecords(input: Input, options: ReadOptions, known: ColumnName
   const note = `${input.name}: ${
     plural(extra.length, "column")
   } left out, which the training data do not have: ${list}`;
-  return extra.length ? { ...source, notes: [note, ...source.notes ?? []] } : source;
+  if (!extra.length) return source;
+  // What is found out while reading comes later.
+  return {
+    ...source,
+    get notes() {
+      return [note, ...source.notes ?? []];
+    },
+  };
 }
 
 /** Reads all records of some files. */
@@ -142,8 +149,8 @@ export async function* streamRecords(
   for (const given of await inputsOf(paths, pipeline.numEmbeddings > 0, args)) {
     const { input, format } = options.format ? { input: given } : await piped(given, isText);
     const source = await openRecords(input, { ...format && { format }, ...options }, pipeline);
-    for (const note of source.notes ?? []) remark(`note: ${note}`);
     yield source.records;
+    for (const note of source.notes ?? []) remark(`note: ${note}`);
   }
 }
 

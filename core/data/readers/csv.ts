@@ -230,6 +230,9 @@ class CsvRecords {
   readonly #layout: Layout;
   readonly #format: NumberFormat;
   readonly #needsLabels: boolean;
+  /** The columns that a row must have more of: a shorter sequence lacks steps at its end, where all columns are steps. */
+  readonly #least: number;
+  #short = 0;
   /** Whether nobody said which columns hold numbers, and no row has shown it yet. */
   #isGuess: boolean;
 
@@ -241,16 +244,30 @@ class CsvRecords {
     this.#needsLabels = !optionalLabels;
     this.#isGuess = !featureColumns;
     rows.dropsBlankEnd = layout.text === undefined;
+    const { features, sequence, text, blank } = layout, isStep = (column: number) => features.includes(column);
+    const last = names.findLastIndex((_, column) => !isStep(column));
+    const inOrder = features.every((column, i) => i === 0 || column > features[i - 1]!);
+    const isWide = sequence === undefined && text === undefined && !blank.length && inOrder;
+    this.#least = isWide && last < names.length - 1 ? last + 1 : names.length;
   }
 
   /** The next row, as long as the head. */
   async #next(): Promise<string[] | undefined> {
     const rows = this.#rows, row = rows.take() ?? await rows.next();
-    if (row && row.length !== this.#names.length) {
+    const width = this.#names.length;
+    if (row && row.length < width && row.length > this.#least && !rows.isOpen) {
+      if (!this.#short++) {
+        this.#format.notes.push(
+          `${rows.name}: rows that are shorter than the head, the first in line ${rows.number}, end early`,
+        );
+      }
+      while (row.length < width) row.push("");
+    }
+    if (row && row.length !== width) {
       throw badFile(
         "row-width",
         rows.name,
-        `line ${rows.number} must have ${this.#names.length} columns, got ${row.length}`,
+        `line ${rows.number} must have ${width} columns, got ${row.length}`,
       );
     }
     for (const column of row ? this.#layout.blank : []) {

@@ -13,6 +13,8 @@ export class Lines {
   /** Number, from 1, of the line that {@linkcode take} gave last. */
   number = 0;
   readonly #blocks: Blocks;
+  /** Whether the last of the lines at hand has no line end. */
+  #isOpen = false;
   #lines: string[] = [];
   #next = 0;
 
@@ -30,6 +32,11 @@ export class Lines {
     return line.charCodeAt(line.length - 1) === 13 ? line.slice(0, -1) : line;
   }
 
+  /** Whether the line that {@linkcode take} gave last has no line end, as where a file is cut off. */
+  get isOpen(): boolean {
+    return this.#isOpen && this.#next === this.#lines.length;
+  }
+
   /** Puts back the line that {@linkcode take} gave last. */
   putBack(): void {
     this.number--;
@@ -42,7 +49,8 @@ export class Lines {
     if (text === undefined) return false;
     this.#lines = text.split("\n");
     // What follows the last line's end is no line.
-    if (text.endsWith("\n")) this.#lines.pop();
+    this.#isOpen = !text.endsWith("\n");
+    if (!this.#isOpen) this.#lines.pop();
     this.#next = 0;
     return true;
   }

@@ -50,6 +50,11 @@ export class Rows {
     this.#isQuoted = isQuoted;
   }
 
+  /** Whether the row that {@linkcode take} gave last has no line end, as where a file is cut off. */
+  get isOpen(): boolean {
+    return this.#next >= this.#parsed.length && this.#lines.isOpen;
+  }
+
   /** The next row; undefined where more must be read first, by {@linkcode fill}. */
   take(): string[] | undefined {
     if (this.#next < this.#parsed.length) {

@@ -261,3 +261,15 @@ Deno.test("readRecords() says how it understood arrays that may have channels fi
   assert.deepEqual(await notes([2, 3, 8], { layout: "ntc" }), []);
   assert.deepEqual(await notes([2, 3, 8], { layout: "nct" }), []);
 });
+
+Deno.test("readRecords() takes rows that lack their last steps for shorter sequences, unless the file may be cut off", async () => {
+  const text = "y,a,b,c\nu,1,2,3\nv,4\nu,5,6\nv,7,8,9\n", source = await readRecords(input("a.csv", text, 5));
+  const records = await Array.fromAsync(source.records);
+  assert.deepEqual(records.map(short), [[[1, 2, 3], "u"], [[4], "v"], [[5, 6], "u"], [[7, 8, 9], "v"]]);
+  assert.deepEqual(source.notes, ["a.csv: rows that are shorter than the head, the first in line 3, end early"]);
+  await assertFails("a.csv", "y,a,b,c\nu,1,2,3\nv,4,5", "line 3 must have 4 columns, got 3");
+  await assertFails("a.csv", "y,a,b,c\nu\n", "line 2 must have 4 columns, got 1");
+  await assertFails("a.csv", "a,b,c,y\n1,2,3,u\n4,5,u\n", "line 3 must have 4 columns, got 3");
+  const columns = { featureColumns: ["c", "b"], labelColumns: ["y"] };
+  await assertFails("a.csv", "y,a,b,c\nu,1,2,3\nv,4,5\n", "line 3 must have 4 columns, got 3", columns);
+});

@@ -4,11 +4,12 @@
  * @module
  */
 
-// Instantiates the WASM module of core/kernels.
-export { instantiateSync } from "npm:@assemblyscript/loader@0.28.20";
-
 // Splits the command line into flags and values; ships with Deno.
 export { parseArgs } from "node:util";
+
+/** Instantiates the WASM module of core/kernels. Loaded when a model is made. */
+export const loadLoader = (): Promise<typeof import("npm:@assemblyscript/loader@0.28.20")> =>
+  import("npm:@assemblyscript/loader@0.28.20");
 
 /** Checks the structure of checkpoints. Loaded when one is read, so that nobody else waits for it. */
 export const loadValibot = (): Promise<typeof import("npm:valibot@1.5.0")> => import("npm:valibot@1.5.0");

@@ -1,11 +1,10 @@
-import { instantiateSync } from "../../deps.ts";
+import { loadLoader } from "../../deps.ts";
 import { fail } from "../errors.ts";
 import type { Arithmetic, Device, Plan, Program, Room } from "./device.ts";
 import { KERNELS, orderedArguments, type Tensor } from "./kernels.ts";
 import { isSecondFaster } from "./probe.ts";
 import { CONTROL_BYTES, NoThreads, type ScratchSpace, ThreadPool } from "./threads.ts";
 import { Yielder } from "./event_loop.ts";
-import { PLAIN, RELAXED } from "./wasm_module.ts";
 
 const PAGE = 65536;
 /** The largest memory of 32-bit WASM, in pages. */
@@ -49,10 +48,21 @@ export type Simd = "auto" | "plain" | "relaxed" | "wide";
 /** All of these. */
 export const SIMD: readonly Simd[] = ["auto", "plain", "relaxed", "wide"];
 
+/** What devices are made with: the loader, and the module's bytes in base64. */
+type Parts = Pick<Awaited<ReturnType<typeof loadLoader>>, "instantiateSync"> & typeof import("./wasm_module.ts");
+
+let loading: Promise<Parts> | undefined;
+
+/** Loads the parts when the first device is made: who makes none does not wait for them. */
+async function loadParts(): Promise<Parts> {
+  const [{ instantiateSync }, binaries] = await Promise.all([loadLoader(), import("./wasm_module.ts")]);
+  return { instantiateSync, ...binaries };
+}
+
 const modules = new Map<boolean, WebAssembly.Module>();
 
 /** The module, compiled once per process; with relaxed SIMD if wanted and there, else in plain SIMD. */
-function compileModule(simd: Simd): { module: WebAssembly.Module; relaxed: boolean } {
+function compileModule(simd: Simd, { PLAIN, RELAXED }: Parts): { module: WebAssembly.Module; relaxed: boolean } {
   const binary = simd === "plain" ? undefined : decode(RELAXED),
     relaxed = binary !== undefined && WebAssembly.validate(binary);
   if (!relaxed && simd !== "auto" && simd !== "plain") {
@@ -69,8 +79,9 @@ function compileModule(simd: Simd): { module: WebAssembly.Module; relaxed: boole
 /** What the probe said: whether this process runs the larger tiles faster. */
 let wideIsFaster: boolean | undefined;
 
+/** Engines before 2025 have no fromBase64, which is many times as fast. */
 function decode(base64: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+  return Uint8Array.fromBase64?.(base64) ?? Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
 }
 
 /** Kernels in WebAssembly with 128-bit SIMD, on the CPU. */
@@ -79,6 +90,7 @@ export class WasmDevice implements Device {
   readonly room: Room = { elements: (MAX_PAGES * PAGE - PROGRAMS) / 4, of: "WebAssembly has" };
   readonly wholeBatch = false;
   readonly stepsAhead = 1;
+  readonly #instantiateSync: Parts["instantiateSync"];
   readonly #module: WebAssembly.Module;
   readonly #relaxed: boolean;
   readonly #simd: Simd;
@@ -102,8 +114,13 @@ export class WasmDevice implements Device {
   readonly #yielder = new Yielder();
 
   /** @param threads Threads for programs that are worth several. */
-  constructor(threads: number, simd: Simd = "auto") {
-    const { module, relaxed } = compileModule(simd);
+  static async open(threads: number, simd: Simd = "auto"): Promise<WasmDevice> {
+    return new WasmDevice(threads, simd, await (loading ??= loadParts()));
+  }
+
+  private constructor(threads: number, simd: Simd, parts: Parts) {
+    const { module, relaxed } = compileModule(simd, parts);
+    this.#instantiateSync = parts.instantiateSync;
     this.#module = module;
     this.#relaxed = relaxed;
     this.#simd = simd;
@@ -129,7 +146,7 @@ export class WasmDevice implements Device {
   #instantiate(pages: number) {
     // Fixed size: views would be lost when memory grows, so a larger plan gets a new memory (see load).
     const memory = allocate(pages);
-    this.#exports = instantiateSync<Exports>(this.#module, { env: { memory } }).exports as Exports;
+    this.#exports = this.#instantiateSync<Exports>(this.#module, { env: { memory } }).exports as Exports;
     this.#pool?.dispose();
     this.#pool = undefined;
     this.#memory = memory;
@@ -200,7 +217,7 @@ export class WasmDevice implements Device {
   #chooseTiles() {
     if (wideIsFaster === undefined) {
       const M = 160, K = 64, groups = 2, memory = new WebAssembly.Memory({ initial: 8, maximum: 8, shared: true });
-      const { arenaStart, linearForward, setWide } = instantiateSync(this.#module, { env: { memory } })
+      const { arenaStart, linearForward, setWide } = this.#instantiateSync(this.#module, { env: { memory } })
         .exports as unknown as Exports & { linearForward(...args: number[]): void };
       const base = align(arenaStart()), y = base + 4 * M * K, x = y + 32 * M * groups;
       const time = (wide: number) => {

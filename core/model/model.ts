@@ -321,7 +321,9 @@ export async function createModel(given: ModelConfig | Network, options: Network
     config ? { loss: config.loss, quantiles: config.quantiles } : { loss, quantiles },
   );
   const cores = Math.min(globalThis.navigator?.hardwareConcurrency ?? 1, MAX_THREADS);
-  const device = name === "wasm" ? new WasmDevice(threads === "auto" ? cores : threads, simd) : await openWebGpu();
+  const device = name === "wasm"
+    ? await WasmDevice.open(threads === "auto" ? cores : threads, simd)
+    : await openWebGpu();
   try {
     const session = new Session(net, seed, device, simd, threads === "auto" ? AUTO_BLOCKS : 2);
     return new SessionModel(session, config, meanings);

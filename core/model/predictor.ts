@@ -1,7 +1,7 @@
 import { Arena, from } from "../device/arena.ts";
 import { type Plan, TaskBuilder } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
-import { type Simd, WasmDevice } from "../device/wasm.ts";
+import { WasmDevice } from "../device/wasm.ts";
 import { fail } from "../errors.ts";
 import type { Node } from "./layers/node.ts";
 import { layerType } from "./layers/mod.ts";
@@ -93,12 +93,12 @@ class SinglePredictor implements Predictor {
   #loaded: Loaded | undefined;
 
   constructor(
+    device: WasmDevice,
     net: PlacedNetwork,
     values: Float32Array,
     { output, loss }: { output: string; loss: LossName },
-    simd: Simd,
   ) {
-    this.#device = new WasmDevice(1, simd);
+    this.#device = device;
     this.#net = net;
     this.#output = output;
     this.#loss = loss;
@@ -298,5 +298,5 @@ export async function createPredictor(
     throw fail("wiring", action, `the network has no output "${output}" to predict`, { name: output });
   }
   const values = await session.exclusive(() => session.readValues());
-  return new SinglePredictor(session.net, values, { output, loss }, session.simd);
+  return new SinglePredictor(await WasmDevice.open(1, session.simd), session.net, values, { output, loss });
 }

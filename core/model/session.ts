@@ -12,7 +12,7 @@ import type { ResolvedLoss } from "./losses.ts";
 import { checkMemory } from "./memory.ts";
 import type { Parameter } from "./parameters.ts";
 import type { PlacedNetwork } from "./placed_network.ts";
-import { makePlan, type ModelPlan, planKey, type PlanShape, type PlanTask } from "./plan.ts";
+import { layOut, makePlan, type ModelPlan, planKey, type PlanShape, type PlanTask } from "./plan.ts";
 import { Tokens } from "./tokens.ts";
 
 /** What a run is for, the same for many batches. Made once: plans are found by it. */
@@ -256,9 +256,12 @@ export class Session {
     let plan = this.#plans.get(key);
     if (!plan) {
       if (this.#plans.size >= MAX_PLANS) this.#plans.delete(this.#plans.keys().next().value!);
-      checkMemory(this.net, shape, this.device);
-      const { wholeBatch } = this.device;
-      this.#plans.set(key, plan = makePlan(this.net, shape, { parallelFrom: this.#parallelFrom, wholeBatch }));
+      const { wholeBatch, room } = this.device;
+      // What is too large by its inputs alone is not written out first.
+      if (layOut(this.net, shape, wholeBatch).arena > room.elements) checkMemory(this.net, shape, this.device);
+      plan = makePlan(this.net, shape, { parallelFrom: this.#parallelFrom, wholeBatch });
+      if (plan.arena + plan.scratch > room.elements) checkMemory(this.net, shape, this.device);
+      this.#plans.set(key, plan);
     }
     if (plan !== this.#loaded) {
       this.device.load(plan, this.net.store.persistent);

@@ -35,7 +35,7 @@ export async function stepCalls(size: Size, simd: Simd = "auto"): Promise<StepCa
   const { net: { store }, plan } = stepPlan(size, optimizer, { parallelFrom: Infinity });
   const calls: Call[] = [...plan.pack, ...plan.main].flat(2);
   const programs = [...calls.map((call) => [[[call]]]), [[[]]]];
-  const device = new WasmDevice(1, simd);
+  const device = await WasmDevice.open(1, simd);
   device.load({ ...plan, programs }, 0);
   const values = new Float32Array(store.paddedSize);
   for (const { name, offset } of store.layout.list) values.set(work.parameters[name]!.data, offset);

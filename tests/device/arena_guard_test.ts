@@ -68,8 +68,12 @@ class Bench {
   readonly #batch: ReturnType<typeof randomBatch>;
   readonly #mask: Float32Array<ArrayBuffer>;
 
-  constructor(config: ModelConfig, request: Request, simd: Simd) {
-    this.device = new WasmDevice(1, simd);
+  static async open(config: ModelConfig, request: Request, simd: Simd): Promise<Bench> {
+    return new Bench(await WasmDevice.open(1, simd), config, request);
+  }
+
+  private constructor(device: WasmDevice, config: ModelConfig, request: Request) {
+    this.device = device;
     const random = new Random(11, "data"), { B, T, loss = "bce" } = request;
     this.net = new PlacedNetwork(classifier(resolveConfig(config)));
     const { store: { layout: { list: parameters }, paddedSize, values } } = this.net;
@@ -134,7 +138,7 @@ async function results(
   simd: Simd,
   fill: number,
 ): Promise<Record<string, Float32Array>> {
-  const bench = new Bench(config, request, simd), { device, net, plan, behind } = bench;
+  const bench = await Bench.open(config, request, simd), { device, net, plan, behind } = bench;
   const code = await device.read(behind), found: Record<string, Float32Array> = {};
   for (let run = 0; run < 2; run++) {
     bench.fill(fill, run);
@@ -155,7 +159,7 @@ async function results(
  * its sides rounded up has sums of whatever stood there beyond them.
  */
 async function checkCalls(config: ModelConfig, request: Request, simd: Simd) {
-  const bench = new Bench(config, request, simd), { device, plan, all, scratch } = bench;
+  const bench = await Bench.open(config, request, simd), { device, plan, all, scratch } = bench;
   const calls = [plan.pack, plan.main].flat(3);
   const programs = calls.map((call) => [[[call]]]);
   bench.fill(NaN, 0);

@@ -10,8 +10,8 @@ import { WITHOUT_GPU } from "../devices.ts";
 
 /** Where kernels are tested. */
 export const KERNEL_DEVICES: readonly { name: string; ignore: boolean; open: () => Promise<Device> }[] = [
-  { name: "relaxed SIMD", ignore: false, open: () => Promise.resolve(new WasmDevice(1, "relaxed")) },
-  { name: "plain SIMD", ignore: false, open: () => Promise.resolve(new WasmDevice(1, "plain")) },
+  { name: "relaxed SIMD", ignore: false, open: () => WasmDevice.open(1, "relaxed") },
+  { name: "plain SIMD", ignore: false, open: () => WasmDevice.open(1, "plain") },
   { name: "WebGPU", ignore: WITHOUT_GPU, open: () => WebGpuDevice.open() },
 ];
 

@@ -60,8 +60,8 @@ Deno.test("any number of threads and any tiles give the same bits", async () => 
   }
 });
 
-Deno.test("a device refuses what does not fit", () => {
-  const device = new WasmDevice(1), program = [[[]]];
+Deno.test("a device refuses what does not fit", async () => {
+  const device = await WasmDevice.open(1), program = [[[]]];
   device.load({ arena: 16, scratch: 0, parallel: false, programs: [program] }, 0);
   device.run(program);
   assert.throws(() => device.run([[[]]]), TypeError);
@@ -74,7 +74,7 @@ Deno.test("a device refuses what does not fit", () => {
 });
 
 Deno.test("what is to be kept survives a move to a larger memory", async () => {
-  const device = new WasmDevice(1), kept = { offset: 0, length: 5, scratch: false };
+  const device = await WasmDevice.open(1), kept = { offset: 0, length: 5, scratch: false };
   device.load({ arena: 16, scratch: 0, parallel: false, programs: [] }, 0);
   device.write(kept, Float32Array.of(1, 2, 3, 4, 5));
   device.load({ arena: 10_000_000, scratch: 0, parallel: false, programs: [] }, 5);

@@ -72,9 +72,13 @@ function elements({ kind, size, count = 1 }: Shape, B: number, T: number): numbe
  */
 export function checkBatch(
   net: PlacedNetwork,
-  { x, shape, lengths, h0, inputs: others, states }: Sequences,
+  sequences: Sequences,
   masks?: Readonly<Record<string, Float32Array>>,
 ): CheckedBatch {
+  if (typeof sequences !== "object" || sequences === null) {
+    throw fail("batch-type", ACTION, `sequences must be { x, shape, … }, got ${sequences}`, { name: "sequences" });
+  }
+  const { x, shape, lengths, h0, inputs: others, states } = sequences;
   const first = net.firstInput, { kind, size } = first.outputs.output!, tokens = kind === "tokens";
   const width = tokens ? 1 : size;
   typed("x", x, tokens ? "Int32Array" : "Float32Array", tokens ? " of tokens" : "");

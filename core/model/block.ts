@@ -41,7 +41,7 @@ export class BlockSpace implements Block {
     this.control = control;
     this.gradient = gradient;
     this.#io = io;
-    this.lengths = from(io.get("lengths")!, row0);
+    this.lengths = from(io.get("@lengths")!, row0);
     this.mask = this.scratch.allocate(T * this.groups * LANES);
     this.words = this.scratch.allocate(16);
   }

@@ -1,6 +1,7 @@
 /** What the library knows of a model beyond its public face. */
 
 import { fail } from "../errors.ts";
+import { type OptionSpec, resolveOptions } from "../options.ts";
 import {
   checkLoss,
   LOSSES,
@@ -27,6 +28,10 @@ export interface WeightedLoss extends LossOptions {
   /** What it counts in the sum of all losses. Default 1. */
   weight?: number;
 }
+
+const WEIGHT: Record<string, OptionSpec> = {
+  weight: { type: "number", optional: true, least: 0, above: true, about: "what it counts among several" },
+};
 
 /** Losses by output. */
 export type Losses = Readonly<Record<string, WeightedLoss>>;
@@ -72,19 +77,19 @@ export class Internals {
     const [{ loss }, values, block, ...gradients] = await Promise.all([
       session.stats(plan)(),
       session.values(plan, names, [B, T]),
-      session.device.read(plan.io.get("gradients")!),
+      session.device.read(plan.io.get("@gradients")!),
       ...[...inputs, ...net.embeddings].map(({ name, outputs }) => named(name, outputs.output!)),
       ...states.map(({ name, shape }) => named(name, shape)),
     ]);
     const found: Record<string, NamedArray> = Object.fromEntries(gradients);
     for (const { name, sources } of net.embeddings) found[layerOf(sources.input!)] ??= found[name]!;
-    if (net.firstState) found.h0 = found[net.firstState]!;
+    if (net.firstState) found.h0 ??= found[net.firstState]!;
     return { loss, outputs: this.describe(values), parameters: session.named(block), inputs: found };
   }
 
-  /** The names of the network's outputs. */
+  /** The outputs that may have a loss. */
   get outputs(): readonly string[] {
-    return Object.keys(this.session.net.resolved.outputs);
+    return this.session.net.outputs;
   }
 
   /** What the outputs mean, as far as that is known. */
@@ -105,11 +110,11 @@ export class Internals {
    *
    * @throws {TypeError} If there are several.
    */
-  only(action: string): string {
+  only(action: string, advice = "step through batches with trainer.step, and read model.forward"): string {
     const [first, ...others] = this.outputs;
-    if (!others.length) return first!;
+    if (first !== undefined && !others.length) return first;
     const problem = `the network has ${this.outputs.length} outputs, ${this.outputs.join(", ")}`;
-    throw fail("wiring", action, problem, { advice: "step through batches with trainer.step, and read model.forward" });
+    throw fail("wiring", action, problem, { advice });
   }
 
   /**
@@ -133,22 +138,66 @@ export class Internals {
 
   /** Checks losses against the model's meaning, and fills in their settings. */
   resolveLosses(action: string, losses: Losses): readonly TaskLoss[] {
-    return Object.entries(losses).map(([output, { weight, ...options }]) => {
-      const found = this.session.net.resolved.outputs[output];
-      if (!found) {
-        const problem = `the network has no output "${output}", but ${
-          this.outputs.map((name) => `"${name}"`).join(", ")
-        }`;
-        throw fail("wiring", action, problem, { name: output });
+    const entries = Object.entries(losses);
+    if (!entries.length) {
+      throw fail("option-missing", action, "losses must have one output or more", { option: "losses" });
+    }
+    return entries.map(([output, given]) => {
+      const { size } = this.session.net.outputShape(action, output);
+      if (typeof given !== "object" || given === null) {
+        const problem = `the loss of output "${output}" must be { loss, … }, got ${JSON.stringify(given)}`;
+        throw fail("option-type", action, problem, { option: "losses", value: given });
       }
-      if (weight !== undefined && !(weight > 0 && weight < Infinity)) {
-        throw fail("argument-out-of-range", action, `the weight of a loss must be above 0, got ${weight}`, {
-          name: "weight",
-          value: weight,
-        });
-      }
-      return { output, loss: this.#resolve(action, output, options, found.shape.size), weight };
+      const { weight, ...options } = given, own = resolveOptions(action, WEIGHT, { weight }) as { weight?: number };
+      return { output, loss: this.#resolve(action, output, options, size), weight: own.weight };
     });
+  }
+
+  /**
+   * The losses that the model was made for, of all outputs.
+   *
+   * @throws {TypeError} If one is not known.
+   */
+  knownLosses(action: string): Losses {
+    const { outputs, meanings } = this, unknown = outputs.find((output) => !meanings[output]);
+    if (unknown === undefined) return Object.fromEntries(outputs.map((output) => [output, meanings[output]!]));
+    const names = outputs.map((name) => `"${name}"`).join(", ");
+    const problem = `the network has the outputs ${names}, and no loss for "${unknown}"`;
+    throw fail("outputs-unknown-meaning", action, problem, { name: unknown, advice: "pass losses, by output" });
+  }
+
+  /**
+   * Checks gradients of outputs that come from outside; those of outputs left out are 0. What is behind a length never
+   * matters.
+   *
+   * @throws {TypeError | RangeError} If one does not fit, or is not finite.
+   */
+  outputGradients(
+    action: string,
+    given: Readonly<Record<string, Float32Array>>,
+    sequences: Sequences,
+  ): Readonly<Record<string, Float32Array>> {
+    const [B, T] = sizesOf(sequences), { lengths } = sequences;
+    for (const name of Object.keys(given)) this.session.net.outputShape(action, name);
+    return Object.fromEntries(this.outputs.map((output) => {
+      const { size, kind } = this.session.net.outputShape(action, output),
+        steps = kind === "steps" ? T : 1,
+        n = B * size * steps;
+      const gradient = Object.hasOwn(given, output) ? given[output] : new Float32Array(n);
+      if (!(gradient instanceof Float32Array) || gradient.length !== n) {
+        const problem = `the gradient of output "${output}" must be a Float32Array of ${n} numbers`;
+        throw fail("batch-shape", action, problem, { name: output, value: gradient });
+      }
+      const bad = gradient.findIndex((d, i) => {
+        const b = Math.floor(i / size / steps);
+        return !Number.isFinite(d) && Math.floor(i / size) % steps < (lengths?.[b] ?? T);
+      });
+      if (bad < 0) return [output, gradient];
+      throw fail("not-finite", action, `the gradient of output "${output}" holds ${gradient[bad]} at ${bad}`, {
+        name: output,
+        value: gradient[bad],
+      });
+    }));
   }
 
   #resolve(action: string, output: string, options: LossOptions, size: number): ResolvedLoss {
@@ -167,7 +216,7 @@ export class Internals {
 
   /** Takes over what the outputs meant to a trainer of before, where the model was not made for a loss. */
   remember(action: string, meanings: Readonly<Record<string, OutputMeaning>>): void {
-    this.resolveLosses(action, meanings);
+    if (Object.keys(meanings).length) this.resolveLosses(action, meanings);
     this.#trained = meanings;
   }
 

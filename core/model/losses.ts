@@ -65,6 +65,15 @@ export const LOSS_SETTINGS: { readonly [Name in keyof Required<LossSettings>]: O
   },
 };
 
+/** The weights of losses. */
+export const WEIGHTS: { readonly [Name in "classWeights" | "posWeight"]: OptionSpec } = {
+  classWeights: { type: "list", optional: true, least: 0, about: "how much each class counts in crossEntropy" },
+  posWeight: { type: "list", optional: true, least: 0, about: "how much a target of 1 counts in bce, per output" },
+};
+
+/** Everything that may be said of a loss. */
+const LOSS_OPTIONS = { loss: true, ...LOSS_SETTINGS, ...WEIGHTS };
+
 /** What a loss's kernel reads and writes. Rows are sequences, or all steps of a block with `mask` over them. */
 export interface LossTensors {
   readonly stats: Tensor;
@@ -261,6 +270,8 @@ export type ResolvedLoss = LossOptions & { readonly settings: Readonly<LossSetti
 export function resolveLoss(action: string, options: LossOptions, outputs: number): ResolvedLoss {
   const { loss, classWeights, posWeight } = options;
   checkLoss(loss, action);
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(LOSS_OPTIONS, name));
+  if (unknown !== undefined) throw fail("option-unknown", action, `unknown option "${unknown}"`, { option: unknown });
   const row = LOSSES[loss], given: Record<string, unknown> = {};
   for (const name of Object.keys(LOSS_SETTINGS) as (keyof LossSettings)[]) {
     if (options[name] === undefined) continue;
@@ -273,13 +284,11 @@ export function resolveLoss(action: string, options: LossOptions, outputs: numbe
   const check = (name: "classWeights" | "posWeight", weights: readonly number[] | undefined) => {
     if (weights === undefined) return;
     if (row.weights !== name) throw belongsTo(action, name, loss);
+    resolveOptions(action, WEIGHTS, { [name]: weights });
     if (weights.length !== outputs) {
       const problem = `${name} must have ${outputs} numbers, one for each output, got ${weights.length}`;
       throw fail("argument-out-of-range", action, problem, { name, value: weights.length });
     }
-    const bad = weights.find((weight) => !(weight >= 0 && weight < Infinity));
-    if (bad === undefined) return;
-    throw fail("argument-out-of-range", action, `${name} must be numbers from 0, got ${bad}`, { name, value: bad });
   };
   check("classWeights", classWeights);
   check("posWeight", posWeight);

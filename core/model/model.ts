@@ -213,7 +213,8 @@ class SessionModel implements NetworkModel {
     options: GradientOptions = {},
   ): Promise<NetworkGradients> {
     return this.#session.exclusive(() => {
-      const { dropoutMask, weights, outputGradients } = options, losses = this.#losses(options);
+      const { dropoutMask, weights, outputGradients: given } = options, losses = this.#losses(options);
+      const outputGradients = given && this.internals.outputGradients("run model", given, sequences);
       return this.internals.gradients(sequences, losses, {
         targets: byOutput(targets, this.internals.outputs),
         weights,
@@ -223,11 +224,20 @@ class SessionModel implements NetworkModel {
     });
   }
 
-  #losses({ losses, outputGradients, dropoutMask: _, weights: _w, ...options }: GradientOptions): readonly TaskLoss[] {
-    const action = "run model", { internals } = this;
-    if (outputGradients) return internals.outputs.map((output) => ({ output, loss: null }));
+  #losses({ losses, outputGradients, dropoutMask: _, weights, ...options }: GradientOptions): readonly TaskLoss[] {
+    const action = "run model", { internals } = this, { outputs } = internals, [other] = Object.keys(options);
+    const extra = outputGradients && losses ? "losses" : outputGradients && weights ? "weights" : other;
+    if ((outputGradients || losses) && extra !== undefined) {
+      const problem = `${extra} has no part where ${outputGradients ? "outputGradients" : "losses"} are given`;
+      throw fail("option-conflict", action, problem, { option: extra });
+    }
+    if (outputGradients) return outputs.map((output) => ({ output, loss: null }));
     if (losses) return internals.resolveLosses(action, losses);
-    const output = internals.only(action), { loss } = internals.meaning(action, output, options);
+    if (outputs.length > 1 && other === undefined) {
+      return internals.resolveLosses(action, internals.knownLosses(action));
+    }
+    const output = internals.only(action, "pass losses, by output");
+    const { loss } = internals.meaning(action, output, options);
     return internals.resolveLosses(action, { [output]: { ...options, loss } });
   }
 
@@ -357,8 +367,8 @@ function resolveMeanings(
   net: PlacedNetwork,
   { loss, quantiles }: Pick<NetworkOptions, "loss" | "quantiles">,
 ): Readonly<Record<string, OutputMeaning>> {
-  const action = "create model", outputs = Object.keys(net.resolved.outputs);
-  if (loss === undefined) {
+  const action = "create model", { outputs } = net;
+  if (loss === undefined || loss === null) {
     if (quantiles === undefined) return {};
     throw fail("option-conflict", action, `quantiles belong to the loss "quantile"`, { option: "quantiles" });
   }
@@ -369,9 +379,7 @@ function resolveMeanings(
   const given = typeof loss === "object" ? Object.entries(loss) : [[outputs[0]!, { loss, quantiles }] as const];
   return Object.fromEntries(given.map(([output, meaning]) => {
     const options: LossOptions & LossSettings = typeof meaning === "string" ? { loss: meaning } : { ...meaning };
-    const found = net.resolved.outputs[output];
-    if (!found) throw fail("wiring", action, `the network has no output "${output}"`, { name: output });
-    const { settings } = resolveLoss(action, options, found.shape.size);
+    const { settings } = resolveLoss(action, options, net.outputShape(action, output).size);
     return [output, { loss: options.loss, ...settings.quantiles && { quantiles: settings.quantiles } }];
   }));
 }

@@ -60,7 +60,7 @@ function adviceFor(wanted: readonly Kind[], got: Kind): string {
   return `it takes ${wanted.map((kind) => KINDS[kind]).join(" or ")}`;
 }
 
-const NAME = /^[A-Za-z_]\w*(\.\w+)*$/;
+const NAME = /^(?!__proto__$)[A-Za-z_]\w*(\.\w+)*$/, PLAIN = /^(?!__proto__$)[A-Za-z_]\w*$/;
 
 /**
  * Checks a network, and finds what its layers' shapes are.
@@ -89,6 +89,10 @@ export function resolveNetwork(network: Network): ResolvedNetwork {
     }
     if (names.has(name)) throw wiring(name, "another layer has the same name", "give each layer a name of its own");
     names.add(name);
+    const parts = name.split("."), outer = parts.map((_, i) => parts.slice(0, i).join(".")).find((n) => all.has(n));
+    if (outer !== undefined) {
+      throw wiring(name, `its name is inside layer "${outer}", as if it were its parameter`, "rename one of them");
+    }
     const kind = layerType(type);
     if (!kind) throw wiring(name, `there is no layer "${type}"`, `take one of ${Object.keys(LAYERS).join(", ")}`);
     const inputs = inputShapes(name, kind.inputs, sources, values, all);
@@ -106,6 +110,10 @@ export function resolveNetwork(network: Network): ResolvedNetwork {
   }
   const resolved = Object.fromEntries(
     Object.entries(outputs).map(([name, source]) => {
+      if (!PLAIN.test(name)) {
+        const advice = 'name it as a variable, such as "logits"';
+        throw fail("wiring", ACTION, `output "${name}": its name must be letters, digits and _`, { name, advice });
+      }
       const shape = values.get(source as string);
       if (!shape) throw fail("wiring", ACTION, `output "${name}": there is no value "${source}"`, { name });
       if (shape.kind === "tokens") {
@@ -134,7 +142,8 @@ function inputShapes(
   all: ReadonlySet<string>,
 ): Shapes {
   const any = ports["*"], shapes: Record<string, Shape> = {};
-  for (const port of Object.keys(sources)) {
+  for (const [i, port] of Object.keys(sources).entries()) {
+    if (any && port !== String(i)) throw wiring(name, `it has no input "${port}"`, "its inputs are 0, 1, 2, …");
     if (!any && !Object.hasOwn(ports, port)) {
       throw wiring(name, `it has no input "${port}"`, `its inputs are ${Object.keys(ports).join(", ") || "none"}`);
     }
@@ -172,15 +181,7 @@ function layerOptions(
 }
 
 function specs(nodes: readonly Node[]): (ParameterSpec & { readonly fullName: string })[] {
-  const owners = new Map<string, string>();
   return nodes.flatMap((node) =>
-    (layerType(node.type)!.parameters?.(node) ?? []).map((spec) => {
-      const fullName = `${node.name}.${spec.name}`, owner = owners.get(fullName);
-      if (owner !== undefined) {
-        throw wiring(node.name, `its parameter "${fullName}" has the name of one of layer "${owner}"`, "rename one");
-      }
-      owners.set(fullName, node.name);
-      return { ...spec, fullName };
-    })
+    (layerType(node.type)!.parameters?.(node) ?? []).map((spec) => ({ ...spec, fullName: `${node.name}.${spec.name}` }))
   );
 }

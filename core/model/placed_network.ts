@@ -1,3 +1,4 @@
+import { fail } from "../errors.ts";
 import type { Layer, LayerType, NodeShape } from "./layers/layer.ts";
 import type { Node, Shape } from "./layers/node.ts";
 import { INPUT_LAYERS, layerType } from "./layers/mod.ts";
@@ -27,6 +28,8 @@ export class PlacedNetwork {
   readonly firstMask: string | undefined;
   /** The embeddings, whose tables' gradients are added up after all blocks. */
   readonly embeddings: readonly Node[];
+  /** The names of the outputs that may have losses and be predicted: all but attention weights and final states. */
+  readonly outputs: readonly string[];
   /** What may come in besides, by name. */
   readonly given: ReadonlyMap<string, Given>;
 
@@ -39,6 +42,10 @@ export class PlacedNetwork {
     this.inputs = nodes.filter(({ type }) => INPUT_LAYERS.includes(type));
     this.firstInput = this.inputs.find(({ type }) => type !== "vector") ?? this.inputs[0]!;
     this.embeddings = nodes.filter(({ type }) => type === "embedding");
+    const outputs = Object.entries(resolved.outputs);
+    this.outputs = outputs.filter(([, { shape: { kind } }]) => kind === "rows" || kind === "steps").map(([name]) =>
+      name
+    );
     this.given = new Map(
       nodes.flatMap((node) =>
         Object.entries(typeOf(node).given?.(node) ?? {}).map(([name, shape]) => {
@@ -58,6 +65,21 @@ export class PlacedNetwork {
   /** The shape of a value: "layer.port". */
   shapeOf(source: string): Shape {
     return this.node(layerOf(source)).outputs[portOf(source)]!;
+  }
+
+  /**
+   * The shape of an output that may have a loss.
+   *
+   * @throws {TypeError} If there is none of that name.
+   */
+  outputShape(action: string, output: string): Shape {
+    const { outputs } = this.resolved, found = Object.hasOwn(outputs, output) && outputs[output]!.shape;
+    if (found && this.outputs.includes(output)) return found;
+    const problem = found
+      ? `the output "${output}" is attention weights or final states, which have no loss and no prediction`
+      : `the network has no output "${output}"`;
+    const there = this.outputs.map((name) => `"${name}"`).join(", ") || "none";
+    throw fail("wiring", action, `${problem}; there is ${there}`, { name: output });
   }
 
   /** A layer by name. */

@@ -122,7 +122,7 @@ export function layOut(net: PlacedNetwork, shape: PlanShape, wholeBatch = false)
   const io = new Map<string, Tensor>();
   const add = (name: string, length: number) => io.set(name, arena.allocate(length));
   for (const { name, outputs } of net.inputs) add(name, elementsOf(outputs.output!, B, T));
-  add("lengths", B);
+  add("@lengths", B);
   for (const name of given) add(name, elementsOf(net.given.get(name)!.shape, B, T));
   for (const { output, loss, settings, weighted, outputWeighted } of losses) {
     const { size: O, kind } = net.resolved.outputs[output]!.shape, rows = kind === "steps" ? B * T : B;
@@ -139,7 +139,7 @@ export function layOut(net: PlacedNetwork, shape: PlanShape, wholeBatch = false)
   for (const output of Object.keys(activations)) {
     add(`@${output}.prediction`, elementsOf(net.resolved.outputs[output]!.shape, B, T));
   }
-  if (losses.length) add("stats", 2 * blocks * losses.length);
+  if (losses.length) add("@stats", 2 * blocks * losses.length);
   if (all) {
     for (const { name, outputs: { output } } of net.inputs) {
       if (output!.kind !== "tokens") add(`${name}.grad`, elementsOf(output!, B, T));
@@ -154,9 +154,9 @@ export function layOut(net: PlacedNetwork, shape: PlanShape, wholeBatch = false)
       add(`${name}.occurrences`, occurrencesLength(inputs.input!.size, B, T));
     }
   }
-  if (all) add("gradients", store.paddedSize);
+  if (all) add("@gradients", store.paddedSize);
   // A step's gradient goes where the update reads it, unless that of other batches is there.
-  const gradient = io.get("gradients") ?? (task.accumulate ? arena.allocate(store.paddedSize) : store.gradients);
+  const gradient = io.get("@gradients") ?? (task.accumulate ? arena.allocate(store.paddedSize) : store.gradients);
   const partSize = store.paddedSize - tables, parts = backward && blocks > 1 ? arena.allocate(blocks * partSize) : null;
   return { net, shape, wholeBatch, io, arena: arena.length, R, blocks, backward, gradient, parts, partSize };
 }
@@ -198,7 +198,7 @@ export function blockTask(layout: Layout, index: number): { calls: Task; scratch
     }
   }
   losses.forEach((loss, l) => {
-    const stats = from(io.get("stats")!, 2 * (l * blocks + index));
+    const stats = from(io.get("@stats")!, 2 * (l * blocks + index));
     new LossPass(block, loss, valueOf(resolved.outputs[loss.output]!.source), stats).call(task);
   });
   if (backward) {

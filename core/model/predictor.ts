@@ -7,7 +7,7 @@ import type { Node } from "./layers/node.ts";
 import { layerType } from "./layers/mod.ts";
 import { layerOf } from "./layers/node.ts";
 import { joinParts, pad4, type SingleLayer, type SinglePlan, SingleStore, type SingleValue } from "./layers/single.ts";
-import { checkLoss, LOSSES, type LossName } from "./losses.ts";
+import { LOSSES, type LossName } from "./losses.ts";
 import { internalsOf, type NetworkModel } from "./model.ts";
 import type { PlacedNetwork } from "./placed_network.ts";
 
@@ -291,12 +291,9 @@ export async function createPredictor(
   options: { loss?: LossName; output?: string } = {},
 ): Promise<Predictor> {
   const action = "create predictor", internals = internalsOf(model), { session } = internals;
-  const { output = internals.only(action) } = options, { loss } = internals.meaning(action, output, options);
-  checkLoss(loss, action);
-  const found = session.net.resolved.outputs[output];
-  if (!found || (found.shape.kind !== "rows" && found.shape.kind !== "steps")) {
-    throw fail("wiring", action, `the network has no output "${output}" to predict`, { name: output });
-  }
+  const { output = internals.only(action, "pass { output }") } = options;
+  session.net.outputShape(action, output);
+  const { loss } = internals.meaning(action, output, options);
   const values = await session.exclusive(() => session.readValues());
   return new SinglePredictor(await WasmDevice.open(1, session.simd), session.net, values, { output, loss });
 }

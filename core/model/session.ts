@@ -148,7 +148,7 @@ export class Session {
       tokens.check(data, sequences.lengths, [B, T]);
       if (wanted) device.write(wanted, tokens.occurrences(data, sequences.lengths, [B, T]));
     }
-    device.write(io.get("lengths")!, sequences.lengths ?? new Int32Array(B).fill(T));
+    device.write(io.get("@lengths")!, sequences.lengths ?? new Int32Array(B).fill(T));
     if (given) { for (const name in given) device.write(io.get(name)!, given[name]!); }
     if (task.losses) this.#writeLosses(plan, task.losses, rows, options);
     const weight = rows.length ? rows[0]!.weight : B;
@@ -184,7 +184,7 @@ export class Session {
   /** Brings the packed weights that a purpose reads up to date with the parameters. */
   #refresh(plan: ModelPlan, purpose: PlanTask["purpose"]): void | Promise<void> {
     const version = this.#version, packed = this.#packed, backward = purpose === "gradients" || purpose === "step";
-    const inputs = purpose === "gradients" || backward && this.#tokens.length > 0;
+    const inputs = purpose === "gradients";
     const fresh = packed.forward === version && (!backward || packed.backward === version) &&
       (!inputs || packed.inputs === version);
     if (fresh) return;
@@ -200,16 +200,13 @@ export class Session {
   #checkLosses(
     { lengths }: Sequences,
     { losses = [] }: RunTask,
-    { targets, weights, outputGradients, accumulate }: RunOptions,
+    { targets, weights, accumulate }: RunOptions,
     [B, T]: readonly [number, number],
   ): RowWeights[] {
-    const all = losses.map(({ output, loss }) => {
+    const all = losses.map(({ output, loss }): RowWeights => {
+      if (!loss) return { weight: B };
       const { shape } = this.net.resolved.outputs[output]!;
-      if (loss) return checkTargets({ loss, targets: targets?.[output], weights }, shape, [B, T], lengths);
-      const gradient = outputGradients?.[output], n = B * shape.size * (shape.kind === "steps" ? T : 1);
-      if (gradient instanceof Float32Array && gradient.length === n) return { weight: B };
-      const problem = `the gradient of output "${output}" must be a Float32Array of ${n} numbers`;
-      throw fail("batch-shape", "run model", problem, { name: output, value: gradient?.length });
+      return checkTargets({ loss, targets: targets?.[output], weights }, shape, [B, T], lengths);
     });
     if (accumulate && all.some(({ weight }) => weight !== all[0]!.weight)) {
       const advice = "update after every batch";
@@ -286,7 +283,7 @@ export class Session {
    * `Device.keep`.
    */
   stats({ io, blocks }: ModelPlan): () => Promise<Stats> {
-    const fetch = this.device.keep([io.get("stats")!, this.net.store.norm]);
+    const fetch = this.device.keep([io.get("@stats")!, this.net.store.norm]);
     return async () => {
       const [sums, norm] = await fetch();
       const losses: number[] = [];

@@ -6,7 +6,7 @@ import { fail } from "../errors.ts";
 import type { NamedArray } from "../model/arrays.ts";
 import type { Sequences } from "../model/batch.ts";
 import { type Internals, sizesOf } from "../model/internals.ts";
-import { checkLoss, LOSSES, type LossName, type LossOptions, type ResolvedLoss } from "../model/losses.ts";
+import { LOSSES, type LossName, type LossOptions, type ResolvedLoss } from "../model/losses.ts";
 import { internalsOf, type NetworkModel } from "../model/model.ts";
 import { dimensions, type RunTask, type TaskLoss } from "../model/session.ts";
 import { Yielder } from "../device/event_loop.ts";
@@ -255,7 +255,8 @@ export async function predict(
   sequences: Sequences,
   options: { loss?: LossName; output?: string } = {},
 ): Promise<Prediction> {
-  const internals = internalsOf(model), { output = internals.only("predict") } = options;
+  const internals = internalsOf(model), { output = internals.only("predict", "pass { output }") } = options;
+  internals.session.net.outputShape("predict", output);
   const { loss } = internals.meaning("predict", output, options);
   const { outputs, weights } = await run(internals, sequences, output, loss);
   const prediction = { outputs, predicts: LOSSES[loss].predicts, probabilities: outputs };
@@ -270,9 +271,7 @@ function run(
   loss: LossName,
 ): Promise<{ outputs: NamedArray; weights: NamedArray | undefined }> {
   const { session } = internals, weights = session.net.valuesOf("weights").slice(0, 1);
-  checkLoss(loss, "predict");
-  const found = session.net.resolved.outputs[output];
-  if (!found) throw fail("wiring", "predict", `the network has no output "${output}"`, { name: output });
+  const found = session.net.resolved.outputs[output]!;
   return session.exclusive(async () => {
     const { plan } = await session.run(sequences, internals.predictionTask({ [output]: loss }, weights));
     const [B, T] = sizesOf(sequences), shape = dimensions(found.shape, B, T);

@@ -3,7 +3,14 @@ import { amend, fail } from "../errors.ts";
 import type { StateDict } from "../model/arrays.ts";
 import type { Sequences } from "../model/batch.ts";
 import type { Internals, Losses, WeightedLoss } from "../model/internals.ts";
-import { LOSS_NAMES, LOSS_SETTINGS, type LossName, type LossOptions, type LossSettings } from "../model/losses.ts";
+import {
+  LOSS_NAMES,
+  LOSS_SETTINGS,
+  type LossName,
+  type LossOptions,
+  type LossSettings,
+  WEIGHTS,
+} from "../model/losses.ts";
 import { internalsOf, type NetworkModel } from "../model/model.ts";
 import { type AnyTargets, byOutput, type NetworkGradients, type NetworkOutputs } from "../model/results.ts";
 import type { RunTask } from "../model/session.ts";
@@ -63,9 +70,11 @@ export const TRAINER_OPTIONS: {
     most: Number.MAX_SAFE_INTEGER,
     about: "seed of everything random",
   },
-  classWeights: { type: "list", optional: true, least: 0, about: "how much each class counts in crossEntropy" },
-  posWeight: { type: "list", optional: true, least: 0, about: "how much a target of 1 counts in bce, per output" },
+  ...WEIGHTS,
 };
+
+/** The options of a loss, which `losses` says for each output. */
+const OF_LOSSES: readonly string[] = [...Object.keys(LOSS_SETTINGS), ...Object.keys(WEIGHTS)];
 
 /** What one step of training says. */
 export interface StepResult {
@@ -118,14 +127,19 @@ export class Trainer {
     const action = "create trainer", { optimizer, losses: given, ...rest } = options;
     const internals = this.#internals = internalsOf(model);
     const { loss, ...own } = resolveOptions(action, TRAINER_OPTIONS, rest) as Omit<TrainerOptions, "optimizer">;
+    const extra = given && ["loss", ...OF_LOSSES].find((name) => rest[name as keyof typeof rest] !== undefined);
+    if (extra) {
+      throw fail("option-conflict", action, `losses says it for each output, got ${extra} besides`, { option: extra });
+    }
     const losses = given ?? lossesOf(internals, { ...own, loss: rest.loss ?? model.loss ?? loss! });
+    const resolved = internals.resolveLosses(action, losses);
     const first = losses[internals.outputs[0]!] ?? Object.values(losses)[0]!;
     this.model = model;
     const seed = own.seed ?? model.seed;
     this.options = { loss: first.loss, ...own, ...given && { losses }, seed, optimizer: resolveOptimizer(optimizer) };
     this.#seed = seedWords(seed);
     const update = updateSpec(this.options.optimizer, this.options);
-    this.#task = { purpose: "step", update, losses: internals.resolveLosses(action, losses) };
+    this.#task = { purpose: "step", update, losses: resolved };
     this.#outside = { purpose: "step", update, losses: internals.outputs.map((output) => ({ output, loss: null })) };
     internals.claim(this, losses);
   }
@@ -229,19 +243,23 @@ export class Trainer {
     if (weights) {
       throw fail("option-conflict", "train model", "weights have no part in a loss of your own", { option: "weights" });
     }
-    const { session, forward, describe, outputs } = this.#internals, [B, T] = sequences.shape as [number, number];
+    const internals = this.#internals,
+      { session, forward, describe } = internals,
+      [B, T] = sequences.shape as [number, number];
     const { plan } = await session.run(sequences, forward, { masks, random: true, control });
-    const { loss: value, dOutputs } = loss(describe(await session.values(plan, forward.values!, [B, T])));
-    const gradients = dOutputs instanceof Float32Array ? { [outputs[0]!]: dOutputs } : dOutputs;
-    for (const [name, data] of Object.entries(gradients ?? {})) {
-      const bad = data.findIndex((d) => !Number.isFinite(d));
-      if (bad < 0) continue;
-      throw fail("not-finite", "train model", `the gradient of output "${name}" holds ${data[bad]} at ${bad}`, {
-        name,
-        value: data[bad],
-      });
+    const made = loss(describe(await session.values(plan, forward.values!, [B, T])));
+    const { loss: value, dOutputs } = made ?? {};
+    if (typeof value !== "number" || typeof dOutputs !== "object" || dOutputs === null) {
+      const got = (made as unknown) instanceof Promise ? ", got a promise" : "";
+      const problem = `a loss of your own must return { loss, dOutputs }, a number and arrays${got}`;
+      throw fail("argument-type", "train model", problem, { name: "loss", value: made });
     }
-    return { loss: value, gradients };
+    const single = ArrayBuffer.isView(dOutputs) || Array.isArray(dOutputs), advice = "return dOutputs by output";
+    const all = (single ? { [internals.only("train model", advice)]: dOutputs } : dOutputs) as Record<
+      string,
+      Float32Array
+    >;
+    return { loss: value, gradients: internals.outputGradients("train model", all, sequences) };
   }
 
   /**
@@ -359,23 +377,11 @@ export function createTrainer(model: NetworkModel, options: TrainerOptions = {})
 
 /** The losses of all outputs: that of an only one from the options, of several what the model was made for. */
 function lossesOf(
-  { outputs, meanings }: Internals,
+  internals: Internals,
   { loss, classWeights, posWeight, delta, quantiles, labelSmoothing, gamma, alpha }: TrainerOptions,
 ): Losses {
   const options = { classWeights, posWeight, delta, quantiles, labelSmoothing, gamma, alpha };
-  if (outputs.length === 1) return { [outputs[0]!]: { loss: loss!, ...options } as LossOptions };
-  const unknown = outputs.find((output) => !meanings[output]);
-  if (unknown !== undefined) {
-    const names = outputs.map((name) => `"${name}"`).join(", ");
-    throw fail(
-      "outputs-unknown-meaning",
-      "create trainer",
-      `the network has the outputs ${names}, and no loss for "${unknown}"`,
-      {
-        name: unknown,
-        advice: "pass losses, by output",
-      },
-    );
-  }
-  return Object.fromEntries(outputs.map((output) => [output, meanings[output]!]));
+  const { outputs: [first, ...others] } = internals;
+  if (first !== undefined && !others.length) return { [first]: { loss: loss!, ...options } as LossOptions };
+  return internals.knownLosses("create trainer");
 }

@@ -67,10 +67,10 @@ export const KERNELS = {
     in: ["dy", "panels"],
     dims: ["M", "K", "groups", "lddx", "lddy", "accumulate"],
   }),
-  turnInput: row({ out: ["turned"], in: ["x"], dims: ["F", "groups", "ldx"] }),
+  transposeInput: row({ out: ["transposed"], in: ["x"], dims: ["F", "groups", "ldx"] }),
   linearBackwardWeight: row({
     out: ["dw", "scratch"],
-    in: ["dy", "turned"],
+    in: ["dy", "transposed"],
     dims: ["M", "N", "groups", "lddw", "lddy", "rotate"],
   }),
   linearBackwardBias: row({ out: ["db"], in: ["dy"], dims: ["M", "groups", "lddy", "rotate"] }),

@@ -142,7 +142,7 @@ const FILES: readonly { readonly source: string; readonly kernels: Partial<Shade
       packBackward: { passes: { packBackward: ({ M, K }) => each(M * K) }, many: true },
       linearForward: { passes: { linearForward: tiles } },
       linearBackwardInput: { passes: { linearBackwardInput: tiles } },
-      turnInput: { passes: { turnInput: ({ F, groups }) => each(F * groups * LANES) } },
+      transposeInput: { passes: { transposeInput: ({ F, groups }) => each(F * groups * LANES) } },
       linearBackwardWeight: {
         passes: {
           linearBackwardWeight: (args) => Math.ceil(args.M / 64) * Math.ceil(args.N / 64) * weightSlices(args),

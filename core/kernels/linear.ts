@@ -3,7 +3,7 @@
 
 import { horizontalSum } from "./simd";
 import { FEATURE, wholeGroups } from "./constants";
-import { outerProduct, packPanels, product, turnGroups } from "./product";
+import { outerProduct, packPanels, product, transposeGroups } from "./product";
 
 /** Panels of a weight W (M, K), stride ldw, for linearForward. Row m is row (m + rotate) mod M of W. */
 export function packForward(panels: usize, w: usize, M: i32, K: i32, ldw: i32, rotate: i32): void {
@@ -29,20 +29,20 @@ export function linearBackwardInput(
   product(dx, <usize> lddx << 2, panels, dy, <usize> lddy << 2, 0, accumulate != 0, M, K, groups);
 }
 
-/** x (groups, F, 8) turned round, as linearBackwardWeight takes it. */
-export function turnInput(turned: usize, x: usize, F: i32, groups: i32, ldx: i32): void {
-  turnGroups(turned, x, <usize> ldx << 2, F, groups);
+/** x (groups, F, 8) transposed, as linearBackwardWeight takes it. */
+export function transposeInput(transposed: usize, x: usize, F: i32, groups: i32, ldx: i32): void {
+  transposeGroups(transposed, x, <usize> ldx << 2, F, groups);
 }
 
 /**
  * dW (M, N) = Σ over rows of dy ⊗ x, in PyTorch's layout: stride lddw, row m of dy going to row (m + rotate) mod M.
- * dy (groups, M, 8); x turned round. `scratch` holds the product, both sides rounded up.
+ * dy (groups, M, 8); x transposed. `scratch` holds the product, both sides rounded up.
  */
 export function linearBackwardWeight(
-  dw: usize, scratch: usize, dy: usize, turned: usize, M: i32, N: i32, groups: i32, lddw: i32, lddy: i32, rotate: i32,
+  dw: usize, scratch: usize, dy: usize, transposed: usize, M: i32, N: i32, groups: i32, lddw: i32, lddy: i32, rotate: i32,
 ): void {
   const step = <usize> (wholeGroups(N)) << 2;
-  outerProduct(scratch, step, dy, <usize> lddy << 2, turned, M, N, groups);
+  outerProduct(scratch, step, dy, <usize> lddy << 2, transposed, M, N, groups);
   for (let m = 0; m < M; m++) {
     const row = m + rotate >= M ? m + rotate - M : m + rotate;
     copyNumbers(dw + (<usize> (row * lddw) << 2), scratch, N);

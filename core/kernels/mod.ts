@@ -5,7 +5,7 @@ export {
   activeLanes, classesIn, clear, copyGroups, copyVector, maskLanes, rowsIn, rowsOut, sequencesIn, sequencesOut,
 } from "./copy";
 export {
-  linearBackwardBias, linearBackwardInput, linearBackwardWeight, linearForward, packBackward, packForward, turnInput,
+  linearBackwardBias, linearBackwardInput, linearBackwardWeight, linearForward, packBackward, packForward, transposeInput,
 } from "./linear";
 export { embeddingBackward, embeddingForward } from "./embedding";
 export { gruBackward, gruForward, gruPackBias } from "./gru";

@@ -103,17 +103,17 @@ export function product(
 }
 
 /**
- * Activations (groups, F, 8) turned round for `outerProduct`: panels of 8 features, each (groups, 8 rows, 8 features);
+ * Activations (groups, F, 8) transposed for `outerProduct`: panels of 8 features, each (groups, 8 rows, 8 features);
  * features beyond F are 0.
  */
-export function turnGroups(panels: usize, a: usize, lda: usize, F: i32, groups: i32): void {
+export function transposeGroups(panels: usize, a: usize, lda: usize, F: i32, groups: i32): void {
   for (let f = 0; f < F; f += 8) {
     let src = a + <usize> f * FEATURE;
     for (let g = 0; g < groups; g++) {
       const count = F - f;
-      if (count >= 4) turn4(panels, src), turn4(panels + 128, src + 16);
+      if (count >= 4) transpose4(panels, src), transpose4(panels + 128, src + 16);
       else turnFew(panels, src, count), turnFew(panels + 128, src + 16, count);
-      if (count >= 8) turn4(panels + 16, src + 128), turn4(panels + 144, src + 144);
+      if (count >= 8) transpose4(panels + 16, src + 128), transpose4(panels + 144, src + 144);
       else turnFew(panels + 16, src + 128, count - 4), turnFew(panels + 144, src + 144, count - 4);
       panels += 256, src += lda;
     }
@@ -122,19 +122,19 @@ export function turnGroups(panels: usize, a: usize, lda: usize, F: i32, groups: 
 
 /** Four vectors, 32 bytes apart, transposed to four vectors 32 bytes apart. */
 @inline
-function turn4(dst: usize, src: usize): void {
-  turn(dst, v128.load(src), v128.load(src, 32), v128.load(src, 64), v128.load(src, 96));
+function transpose4(dst: usize, src: usize): void {
+  transposeInto(dst, v128.load(src), v128.load(src, 32), v128.load(src, 64), v128.load(src, 96));
 }
 
 /** The same with the first `count` vectors (none to three); the others are 0. */
 @inline
 function turnFew(dst: usize, src: usize, count: i32): void {
   const a = count > 0 ? v128.load(src) : zero(), b = count > 1 ? v128.load(src, 32) : zero();
-  turn(dst, a, b, count > 2 ? v128.load(src, 64) : zero(), zero());
+  transposeInto(dst, a, b, count > 2 ? v128.load(src, 64) : zero(), zero());
 }
 
 @inline
-function turn(dst: usize, a: v128, b: v128, c: v128, d: v128): void {
+function transposeInto(dst: usize, a: v128, b: v128, c: v128, d: v128): void {
   const ab = i32x4.shuffle(a, b, 0, 4, 1, 5), AB = i32x4.shuffle(a, b, 2, 6, 3, 7);
   const cd = i32x4.shuffle(c, d, 0, 4, 1, 5), CD = i32x4.shuffle(c, d, 2, 6, 3, 7);
   v128.store(dst, i32x4.shuffle(ab, cd, 0, 1, 4, 5)), v128.store(dst, i32x4.shuffle(ab, cd, 2, 3, 6, 7), 32);
@@ -147,7 +147,7 @@ const BLOCK: usize = 2 * PASS;
 const NEAR_GROUPS: i32 = 48, FAR_GROUPS: i32 = 24;
 
 /**
- * C (M, N) = Σ over all rows of all groups of A ⊗ B: A (groups, M, 8), B the panels of turnGroups with F = N.
+ * C (M, N) = Σ over all rows of all groups of A ⊗ B: A (groups, M, 8), B the panels of transposeGroups with F = N.
  * C has room for M + 7 rows of N rounded up to 8, ldc apart; A is readable to that.
  */
 export function outerProduct(c: usize, ldc: usize, a: usize, lda: usize, panels: usize, M: i32, N: i32, groups: i32): void {

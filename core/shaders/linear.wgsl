@@ -1,7 +1,7 @@
 // y = W·x + b for every row, and its gradients: core/kernels/linear.ts.
 //
 // A packed (M, K) matrix is its transpose here, (K, M), so that neighbouring invocations read neighbouring rows of it.
-// Inputs turned round are the same groups without gaps.
+// Inputs transposed are the same groups without gaps.
 //
 // Products are cut into tiles of 64 × 64, one for each workgroup, each invocation with 4 × 4 of it; both sides pass through
 // workgroup memory in slices of 16.
@@ -146,11 +146,11 @@ fn linearBackwardInput(
 }
 
 @compute @workgroup_size(256)
-fn turnInput(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
-  let a = args_turnInput;
+fn transposeInput(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
+  let a = args_transposeInput;
   let size = a.F * LANES;
   for (var i = id.x; i < a.groups * size; i += WIDTH * count.x) {
-    arena[a.turned + i] = arena[a.x + i / size * a.ldx + i % size];
+    arena[a.transposed + i] = arena[a.x + i / size * a.ldx + i % size];
   }
 }
 
@@ -194,7 +194,7 @@ fn linearBackwardWeight(
     for (var g = slice * a.groups / slices; g < end; g += 2u) {
       let to = (group * LANES + lane) * APART + quad;
       left[to] = rowQuad(a.dy, a.lddy, a.M, m0 + quad * 4u, g + group, end, lane);
-      right[to] = rowQuad(a.turned, a.N * LANES, a.N, n0 + quad * 4u, g + group, end, lane);
+      right[to] = rowQuad(a.transposed, a.N * LANES, a.N, n0 + quad * 4u, g + group, end, lane);
       workgroupBarrier();
       for (var d = 0u; d < DEPTH; d += 4u) {
         addOuter(&sums, d * APART + i / 16u, d * APART + i % 16u);

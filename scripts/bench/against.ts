@@ -88,9 +88,9 @@ const TRIALS: { readonly [kernel: string]: (n: Numbers) => Trial } = {
       { length: groups! * LANES * whole(N!), fill: "zero", compared: true },
       { length: groups! * stride(N!), fill: "random" },
     ],
-    prepare: (call, _w, _s, _dy, _, turned, x) => call.turnInput!(turned!, x!, N!, groups!, stride(N!)),
-    run: (call, dw, scratch, dy, _, turned) =>
-      call.linearBackwardWeight!(dw!, scratch!, dy!, turned!, M!, N!, groups!, N!, stride(width), M! > 1 ? 1 : 0),
+    prepare: (call, _w, _s, _dy, _, transposed, x) => call.transposeInput!(transposed!, x!, N!, groups!, stride(N!)),
+    run: (call, dw, scratch, dy, _, transposed) =>
+      call.linearBackwardWeight!(dw!, scratch!, dy!, transposed!, M!, N!, groups!, N!, stride(width), M! > 1 ? 1 : 0),
   }),
   gruForward: ({ T, H, groups, reverse = 0 }) => ({
     flops: 2 * 3 * H! * H! * T! * groups! * LANES,

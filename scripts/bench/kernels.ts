@@ -46,7 +46,7 @@ const BYTES: Readonly<Record<string, (n: Numbers) => number>> = {
   clear: ({ n }) => 4 * n!,
   packForward: ({ M, K }) => 4 * 2 * M! * K!,
   packBackward: ({ M, K }) => 4 * 2 * M! * K!,
-  turnInput: ({ F, groups }) => 4 * 2 * F! * groups! * LANES,
+  transposeInput: ({ F, groups }) => 4 * 2 * F! * groups! * LANES,
   linearBackwardBias: ({ M, groups }) => 4 * M! * groups! * LANES,
   gruPackBias: ({ H }) => 4 * 10 * H!,
   // In and out: the projected outputs, which become their tanh; in: the outputs.
@@ -77,7 +77,7 @@ interface KernelResult {
 
 /** What tells one use of a kernel from another. */
 function shapeOf({ kernel, numbers }: KernelCall): string {
-  if (!FLOPS[kernel] && !/turnInput|pack|attention|Bias/.test(kernel)) return "";
+  if (!FLOPS[kernel] && !/transposeInput|pack|attention|Bias/.test(kernel)) return "";
   const letters = ["T", "M", "N", "K", "H", "F", "D", "groups"].filter((name) => numbers[name] !== undefined);
   return letters.map((name) => `${name} ${numbers[name]}`).join(" ");
 }

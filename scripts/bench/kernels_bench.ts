@@ -20,7 +20,7 @@ const KERNELS = [
   "attentionForward",
   "attentionBackward",
   "gruBackward",
-  "turnInput",
+  "transposeInput",
   "linearBackwardWeight",
   "linearBackwardBias",
   "adam",

@@ -50,6 +50,9 @@ export function callsOf(build: () => readonly Program[]): string {
   }
 }
 
+/** Names that kernels and arguments had when the hashes were made: a new name is no other call. */
+const BEFORE: Readonly<Record<string, string>> = { transposeInput: "turnInput", transposed: "turned" };
+
 function format(programs: readonly Program[]): string {
   const numbers = new Map<object, number>(), lines: string[] = [];
   const show = (value: number | Place): string => {
@@ -65,8 +68,15 @@ function format(programs: readonly Program[]): string {
       for (const task of stage) {
         lines.push("  task");
         for (const call of task) {
-          const args = Object.entries(resolved.get(call)!).sort(([a], [b]) => a < b ? -1 : 1);
-          lines.push(`   ${call.kernel} ${args.map(([name, value]) => `${name}=${show(value)}`).join(" ")}`);
+          const named = Object.entries(resolved.get(call)!).map(([name, value]) =>
+            [BEFORE[name] ?? name, value] as const
+          );
+          const args = named.sort(([a], [b]) => a < b ? -1 : 1);
+          lines.push(
+            `   ${BEFORE[call.kernel] ?? call.kernel} ${
+              args.map(([name, value]) => `${name}=${show(value)}`).join(" ")
+            }`,
+          );
         }
       }
     }

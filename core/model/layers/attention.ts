@@ -65,7 +65,7 @@ export const ATTENTION: LayerType<AttentionOptions> = {
         const weights = { shape: node.outputs.weights!, data: tensor(all * LANES), stride: LANES, gradient: null };
         const back = (n: number) => tensor(backward ? n : 0);
         const dProjected = back(groups * lda), dScores = back(all * LANES), dvLanes = back(4 * A);
-        const turned = back(Math.max(transposedSize(D, all), transposedSize(Q, groups)));
+        const transposed = back(Math.max(transposedSize(D, all), transposedSize(Q, groups)));
         const products = back(Math.max(gradientScratch(block, answers, all), gradientScratch(block, asks, groups)));
         return {
           outputs: { context, weights },
@@ -120,10 +120,10 @@ export const ATTENTION: LayerType<AttentionOptions> = {
               lde: k.stride,
             });
             const answered = { dy: hidden, lddy: lda, groups: all }, asked = { dy: dProjected, lddy: lda, groups };
-            task.call("turnInput", { turned, x: k.data, F: D, groups: all, ldx: k.stride });
-            weightGradient(task, block, answers, { ...answered, turned, scratch: products });
-            task.call("turnInput", { turned, x: q.data, F: Q, groups, ldx: q.stride });
-            weightGradient(task, block, asks, { ...asked, turned, scratch: products });
+            task.call("transposeInput", { transposed, x: k.data, F: D, groups: all, ldx: k.stride });
+            weightGradient(task, block, answers, { ...answered, transposed, scratch: products });
+            task.call("transposeInput", { transposed, x: q.data, F: Q, groups, ldx: q.stride });
+            weightGradient(task, block, asks, { ...asked, transposed, scratch: products });
             task.call("linearBackwardBias", { db: from(gradient, offsetBias), ...asked, M: A, rotate: 0 });
             if (k.gradient) {
               const { into: dx, stride: lddx } = k.gradient;

@@ -193,7 +193,7 @@ export function weightGradient(
   task: TaskBuilder,
   { gradient }: Block,
   { offset, M, K, ldw, rotate }: Weight,
-  args: { dy: Tensor; lddy: number; turned: Tensor; groups: number; scratch: Tensor },
+  args: { dy: Tensor; lddy: number; transposed: Tensor; groups: number; scratch: Tensor },
 ): void {
   task.call("linearBackwardWeight", { dw: from(gradient, offset), M, N: K, lddw: ldw, rotate, ...args });
 }

@@ -45,7 +45,7 @@ export const LINEAR: LayerType<LinearOptions> = {
         const x = input!, groups = groupsOfValue(block, x.shape), { backward, scratch, gradient, mask } = block;
         // Without gaps between groups: losses read it so.
         const output = newValue(block, node.outputs.output!, backward, O * LANES), ldy = output.stride;
-        const turned = scratch.allocate(backward ? transposedSize(F, groups) : 0);
+        const transposed = scratch.allocate(backward ? transposedSize(F, groups) : 0);
         const products = scratch.allocate(backward ? gradientScratch(block, weight, groups) : 0);
         return {
           outputs: { output },
@@ -56,8 +56,8 @@ export const LINEAR: LayerType<LinearOptions> = {
           },
           backward(task) {
             const dy = output.gradient!.into;
-            task.call("turnInput", { turned, x: x.data, F, groups, ldx: x.stride });
-            weightGradient(task, block, weight, { dy, lddy: ldy, turned, groups, scratch: products });
+            task.call("transposeInput", { transposed, x: x.data, F, groups, ldx: x.stride });
+            weightGradient(task, block, weight, { dy, lddy: ldy, transposed, groups, scratch: products });
             if (biased) {
               task.call("linearBackwardBias", { db: from(gradient, offset), dy, M: O, groups, lddy: ldy, rotate: 0 });
             }

@@ -141,7 +141,7 @@ class RecurrentPass implements Pass {
   readonly #dStates: Tensor[];
   /** Gradient of a cell state, (groups, H, 8). */
   readonly #dCell: Tensor;
-  readonly #turned: Tensor;
+  readonly #transposed: Tensor;
   readonly #scratch: Tensor;
 
   constructor(
@@ -177,7 +177,7 @@ class RecurrentPass implements Pass {
     this.#dStates = Array.from({ length: backward ? Math.min(2, numLayers) : 0 }, states);
     this.#dCell = scratch.allocate(backward && cell.states.length > 1 ? groups * H * LANES : 0);
     const widest = Math.max(input.shape.size, numLayers > 1 ? D : H);
-    this.#turned = scratch.allocate(backward ? transposedSize(widest, T * groups) : 0);
+    this.#transposed = scratch.allocate(backward ? transposedSize(widest, T * groups) : 0);
     const weights = layers.flat().flatMap(({ input, hidden }) => [input, hidden]);
     this.#scratch = scratch.allocate(
       backward ? Math.max(...weights.map((w) => gradientScratch(block, w, T * groups))) : 0,
@@ -341,7 +341,7 @@ class RecurrentPass implements Pass {
   #backwardCell(task: TaskBuilder, direction: Direction, dStates: Tensor): void {
     const { name, options: { hiddenSize: H } } = this.#node, { T, groups, rows, gradient } = this.#block;
     const { layer, reverse, input, hidden, biasIh, biasHh } = direction, d = Number(reverse), ld = this.#stride;
-    const all = T * groups, turned = this.#turned, tensors = this.#tensors(direction, hidden.backward);
+    const all = T * groups, transposed = this.#transposed, tensors = this.#tensors(direction, hidden.backward);
     const { gates, ldg } = tensors,
       recurrent = gatesFrom(gates, this.#cell.recurrent, H),
       { x, ldx } = this.#below(layer);
@@ -349,10 +349,10 @@ class RecurrentPass implements Pass {
     for (const dst of dCells) task.call("clear", { dst, n: dst.length });
     this.#cell.backward(task, tensors, [from(dStates, d * H * LANES), ...dCells], ld);
     const before = this.#slot(this.#states[layer]![0]!, reverse ? 2 : 0, d);
-    const args = { lddy: ldg, turned, groups: all, scratch: this.#scratch };
-    task.call("turnInput", { turned, x, F: input.K, groups: all, ldx });
+    const args = { lddy: ldg, transposed, groups: all, scratch: this.#scratch };
+    task.call("transposeInput", { transposed, x, F: input.K, groups: all, ldx });
     weightGradient(task, this.#block, input, { dy: gates, ...args });
-    task.call("turnInput", { turned, x: before, F: H, groups: all, ldx: ld });
+    task.call("transposeInput", { transposed, x: before, F: H, groups: all, ldx: ld });
     weightGradient(task, this.#block, hidden, { dy: recurrent, ...args });
     const M = input.M, sums = { M, groups: all, lddy: ldg };
     if (biasIh !== null) {

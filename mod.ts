@@ -30,7 +30,7 @@ export {
 } from "./core/errors.ts";
 export type { NamedArray, StateDict } from "./core/model/arrays.ts";
 export type { Sequences, Targets } from "./core/model/batch.ts";
-export type { CellName, FullConfig, ModelConfig } from "./core/model/config.ts";
+export type { FullConfig, ModelConfig } from "./core/model/config.ts";
 export {
   type AttentionWeights,
   defineNetwork,
@@ -44,6 +44,7 @@ export {
   type TokenValue,
 } from "./core/model/define.ts";
 export type { OutputMeaning, WeightedLoss } from "./core/model/internals.ts";
+export type { CellName } from "./core/model/layers/cells.ts";
 export type { AttentionOptions } from "./core/model/layers/attention.ts";
 export type { Kind } from "./core/model/layers/node.ts";
 export type { LayerNormOptions } from "./core/model/layers/layer_norm.ts";

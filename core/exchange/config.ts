@@ -1,8 +1,8 @@
 import { checkStateDict, type StateDict } from "../model/arrays.ts";
-import { type CellName, type ModelConfig, networkOf } from "../model/config.ts";
+import { type ModelConfig, networkOf } from "../model/config.ts";
 import { fail } from "../errors.ts";
 import type { OutputMeaning } from "../model/internals.ts";
-import { GRU_CELL, LSTM_CELL } from "../model/layers/cells.ts";
+import { type CellName, CELLS } from "../model/layers/cells.ts";
 import type { LossName } from "../model/losses.ts";
 import { type Network, resolveNetwork } from "../model/network.ts";
 
@@ -21,8 +21,6 @@ export interface ModelFile {
   /** What makes its inputs of raw data, and labels of its outputs: a pipeline as JSON. Default: none. */
   readonly preprocessing?: unknown;
 }
-
-const CELLS = { gru: GRU_CELL, lstm: LSTM_CELL };
 
 /** The parameter that every ready-made model has; what is before it is before all. */
 const FIRSTS = (Object.keys(CELLS) as CellName[]).map((cell) => ({ cell, first: `${cell}.weight_ih_l0` }));

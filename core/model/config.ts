@@ -1,6 +1,7 @@
 import { fail } from "../errors.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { defineNetwork } from "./define.ts";
+import { type CellName, CELLS } from "./layers/cells.ts";
 import { LOSS_NAMES, LOSS_SETTINGS, type LossName } from "./losses.ts";
 import type { Network } from "./network.ts";
 
@@ -37,9 +38,6 @@ export interface ModelConfig {
   quantiles?: readonly number[];
 }
 
-/** The cell of recurrent layers. */
-export type CellName = "gru" | "lstm";
-
 /** A model's options with all defaults filled in; only `paddingIdx`, `loss` and `quantiles` may be absent. */
 export type FullConfig =
   & Required<Omit<ModelConfig, "paddingIdx" | "loss" | "quantiles">>
@@ -50,7 +48,7 @@ export const MODEL_OPTIONS: { readonly [Name in keyof Required<ModelConfig>]: Op
   inputSize: { type: "integer", least: 1, most: 65536, about: "numbers per time step" },
   hiddenSize: { type: "integer", least: 1, most: 65536, about: "numbers in a state" },
   outputSize: { type: "integer", least: 1, most: 65536, about: "numbers the model puts out" },
-  cell: { type: "choice", default: "gru", choices: ["gru", "lstm"], about: "cell of the recurrent layers" },
+  cell: { type: "choice", default: "gru", choices: Object.keys(CELLS), about: "cell of the recurrent layers" },
   numLayers: { type: "integer", default: 1, least: 1, most: 64, about: "recurrent layers, one on another" },
   dropout: { type: "number", default: 0, least: 0, below: 1, about: "probability of dropout on the context" },
   layerDropout: {

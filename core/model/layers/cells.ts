@@ -58,7 +58,7 @@ export interface Cell {
 }
 
 /** torch.nn.GRU: gates r, z, n. Its buffer holds n | r | z | n_h: see core/kernels/gru.ts. */
-export const GRU_CELL: Cell = {
+const GRU_CELL: Cell = {
   gates: 3,
   states: [{ final: "hidden", initial: "h0" }],
   rotate: 2,
@@ -74,7 +74,7 @@ export const GRU_CELL: Cell = {
 };
 
 /** torch.nn.LSTM: gates i, f, g, o. */
-export const LSTM_CELL: Cell = {
+const LSTM_CELL: Cell = {
   gates: 4,
   states: [{ final: "hidden", initial: "h0" }, { final: "cell", initial: "c0" }],
   rotate: 0,
@@ -89,6 +89,12 @@ export const LSTM_CELL: Cell = {
   single: (task, { states: [h, c], ...args }) => task.call("lstmForwardSingle", { h: h!, c: c!, ...args }),
   onnx: { operator: "LSTM", attributes: {}, order: [0, 3, 1, 2] },
 };
+
+/** Every cell, by the name that its layers have. */
+export const CELLS: Readonly<Record<CellName, Cell>> = { gru: GRU_CELL, lstm: LSTM_CELL };
+
+/** The cell of recurrent layers. */
+export type CellName = "gru" | "lstm";
 
 /** The part of a buffer of gates from part number `part` on. */
 export function gatesFrom(gates: Tensor, part: number, H: number): Tensor {

@@ -8,7 +8,7 @@ import type { LayerType } from "./layer.ts";
 import { LAYER_NORM } from "./layer_norm.ts";
 import { LINEAR } from "./linear.ts";
 import { LAST, MAX, MEAN } from "./pooling.ts";
-import { GRU, LSTM } from "./recurrent.ts";
+import { RECURRENT } from "./recurrent.ts";
 
 /** Every kind of layer. */
 export const LAYERS = {
@@ -16,8 +16,7 @@ export const LAYERS = {
   vector: VECTOR,
   tokens: TOKENS,
   embedding: EMBEDDING,
-  gru: GRU,
-  lstm: LSTM,
+  ...RECURRENT,
   attention: ATTENTION,
   linear: LINEAR,
   dropout: DROPOUT,

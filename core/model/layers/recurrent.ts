@@ -2,7 +2,7 @@ import { type Arena, from } from "../../device/arena.ts";
 import type { TaskBuilder } from "../../device/device.ts";
 import { LANES, type Tensor } from "../../device/kernels.ts";
 import type { ParameterSpec, ParameterStore, Weight } from "../parameters.ts";
-import { type Cell, type CellTensors, gatesFrom, GRU_CELL, LSTM_CELL } from "./cells.ts";
+import { type Cell, type CellName, CELLS, type CellTensors, gatesFrom } from "./cells.ts";
 import {
   type Block,
   Gradient,
@@ -36,7 +36,7 @@ interface Direction {
 }
 
 /** Layers and directions of any cell, over whole sequences: a row of the table of layers. */
-export function recurrent(cell: Cell): LayerType<RecurrentOptions> {
+function recurrent(cell: Cell): LayerType<RecurrentOptions> {
   const counts = ({ options }: NodeShape<RecurrentOptions>) => ({
     size: options.hiddenSize,
     count: options.numLayers! * (options.bidirectional ? 2 : 1),
@@ -71,11 +71,10 @@ export function recurrent(cell: Cell): LayerType<RecurrentOptions> {
   };
 }
 
-/** torch.nn.GRU. */
-export const GRU: LayerType<RecurrentOptions> = recurrent(GRU_CELL);
-
-/** torch.nn.LSTM. */
-export const LSTM: LayerType<RecurrentOptions> = recurrent(LSTM_CELL);
+/** Recurrent layers by their cell: torch.nn.GRU, torch.nn.LSTM. */
+export const RECURRENT = Object.fromEntries(
+  Object.entries(CELLS).map(([name, cell]) => [name, recurrent(cell)]),
+) as Record<CellName, LayerType<RecurrentOptions>>;
 
 function sumOf(n: number, term: (i: number) => number): number {
   return Array.from({ length: n }, (_, i) => term(i)).reduce((a, b) => a + b, 0);

@@ -29,7 +29,8 @@ function readOptions({ files, columns, preparation }: DataJob): ReadOptions {
     format: (format ?? text) as Format | undefined,
     delimiter: delimiter === "tab" ? "\t" : delimiter,
     header,
-    decimal,
+    // What stands between labels is no sign within them.
+    decimal: decimal ?? (preparation.labelSeparator === "," ? "." : undefined),
     missingValues,
     quote,
     encoding,

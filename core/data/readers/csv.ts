@@ -302,9 +302,9 @@ class CsvRecords {
   }
 
   #labels(cells: readonly string[]): string[] | undefined {
-    const labels = this.#layout.labels.map((column) => cells[column]!.trim());
+    const labels = this.#layout.labels.map((column) => this.#format.plain(cells[column]!.trim()));
     if (!labels.length) return undefined;
-    const none = labels.findIndex(isNoLabel);
+    const none = labels.findIndex((label) => isNoLabel(label) || this.#format.isMark(label));
     if (none < 0) return labels;
     if (this.#needsLabels) {
       throw badFile("label-missing", this.#rows.name, `${this.#where(this.#layout.labels[none]!)} has no label`);
@@ -408,7 +408,7 @@ class CsvRecords {
           );
         }
       }
-      if (time !== undefined) clock.check(cells[time]!, () => this.#where(time));
+      if (time !== undefined) clock.check(this.#format.plain(cells[time]!), () => this.#where(time));
       if ((steps + 1) * channels > values.length) {
         const more = new Float64Array(Math.max(64 * channels, 2 * values.length));
         more.set(values);

@@ -146,6 +146,14 @@ export class NumberFormat {
     return value !== undefined && this.isMark(value) ? NaN : value;
   }
 
+  /** A cell as other programs write it, where it is a number with a decimal comma or with groups: a label, a time. */
+  plain(cell: string): string {
+    if (signOf(cell) === undefined || this.read(cell) === undefined) return cell;
+    return plainNumber(cell) !== undefined && this.#decimal !== ","
+      ? cell
+      : ungrouped(cell, this.#decimal ?? ".") ?? cell;
+  }
+
   /** Whether a cell is a number, if not a clear one. */
   isNumber(cell: string): boolean {
     return signOf(cell) !== undefined || this.read(cell) !== undefined;

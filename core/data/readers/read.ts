@@ -127,7 +127,9 @@ function formatOfLine(line: string, input: Input, options: ReadOptions): "csv" |
     options;
   const asked = [header, delimiter, sequenceColumn, timeColumn, labelColumns, weightColumn, featureColumns, textColumn];
   const isTable = asked.some((option) => option !== undefined);
-  const format = new NumberFormat(input.name, options), cells = archiveCells(line), tabs = line.split("\t").length - 1;
+  const format = new NumberFormat(input.name, options),
+    cells = archiveCells(line, options.decimal),
+    tabs = line.split("\t").length - 1;
   if (!isTable && cells.length > 1 && cells.every((cell) => format.isNumber(cell))) return "ucr";
   if (/\.txt(\.gz)?$/i.test(input.name)) return isTable && tabs !== 1 ? "csv" : "text";
   return isTable || tabs !== 1 ? "csv" : "text";

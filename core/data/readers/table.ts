@@ -55,7 +55,7 @@ export async function readCsvTable(lines: Lines, options: ReadOptions, limit: nu
     places.push(rows.number);
     for (const column of kept) {
       const cell = cells[column]!, where = () => `line ${rows.number}, ${called(names, column)}`;
-      if (column === time) clock.check(cell, where);
+      if (column === time) clock.check(format.plain(cell), where);
       if (!count) {
         const isText = column === time || (!asked && !format.isNumber(cell));
         if (isText) texts.set(column, []);

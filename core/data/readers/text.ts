@@ -54,9 +54,10 @@ async function* texts(lines: Lines, input: Input, options: ReadOptions): AsyncGe
 }
 
 /** The cells of a line of the archive. */
-export function archiveCells(line: string): string[] {
+export function archiveCells(line: string, decimal?: "." | ","): string[] {
   if (line.includes("\t")) return line.split("\t"); // A tab at the end is an empty cell.
   const text = line.trim();
+  if (decimal === ",") return text.split(text.includes(";") ? ";" : /\s+/);
   return text.split(text.includes(",") ? "," : /\s+/);
 }
 
@@ -64,15 +65,19 @@ export function archiveCells(line: string): string[] {
 export async function readArchive(lines: Lines, options: ReadOptions): Promise<RecordSource> {
   if (await lines.peek() === undefined) throw badFile("file-empty", lines.name, "the file is empty");
   const format = new NumberFormat(lines.name, options);
-  return { format: "ucr", notes: format.notes, records: archiveRecords(lines, format) };
+  return { format: "ucr", notes: format.notes, records: archiveRecords(lines, format, options) };
 }
 
-async function* archiveRecords(lines: Lines, format: NumberFormat): AsyncGenerator<SequenceRecord, void> {
+async function* archiveRecords(
+  lines: Lines,
+  format: NumberFormat,
+  { decimal }: ReadOptions,
+): AsyncGenerator<SequenceRecord, void> {
   const { name } = lines;
   let width: number | undefined;
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
     if (line.trim() === "") continue;
-    const cells = archiveCells(line), at = `line ${lines.number}`;
+    const cells = archiveCells(line, decimal), at = `line ${lines.number}`;
     width ??= cells.length;
     if (cells.length !== width) {
       throw badFile("row-width", name, `${at} must have ${width} columns, got ${cells.length}`);

@@ -77,6 +77,8 @@ export class NumberFormat {
   /** Whether a cell with a point was read that may have had groups of thousands. */
   #hadUnclear = false;
   #hadGroups = false;
+  /** Whether a plain number may say more than its value. */
+  #isWatched: boolean;
 
   /** @param delimiter What stands between cells, if that is known. */
   constructor(file: string, { decimal, missingValues = [] }: ReadOptions, delimiter?: string) {
@@ -86,6 +88,12 @@ export class NumberFormat {
     this.#isCommaCells = delimiter === ",";
     this.#marks = new Set(missingValues.map((mark) => mark.trim()));
     this.#markNumbers = new Set(missingValues.filter((mark) => plainNumber(mark) !== undefined).map(Number));
+    this.#isWatched = this.isOpen || this.#markNumbers.size > 0;
+  }
+
+  /** Whether what `numberIn` takes is all there is to a number: what it does not take may still be one. */
+  get isPlain(): boolean {
+    return this.#decimal !== "," && !this.#isWatched;
   }
 
   /** Whether it has not been found out which sign is the decimal one. */
@@ -115,16 +123,20 @@ export class NumberFormat {
   read(cell: string): number | undefined {
     if (this.#decimal !== ",") {
       const value = numberIn(cell);
-      if (value !== undefined) {
-        if (this.isOpen && cell.includes(".")) {
-          if (signOf(cell) === "unclear") this.#hadUnclear = true;
-          else this.#decimal = ".";
-        }
-        return this.#markNumbers.size && (this.isMark(value) || this.isMark(cell)) ? NaN : value;
-      }
+      if (value !== undefined) return this.#isWatched ? this.#watch(cell, value) : value;
     }
     if (this.#marks.size && this.isMark(cell)) return NaN;
     return this.#local(cell);
+  }
+
+  /** What else a number says: which sign is the decimal one, or that there is none. */
+  #watch(cell: string, value: number): number {
+    if (this.isOpen && cell.includes(".")) {
+      if (signOf(cell) === "unclear") this.#hadUnclear = true;
+      else this.#decimal = ".";
+      this.#isWatched = this.isOpen || this.#markNumbers.size > 0;
+    }
+    return this.isMark(value) || this.isMark(cell) ? NaN : value;
   }
 
   #local(cell: string): number | undefined {

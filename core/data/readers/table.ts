@@ -7,7 +7,7 @@
 import { badFile } from "./bad_data.ts";
 import { Clock } from "./clock.ts";
 import { called, findColumn } from "./columns.ts";
-import { blankColumns, readHead, unnamed } from "./csv.ts";
+import { blankColumns, readHead, unnamed } from "./head.ts";
 import type { Lines } from "./lines.ts";
 import type { ReadOptions, Table } from "./record.ts";
 

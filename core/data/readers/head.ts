@@ -1,0 +1,92 @@
+/**
+ * The head of delimited text: what stands between cells and within numbers, and the names of the columns.
+ *
+ * @module
+ */
+
+import { badFile } from "./bad_data.ts";
+import { checkNames } from "./columns.ts";
+import type { Lines } from "./lines.ts";
+import { NumberFormat } from "./number_format.ts";
+import type { ReadOptions } from "./record.ts";
+import { Rows } from "./rows.ts";
+
+/** The rows of a file, and the names of its columns. */
+export interface Head {
+  readonly rows: Rows;
+  /** "" where a column has none. */
+  readonly names: readonly string[];
+  /** How its numbers are written. */
+  readonly format: NumberFormat;
+}
+
+/** The columns at the end that have no names. */
+export function blankColumns(names: readonly string[], options: ReadOptions): number[] {
+  const places = names.map((_, i) => i);
+  return options.header === false || options.featureColumns
+    ? []
+    : places.slice(names.findLastIndex((name) => name) + 1);
+}
+
+/** A column without a name that holds something. */
+export function unnamed(file: string, column: number): Error {
+  return badFile("column-unnamed", file, `column ${column + 1} has no name`, {
+    option: "featureColumns",
+    advice: "name it, or say which columns to take (featureColumns)",
+  });
+}
+
+/** What may stand between cells. */
+const DELIMITERS = [",", "\t", ";", "|"];
+
+/** Lines that are looked at, at most, to find out what stands between cells and within numbers. */
+const LOOKED_AT = 64;
+
+/** How often a character stands in a line, outside of quotation marks. */
+function countOf(line: string, character: string): number {
+  let count = 0, inQuotes = false;
+  for (const c of line) {
+    if (c === '"') inQuotes = !inQuotes;
+    else if (c === character && !inQuotes) count++;
+  }
+  return count;
+}
+
+/** What stands between cells: the first that the head has; of several, the first that the other lines have as often. */
+async function findDelimiter(lines: Lines, head: string): Promise<string> {
+  const found = DELIMITERS.filter((one) => countOf(head, one) > 0);
+  if (found.length < 2) return found[0] ?? ",";
+  const [, ...others] = (await lines.ahead(LOOKED_AT)).filter((line) => line !== "");
+  const even = found.find((one) => others.every((line) => countOf(line, one) === countOf(head, one)));
+  return even ?? found[0]!;
+}
+
+/** Reads the names of the columns. */
+export async function readHead(lines: Lines, options: ReadOptions, limit: number): Promise<Head> {
+  const { name } = lines;
+  const first = await lines.peek();
+  if (first === undefined) throw badFile("file-empty", name, "the file is empty");
+  const tabs = /\.tsv(\.gz)?$/i.test(name);
+  const delimiter = options.delimiter ?? (tabs ? "\t" : await findDelimiter(lines, first));
+  const format = new NumberFormat(name, options, delimiter);
+  const rows = new Rows(lines, delimiter, limit, options.quote !== "none");
+  const cellsOf = (line: string) => line.split(delimiter).map((cell) => cell.replaceAll('"', ""));
+  const own = options.header === false ? 0 : 1;
+  if (format.isOpen) {
+    const [row] = (await lines.ahead(own + 1)).slice(own);
+    if (row && cellsOf(row).some((cell) => cell.includes(","))) {
+      format.learn((await lines.ahead(own + LOOKED_AT)).slice(own).flatMap(cellsOf));
+    }
+  }
+  if (options.header === false) {
+    return { rows, names: new Array(countOf(first, delimiter) + 1).fill(""), format };
+  }
+  const cells = (await rows.next())!, line = rows.number;
+  if (options.header === undefined && cells.some((cell) => /^\s*-?\d+\.\d+\s*$/.test(cell))) {
+    throw badFile("header-unclear", name, `line ${line} looks like data, not like names of columns`, {
+      option: "header",
+      advice: "say whether it is one (header: true or false)",
+    });
+  }
+  return { rows, names: checkNames(name, line, cells), format };
+}

@@ -163,13 +163,13 @@ export {
 export type { Rows } from "./core/data/metrics/rows.ts";
 export { summarize, summarizeMetrics, type Summary, type TaskMetrics } from "./core/data/metrics/summary.ts";
 export {
-  type CheckpointParts,
-  formatCheckpoint,
   loadCheckpoint,
   type LoadedCheckpoint,
   parseCheckpoint,
-  saveCheckpoint,
-} from "./core/train/checkpoint.ts";
+  type ResumeOptions,
+  type StoredTraining,
+} from "./core/train/checkpoint/load.ts";
+export { type CheckpointParts, formatCheckpoint, saveCheckpoint } from "./core/train/checkpoint/snapshot.ts";
 export { configFromStateDict, type ModelFile } from "./core/exchange/config.ts";
 export { exportOnnx } from "./core/exchange/onnx.ts";
 export { readSafetensors, type Safetensors, writeSafetensors } from "./core/exchange/safetensors.ts";

@@ -71,6 +71,8 @@ export const ERROR_CODES = {
   "trainer-mismatch": TypeError,
   /** A training's state does not fit its options and data. */
   "state-mismatch": RangeError,
+  /** A checkpoint holds no training to resume. */
+  "training-missing": TypeError,
   /** The training is already running. */
   "training-running": TypeError,
   /** A training's state is that of one that has ended. */

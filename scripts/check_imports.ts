@@ -32,7 +32,7 @@ const SHARED = ["core/errors.ts", "core/options.ts", "core/random.ts", "core/ver
 const LOADER = { specifier: "npm:@assemblyscript/loader", user: "core/device/wasm.ts" };
 
 /** Where files may be read and written. */
-const USES_FILES = /^core\/(train\/(checkpoint|durable)\.ts|cli\/.*)$/;
+const USES_FILES = /^core\/(train\/(checkpoint\/load|durable)\.ts|cli\/.*)$/;
 
 /** What only core/cli may do, and what only the above may. */
 const TERMINAL = /\bconsole\s*[.[]|\bDeno\s*\.\s*(args|exit|exitCode|stdin|stdout|stderr)\b|\b(alert|confirm|prompt)\(/;

@@ -10,7 +10,8 @@ import {
   restoreModel,
   writeModel,
 } from "../exchange/model_file.ts";
-import { formatCheckpoint, parseCheckpoint } from "../train/checkpoint.ts";
+import { parseCheckpoint } from "../train/checkpoint/load.ts";
+import { formatCheckpoint } from "../train/checkpoint/snapshot.ts";
 import { writeDurably } from "../train/durable.ts";
 import { allowingCommand, reason } from "./files.ts";
 import { type Arguments, UsageError } from "./options.ts";

@@ -4,7 +4,7 @@ import { restorePreprocessing } from "../data/preprocessing.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { sampleDataset } from "../data/sample.ts";
 import { LOSSES, type LossSettings, quantilesOf } from "../model/losses.ts";
-import type { LoadedCheckpoint } from "../train/checkpoint.ts";
+import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
 import { evaluate } from "../train/evaluate.ts";
 import { sampleData, targetsFor } from "./job_data.ts";
 import { settingsOf } from "./loss.ts";

@@ -1,4 +1,4 @@
-import { encodeSnapshot, type Snapshot, takeSnapshot } from "../train/checkpoint.ts";
+import { encodeSnapshot, type Snapshot, takeSnapshot } from "../train/checkpoint/snapshot.ts";
 import { FileLock, removeLeftovers, writeDurably } from "../train/durable.ts";
 import type { EpochReport } from "../train/history.ts";
 import type { Training } from "../train/training.ts";

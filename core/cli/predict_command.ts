@@ -8,7 +8,7 @@ import type { Format, SequenceRecord } from "../data/readers/record.ts";
 import type { ForecastPipeline } from "../data/windows.ts";
 import { quantilesOf } from "../model/losses.ts";
 import type { Model, Sequences } from "../model/model.ts";
-import type { LoadedCheckpoint } from "../train/checkpoint.ts";
+import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
 import { predict } from "../train/evaluate.ts";
 import { sampleOf } from "./evaluate_command.ts";
 import { inputsOf } from "./inputs.ts";

@@ -2,7 +2,7 @@ import { resolveOptions } from "../options.ts";
 import { seedWords } from "../random.ts";
 import { quantilesOf } from "../model/losses.ts";
 import { loadModel, modelFormatOf } from "../exchange/model_file.ts";
-import { loadCheckpoint, type LoadedCheckpoint } from "../train/checkpoint.ts";
+import { loadCheckpoint, LoadedCheckpoint } from "../train/checkpoint/load.ts";
 import { modelOptions } from "./device.ts";
 import { allowingCommand } from "./files.ts";
 import { remark } from "./terminal.ts";
@@ -66,8 +66,11 @@ export function readError(what: string, path: string, error: unknown, args: Argu
   return text === undefined ? error : new Error(`cannot read ${what} "${path}": ${text}`);
 }
 
+/** What of a checkpoint says how its data are read. */
+type LoadedJob = Pick<LoadedCheckpoint, "model" | "job" | "preprocessing">;
+
 /** The data that a checkpoint's model was trained on, if it was trained by this command. */
-export function storedJob({ model, job, preprocessing }: LoadedCheckpoint): StoredJob | undefined {
+export function storedJob({ model, job, preprocessing }: LoadedJob): StoredJob | undefined {
   const { data, own, seed } = (job ?? {}) as Partial<StoredJob>, { inputSize, outputSize } = model.config;
   try {
     seedWords(seed!);
@@ -87,7 +90,7 @@ export function storedJob({ model, job, preprocessing }: LoadedCheckpoint): Stor
 }
 
 /** How a checkpoint's data are read: as it says, but for what the command line says. */
-export function dataJob(loaded: LoadedCheckpoint, { given }: Arguments): DataJob {
+export function dataJob(loaded: LoadedJob, { given }: Arguments): DataJob {
   const { format: _, ...files } = storedJob(loaded)?.own?.files ?? { data: ["-"] }, own = storedJob(loaded)?.own;
   return Object.fromEntries(
     Object.entries(DATA_OPTIONS).map(([group, table]) => {
@@ -116,12 +119,12 @@ async function readForeign(path: string, args: Arguments): Promise<LoadedCheckpo
     throw readError("model", path, error, args);
   }
   const { model, preprocessing } = await loadModel(bytes, { ...modelOptions(args.given.device), name: path });
-  return {
+  return new LoadedCheckpoint({
     model,
     trainer: null,
     training: null,
     arithmetic: null,
     preprocessing: (preprocessing ?? null) as LoadedCheckpoint["preprocessing"],
     job: null,
-  };
+  });
 }

@@ -3,7 +3,7 @@
 import { amend, errorCode } from "../errors.ts";
 import { createModel, type NetworkModel } from "../model/model.ts";
 import type { OptionSpec } from "../options.ts";
-import type { LoadedCheckpoint } from "../train/checkpoint.ts";
+import type { LoadedCheckpoint, ResumeOptions } from "../train/checkpoint/load.ts";
 import type { BatchProgress, EpochReport } from "../train/history.ts";
 import { Training } from "../train/training.ts";
 import { TRAIN_OPTIONS } from "../train/training_options.ts";
@@ -77,23 +77,20 @@ export async function runTraining(
     throw new UsageError(`--monitor accuracy is for classes, not for the task ${data.own?.preprocessing.task}`);
   }
   using model = resumed?.model ?? await createModel(configOf(job, data), { seed, ...modelOptions(job.device) });
-  const trainer = resumed?.trainer ?? createTrainer(model, trainerOptions(job, data));
+  const trainer = resumed ? undefined : createTrainer(model, trainerOptions(job, data));
   if (resumed) remarkArithmetic(resumed, args.resume!);
   const abort = new AbortController();
   let told = false, hinted = name !== undefined;
   using keeper = await Keeper.open(args, stored, terminal, data.own?.preprocessing);
   using pictures = await Pictures.open(args, terminal);
   const start = performance.now(), seconds = () => (performance.now() - start) / 1000;
-  const training: Training = resumable(args.resume, () =>
-    new Training(model, data.train, {
+  const training: Training = resumable(args.resume, () => {
+    const options: ResumeOptions = {
       ...named(job.training, TRAIN_OPTIONS),
       earlyStopping: job.earlyStopping,
       schedule: job.schedule,
-      trainer,
       validation: data.watched,
       signal: abort.signal,
-      state: resumed?.training?.state,
-      bestParameters: resumed?.training?.bestParameters,
       onBatch(progress) {
         const { withoutThreads } = model.device;
         if (withoutThreads && !told) remark(`note: on one thread, for ${withoutThreads}`);
@@ -116,7 +113,9 @@ export async function runTraining(
         await keeper.epoch(report, training, data.hasAccuracy);
         await pictures.epoch(report, data);
       },
-    }));
+    };
+    return resumed?.resume(data.train, options) ?? new Training(model, data.train, { ...options, trainer });
+  });
   keeper.watch(training);
   const { epochs, batchSize } = training.options;
   const { epoch: done, batch } = training.state, first = done + batch / Math.ceil(data.train.shape[0]! / batchSize);

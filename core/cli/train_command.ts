@@ -1,7 +1,7 @@
 /** `train`: one training, or several of different seeds or parts of the data. */
 
 import { DataLoader } from "../data/dataset.ts";
-import type { LoadedCheckpoint } from "../train/checkpoint.ts";
+import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
 import { fasterDevice } from "./device.ts";
 import { sampleData } from "./job_data.ts";
 import { type Arguments, flagFor, type Group, type Job, resolveJob, UsageError } from "./options.ts";

@@ -4,6 +4,7 @@ import {
   createModel,
   createTrainer,
   type Dataset,
+  errorCode,
   formatCheckpoint,
   hashDataset,
   loadCheckpoint,
@@ -566,4 +567,60 @@ Deno.test("a model of plain SIMD stays one, unless another is asked for", async 
     loaded.model.dispose();
   }
   assert.deepEqual(kinds, ["plain", "relaxed", "relaxed"]);
+});
+
+Deno.test("resume() continues a loaded training to the same bits; options that are given win", async () => {
+  using whole = await createModel(CONFIG, { seed: 3 });
+  const optimizer: OptimizerOptions = { name: "adam", amsgrad: true };
+  const options = { batchSize: 8, seed: 5, clipNorm: 1, optimizer, validation: DATA };
+  const history = await train(whole, DATA, { ...options, epochs: 5 });
+  const stoppedAt = await stopped(optimizer, CONFIG, 5);
+  using model = stoppedAt.model;
+  const text = await formatCheckpoint({ model, training: stoppedAt }), loaded = await parseCheckpoint(text);
+  using copy = loaded.model;
+  const reports: number[] = [];
+  const training = loaded.resume(DATA, {
+    validation: DATA,
+    epochs: 5,
+    batchSize: undefined,
+    onEpoch: ({ epoch }) => void reports.push(epoch),
+  });
+  assert.equal(training.options.batchSize, 8, "what is undefined is not given");
+  assert.deepEqual(await training.run(), history);
+  assert.deepEqual(await copy.stateDict(), await whole.stateDict());
+  assert.deepEqual(reports, [2, 3, 4, 5]);
+  const again = await parseCheckpoint(text);
+  using third = again.model;
+  assert.deepEqual([third.seed, (await again.resume(DATA, { validation: DATA }).run()).length], [3, 3]);
+});
+
+Deno.test("resume() refuses what would be another training", async () => {
+  const loaded = await parseCheckpoint(TEXT), other = sampleDataset({ size: 20, steps: 3, seed: 2 });
+  using model = loaded.model;
+  assert.throws(() => loaded.resume(DATA), {
+    name: "TypeError",
+    message: /the training was validated: pass its validation data/,
+  });
+  assert.throws(() => loaded.resume(DATA, { validation: DATA, batchSize: 0 }), {
+    name: "RangeError",
+    message: /batchSize/,
+  });
+  const loss = { validation: DATA, loss: "mse" } as object;
+  assert.throws(() => loaded.resume(DATA, loss), {
+    name: "TypeError",
+    message: /a trainer was given, so loss must be set/,
+  });
+  for (const [data, validation] of [[other, DATA], [DATA, other]] as const) {
+    await assert.rejects(loaded.resume(data, { validation }).run(), {
+      name: "RangeError",
+      message: /must be those of be/,
+    });
+  }
+  const alone = await parseCheckpoint(await formatCheckpoint({ model }));
+  using copy = alone.model;
+  assert.throws(
+    () => alone.resume(DATA),
+    (error) => error instanceof TypeError && errorCode(error) === "training-missing",
+  );
+  assert.equal(copy.seed, 3);
 });

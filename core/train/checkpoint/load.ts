@@ -1,0 +1,241 @@
+/** Reading checkpoints: the model, the trainer and the training of a file, and how training resumes. */
+
+import type { Dataset } from "../../data/dataset.ts";
+import { fail } from "../../errors.ts";
+import { checkStateDict, type StateDict } from "../../model/arrays.ts";
+import { type ModelConfig, networkOf } from "../../model/config.ts";
+import { createModel, internalsOf, type Model, type ModelOptions } from "../../model/model.ts";
+import { type Network, resolveNetwork } from "../../model/network.ts";
+import type { Parameter } from "../../model/parameters.ts";
+import { epochRecord, type TrainingState } from "../history.ts";
+import { createTrainer, type Trainer, type TrainerOptions } from "../trainer.ts";
+import { Training, type TrainOptions } from "../training.ts";
+import { resolveTraining, type TrainingOptions } from "../training_options.ts";
+import { checkStored, inPlace, type StoredCheckpoint, type StoredDict } from "./schema.ts";
+
+/** A training as a checkpoint holds it. */
+export interface StoredTraining {
+  /** Its settings, all filled in. */
+  readonly options: TrainingOptions;
+  /** How far it had come, with hashes of its data: a training on other data is refused. */
+  readonly state: TrainingState;
+  /** With `restoreBest`, the parameters of the best epoch so far. */
+  readonly bestParameters?: StateDict;
+}
+
+/** What may differ when a training is resumed. What is not given is as it was saved. */
+export type ResumeOptions = Omit<TrainOptions, keyof TrainerOptions | "state" | "bestParameters" | "trainer">;
+
+/** What {@linkcode loadCheckpoint} returns. */
+export class LoadedCheckpoint {
+  /** With the parameters of the file. Of a network of your own, `config` is undefined and `forward` gives `values` alone. */
+  readonly model: Model;
+  /** With the optimizer's state; null if the file holds none. */
+  readonly trainer: Trainer | null;
+  /** What {@linkcode LoadedCheckpoint.resume} goes by; null if the file holds no training. */
+  readonly training: StoredTraining | null;
+  /**
+   * What computed its parameters, see `Model.device.arithmetic`: if the model's is another, training does not resume to the
+   * same bits. Null in files of version 1, which do not say.
+   */
+  readonly arithmetic: string | null;
+  /** As it was saved. */
+  readonly preprocessing: Record<string, unknown> | null;
+  /** As it was saved. */
+  readonly job: Record<string, unknown> | null;
+
+  /** Use {@linkcode loadCheckpoint}. */
+  constructor(
+    { model, trainer, training, arithmetic, preprocessing, job }: Pick<
+      LoadedCheckpoint,
+      "model" | "trainer" | "training" | "arithmetic" | "preprocessing" | "job"
+    >,
+  ) {
+    this.model = model;
+    this.trainer = trainer;
+    this.training = training;
+    this.arithmetic = arithmetic;
+    this.preprocessing = preprocessing;
+    this.job = job;
+  }
+
+  /**
+   * The training of the checkpoint, where it stopped; `run()` takes it to its end, to the same bits as if it had never
+   * stopped. A checkpoint resumes once: its model and trainer are used, not copied.
+   *
+   * @param dataset The data it was trained on.
+   * @param options What is not in the file: the validation data, if there were some, callbacks, a signal; and what is to
+   * differ, such as more `epochs`.
+   * @throws {TypeError} If the file holds no training, it was validated and no validation data are given, or an option is
+   * wrong or belongs to the trainer.
+   * @throws {RangeError} If an option is out of range, or the data do not fit. `run()` throws if they are other data.
+   *
+   * @example Ten epochs, and ten more on another day
+   * ```ts
+   * import assert from "node:assert/strict";
+   * import { createModel, formatCheckpoint, parseCheckpoint, randomSplit, sampleDataset, Training } from "@grutto/grutto";
+   *
+   * const [data, validation] = randomSplit(sampleDataset({ size: 100 }), [0.8, 0.2]);
+   * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2 });
+   * const training = new Training(model, data!, { epochs: 10, validation });
+   * await training.run();
+   * const text = await formatCheckpoint({ model, training }); // or saveCheckpoint
+   *
+   * const loaded = await parseCheckpoint(text); // or loadCheckpoint
+   * const history = await loaded.resume(data!, { validation, epochs: 20 }).run();
+   * assert.equal(history.length, 20);
+   * loaded.model.dispose();
+   * ```
+   */
+  resume(dataset: Dataset, options: ResumeOptions = {}): Training {
+    const { model, trainer, training } = this;
+    if (!trainer || !training) throw fail("training-missing", "resume", "the checkpoint holds no training");
+    const { state, bestParameters } = training;
+    if (state.data?.validationHash !== undefined && !options.validation) {
+      throw fail("option-missing", "resume", "the training was validated: pass its validation data", {
+        option: "validation",
+      });
+    }
+    const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+    return new Training(model, dataset, { ...training.options, ...given, state, bestParameters, trainer });
+  }
+}
+
+/**
+ * Reads a checkpoint. Needs permission to read the file.
+ *
+ * @throws {SyntaxError | TypeError | RangeError} If it is not what {@linkcode saveCheckpoint} wrote: see
+ * {@linkcode parseCheckpoint}.
+ * @throws {Deno.errors.NotFound} If there is no such file.
+ */
+export async function loadCheckpoint(
+  path: string | URL,
+  options: Omit<ModelOptions, "seed"> = {},
+): Promise<LoadedCheckpoint> {
+  return await parseCheckpoint(await Deno.readTextFile(path), String(path), options);
+}
+
+/**
+ * The model, trainer and training in the text of a checkpoint.
+ *
+ * @param name What errors call it.
+ * @param options What the model computes on. Default: the CPU, with plain SIMD if that is what it was trained with.
+ * @throws {SyntaxError} If the text is not JSON, or was cut off.
+ * @throws {TypeError} If something is missing, unknown, of the wrong type, or not a finite number.
+ * @throws {RangeError} If the version is a later one, the checksum does not match the content, or a shape does not fit the
+ * model.
+ */
+export async function parseCheckpoint(
+  text: string,
+  name = "checkpoint",
+  options: Omit<ModelOptions, "seed"> = {},
+): Promise<LoadedCheckpoint> {
+  const action = `load checkpoint "${name}"`, stored = await checkStored(parseJson(text, name, action), action);
+  const within = <T>(place: string, run: () => T | Promise<T>) => inPlace(`${action}: ${place}`, run);
+  const training = await within("training.options", () => trainingOf(stored));
+  // A config may ask for any size: the file must hold as much before memory is allocated for it.
+  const list = await within(stored.config ? "config" : "network", () => parametersOf(stored));
+  const parameters = await within("parameters", () => decodeParameters(stored.parameters, list));
+  const bestParameters = await within(
+    "bestParameters",
+    () => stored.bestParameters && decodeParameters(stored.bestParameters, list),
+  );
+  const model = await within("config", () => modelOf(stored, options));
+  try {
+    await within("parameters", () => model.loadStateDict(parameters));
+    const trainer = await within("trainer.options", () => trainerOf(stored, model));
+    await within("trainer.state", async () => {
+      const slots = Object.entries(stored.trainer?.state ?? {}).map(([slot, dict]) => [slot, decodeAll(dict)]);
+      await trainer?.loadState({ step: stored.trainer!.step, slots: Object.fromEntries(slots) });
+    });
+    const { arithmetic, preprocessing, job } = stored;
+    return new LoadedCheckpoint({
+      model,
+      trainer,
+      training: training && { ...training, ...bestParameters && { bestParameters } },
+      arithmetic,
+      preprocessing,
+      job,
+    });
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
+}
+
+function parseJson(text: string, file: string, action: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const problem = `it is not JSON, or was cut off: ${(error as Error).message}`;
+    throw fail("file-not-json", action, problem, { file, error });
+  }
+}
+
+/** A checkpoint's training, without the best parameters. */
+function trainingOf({ training, data }: StoredCheckpoint): Omit<StoredTraining, "bestParameters"> | null {
+  if (!training) return null;
+  const { options, state } = training;
+  return {
+    options: resolveTraining(options),
+    state: { ...state, history: state.history.map(epochRecord), data: data ?? undefined },
+  };
+}
+
+/** The parameters of a checkpoint's model. Its config and its network must say the same. */
+function parametersOf({ config, network }: StoredCheckpoint): readonly Parameter[] {
+  const ready = config && networkOf({ config: config as unknown as ModelConfig });
+  const found = network as Network | null ?? ready;
+  if (ready && network && JSON.stringify(ready) !== JSON.stringify(network)) {
+    throw fail("file-structure", "load", "network and config are of different models", { name: "network" });
+  }
+  if (!found) throw fail("file-structure", "load", "there is neither a config nor a network", { name: "config" });
+  return resolveNetwork(found).layout.list;
+}
+
+/** A checkpoint's model, without its parameters. It knows what its outputs mean if the one that was saved did. */
+async function modelOf(
+  { config, network, meanings, seed, arithmetic }: StoredCheckpoint,
+  given: Omit<ModelOptions, "seed">,
+): Promise<Model> {
+  // What was trained with plain SIMD resumes with it, to the same bits.
+  const simd = given.simd ?? (arithmetic === "plain" && given.device !== "webgpu" ? "plain" : undefined);
+  const options = { ...given, simd, seed };
+  if (!config) return await createModel(network as Network, { ...options, loss: meanings }) as Model;
+  const model = await createModel(config as unknown as ModelConfig, options);
+  internalsOf(model).remember("load checkpoint", meanings);
+  return model;
+}
+
+/** A checkpoint's trainer, without the optimizer's state. Its losses must be what the outputs mean. */
+function trainerOf({ trainer: stored, meanings }: StoredCheckpoint, model: Model): Trainer | null {
+  if (!stored) return null;
+  const trainer = createTrainer(model, stored.options);
+  const isKnown = Object.keys(meanings).length > 0; // since version 3
+  if (!isKnown || JSON.stringify(model.meanings) === JSON.stringify(meanings)) return trainer;
+  throw fail("file-structure", "load", "the trainer's losses are not what the outputs mean", { name: "loss" });
+}
+
+/** All parameters of a model. */
+function decodeParameters(stored: StoredDict, list: readonly Parameter[]): StateDict {
+  const dict = decodeAll(stored);
+  checkStateDict("load", dict, list);
+  return dict;
+}
+
+function decodeAll(stored: StoredDict): StateDict {
+  return Object.fromEntries(
+    Object.entries(stored).map(([name, { shape, data }]) => [name, { shape, data: decode(name, data) }]),
+  );
+}
+
+function decode(name: string, base64: string): Float32Array<ArrayBuffer> {
+  let bytes: Uint8Array<ArrayBuffer>;
+  try {
+    bytes = Uint8Array.fromBase64(base64, { lastChunkHandling: "strict" });
+  } catch {
+    throw fail("file-malformed", "load array", `the data of "${name}" is not base64`, { name });
+  }
+  if (bytes.length % 4 === 0) return new Float32Array(bytes.buffer);
+  throw fail("file-damaged", "load array", `the data of "${name}" is cut off: ${bytes.length} bytes`, { name });
+}

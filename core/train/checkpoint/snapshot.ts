@@ -1,0 +1,145 @@
+/** Writing checkpoints: a snapshot of a training, its text, its file. */
+
+import { type DataHash, hashDataset } from "../../data/hash.ts";
+import { fail } from "../../errors.ts";
+import type { NamedArray, StateDict } from "../../model/arrays.ts";
+import type { NetworkModel } from "../../model/model.ts";
+import { VERSION } from "../../version.ts";
+import { writeDurably } from "../durable.ts";
+import { withJson } from "../json_bytes.ts";
+import type { Trainer } from "../trainer.ts";
+import type { Training } from "../training.ts";
+import { firstBad } from "../validate.ts";
+import { FORMAT, FORMAT_VERSION, GENERATOR, inPlace, type StoredCheckpoint, type StoredDict } from "./schema.ts";
+
+/** What {@linkcode saveCheckpoint} writes. */
+export interface CheckpointParts {
+  /** Required. */
+  readonly model: NetworkModel;
+  /** To continue training. Default: the training's. */
+  readonly trainer?: Trainer;
+  /** To resume in the middle of an epoch, with the history. */
+  readonly training?: Training;
+  /** How data from files are prepared for the model: anything that JSON can hold. */
+  readonly preprocessing?: Record<string, unknown> | null;
+  /** Anything that JSON can hold. */
+  readonly job?: Record<string, unknown> | null;
+}
+
+/** The content of a checkpoint with its numbers copied, not yet encoded: training can continue while that is done. */
+export type Snapshot = WithNumbers<StoredCheckpoint>;
+
+/** A stored type with arrays of numbers in place of encoded ones. */
+type WithNumbers<T> = T extends StoredDict[string] ? NamedArray
+  : T extends object ? { readonly [Name in keyof T]: WithNumbers<T[Name]> }
+  : T;
+
+/** Records of epochs, as the schema has them: they may hold more numbers than are known today. */
+type StoredRecords = NonNullable<StoredCheckpoint["training"]>["state"]["history"];
+
+/** Copies what a checkpoint of this moment holds; {@linkcode encodeSnapshot} makes its text. */
+export async function takeSnapshot(
+  { model, training, trainer = training?.trainer, preprocessing, job }: CheckpointParts,
+): Promise<Snapshot> {
+  const trained = trainer && await trainer.state(), state = training?.state;
+  return {
+    format: FORMAT,
+    version: FORMAT_VERSION,
+    writtenBy: `grutto ${VERSION}`,
+    arithmetic: model.device.arithmetic as Snapshot["arithmetic"],
+    config: model.config ? { ...model.config } : null,
+    network: model.network as Snapshot["network"],
+    meanings: model.meanings as Snapshot["meanings"],
+    seed: model.seed,
+    generator: {
+      algorithm: GENERATOR,
+      seed: trainer?.options.seed ?? model.seed,
+      step: trained?.step ?? 0,
+      epoch: state?.epoch ?? 0,
+    },
+    parameters: await model.stateDict(),
+    bestParameters: training?.bestParameters ?? null,
+    trainer: trained ? { options: { ...trainer.options }, step: trained.step, state: trained.slots } : null,
+    training: training && state
+      ? {
+        options: { ...training.options },
+        state: { ...state, history: state.history as StoredRecords, data: undefined },
+        best: training.best as StoredRecords[number] | undefined ?? null,
+      }
+      : null,
+    data: training ? await hashData(training) : null,
+    preprocessing: preprocessing ?? null,
+    job: job ?? null,
+  };
+}
+
+/** Hashes of what a training trains and validates on. */
+async function hashData({ dataset, validation }: Training): Promise<DataHash> {
+  return { hash: await hashDataset(dataset), ...validation && { validationHash: await hashDataset(validation) } };
+}
+
+/** The text of a checkpoint, see {@linkcode formatCheckpoint}, as UTF-8 that is valid until `use` ends. */
+export async function encodeSnapshot<T>(
+  snapshot: Snapshot,
+  use: (bytes: Uint8Array<ArrayBuffer>) => T | Promise<T>,
+): Promise<T> {
+  const { parameters, bestParameters, trainer } = snapshot;
+  const encodeSlots = (slots: Record<string, StateDict>) =>
+    Object.fromEntries(Object.entries(slots).map(([name, dict]) => [name, encodeAll(dict)]));
+  const checkpoint = {
+    ...snapshot,
+    parameters: encodeAll(parameters),
+    bestParameters: bestParameters && encodeAll(bestParameters),
+    trainer: trainer && { ...trainer, state: encodeSlots(trainer.state) },
+  };
+  return await inPlace("save checkpoint", () => withJson(checkpoint, use));
+}
+
+function encodeAll(dict: StateDict): StoredDict {
+  return Object.fromEntries(Object.entries(dict).map(([name, array]) => [name, encode(name, array)]));
+}
+
+function encode(name: string, { shape, data }: NamedArray): StoredDict[string] {
+  const bad = firstBad(data);
+  if (bad >= 0) {
+    throw fail("not-finite", "save checkpoint", `"${name}" holds ${data[bad]} at ${bad}`, { name, value: data[bad] });
+  }
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return { shape: shape as number[], dtype: "float32", data: bytes.toBase64() };
+}
+
+/**
+ * A checkpoint as the text of a JSON file. To be called while no step is running.
+ *
+ * @throws {RangeError} If a parameter or another number in it is not finite: such a training has failed, and an earlier
+ * checkpoint of it is worth more. Or if the text would be longer than the engine's strings.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, formatCheckpoint, parseCheckpoint } from "@grutto/grutto";
+ *
+ * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2 }, { seed: 3 });
+ * const { model: copy } = await parseCheckpoint(await formatCheckpoint({ model }));
+ * assert.deepEqual(await copy.stateDict(), await model.stateDict());
+ * copy.dispose();
+ * ```
+ */
+export async function formatCheckpoint(parts: CheckpointParts): Promise<string> {
+  return await encodeSnapshot(await takeSnapshot(parts), (bytes) => new TextDecoder().decode(bytes));
+}
+
+/**
+ * Writes a checkpoint: one readable JSON file, complete enough to resume training to the same bits.
+ *
+ * The file is written beside its place, flushed with fsync, and renamed: whatever fails, even the power, the path holds
+ * either the old checkpoint or the new one, whole. Needs permission to read and write the folder
+ * (`--allow-read=DIR --allow-write=DIR`).
+ *
+ * @throws {RangeError} If a number in it is not finite: see {@linkcode formatCheckpoint}.
+ * @throws {Deno.errors.NotCapable} Without these permissions.
+ * @throws {Deno.errors.NotFound} If the folder does not exist.
+ */
+export async function saveCheckpoint(path: string | URL, parts: CheckpointParts): Promise<void> {
+  await encodeSnapshot(await takeSnapshot(parts), (bytes) => writeDurably(path, bytes));
+}

@@ -118,5 +118,6 @@ def main(folder):
     sys.exit(bool(failures))
 
 
-with tempfile.TemporaryDirectory() as folder:
-    main(folder)
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as temporary:
+        main(temporary)

@@ -109,7 +109,7 @@ export const OUTPUT = "output";
  * @example The ready-made model, by hand
  * ```ts
  * import assert from "node:assert/strict";
- * import { createModel, defineNetwork } from "@grutto/grutto";
+ * import { createModel, createTrainer, defineNetwork, sampleDataset } from "@grutto/grutto";
  *
  * const network = defineNetwork(({ numbers, gru, attention, dropout, linear }) => {
  *   const x = numbers("x", 5); // (B, T, 5)
@@ -119,7 +119,83 @@ export const OUTPUT = "output";
  * });
  * using model = await createModel(network, { loss: "bce", seed: 1 });
  * using same = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2, dropout: 0.5 }, { seed: 1 });
+ *
+ * const { x, shape, targets } = sampleDataset({ size: 16 });
+ * for (const each of [model, same]) {
+ *   const trainer = createTrainer(each);
+ *   for (let step = 0; step < 5; step++) await trainer.step({ x, shape }, targets);
+ * }
  * assert.deepEqual(await model.stateDict(), await same.stateDict());
+ * ```
+ *
+ * @example A GRU alone: saved, loaded and resumed to the same bits
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, createTrainer, defineNetwork, formatCheckpoint, parseCheckpoint } from "@grutto/grutto";
+ *
+ * const network = defineNetwork(({ numbers, gru }) => gru("gru", numbers("x", 3), { hiddenSize: 4 }).output);
+ * using model = await createModel(network, { loss: "mse", simd: "plain" });
+ * assert.deepEqual(model.parameters[0]!.name, "gru.weight_ih_l0"); // as in torch.nn.GRU
+ *
+ * const trainer = createTrainer(model), batch = { x: new Float32Array(2 * 6 * 3).fill(1), shape: [2, 6, 3] };
+ * const targets = new Float32Array(2 * 6 * 4); // of every step
+ * await trainer.step(batch, targets);
+ * const saved = await parseCheckpoint(await formatCheckpoint({ model, trainer }));
+ * using copy = saved.model;
+ * await Promise.all([trainer.step(batch, targets), saved.trainer!.step(batch, targets)]);
+ * assert.deepEqual(await copy.stateDict(), await model.stateDict());
+ * ```
+ *
+ * @example Attention alone, over keys from outside
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, defineNetwork } from "@grutto/grutto";
+ *
+ * const network = defineNetwork(({ numbers, vector, attention }) =>
+ *   attention("attention", { query: vector("query", 3), keys: numbers("keys", 5) }).context
+ * );
+ * using model = await createModel(network);
+ * const batch = { x: new Float32Array(2 * 7 * 5).fill(1), shape: [2, 7, 5], inputs: { query: new Float32Array(2 * 3) } };
+ * const { values } = await model.forward(batch);
+ * assert.deepEqual(values["attention.weights"]!.shape, [2, 7]);
+ *
+ * const { inputs } = await model.gradients(batch, null, { outputGradients: { output: new Float32Array(2 * 5).fill(1) } });
+ * assert.deepEqual([inputs.keys!.shape, inputs.query!.shape], [[2, 7, 5], [2, 3]]);
+ * ```
+ *
+ * @example Two heads, each with a loss
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, createTrainer, defineNetwork, predict } from "@grutto/grutto";
+ *
+ * const network = defineNetwork(({ tokens, embedding, lstm, linear }) => {
+ *   const { state } = lstm("lstm", embedding("embedding", tokens("words", 100), 8), { hiddenSize: 6 });
+ *   return { topic: linear("topic", state, 4), level: linear("level", state, 1) };
+ * });
+ * using model = await createModel(network, { loss: { topic: "crossEntropy", level: "mse" } });
+ * const losses = { topic: { loss: "crossEntropy" as const }, level: { loss: "mse" as const, weight: 0.1 } };
+ * const trainer = createTrainer(model, { losses });
+ * const batch = { x: Int32Array.of(5, 17, 99, 4, 0, 0), shape: [2, 3, 1], lengths: Int32Array.of(3, 1) };
+ * const { loss, losses: each } = await trainer.step(batch, { topic: Int32Array.of(3, 0), level: Float32Array.of(1, 2) });
+ * assert.ok(Math.abs(loss - (each!.topic! + 0.1 * each!.level!)) < 1e-5);
+ * assert.deepEqual((await predict(model, batch, { output: "topic" })).outputs.shape, [2, 4]);
+ * ```
+ *
+ * @example An output at every step: a label for each, behind lengths none
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, defineNetwork, evaluate, exportOnnx, modelFile, train } from "@grutto/grutto";
+ *
+ * const network = defineNetwork(({ numbers, gru, linear }) => {
+ *   const { output } = gru("gru", numbers("x", 2), { hiddenSize: 6, bidirectional: true });
+ *   return { tags: linear("tags", output, 3) };
+ * });
+ * using model = await createModel(network, { loss: "crossEntropy" });
+ * const x = new Float32Array(4 * 5 * 2), targets = new Int32Array(4 * 5); // classes (N, T)
+ * const data = { x, shape: [4, 5, 2], targets, lengths: Int32Array.of(5, 2, 3, 1) };
+ * await train(model, data, { epochs: 20, optimizer: { learningRate: 0.1 } });
+ * assert.equal((await evaluate(model, data)).accuracy, 1); // of the steps
+ * assert.ok(exportOnnx(await modelFile(model)).length > 0);
  * ```
  */
 export function defineNetwork(build: (layers: Layers) => NetworkValue | Record<string, NetworkValue>): Network {

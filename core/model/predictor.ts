@@ -285,6 +285,22 @@ function copyRows(to: Float32Array, from: Float32Array, { parts, ld }: SingleVal
  * const { outputs, attentionWeights } = predictor.predict(new Float32Array(50)); // 10 steps of 5 numbers
  * assert.deepEqual([outputs.length, attentionWeights.length], [2, 10]);
  * ```
+ *
+ * @example A network with several inputs, and an output at every step
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, createPredictor, defineNetwork, predict } from "@grutto/grutto";
+ *
+ * const network = defineNetwork(({ numbers, gru, concat, linear }) =>
+ *   linear("fc", concat([gru("gru", numbers("x", 3), { hiddenSize: 4 }).output, numbers("clock", 1)]), 2)
+ * );
+ * using model = await createModel(network, { loss: "mse" });
+ * using predictor = await createPredictor(model);
+ * const x = new Float32Array(6 * 3).fill(1), inputs = { clock: new Float32Array(6) };
+ * const { outputs } = predictor.predict(x, inputs); // (6, 2)
+ * const batch = await predict(model, { x, shape: [1, 6, 3], inputs });
+ * assert.ok(outputs.every((y, i) => Math.abs(y - batch.outputs.data[i]!) < 1e-6));
+ * ```
  */
 export async function createPredictor(
   model: NetworkModel,

@@ -64,10 +64,16 @@ async function findDelimiter(lines: Lines, head: string): Promise<string> {
 /** Reads the names of the columns. */
 export async function readHead(lines: Lines, options: ReadOptions, limit: number): Promise<Head> {
   const { name } = lines;
-  const first = await lines.peek();
+  let first = await lines.peek();
+  // Excel's own line that says what stands between cells.
+  const told = first?.toLowerCase().startsWith("sep=") && first.length === 5 ? first[4] : undefined;
+  if (told) {
+    await lines.next();
+    first = await lines.peek();
+  }
   if (first === undefined) throw badFile("file-empty", name, "the file is empty");
   const tabs = /\.tsv(\.gz)?$/i.test(name);
-  const delimiter = options.delimiter ?? (tabs ? "\t" : await findDelimiter(lines, first));
+  const delimiter = options.delimiter ?? told ?? (tabs ? "\t" : await findDelimiter(lines, first));
   const format = new NumberFormat(name, options, delimiter);
   const rows = new Rows(lines, delimiter, limit, options.quote !== "none");
   const cellsOf = (line: string) => line.split(delimiter).map((cell) => cell.replaceAll('"', ""));

@@ -34,18 +34,21 @@ export async function open(input: Input, encoding?: string): Promise<Opened> {
     const { head, ...rest } = raw.head[0] === 0x1f && raw.head[1] === 0x8b
       ? await withHead(gunzip(input.name, raw.bytes))
       : raw;
-    const mark = head[0] === 0xff && head[1] === 0xfe
-      ? "utf-16le"
-      : head[0] === 0xfe && head[1] === 0xff
-      ? "utf-16be"
-      : undefined;
-    const label = isBinary(head) ? undefined : encoding ?? mark;
+    const label = isBinary(head) ? undefined : encoding ?? utf16Of(head);
     if (label === undefined) return { head, ...rest };
     return await withHead(recoded(input.name, rest.bytes, label));
   } catch (error) {
     await raw.close();
     throw error;
   }
+}
+
+/** The order of UTF-16 that the first bytes show: by its mark, or as every other one is zero, as in no other text. */
+function utf16Of(head: Uint8Array): "utf-16le" | "utf-16be" | undefined {
+  const [a, b, c, d] = head;
+  if ((a === 0xff && b === 0xfe) || (a && b === 0 && c && d === 0)) return "utf-16le";
+  if ((a === 0xfe && b === 0xff) || (a === 0 && b && c === 0 && d)) return "utf-16be";
+  return undefined;
 }
 
 /** Whether the first bytes are those of an array, or of several. */

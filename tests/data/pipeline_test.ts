@@ -255,12 +255,14 @@ Deno.test("a number is one class however it is written, in new data too, where a
   assert.deepEqual(plain.labels, ["1.0", "2.0"], "one spelling stays");
   for (const pipeline of [merged, plain]) assert.deepEqual(targets(pipeline, "1", "2.0", " 2", "1e0"), [0, 1, 1, 0]);
   assert.deepEqual(fit("1", "1.0", "x").labels, ["1", "1.0", "x"], "names are not numbers");
+  assert.throws(() => targets(fit("1", "1.0", "x"), "01"), /the label "01" was never seen/);
   assert.deepEqual(fit("9007199254740993", "9007199254740992").labels.length, 2, "to the last digit");
   assert.throws(() => targets(plain, "3"), /the label "3" was never seen/);
   // What a checkpoint of before holds twice stays twice.
   const before = throughJson(fit("1", "2", "3")) as { labels: { names: string[] } };
   before.labels.names = ["1", "1.0", "2"];
   assert.deepEqual(targets(Pipeline.from(before), "1.0", "1", "2"), [1, 0, 2]);
+  assert.throws(() => targets(Pipeline.from(before), "01"), /the label "01" was never seen/);
   const listed = Pipeline.fit(["1|2", "2.0", "01"].map((label) => series([1], label)), {
     task: "multilabel",
     labelSeparator: "|",

@@ -19,9 +19,11 @@ export class Arena {
     return this.#top;
   }
 
-  /** A new tensor of `length` elements. */
-  allocate(length: number): Tensor {
-    const tensor = { offset: this.#top, length, scratch: this.#scratch };
+  /** A new tensor of a shape. */
+  allocate(...shape: readonly number[]): Tensor {
+    let length = 1;
+    for (const n of shape) length *= n;
+    const tensor = { offset: this.#top, length, shape, scratch: this.#scratch };
     this.#top = Math.ceil((this.#top + length) / ALIGNMENT) * ALIGNMENT;
     return tensor;
   }
@@ -29,5 +31,10 @@ export class Arena {
 
 /** The part of a tensor from element `skip` on. */
 export function from(tensor: Tensor, skip: number, length: number = tensor.length - skip): Tensor {
-  return { offset: tensor.offset + skip, length, scratch: tensor.scratch };
+  return tensorAt(tensor.offset + skip, length, tensor.scratch);
+}
+
+/** `length` elements from a place on. */
+export function tensorAt(offset: number, length: number, scratch = false): Tensor {
+  return { offset, length, shape: [length], scratch };
 }

@@ -315,8 +315,10 @@ type Needed<Name> = Name extends `${string}?` ? never : Name;
 export interface Tensor {
   /** Elements from the start of its space. */
   readonly offset: number;
-  /** Elements it holds. */
+  /** Elements it holds: the product of its shape. */
   readonly length: number;
+  /** Length of each dimension, the outermost first. Where groups lie apart, the last one is the distance. */
+  readonly shape: readonly number[];
   /** In the scratch space, of which each thread has its own, rather than in the arena. */
   readonly scratch: boolean;
 }

@@ -15,7 +15,7 @@ import type { NamedArray, StateDict } from "./arrays.ts";
 import type { Sequences } from "./batch.ts";
 import { layerOf } from "./layers/node.ts";
 import type { NetworkGradients, NetworkOutputs } from "./results.ts";
-import { dimensions, type RunOptions, type RunTask, type Session, type TaskLoss } from "./session.ts";
+import type { RunOptions, RunTask, Session, TaskLoss } from "./session.ts";
 
 /** What an output means: the loss it was trained with, and its quantiles if it has some. */
 export interface OutputMeaning extends Pick<LossSettings, "quantiles"> {
@@ -68,18 +68,17 @@ export class Internals {
     losses: readonly TaskLoss[],
     options: RunOptions,
   ): Promise<NetworkGradients> {
-    const { session, forward: { values: names = [] } } = this, { net } = session, [B, T] = sizesOf(sequences);
+    const { session, forward: { values: names = [] } } = this, { net } = session;
     const { plan } = await session.run(sequences, { purpose: "gradients", losses, values: names }, options);
-    const named = async (name: string, shape: Parameters<typeof dimensions>[0]) =>
-      [name, await session.array(plan.io.get(`${name}.grad`)!, dimensions(shape, B, T))] as const;
+    const named = async (name: string) => [name, await session.array(plan.io.get(`${name}.grad`)!)] as const;
     const inputs = net.inputs.filter(({ outputs }) => outputs.output!.kind !== "tokens");
     const states = [...net.given.values()].filter(({ shape }) => shape.kind === "states");
     const [{ loss }, values, block, ...gradients] = await Promise.all([
       session.stats(plan)(),
-      session.values(plan, names, [B, T]),
+      session.values(plan, names),
       session.device.read(plan.io.get("@gradients")!),
-      ...[...inputs, ...net.embeddings].map(({ name, outputs }) => named(name, outputs.output!)),
-      ...states.map(({ name, shape }) => named(name, shape)),
+      ...[...inputs, ...net.embeddings].map(({ name }) => named(name)),
+      ...states.map(({ name }) => named(name)),
     ]);
     const found: Record<string, NamedArray> = Object.fromEntries(gradients);
     for (const { name, sources } of net.embeddings) found[layerOf(sources.input!)] ??= found[name]!;

@@ -7,7 +7,7 @@ import { seedWords } from "../random.ts";
 import type { NamedArray, StateDict } from "./arrays.ts";
 import type { Sequences, Targets } from "./batch.ts";
 import { classifier, type FullConfig, LOGITS, type ModelConfig, resolveConfig } from "./config.ts";
-import { Internals, type OutputMeaning, sizesOf } from "./internals.ts";
+import { Internals, type OutputMeaning } from "./internals.ts";
 import { type LossName, type LossOptions, type LossSettings, resolveLoss } from "./losses.ts";
 import { type Network, type ResolvedNetwork, resolveNetwork } from "./network.ts";
 import type { Parameter } from "./parameters.ts";
@@ -192,7 +192,7 @@ class SessionModel implements NetworkModel {
     return this.#session.exclusive(async () => {
       const task = values.length ? { ...this.#forward, values: this.#wanted(values) } : this.#forward;
       const { plan } = await this.#session.run(sequences, task);
-      return this.#outputs(await this.#session.values(plan, task.values!, sizesOf(sequences)));
+      return this.#outputs(await this.#session.values(plan, task.values!));
     });
   }
 

@@ -5,7 +5,7 @@ import { type Plan, type Program, type Task, TaskBuilder } from "../device/devic
 import { LANES, type Tensor } from "../device/kernels.ts";
 import { blockRows, BlockSpace, type IoTensors } from "./block.ts";
 import { type DropoutMode, groupsOf, type Values } from "./layers/layer.ts";
-import { layerOf, portOf } from "./layers/node.ts";
+import { layerOf, portOf, type Shape } from "./layers/node.ts";
 import { type LossName, targetWidth } from "./losses.ts";
 import { LossPass, type OutputLoss, predictions } from "./outputs.ts";
 import type { PlacedNetwork } from "./placed_network.ts";
@@ -108,9 +108,10 @@ export interface Layout {
   readonly partSize: number;
 }
 
-/** Elements of a value in the user's layout. */
-function elementsOf({ kind, size, count = 1 }: { kind: string; size: number; count?: number }, B: number, T: number) {
-  return kind === "rows" ? B * size : kind === "states" ? count * B * size : B * T * (kind === "tokens" ? 1 : size);
+/** The dimensions of a value in the user's layout. */
+function dimensions({ kind, size, count = 1 }: Shape, B: number, T: number): number[] {
+  if (kind === "rows") return [B, size];
+  return kind === "states" ? [count, B, size] : kind === "steps" ? [B, T, size] : [B, T];
 }
 
 /** Lays out the memory for a plan. */
@@ -120,10 +121,11 @@ export function layOut(net: PlacedNetwork, shape: PlanShape, wholeBatch = false)
   const backward = purpose === "gradients" || purpose === "step", all = purpose === "gradients";
   const R = wholeBatch ? B : blockRows(net.work, B, T), blocks = Math.ceil(B / R);
   const io = new Map<string, Tensor>();
-  const add = (name: string, length: number) => io.set(name, arena.allocate(length));
-  for (const { name, outputs } of net.inputs) add(name, elementsOf(outputs.output!, B, T));
+  const add = (name: string, ...shape: readonly number[]) => io.set(name, arena.allocate(...shape));
+  const value = (name: string, of: Shape) => add(name, ...dimensions(of, B, T));
+  for (const { name, outputs } of net.inputs) value(name, outputs.output!);
   add("@lengths", B);
-  for (const name of given) add(name, elementsOf(net.given.get(name)!.shape, B, T));
+  for (const name of given) value(name, net.given.get(name)!.shape);
   for (const { output, loss, settings, weighted, outputWeighted } of losses) {
     const { size: O, kind } = net.resolved.outputs[output]!.shape, rows = kind === "steps" ? B * T : B;
     if (!loss) {
@@ -135,22 +137,22 @@ export function layOut(net: PlacedNetwork, shape: PlanShape, wholeBatch = false)
     if (outputWeighted) add(`@${output}.outputWeights`, O);
     if (settings.quantiles) add(`@${output}.constants`, settings.quantiles.length);
   }
-  for (const source of values) add(source, elementsOf(net.shapeOf(source), B, T));
+  for (const source of values) value(source, net.shapeOf(source));
   for (const output of Object.keys(activations)) {
-    add(`@${output}.prediction`, elementsOf(net.resolved.outputs[output]!.shape, B, T));
+    value(`@${output}.prediction`, net.resolved.outputs[output]!.shape);
   }
   if (losses.length) add("@stats", 2 * blocks * losses.length);
   if (all) {
     for (const { name, outputs: { output } } of net.inputs) {
-      if (output!.kind !== "tokens") add(`${name}.grad`, elementsOf(output!, B, T));
+      if (output!.kind !== "tokens") value(`${name}.grad`, output!);
     }
     for (const { name, shape } of net.given.values()) {
-      if (shape.kind === "states") add(`${name}.grad`, elementsOf(shape, B, T));
+      if (shape.kind === "states") value(`${name}.grad`, shape);
     }
   }
   if (backward) {
     for (const { name, inputs, outputs: { output } } of net.embeddings) {
-      add(`${name}.grad`, B * T * output!.size);
+      add(`${name}.grad`, B, T, output!.size);
       add(`${name}.occurrences`, occurrencesLength(inputs.input!.size, B, T));
     }
   }

@@ -1,4 +1,3 @@
-import { from } from "../device/arena.ts";
 import type { Device } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
 import type { Simd } from "../device/wasm.ts";
@@ -7,7 +6,6 @@ import { Random } from "../random.ts";
 import { fromStateDict, type NamedArray, type StateDict, toStateDict } from "./arrays.ts";
 import { checkBatch, checkTargets, type RowWeights, type Sequences, type Targets } from "./batch.ts";
 import type { DropoutMode } from "./layers/layer.ts";
-import type { Shape } from "./layers/node.ts";
 import type { ResolvedLoss } from "./losses.ts";
 import { checkMemory } from "./memory.ts";
 import type { Parameter } from "./parameters.ts";
@@ -299,17 +297,14 @@ export class Session {
   }
 
   /** Values that a plan left, by name. */
-  async values({ io }: ModelPlan, names: readonly string[], [B, T]: readonly [number, number]): Promise<StateDict> {
-    const arrays = names.map(async (name): Promise<[string, NamedArray]> => {
-      const shape = dimensions(this.net.shapeOf(name), B, T);
-      return [name, await this.array(io.get(name)!, shape)];
-    });
+  async values({ io }: ModelPlan, names: readonly string[]): Promise<StateDict> {
+    const arrays = names.map(async (name) => [name, await this.array(io.get(name)!)] as const);
     return Object.fromEntries(await Promise.all(arrays));
   }
 
-  /** A copy of a tensor, with a shape. */
-  async array(tensor: Tensor, shape: readonly number[]): Promise<NamedArray> {
-    return { shape, data: await this.device.read(from(tensor, 0, shape.reduce((a, b) => a * b, 1))) };
+  /** A copy of a tensor, with its shape. */
+  async array(tensor: Tensor): Promise<NamedArray> {
+    return { shape: tensor.shape, data: await this.device.read(tensor) };
   }
 
   /** A copy of all parameters in one block. */
@@ -356,12 +351,6 @@ export class Session {
   writeSlot(slot: number, dict: StateDict, what: string): void {
     this.device.write(this.net.store.slots[slot]!, this.#flatten(`load ${what}`, dict));
   }
-}
-
-/** The dimensions of a value in the user's layout. */
-export function dimensions({ kind, size, count = 1 }: Shape, B: number, T: number): number[] {
-  if (kind === "rows") return [B, size];
-  return kind === "states" ? [count, B, size] : kind === "steps" ? [B, T, size] : [B, T];
 }
 
 /** PyTorch's initial values. */

@@ -5,10 +5,10 @@ import type { TaskMetrics } from "../data/metrics/summary.ts";
 import { fail } from "../errors.ts";
 import type { NamedArray } from "../model/arrays.ts";
 import type { Sequences } from "../model/batch.ts";
-import { type Internals, sizesOf } from "../model/internals.ts";
+import type { Internals } from "../model/internals.ts";
 import { LOSSES, type LossName, type LossOptions, type ResolvedLoss } from "../model/losses.ts";
 import { internalsOf, type NetworkModel } from "../model/model.ts";
-import { dimensions, type RunTask, type TaskLoss } from "../model/session.ts";
+import type { RunTask, TaskLoss } from "../model/session.ts";
 import { Yielder } from "../device/event_loop.ts";
 import { LazyResult, ResultQueue } from "../device/results.ts";
 
@@ -271,13 +271,11 @@ function run(
   loss: LossName,
 ): Promise<{ outputs: NamedArray; weights: NamedArray | undefined }> {
   const { session } = internals, weights = session.net.valuesOf("weights").slice(0, 1);
-  const found = session.net.resolved.outputs[output]!;
   return session.exclusive(async () => {
     const { plan } = await session.run(sequences, internals.predictionTask({ [output]: loss }, weights));
-    const [B, T] = sizesOf(sequences), shape = dimensions(found.shape, B, T);
     const [outputs, values] = await Promise.all([
-      session.array(plan.io.get(`@${output}.prediction`)!, shape),
-      session.values(plan, weights, [B, T]),
+      session.array(plan.io.get(`@${output}.prediction`)!),
+      session.values(plan, weights),
     ]);
     return { outputs, weights: values[weights[0]!] };
   });

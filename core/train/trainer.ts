@@ -244,10 +244,9 @@ export class Trainer {
       throw fail("option-conflict", "train model", "weights have no part in a loss of your own", { option: "weights" });
     }
     const internals = this.#internals,
-      { session, forward, describe } = internals,
-      [B, T] = sequences.shape as [number, number];
+      { session, forward, describe } = internals;
     const { plan } = await session.run(sequences, forward, { masks, random: true, control });
-    const made = loss(describe(await session.values(plan, forward.values!, [B, T])));
+    const made = loss(describe(await session.values(plan, forward.values!)));
     const { loss: value, dOutputs } = made ?? {};
     if (typeof value !== "number" || typeof dOutputs !== "object" || dOutputs === null) {
       const got = (made as unknown) instanceof Promise ? ", got a promise" : "";

@@ -43,7 +43,7 @@ export async function stepCalls(size: Size, simd: Simd = "auto"): Promise<StepCa
   for (const slot of store.slots) device.write(slot, new Float32Array(slot.length));
   device.write(store.control, controlWords(optimizer, seedWords(1), 0));
   device.write(plan.io.get("x")!, work.x);
-  device.write(plan.io.get("lengths")!, new Int32Array(B).fill(T));
+  device.write(plan.io.get("@lengths")!, new Int32Array(B).fill(T));
   device.write(plan.io.get(`@${LOGITS}.targets`)!, work.targets);
   const numbersOf = ({ arguments: args }: Call) =>
     Object.fromEntries(Object.entries(args).filter((entry): entry is [string, number] => typeof entry[1] === "number"));

@@ -3,6 +3,7 @@
  * writes there is often overwritten.
  */
 
+import { tensorAt } from "../../core/device/arena.ts";
 import assert from "node:assert/strict";
 import { type Call, KERNELS, type Tensor } from "../../core/device/kernels.ts";
 import { type Simd, WasmDevice } from "../../core/device/wasm.ts";
@@ -93,12 +94,12 @@ class Bench {
 
   /** Everything up to the end of the scratch space. */
   get all(): Tensor {
-    return { offset: 0, length: this.scratch + this.plan.scratch, scratch: false };
+    return tensorAt(0, this.scratch + this.plan.scratch);
   }
 
   /** What follows: the encoded programs, and the rest of the memory, where reading stops. */
   get behind(): Tensor {
-    return { offset: align(this.all.length), length: 2 ** 20, scratch: false };
+    return tensorAt(align(this.all.length), 2 ** 20);
   }
 
   /** Fills the plan's own memory, and then its inputs. */
@@ -106,7 +107,7 @@ class Bench {
     const { device, net: { store: { persistent, control }, embeddings }, plan: { io } } = this;
     const { sequences, targets } = this.#batch;
     const length = this.all.length - persistent;
-    device.write({ offset: persistent, length, scratch: false }, new Float32Array(length).fill(value));
+    device.write(tensorAt(persistent, length), new Float32Array(length).fill(value));
     const { x, lengths, h0, shape: [B, T] } = sequences;
     const write = (name: string, data: Float32Array | Int32Array | ((length: number) => Float32Array)) => {
       const tensor = io.get(name);
@@ -119,7 +120,7 @@ class Bench {
     write("x", x);
     write(`@${LOGITS}.weights`, (length) => Float32Array.from({ length }, (_, i) => i % 3));
     write(`@${LOGITS}.outputWeights`, (length) => Float32Array.from({ length }, (_, i) => 1 + i));
-    write("lengths", lengths);
+    write("@lengths", lengths);
     write("gru.h0", h0);
     write("dropout.mask", this.#mask);
     write(`@${LOGITS}.targets`, targets);
@@ -145,7 +146,7 @@ async function results(
     await device.run(plan.pack);
     await device.run(plan.main);
     for (const [name, tensor] of plan.io) found[`${name} of run ${run}`] = await device.read(tensor);
-    const persistent = { offset: 0, length: net.store.persistent, scratch: false };
+    const persistent = tensorAt(0, net.store.persistent);
     found[`persistent part after run ${run}`] = await device.read(persistent);
   }
   assertIdentical(await device.read(behind), code, "behind the plan");

@@ -1,7 +1,7 @@
 /** Kernels by themselves, on every device: what they compute, and that they keep to their tensors. */
 
 import assert from "node:assert/strict";
-import { Arena, from } from "../../core/device/arena.ts";
+import { Arena, from, tensorAt } from "../../core/device/arena.ts";
 import { type Device, TaskBuilder } from "../../core/device/device.ts";
 import { KERNELS, type Signature, type Tensor } from "../../core/device/kernels.ts";
 import { WasmDevice } from "../../core/device/wasm.ts";
@@ -53,7 +53,7 @@ export async function runCalls<Name extends string>(
   }
   const task = new TaskBuilder();
   calls(task, tensors);
-  const program = [[task.calls]], all = from({ offset: 0, length: arena.length, scratch: false }, 0);
+  const program = [[task.calls]], all = from(tensorAt(0, arena.length), 0);
   device.load({ arena: arena.length, scratch: 0, parallel: false, programs: [program] }, 0);
   device.write(all, new Float32Array(all.length).fill(NaN));
   for (const name of names) device.write(tensors[name], contents[name] as Float32Array);

@@ -1,3 +1,4 @@
+import { tensorAt } from "../../core/device/arena.ts";
 import assert from "node:assert/strict";
 import { type Simd, WasmDevice } from "../../core/device/wasm.ts";
 import { createModel, type NamedArray } from "../../core/model/model.ts";
@@ -65,7 +66,7 @@ Deno.test("a device refuses what does not fit", async () => {
   device.load({ arena: 16, scratch: 0, parallel: false, programs: [program] }, 0);
   device.run(program);
   assert.throws(() => device.run([[[]]]), TypeError);
-  assert.throws(() => device.write({ offset: 0, length: 4, scratch: false }, new Float32Array(5)), RangeError);
+  assert.throws(() => device.write(tensorAt(0, 4), new Float32Array(5)), RangeError);
   assert.throws(
     () => device.load({ arena: 2 ** 30, scratch: 0, parallel: false, programs: [] }, 0),
     { name: "RangeError", message: /needs 4097 MiB, WebAssembly has 4096/ },
@@ -74,7 +75,7 @@ Deno.test("a device refuses what does not fit", async () => {
 });
 
 Deno.test("what is to be kept survives a move to a larger memory", async () => {
-  const device = await WasmDevice.open(1), kept = { offset: 0, length: 5, scratch: false };
+  const device = await WasmDevice.open(1), kept = tensorAt(0, 5);
   device.load({ arena: 16, scratch: 0, parallel: false, programs: [] }, 0);
   device.write(kept, Float32Array.of(1, 2, 3, 4, 5));
   device.load({ arena: 10_000_000, scratch: 0, parallel: false, programs: [] }, 5);

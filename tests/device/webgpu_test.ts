@@ -1,7 +1,7 @@
 /** What is WebGPU's alone; what it computes is tested together with the CPU in tests/model. */
 
 import assert from "node:assert/strict";
-import { Arena, from } from "../../core/device/arena.ts";
+import { Arena, from, tensorAt } from "../../core/device/arena.ts";
 import type { Device } from "../../core/device/device.ts";
 import { type Call, type KernelName, KERNELS } from "../../core/device/kernels.ts";
 import { shaderOf } from "../../core/device/shaders.ts";
@@ -49,9 +49,9 @@ Deno.test("WebGPU: every kernel that training and prediction need has a shader",
 /** The dropout mask (T, groups, F, 8) that a device draws. */
 async function dropoutMask(device: Device, p: number): Promise<Float32Array> {
   const T = 3, groups = 2, F = 7, ldm = 64;
-  const mask = { offset: 0, length: T * groups * ldm, scratch: false },
-    words = { offset: 512, length: 16, scratch: false };
-  const control = { offset: 528, length: 16, scratch: false };
+  const mask = tensorAt(0, T * groups * ldm),
+    words = tensorAt(512, 16);
+  const control = tensorAt(528, 16);
   const args = { mask, words, control, T, groups, row0: 8, F, ldm, stream: 2, p };
   const program = [[[{ kernel: "dropoutMask" as const, arguments: args }]]];
   device.load({ arena: 544, scratch: 0, parallel: false, programs: [program] }, 0);

@@ -16,8 +16,8 @@ const resolved = new WeakMap<Call, Record<string, number | Place>>();
 export function callsOf(build: () => readonly Program[]): string {
   const { allocate } = Arena.prototype, { call } = TaskBuilder.prototype;
   let arenas: { arena: Arena; tensors: Tensor[] }[] = [];
-  Arena.prototype.allocate = function (this: Arena, ...args) {
-    const tensor = allocate.apply(this, args);
+  Arena.prototype.allocate = function (this: Arena, ...args: readonly number[]) {
+    const tensor = allocate.call(this, ...args);
     let own = arenas.find(({ arena }) => arena === this);
     // A block's scratch space begins anew.
     if (!own) {

@@ -137,11 +137,17 @@ class NetworkGraph {
     if (patch > 1) this.#lengths = graph.op("Div", [this.#lengths, graph.constant(Int32Array.of(patch))]);
     // More steps than there are would make a recurrent operator stop with an error.
     if (this.#lengths) this.#lengths = graph.op("Min", [this.#lengths, graph.cast(this.#time, "int32")]);
-    // The ready-made model reads its input where steps behind a length do not matter.
-    for (const { name, outputs: { output } } of config ? [] : entries) {
-      if (output!.kind !== "steps") continue;
+    // The ready-made model reads numbers where steps behind a length do not matter. No row is looked up for what may stand
+    // there in place of a token.
+    for (const { name, outputs: { output } } of entries) {
       const source = `${name}.output`, x = this.#values.get(source)!;
-      this.#values.set(source, graph.op("Where", [this.#validSteps(), x, graph.constant(Float32Array.of(0))]));
+      if (output!.kind === "steps" && !config) {
+        this.#values.set(source, graph.op("Where", [this.#validSteps(), x, graph.constant(Float32Array.of(0))]));
+      } else if (output!.kind === "tokens") {
+        const valid = graph.op("Squeeze", [this.#validSteps(), graph.constant([2])]);
+        const rows = graph.op("Transpose", [valid], { perm: [1, 0] });
+        this.#values.set(source, graph.op("Where", [rows, x, graph.constant(Int32Array.of(0))]));
+      }
     }
     if (!h0) return;
     const states = nodes.flatMap((node) =>

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { fail } from "../errors.ts";
 import type { Field } from "./protobuf.ts";
 
 /** Types of a tensor's elements, by their numbers. */
@@ -22,6 +23,7 @@ type Attribute = number | readonly number[] | string | readonly string[] | { rea
 export class Graph {
   readonly #name: string;
   readonly #fields: Field[] = [];
+  readonly #taken = new Set<string>();
   #count = 0;
 
   constructor(name: string) {
@@ -35,6 +37,7 @@ export class Graph {
     attributes: Readonly<Record<string, Attribute>> = {},
     outputs: readonly string[] = [this.#unique(type)],
   ): string {
+    outputs.forEach((name) => this.#take(name));
     this.#fields.push([1, [
       ...inputs.map((name): Field => [1, name]),
       ...outputs.map((name): Field => [2, name]),
@@ -82,6 +85,7 @@ export class Graph {
 
   /** Adds an input, and returns its name. */
   input(name: string, type: ElementType, dimensions: Dimensions, about = ""): string {
+    this.#take(name);
     this.#fields.push([11, valueInfo(name, type, dimensions, about)]);
     return name;
   }
@@ -94,6 +98,15 @@ export class Graph {
   /** GraphProto. */
   fields(): readonly Field[] {
     return [...this.#fields, [2, this.#name]];
+  }
+
+  /** Names are given by users, for inputs and outputs, and by layers: no two may be the same. */
+  #take(name: string): void {
+    if (this.#taken.has(name)) {
+      const advice = "rename an input or output of the network";
+      throw fail("wiring", "export model", `two tensors would have the name "${name}"`, { name, advice });
+    }
+    this.#taken.add(name);
   }
 
   #unique(what: string): string {

@@ -4,6 +4,7 @@ import { from } from "../../device/arena.ts";
 import type { Tensor } from "../../device/kernels.ts";
 import { type LayerType, newValue } from "./layer.ts";
 import type { Kind } from "./node.ts";
+import { maskedOnnx } from "./onnx.ts";
 import type { SingleValue } from "./single.ts";
 
 /** What the host writes: rows of which products read what was given. */
@@ -163,10 +164,11 @@ export const EMBEDDING: LayerType<EmbeddingOptions> = {
     parts: { output: [node.options.embeddingDim] },
     over: (plan) => ({ output: singleInput("steps", plan.input(node.name), node.options.embeddingDim) }),
   }),
-  onnx({ graph, parameter }, { name }, { input }) {
+  onnx(context, { name }, { input }) {
+    const { graph, parameter } = context;
     const { shape, data } = parameter(`${name}.weight`), weight = `${name}.weight`;
     const rows = graph.op("Gather", [graph.constant(data, shape, weight), input!]);
     // Values of steps have time first.
-    return { output: graph.op("Transpose", [rows], { perm: [1, 0, 2] }) };
+    return { output: maskedOnnx(context, graph.op("Transpose", [rows], { perm: [1, 0, 2] })) };
   },
 };

@@ -1,6 +1,6 @@
 /** Networks: graphs of layers, given as data. */
 
-import { fail } from "../errors.ts";
+import { amend, errorCause, fail } from "../errors.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import type { Kind, Node, Shape, Shapes } from "./layers/node.ts";
 import { INPUT_LAYERS, LAYERS, layerType } from "./layers/mod.ts";
@@ -60,7 +60,7 @@ function adviceFor(wanted: readonly Kind[], got: Kind): string {
   return `it takes ${wanted.map((kind) => KINDS[kind]).join(" or ")}`;
 }
 
-const NAME = /^(?!__proto__$)[A-Za-z_]\w*(\.\w+)*$/, PLAIN = /^(?!__proto__$)[A-Za-z_]\w*$/;
+const NAME = /^(?!__proto__$)[A-Za-z_]\w*(\.\w+)*$/, PLAIN = /^(?!(__proto__|constructor|prototype)$)[A-Za-z_]\w*$/;
 
 /**
  * Checks a network, and finds what its layers' shapes are.
@@ -69,7 +69,8 @@ const NAME = /^(?!__proto__$)[A-Za-z_]\w*(\.\w+)*$/, PLAIN = /^(?!__proto__$)[A-
  */
 export function resolveNetwork(network: Network): ResolvedNetwork {
   const { layers, outputs } = network ?? {};
-  if (!Array.isArray(layers) || typeof outputs !== "object" || outputs === null) {
+  const isObject = (value: unknown) => typeof value === "object" && value !== null && !Array.isArray(value);
+  if (!Array.isArray(layers) || !layers.every(isObject) || !isObject(outputs)) {
     throw fail("wiring", ACTION, "it must be { layers, outputs }", { advice: "make it with defineNetwork" });
   }
   const values = new Map<string, Shape>(),
@@ -152,6 +153,9 @@ function inputShapes(
     const source = sources[port], wanted = any ?? ports[port]!;
     if (source === undefined) throw wiring(name, `its input "${port}" is missing`, adviceFor(wanted, "weights"));
     const shape = values.get(source);
+    if (typeof source !== "string") {
+      throw wiring(name, `its input "${port}" must be "layer.port", got ${JSON.stringify(source)}`);
+    }
     if (!shape) {
       const layer = source.slice(0, Math.max(0, source.lastIndexOf(".")));
       const problem = layer === name || all.has(layer) && !values.has(source)
@@ -177,7 +181,11 @@ function layerOptions(
   specs: Readonly<Record<string, OptionSpec>>,
   given: object,
 ): Record<string, unknown> {
-  return resolveOptions(`define layer "${name}"`, specs, given);
+  try {
+    return resolveOptions(ACTION, specs, given);
+  } catch (error) {
+    throw amend(error, { problem: `layer "${name}": ${errorCause(error)?.problem}` });
+  }
 }
 
 function specs(nodes: readonly Node[]): (ParameterSpec & { readonly fullName: string })[] {

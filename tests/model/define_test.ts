@@ -13,7 +13,10 @@ import {
   predict,
   type Sequences,
 } from "../../mod.ts";
+import { blockRows } from "../../core/model/block.ts";
+import { PlacedNetwork } from "../../core/model/placed_network.ts";
 import { Random } from "../../core/random.ts";
+import { signed } from "../checkpoints.ts";
 import { assertClose, assertIdentical } from "../close.ts";
 import { DEVICES } from "../devices.ts";
 import { NETWORKS, type Sample } from "../networks.ts";
@@ -21,6 +24,9 @@ import { NETWORKS, type Sample } from "../networks.ts";
 async function makeModel({ network, loss }: Sample, options: object = {}): Promise<NetworkModel> {
   return await createModel(network, { loss, seed: 7, simd: "plain", ...options });
 }
+
+// deno-lint-ignore no-explicit-any -- of any shape
+type Json = any;
 
 /** Trains some batches, different ones from step to step. */
 async function train(sample: Sample, trainer: ReturnType<typeof createTrainer>, from: number, to: number) {
@@ -64,10 +70,12 @@ for (const [name, sample] of Object.entries(NETWORKS)) {
 
   Deno.test(`a network is the same bits on any number of threads: ${name}`, async () => {
     const found: unknown[] = [];
+    // Two whole blocks and a bit: one alone leaves threads nothing to share.
+    const T = 12, B = 2 * blockRows(new PlacedNetwork(sample.network).work, 1e9, T) + 5;
     for (const threads of [1, 2, 3]) {
       using model = await makeModel(sample, { threads });
       const trainer = createTrainer(model);
-      const random = new Random(2, "data"), B = 100, T = 9;
+      const random = new Random(2, "data");
       for (let i = 0; i < 3; i++) await trainer.step(sample.sequences(random, B, T), sample.targets(random, B, T));
       found.push(await model.stateDict());
     }
@@ -276,12 +284,12 @@ const MISTAKES: Record<string, { build: (layers: Layers) => unknown; says: RegEx
   "a width of nothing": {
     build: ({ numbers, linear }) => linear("fc", numbers("x", 3), 0),
     layer: "fc",
-    says: /define layer "fc": outFeatures must be an integer from 1 to 65536, got 0/,
+    says: /layer "fc": outFeatures must be an integer from 1 to 65536, got 0/,
   },
   "an option of another layer": {
     build: ({ numbers, gru }) => gru("gru", numbers("x", 3), { hiddenSize: 3, outFeatures: 2 } as never).state,
     layer: "gru",
-    says: /define layer "gru": unknown option "outFeatures"/,
+    says: /layer "gru": unknown option "outFeatures"/,
   },
 };
 
@@ -335,6 +343,18 @@ const FILES: Record<string, { network: unknown; says: RegExp }> = {
     },
     says: /layer "y": it has no input "other": its inputs are input/,
   },
+  "a source that is none": {
+    network: {
+      layers: [{ type: "numbers", name: "x", options: { size: 2 } }, { type: "tanh", name: "y", inputs: { input: 5 } }],
+      outputs: { y: "y.output" },
+    },
+    says: /layer "y": its input "input" must be "layer.port", got 5/,
+  },
+  "a layer that is null": { network: { layers: [null], outputs: {} }, says: /it must be { layers, outputs }/ },
+  "an output that files cannot keep": {
+    network: { layers: [{ type: "numbers", name: "x", options: { size: 2 } }], outputs: { constructor: "x.output" } },
+    says: /output "constructor": its name must be/,
+  },
   "no outputs": {
     network: { layers: [{ type: "numbers", name: "x", options: { size: 2 } }], outputs: {} },
     says: /it has no outputs/,
@@ -344,6 +364,60 @@ const FILES: Record<string, { network: unknown; says: RegExp }> = {
     says: /output "y": there is no value "z.output"/,
   },
 };
+
+/** A change to a file whose checksum was made to fit, and what it is refused with. */
+const TAMPERED: Record<string, { change: (network: Json, file: Json) => void; says: RegExp }> = {
+  "an unknown option": {
+    change: ({ layers }) => layers[1].options.size = 1,
+    says: /network: layer "lstm": unknown option "size"/,
+  },
+  "an immense input": {
+    change: ({ layers }) => layers[0].options.size = 1e9,
+    says: /layer "x": size must be .* to 100000000/,
+  },
+  "an immense layer": {
+    change: ({ layers }) => layers[1].options.hiddenSize = 65536,
+    says: /weight_ih_l0" must have shape/,
+  },
+  "a name that is none": {
+    change: ({ layers }) => layers[0].name = "__proto__",
+    says: /layer "__proto__": its name must be/,
+  },
+  "ports of another kind": {
+    change: ({ layers }) => layers[2].inputs = { a: "lstm.state", b: "lstm.state" },
+    says: /layer "concat": it has no input "a": its inputs are 0, 1, 2, …/,
+  },
+  "a layer too few": { change: ({ layers }) => layers.splice(1, 1), says: /reads "lstm.state", which does not exist/ },
+  "a parameter too few": {
+    change: (_, { parameters }) => delete parameters["lstm.bias_hh_l0"],
+    says: /missing parameter/,
+  },
+  "the meaning of another output": {
+    change: (_, { meanings }) => meanings.y = { loss: "mse" },
+    says: /the network has no output "y"; there is "output"/,
+  },
+  "quantiles that do not fit": {
+    change: (_, { meanings }) => meanings.output = { loss: "quantile", quantiles: [0.1, 0.5, 0.9] },
+    says: /2 outputs must be a multiple of the 3 quantiles/,
+  },
+};
+
+for (const [name, { change, says }] of Object.entries(TAMPERED)) {
+  Deno.test(`a checkpoint of a network is refused with ${name}`, async () => {
+    const network = defineNetwork(({ numbers, lstm, concat, linear }) => {
+      const { state } = lstm("lstm", numbers("x", 3), { hiddenSize: 2 });
+      return linear("fc", concat([state, state]), 2);
+    });
+    using model = await createModel(network, { loss: "mse" });
+    const file = JSON.parse(await formatCheckpoint({ model }));
+    change(file.network, file);
+    await assert.rejects(parseCheckpoint(signed(file)), (error: Error) => {
+      assert.match(error.message, says);
+      assert.ok(errorCause(error), "it has no code");
+      return true;
+    });
+  });
+}
 
 for (const [name, { network, says }] of Object.entries(FILES)) {
   Deno.test(`a network from a file is refused: ${name}`, async () => {

@@ -88,19 +88,23 @@ function isBest(
 async function evaluateSample(loaded: LoadedCheckpoint, args: Arguments): Promise<void> {
   const { model } = loaded, terminal = new Terminal();
   const batchSize = loaded.training?.options.batchSize, loss = model.loss ?? "bce";
-  const { train, test } = sampleOf(loaded, args);
-  for (const [name, dataset] of Object.entries({ ...train && !args.quiet && { train }, test })) {
+  const { train, held, heldName } = sampleOf(loaded, args);
+  const parts = { ...train && !args.quiet && { train }, [heldName]: held }, width = train ? heldName.length : 5;
+  for (const [name, dataset] of Object.entries(parts)) {
     const metrics = await evaluate(model, targetsFor(loss, dataset), { loss, ...lossSettings(loaded), batchSize });
     terminal.line(
-      `${name.padEnd(5)}  ${lossAndAccuracy(LOSSES[loss].hasAccuracy, metrics.loss, metrics.accuracy)}  of ${
+      `${name.padEnd(width)}  ${lossAndAccuracy(LOSSES[loss].hasAccuracy, metrics.loss, metrics.accuracy)}  of ${
         dataset.shape[0]
       } sequences`,
     );
   }
 }
 
-/** The made data that a checkpoint was trained and tested on; new data where the command line describes some. */
-export function sampleOf(loaded: LoadedCheckpoint, { given, command }: Arguments): { train?: Dataset; test: Dataset } {
+/** The made data that a checkpoint was trained and validated on, or new data if the command line describes some. */
+export function sampleOf(
+  loaded: LoadedCheckpoint,
+  { given, command }: Arguments,
+): { train?: Dataset; held: Dataset; heldName: "validation" | "test" } {
   const stored: StoredJob | undefined = storedJob(loaded), { inputSize, outputSize } = loaded.model.config;
   if (outputSize !== 2 * (quantilesOf(loaded.model)?.length ?? 1)) {
     throw new Error(
@@ -112,15 +116,15 @@ export function sampleOf(loaded: LoadedCheckpoint, { given, command }: Arguments
     if (data.features !== inputSize) {
       throw new UsageError(`--features must be ${inputSize}, as in the checkpoint, got ${data.features}`);
     }
-    return { test: sampleDataset({ ...data, seed }) };
+    return { held: sampleDataset({ ...data, seed }), heldName: "test" };
   }
   if (!stored) {
     throw new Error(`cannot ${command}: the checkpoint names no data; give some with --size, --steps and --seed`);
   }
-  const { train, watched } = sampleData({
+  const { train, watched, watchedName } = sampleData({
     data: stored.data,
     everything: { seed: stored.seed },
     training: { loss: "bce" },
   });
-  return { train, test: watched! };
+  return { train, held: watched!, heldName: watchedName };
 }

@@ -52,7 +52,7 @@ export interface OwnData extends Omit<Scored, "test"> {
   pictures(model: Model, outputs?: NamedArray): Promise<Partial<RunReport>>;
 }
 
-/** The seed job's data: 80 % for training, 20 % for testing. */
+/** The seed job's data: 80 % for training, 20 % for validation. */
 export function sampleData(
   { data, everything: { seed }, training }: Pick<Job, "data" | "everything" | "training">,
 ): JobData {
@@ -61,7 +61,7 @@ export function sampleData(
   return {
     train: targetsFor(loss, train!),
     watched: targetsFor(loss, test!),
-    watchedName: "test",
+    watchedName: "validation",
     config: { inputSize: data.features, outputSize: 2 },
     loss: chosen,
     hasAccuracy: LOSSES[loss].hasAccuracy,

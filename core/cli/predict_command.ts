@@ -39,7 +39,7 @@ export async function predictCommand(args: Arguments): Promise<number> {
       throw new UsageError("predict takes --input, or --size, --steps and --seed of data to make: not both");
     }
     await predictArrays(model, paths, args, writer);
-  } else await predictBatch(model, sampleOf(loaded, args).test, [], writer);
+  } else await predictBatch(model, sampleOf(loaded, args).held, [], writer);
   return 0;
 }
 

@@ -61,10 +61,12 @@ Deno.test("a run says what it uses, every epoch, and what came of it; it writes 
   const scores = String.raw`loss \d\.\d{4}  accuracy +\d+\.\d\d %`;
   for (let epoch = 1; epoch <= 12; epoch++) {
     const number = String(epoch).padStart(2);
-    const pattern = new RegExp(String.raw`^epoch ${number}/12   train ${scores}   test ${scores}   \d+\.\d+ m?s$`);
+    const pattern = new RegExp(
+      String.raw`^epoch ${number}/12   train ${scores}   validation ${scores}   \d+\.\d+ m?s$`,
+    );
     assert.match(lines[4 + epoch]!, pattern);
   }
-  assert.match(lines[17]!, /^done in \d+\.\d+ m?s: best epoch \d+, test loss \d\.\d{4}, accuracy \d+\.\d\d %$/);
+  assert.match(lines[17]!, /^done in \d+\.\d+ m?s: best epoch \d+, validation loss \d\.\d{4}, accuracy \d+\.\d\d %$/);
   assert.equal(lines.length, 18);
   assert.deepEqual(place.files(), []);
 });
@@ -81,7 +83,7 @@ Deno.test("with --loss mse there is no accuracy to print", async () => {
   await using place = await Place.make();
   const result = await place.run(`${SMALL} --epochs 1 --loss mse`);
   assertWorks(result);
-  assert.match(result.out, /epoch 1\/1 {3}train loss \d\.\d{4} {3}test loss/);
+  assert.match(result.out, /epoch 1\/1 {3}train loss \d\.\d{4} {3}validation loss/);
   assert.doesNotMatch(result.out, /accuracy/);
 });
 
@@ -386,11 +388,11 @@ Deno.test("evaluate gives the scores that training ended with, and those of new 
   const percent = (share: number) => `${(100 * share).toFixed(2).padStart(6)} %`;
   const own = await place.run("evaluate ck/last.json");
   assertWorks(own);
-  const [train, test] = own.out.split("\n");
-  assert.match(train!, /^train {2}loss \d\.\d{4} {2}accuracy +\d+\.\d\d % {2}of 16 sequences$/);
+  const [train, validation] = own.out.split("\n");
+  assert.match(train!, /^train {7}loss \d\.\d{4} {2}accuracy +\d+\.\d\d % {2}of 16 sequences$/);
   assert.equal(
-    test,
-    `test   loss ${validationLoss.toFixed(4)}  accuracy ${percent(validationAccuracy)}  of 4 sequences`,
+    validation,
+    `validation  loss ${validationLoss.toFixed(4)}  accuracy ${percent(validationAccuracy)}  of 4 sequences`,
   );
   const [quiet, other, again, features] = await Promise.all([
     place.run("evaluate --checkpoint ck/last.json --quiet"),
@@ -398,7 +400,7 @@ Deno.test("evaluate gives the scores that training ended with, and those of new 
     place.run("evaluate ck/last.json --size 50 --steps 7 --seed 9"),
     place.run("evaluate ck/last.json --features 4"),
   ]);
-  assert.equal(quiet!.out, `${test}\n`);
+  assert.equal(quiet!.out, `${validation}\n`);
   assert.match(other!.out, /^test {3}loss \d\.\d{4} {2}accuracy +\d+\.\d\d % {2}of 50 sequences\n$/);
   assert.equal(again!.out, other!.out);
   assertFails(features!, 2, "--features must be 5, as in the checkpoint, got 4");
@@ -448,7 +450,7 @@ Deno.test("predict of a model that was trained on mse gives values", async () =>
     place.run("evaluate ck/last.json"),
   ]);
   assert.deepEqual(Object.keys(JSON.parse(predicted!.out.split("\n")[0]!)), ["values", "attentionWeights"]);
-  assert.match(evaluated!.out, /^train {2}loss \d\.\d{4} {2}of 16 sequences\ntest/);
+  assert.match(evaluated!.out, /^train {7}loss \d\.\d{4} {2}of 16 sequences\nvalidation {2}loss/);
 });
 
 Deno.test("predict says where a line is bad: file, line, field", async () => {

@@ -171,8 +171,8 @@ Deno.test("the seed job takes every loss, and resumes to the same bits", async (
     [resumed, evaluated, predicted].forEach(assertWorks);
     assert.equal(place.read(`again${i}/last.json`), place.read(`whole${i}/last.json`));
     // The last epoch's loss on the test data is that of the same weights on the same data.
-    const last = results[0]!.out.match(/epoch 3\/3 .* test loss (\S+)/)![1];
-    assert.match(evaluated!.out, new RegExp(`^test +loss ${last} `, "m"));
+    const last = results[0]!.out.match(/epoch 3\/3 .* validation loss (\S+)/)![1];
+    assert.match(evaluated!.out, new RegExp(`^validation +loss ${last} `, "m"));
     const [first] = json(predicted!.out);
     if (flag.includes("quantile")) assert.deepEqual(Object.keys(first.quantiles["value 1"]), ["0.3", "0.7"]);
     else assert.equal(first.class !== undefined, !flag.includes("huber"));

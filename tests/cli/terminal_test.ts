@@ -175,7 +175,7 @@ testInTerminal("evaluate and predict ask to read the checkpoint", async (place) 
     answers: [[/read access to "[^"]*ck\/last\.json"[^]*> /, "y\n"]],
   });
   assert.equal(yes.code, 0, yes.screen);
-  assert.match(visible(yes.screen).at(-1)!, /^test {3}loss /);
+  assert.match(visible(yes.screen).at(-1)!, /^validation {2}loss /);
   const no = await inTerminal(place, "predict ck/last.json", { answers: [[/Allow\?.*> /, "n\n"]] });
   assert.equal(no.code, 1);
   assert.match(

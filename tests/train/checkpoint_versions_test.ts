@@ -38,7 +38,10 @@ for (const version of Array.from(Deno.readDirSync(ROOT), ({ name }) => name).sor
     ]);
     assertWorks(evaluated!);
     assertWorks(resumed!);
-    assert.match(evaluated!.out, /^train {2}loss 0\.\d{4} {2}accuracy +\d+\.\d\d % {2}of 16 sequences\ntest/);
+    assert.match(
+      evaluated!.out,
+      /^train {7}loss 0\.\d{4} {2}accuracy +\d+\.\d\d % {2}of 16 sequences\nvalidation {2}loss/,
+    );
     assert.match(resumed!.out, /epoch 3\/3 /);
   });
 }

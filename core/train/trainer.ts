@@ -127,13 +127,15 @@ export class Trainer {
     const action = "create trainer", { optimizer, losses: given, ...rest } = options;
     const internals = this.#internals = internalsOf(model);
     const { loss, ...own } = resolveOptions(action, TRAINER_OPTIONS, rest) as Omit<TrainerOptions, "optimizer">;
-    const extra = given && ["loss", ...OF_LOSSES].find((name) => rest[name as keyof typeof rest] !== undefined);
-    if (extra) {
-      throw fail("option-conflict", action, `losses says it for each output, got ${extra} besides`, { option: extra });
-    }
     const losses = given ?? lossesOf(internals, { ...own, loss: rest.loss ?? model.loss ?? loss! });
     const resolved = internals.resolveLosses(action, losses);
     const first = losses[internals.outputs[0]!] ?? Object.values(losses)[0]!;
+    // The options of a trainer say the first loss twice.
+    const besides = { ...own, ...rest.loss !== first.loss && { loss: rest.loss } } as Record<string, unknown>;
+    const extra = given && ["loss", ...OF_LOSSES].find((name) => besides[name] !== undefined);
+    if (extra) {
+      throw fail("option-conflict", action, `losses says it for each output, got ${extra} besides`, { option: extra });
+    }
     this.model = model;
     const seed = own.seed ?? model.seed;
     this.options = { loss: first.loss, ...own, ...given && { losses }, seed, optimizer: resolveOptimizer(optimizer) };

@@ -16,6 +16,7 @@ import {
 import { blockRows } from "../../core/model/block.ts";
 import { PlacedNetwork } from "../../core/model/placed_network.ts";
 import { Random } from "../../core/random.ts";
+import { normals } from "../batches.ts";
 import { signed } from "../checkpoints.ts";
 import { assertClose, assertIdentical } from "../close.ts";
 import { DEVICES } from "../devices.ts";
@@ -195,6 +196,32 @@ Deno.test("losses of several outputs are added with their weights", async () => 
   const trainer = createTrainer(model, { losses });
   const { losses: each, loss } = await trainer.step(sequences, targets);
   assertClose([loss], [0.25 * each!.topic! + 3 * each!.level!], 1e-6, "of a step");
+});
+
+Deno.test("losses of several outputs are saved with their weights and settings, and resumed to the same bits", async () => {
+  const network = defineNetwork(({ numbers, gru, linear }) => {
+    const { output, state } = gru("gru", numbers("x", 3), { hiddenSize: 4 });
+    return { y: linear("fc", state, 3), z: linear("tags", output, 4), q: linear("q", output, 6) };
+  });
+  const losses = {
+    y: { loss: "crossEntropy" as const, weight: 0.25, labelSmoothing: 0.1, classWeights: [1, 2, 3] },
+    z: { loss: "huber" as const, weight: 3, delta: 0.5 },
+    q: { loss: "quantile" as const, quantiles: [0.1, 0.5, 0.9] },
+  };
+  const random = new Random(1, "data"), draw = (n: number) => normals(random, n);
+  const batch = { x: draw(2 * 5 * 3), shape: [2, 5, 3], lengths: Int32Array.of(5, 2) };
+  const targets = { y: Int32Array.of(0, 2), z: draw(40), q: draw(20) };
+  using model = await createModel(network, { seed: 1, simd: "plain" });
+  const trainer = createTrainer(model, { losses });
+  await trainer.step(batch, targets);
+  const loaded = await parseCheckpoint(await formatCheckpoint({ model, trainer }));
+  using copy = loaded.model;
+  assert.deepEqual(loaded.trainer!.options, trainer.options);
+  assert.deepEqual(copy.meanings.q, { loss: "quantile", quantiles: [0.1, 0.5, 0.9] });
+  for (let i = 0; i < 3; i++) {
+    assert.deepEqual(await loaded.trainer!.step(batch, targets), await trainer.step(batch, targets));
+  }
+  assert.deepEqual(await copy.stateDict(), await model.stateDict());
 });
 
 /** A wiring mistake: what is built, and what the error must say. */

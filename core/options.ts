@@ -54,6 +54,27 @@ type SpecOf<T> =
 /** A table of options that is checked against their interface: every option, with a type and a default that fit. */
 export type SpecTable<Options> = { readonly [Name in keyof Options]-?: SpecOf<NonNullable<Options[Name]>> };
 
+/** The type of an option's values, as its spec says. */
+type ValueOf<Spec> = Spec extends { readonly type: "boolean" } ? boolean
+  : Spec extends { readonly type: "choice"; readonly choices: readonly (infer Choice)[] } ? Choice
+  : Spec extends { readonly type: "text" } ? string
+  : Spec extends { readonly type: "texts" } ? readonly string[]
+  : Spec extends { readonly type: "list" | "numbers" } ? readonly number[]
+  : number;
+
+/** The values of a constant table's options, all filled in. */
+export type OptionValues<Table> =
+  & {
+    readonly [Name in keyof Table as Table[Name] extends { readonly optional: true } ? never : Name]: ValueOf<
+      Table[Name]
+    >;
+  }
+  & {
+    readonly [Name in keyof Table as Table[Name] extends { readonly optional: true } ? Name : never]?: ValueOf<
+      Table[Name]
+    >;
+  };
+
 /** What a value must be, in words: "an integer from 1 to 64". */
 export function expected(spec: OptionSpec): string {
   switch (spec.type) {
@@ -122,11 +143,11 @@ function fits(spec: OptionSpec, value: unknown): boolean {
  * @throws {TypeError} If an option is unknown, missing or of the wrong type.
  * @throws {RangeError} If a value is out of range.
  */
-export function resolveOptions(
+export function resolveOptions<Full = Record<string, unknown>>(
   action: string,
   specs: Readonly<Record<string, OptionSpec>>,
   given: object,
-): Record<string, unknown> {
+): Full {
   if (typeof given !== "object" || given === null) {
     throw fail("argument-type", action, `options must be an object, got ${given}`, { name: "options", value: given });
   }
@@ -152,7 +173,7 @@ export function resolveOptions(
     }
     full[name] = value;
   }
-  return full;
+  return full as Full;
 }
 
 function show(value: unknown): string {

@@ -22,7 +22,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   train: ["device", "model", "data"],
   report: ["model", "data", "train"],
   exchange: ["model", "data"],
-  cli: ["device", "model", "data", "train", "report", "exchange"],
+  job: ["device", "model", "data", "train", "report", "exchange"],
+  cli: ["job", "model", "data", "train", "report", "exchange"],
 };
 
 /** What everyone in core/ may import; among themselves, they import nothing else. */

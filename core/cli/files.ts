@@ -75,7 +75,7 @@ export function neededPaths(args: Arguments): { read: Set<string>; write: Set<st
 /** The command that runs this program with the permissions that a command line needs, and flags of the engine. */
 export function allowingCommand(
   args: Arguments,
-  words: readonly string[] = Deno.args,
+  words: readonly string[] = args.words,
   engine: readonly string[] = [],
 ): string {
   const quote = (word: string) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

@@ -1,7 +1,8 @@
 /** The help pages: a short one, one for each kind of flags, and all of them. */
 
 import type { OptionSpec } from "../options.ts";
-import { COMMANDS, EXTRA_FLAGS, FLAGS, type Group, OWN_MODEL, SHORT_FLAGS, UsageError } from "./options.ts";
+import { FLAGS, type Group, OWN_MODEL, UsageError } from "../job/options.ts";
+import { COMMANDS, EXTRA_FLAGS, SHORT_FLAGS } from "./options.ts";
 
 /** Kinds of flags: what asks for them, and their titles. "run" are those that are no options of the library. */
 const TOPICS: Record<Group | "run", readonly [topic: string, title: string]> = {

@@ -1,8 +1,8 @@
 /** What the library's errors say on the command line: its options as flags, and what to type, by the error's code. */
 
 import { type ErrorCause, errorCause, type ErrorCode, messageOf } from "../errors.ts";
-import { FLAGS } from "./options.ts";
-import { plural } from "./terminal.ts";
+import { FLAGS } from "../job/options.ts";
+import { plural } from "../job/words.ts";
 
 /** Options of the library that are flags under another name. */
 const OTHER_NAMES: Readonly<Record<string, string>> = { labelColumns: "label-column", labelsFrom: "label-file" };

@@ -1,7 +1,8 @@
 import { OLDEST_DENO, VERSION } from "../version.ts";
 import { helpText } from "./help.ts";
 import { lineOf } from "./hints.ts";
-import { type Arguments, parseCommandLine, UsageError } from "./options.ts";
+import { UsageError } from "../job/options.ts";
+import { type Arguments, parseCommandLine } from "./options.ts";
 import { remark } from "./terminal.ts";
 
 /**
@@ -54,6 +55,6 @@ async function run(args: Arguments): Promise<number> {
       console.log(helpText(args.operands[0]));
       return 0;
     case "info":
-      return await (await import("./convert_command.ts")).infoCommand(args);
+      return await (await import("./info_command.ts")).infoCommand(args);
   }
 }

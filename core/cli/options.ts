@@ -1,57 +1,8 @@
-/** The flags of the command line: the options of the library's tables, with the seed job's defaults, and a few more. */
+/** The command line: the options of a job as flags, and a few more. */
 
 import { parseArgs } from "../../deps.ts";
-import { SAMPLE_OPTIONS, type SampleOptions } from "../data/sample.ts";
-import type { Simd } from "../device/wasm.ts";
-import { errorCause } from "../errors.ts";
-import { type FullConfig, MODEL_OPTIONS } from "../model/config.ts";
-import { DEVICE_OPTIONS, type DeviceName } from "../model/model.ts";
+import { flagFor, FLAGS, type GivenOptions, type Group, JOB_OPTIONS, UsageError } from "../job/options.ts";
 import { expected, type OptionSpec, resolveOptions } from "../options.ts";
-import { OPTIMIZER_OPTIONS, type OptimizerOptions, resolveOptimizer } from "../train/optimizer.ts";
-import { EARLY_STOPPING_OPTIONS, type EarlyStoppingOptions } from "../train/early_stopping.ts";
-import { SCHEDULE_OPTIONS, type ScheduleOptions } from "../train/schedule.ts";
-import { TRAIN_OPTIONS } from "../train/training_options.ts";
-import { TRAINER_OPTIONS } from "../train/trainer.ts";
-import { DATA_OPTIONS, type DataJob } from "./data_options.ts";
-
-/** A command line that cannot be understood: exit code 2. */
-export class UsageError extends Error {}
-
-// What the data say of a model is no flag.
-const { inputSize: _i, outputSize: _o, numEmbeddings: _n, paddingIdx: _p, loss: _l, quantiles: _q, ...model } =
-  MODEL_OPTIONS;
-const { seed, ...sample } = SAMPLE_OPTIONS;
-// Weights are flags of data of one's own.
-const { seed: _s, classWeights: _c, posWeight: _w, ...trainer } = TRAINER_OPTIONS;
-
-/** The options of a job, by the object they belong to. */
-export const JOB_OPTIONS = {
-  ...DATA_OPTIONS,
-  // Fewer cannot be split into 80 % and 20 %.
-  data: { ...sample, size: { ...sample.size, least: 5 } },
-  model: {
-    ...model,
-    hiddenSize: { ...model.hiddenSize, default: 10 },
-    dropout: { ...model.dropout, default: 0.5 },
-    bias: { ...model.bias, off: "no biases in the recurrent layers" },
-  },
-  training: { ...TRAIN_OPTIONS, ...trainer },
-  earlyStopping: EARLY_STOPPING_OPTIONS,
-  schedule: SCHEDULE_OPTIONS,
-  optimizer: OPTIMIZER_OPTIONS,
-  everything: { seed },
-  device: {
-    ...DEVICE_OPTIONS,
-    device: {
-      ...DEVICE_OPTIONS.device,
-      choices: ["auto", ...DEVICE_OPTIONS.device.choices!],
-      about: "where to compute; auto: measure",
-    },
-  },
-} satisfies Record<string, Record<string, OptionSpec>>;
-
-/** What an option belongs to. */
-export type Group = keyof typeof JOB_OPTIONS;
 
 /** The groups that a checkpoint holds: nobody else than "train" takes them. */
 const TRAIN_GROUPS: ReadonlySet<Group> = new Set([
@@ -114,28 +65,15 @@ export const COMMANDS = {
 /** One of the commands. */
 export type Command = keyof typeof COMMANDS;
 
-/** The options of a job, all filled in. */
-export interface Job {
-  readonly data: Required<Omit<SampleOptions, "seed">>;
-  /** Training on files; absent where the data are made. */
-  readonly own?: DataJob;
-  readonly model: Omit<FullConfig, "inputSize" | "outputSize" | "numEmbeddings" | "paddingIdx" | "loss" | "quantiles">;
-  readonly training: Record<string, unknown>;
-  readonly earlyStopping?: EarlyStoppingOptions;
-  readonly schedule?: ScheduleOptions;
-  readonly optimizer: OptimizerOptions;
-  readonly everything: { readonly seed: number };
-  /** What it runs on: not stored, for the result is the same. */
-  readonly device: { readonly device?: "auto" | DeviceName; readonly threads?: number | "auto"; readonly simd?: Simd };
-}
-
 /** A command line, understood. */
 export interface Arguments {
   readonly command: Command;
+  /** As it was typed. */
+  readonly words: readonly string[];
   /** What stands behind the command. */
   readonly operands: readonly string[];
   /** The options that were given, by group. */
-  readonly given: Readonly<Record<Group, Record<string, unknown>>>;
+  readonly given: GivenOptions;
   readonly checkpoint?: string;
   readonly checkpointEvery?: string;
   readonly keep?: number;
@@ -157,36 +95,8 @@ export interface Arguments {
   readonly version: boolean;
 }
 
-/** The flag of an option: its own, or its name in kebab-case. */
-export function flagOf(name: string, spec: OptionSpec): string {
-  return spec.flag ?? kebab(name);
-}
-
-function kebab(name: string): string {
-  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-}
-
-/** Every option with its group and flag, and the flags that it used to have: these still work. */
-export const FLAGS: { group: Group; name: string; spec: OptionSpec; flag: string; formerly: string[] }[] = Object
-  .entries(JOB_OPTIONS)
-  .flatMap(
-    ([group, specs]) =>
-      Object.entries(specs as Record<string, OptionSpec>).map(([name, spec]) => ({
-        group: group as Group,
-        name,
-        spec,
-        flag: flagOf(name, spec),
-        formerly: spec.formerly === undefined ? [] : [kebab(spec.formerly)],
-      })),
-  );
-
 /** The flags of lists. */
 const LISTS = new Set(FLAGS.filter(({ spec }) => spec.type === "texts").map(({ flag }) => flag));
-
-/** The flag of an option of a job. */
-export function flagFor(group: Group, name: string): string {
-  return FLAGS.find((flag) => flag.group === group && flag.name === name)!.flag;
-}
 
 /**
  * Reads a command line.
@@ -258,6 +168,7 @@ export function parseCommandLine(args: readonly string[]): Arguments {
   const text = (flag: string) => values.get(flag) as string | undefined;
   return {
     command: command as Command,
+    words: args,
     operands,
     given,
     checkpoint: text("checkpoint"),
@@ -299,61 +210,6 @@ function convert(flag: string, name: string, spec: OptionSpec, text: string | bo
     return resolveOptions("", { [name]: spec }, { [name]: value })[name];
   } catch {
     throw new UsageError(`--${flag} must be ${expected(spec)}, got "${text}"`);
-  }
-}
-
-/**
- * The job that a command line asks for.
- *
- * @throws {UsageError} If options do not go together.
- */
-export function resolveJob(given: Arguments["given"]): Job {
-  const isOwn = given.files.data !== undefined;
-  const foreign = Object.entries(given).find(([group, values]) =>
-    (group === "data" ? isOwn : group in DATA_OPTIONS && !isOwn) && Object.keys(values).length
-  );
-  if (foreign) {
-    const flag = flagFor(foreign[0] as Group, Object.keys(foreign[1])[0]!);
-    throw new UsageError(
-      isOwn ? `--${flag} is for the seed job's data, not for --data` : `--${flag} needs --data FILE`,
-    );
-  }
-  const resolve = (group: Group, defaults: object = {}) =>
-    resolveOptions("train", JOB_OPTIONS[group], { ...defaults, ...given[group] });
-  const own = isOwn
-    ? Object.fromEntries(Object.keys(DATA_OPTIONS).map((group) => [group, resolve(group as Group)]))
-    : undefined;
-  return {
-    data: resolve("data"),
-    ...own && { own },
-    model: resolve("model", isOwn ? OWN_MODEL : {}),
-    training: isOwn ? resolveOwnTraining(given.training) : resolve("training"),
-    ...Object.keys(given.earlyStopping).length && { earlyStopping: given.earlyStopping },
-    ...Object.keys(given.schedule).length && { schedule: given.schedule },
-    optimizer: optimizerOf(given.optimizer),
-    everything: resolve("everything"),
-    device: resolve("device"),
-  } as unknown as Job;
-}
-
-/** For data of one's own, the task says which loss it is unless one is given; a last batch of few sequences counts no more than they do. */
-function resolveOwnTraining(given: Record<string, unknown>): Record<string, unknown> {
-  const { loss: _, ...training } = resolveOptions("train", JOB_OPTIONS.training, {
-    validationReduction: "sequences",
-    ...given,
-  });
-  return { ...training, ...given.loss !== undefined && { loss: given.loss } };
-}
-
-/** What a model for data of one's own is where nothing is said. */
-export const OWN_MODEL: Readonly<Record<string, number>> = { hiddenSize: 32, dropout: 0.2 };
-
-function optimizerOf(given: OptimizerOptions): OptimizerOptions {
-  try {
-    return resolveOptimizer(given);
-  } catch (error) {
-    const cause = errorCause(error);
-    throw cause ? new UsageError(`--optimizer: ${cause.problem}`) : error;
   }
 }
 

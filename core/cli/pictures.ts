@@ -1,5 +1,9 @@
 /** What a training leaves to look at: TensorBoard's events, curves in the terminal, a page. */
 
+import type { Job } from "../job/options.ts";
+import type { Scores } from "../job/scores.ts";
+import type { TrainingData } from "../job/training_data.ts";
+import { words } from "../job/words.ts";
 import { htmlReport } from "../report/html_report.ts";
 import { plotHistory } from "../report/plot_history.ts";
 import type { RunReport } from "../report/run_report.ts";
@@ -8,16 +12,14 @@ import type { Model } from "../model/model.ts";
 import type { EpochReport } from "../train/history.ts";
 import type { Training } from "../train/training.ts";
 import { folderOf, mayWrite, reason } from "./files.ts";
-import { type JobData, words } from "./job_data.ts";
-import { dataName } from "./inputs.ts";
-import type { Arguments, Job } from "./options.ts";
-import type { Scores } from "./scores.ts";
+import { dataName } from "./data_files.ts";
+import type { Arguments } from "./options.ts";
 import { columns, remark, type Terminal } from "./terminal.ts";
 
 /** A training at its end. */
 export interface Finished {
   readonly job: Job;
-  readonly data: JobData;
+  readonly data: TrainingData;
   readonly training: Training;
   readonly scores?: Scores;
   readonly model: Model;
@@ -49,7 +51,7 @@ export class Pictures implements Disposable {
   }
 
   /** Writes what an epoch came to. */
-  async epoch(report: EpochReport, { hasAccuracy, watchedName }: JobData): Promise<void> {
+  async epoch(report: EpochReport, { hasAccuracy, watchedName }: TrainingData): Promise<void> {
     const events = this.#events;
     if (!events || this.#failed) return;
     const now = Date.now() / 1000;
@@ -90,7 +92,7 @@ export class Pictures implements Disposable {
       history,
       validationName: data.watchedName,
       bestEpoch: training.best?.epoch,
-      ...await data.own?.pictures(model, scores?.outputs),
+      ...await data.own?.pictures(model, scores),
       metrics: scores?.metrics,
     };
     try {
@@ -111,14 +113,13 @@ async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
 }
 
 /** Names and values for the page's table: all that may have been chosen, one by one. */
-function settings(job: Job, { config, loss, own }: JobData, training: Training, model: Model): [string, string][] {
+function settings(job: Job, { config, loss, own }: TrainingData, training: Training, model: Model): [string, string][] {
   const { batchSize, epochs } = training.options, { name: optimizer, ...rest } = training.trainer.options.optimizer;
-  const { standardize, missing } = job.own?.preparation ?? {};
-  const rows: Record<string, unknown> = {
+  const rows = {
     task: own?.preprocessing.task,
     trainingData: job.own?.files.data.map(dataName),
     testData: job.own?.files.testData?.map(dataName),
-    ...own?.preprocessing.task === "forecast" ? { standardize, missing, ...job.own?.forecast } : job.own?.preparation,
+    ...own?.settings,
     ...config,
     outputSize: model.config.outputSize,
     ...job.model,

@@ -1,20 +1,22 @@
 /** `predict CHECKPOINT --input FILE`: what a model says of sequences, as they come. */
 
-import type { Decoded } from "../data/labels.ts";
 import type { Pipeline } from "../data/pipeline.ts";
-import { restorePreprocessing } from "../data/preprocessing.ts";
+import { byKind, restorePreprocessing } from "../data/preprocessing.ts";
 import { formatOf, readRecords } from "../data/readers/read.ts";
 import type { Format, SequenceRecord } from "../data/readers/record.ts";
 import type { ForecastPipeline } from "../data/windows.ts";
+import { UsageError } from "../job/options.ts";
+import { leftOutLine, loadTable, streamRecords } from "../job/read_data.ts";
+import { dataJob } from "../job/stored_job.ts";
 import { quantilesOf } from "../model/losses.ts";
 import type { Model, Sequences } from "../model/model.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
 import { predict } from "../train/evaluate.ts";
-import { sampleOf } from "./evaluate_command.ts";
-import { inputsOf } from "./inputs.ts";
-import { type Arguments, UsageError } from "./options.ts";
-import { dataJob, openCheckpoint } from "./read_checkpoint.ts";
-import { remark, Terminal } from "./terminal.ts";
+import { dataFiles } from "./data_files.ts";
+import type { Arguments } from "./options.ts";
+import { PredictionWriter } from "./prediction_writer.ts";
+import { openCheckpoint, sampleOf } from "./read_checkpoint.ts";
+import { remark } from "./terminal.ts";
 
 /** Sequences that are predicted at a time: as many are in memory. */
 const CHUNK = 256;
@@ -31,8 +33,10 @@ export async function predictCommand(args: Arguments): Promise<number> {
   if (loaded.preprocessing) {
     if (!paths.length) throw new UsageError("predict needs --input FILE, or - for standard input");
     const pipeline = restorePreprocessing(loaded.preprocessing);
-    if (pipeline.task === "forecast") await forecast(loaded, pipeline, paths, args, writer);
-    else await predictRecords(loaded, pipeline, paths, args, writer);
+    await byKind(pipeline, {
+      sequences: (pipeline) => predictRecords(loaded, pipeline, paths, args, writer),
+      forecasts: (pipeline) => forecast(loaded, pipeline, paths, args, writer),
+    });
   } else if (paths.length) {
     const { data, everything } = args.given;
     if (Object.keys({ ...data, ...everything }).length) {
@@ -51,7 +55,7 @@ async function predictRecords(
   args: Arguments,
   writer: PredictionWriter,
 ): Promise<void> {
-  const { model } = loaded, { leftOutLine, streamRecords } = await import("./load_data.ts");
+  const { model } = loaded, job = dataJob(loaded, args.given);
   const quantiles = quantilesOf(model);
   let leftOut = 0;
   const show = async (chunk: SequenceRecord[]) => {
@@ -77,8 +81,9 @@ async function predictRecords(
     }
   };
   try {
-    for await (const records of streamRecords(paths, pipeline, dataJob(loaded, args), args)) {
-      for await (const chunk of chunks(records)) await show(chunk);
+    for await (const source of streamRecords(paths, pipeline, job, dataFiles(args))) {
+      for await (const chunk of chunks(source.records)) await show(chunk);
+      for (const note of source.notes ?? []) remark(`note: ${note}`);
     }
   } finally {
     if (leftOut) remark(`note: ${leftOutLine(leftOut)}`);
@@ -124,8 +129,7 @@ async function forecast(
   args: Arguments,
   writer: PredictionWriter,
 ): Promise<void> {
-  const { loadTable } = await import("./load_data.ts");
-  const table = await loadTable(paths, dataJob({ model, ...loaded }, args), args);
+  const table = await loadTable(paths, dataJob({ model, ...loaded }, args.given), dataFiles(args));
   const inputs = pipeline.inputs(table), quantiles = quantilesOf(model), { loss = pipeline.loss } = model;
   const { outputs, attentionWeights } = await predict(model, inputs, { loss });
   const values = pipeline.values(outputs.data, inputs, quantiles), { targetColumns } = pipeline.toJSON();
@@ -145,7 +149,7 @@ async function predictArrays(
   writer: PredictionWriter,
 ): Promise<void> {
   const { inputSize: I } = model.config, asked = args.given.files.format as Format | undefined;
-  for (const given of await inputsOf(paths, false, args)) {
+  for (const given of await dataFiles(args).inputs(paths, false)) {
     const { records } = await readRecords(given, {
       format: asked ?? formatOf(given.name) ?? "jsonl",
       optionalLabels: true,
@@ -185,100 +189,4 @@ async function predictBatch(
 /** The most likely class; of a single output, whether it is above 0.5. */
 function classOf(values: Float32Array): number {
   return values.length === 1 ? Number(values[0]! > 0.5) : values.indexOf(Math.max(...values));
-}
-
-/** What is said of one sequence. */
-interface Said {
-  readonly id: string;
-  readonly decoded: Decoded;
-  /** Probabilities by name, where there are some. */
-  readonly known?: readonly (readonly [string, number])[];
-  /** Of classes or values. */
-  readonly names: readonly string[];
-  /** Where values are quantiles: which, those of a name side by side. */
-  readonly quantiles?: readonly number[];
-  readonly weights?: Float32Array;
-}
-
-/** Writes predictions as JSON Lines or CSV. */
-class PredictionWriter {
-  readonly #terminal = new Terminal();
-  readonly #csv: boolean;
-  readonly #attention: boolean;
-  #header = false;
-
-  constructor({ output, attention }: Arguments) {
-    this.#csv = output === "csv";
-    this.#attention = attention;
-  }
-
-  write({ id, decoded: { label, labels, values }, known, names, quantiles, weights }: Said): void {
-    const attention = this.#attention && weights ? { attention: digits(weights) } : {};
-    if (!this.#csv) {
-      this.#terminal.line(JSON.stringify({
-        id,
-        ...label !== undefined && { label },
-        ...labels && { labels },
-        ...values && !quantiles && { values: byName(names.map((name, i) => [name, digit(values[i]!)])) },
-        ...values && quantiles &&
-          { quantiles: byName(names.map((name, i) => [name, quantilesAt(values, quantiles, i)])) },
-        ...known && { probabilities: byName(known.map(([name, p]) => [name, digit(p)])) },
-        ...attention,
-      }));
-      return;
-    }
-    const fields: [string, string | number][] = [["id", id]];
-    if (label !== undefined) fields.push(["label", label]);
-    if (labels) fields.push(["labels", labels.join("|")]);
-    if (values && !quantiles) names.forEach((name, i) => fields.push([name, digit(values[i]!)]));
-    if (values && quantiles) {
-      const columns = names.flatMap((name) => quantiles.map((quantile) => `${name} ${quantile}`));
-      columns.forEach((name, i) => fields.push([name, digit(values[i]!)]));
-    }
-    for (const [name, p] of known ?? []) fields.push([`probability ${name}`, digit(p)]);
-    if (this.#attention) fields.push(["attention", digits(weights ?? []).join(" ")]);
-    this.#row(fields);
-  }
-
-  /** Of a model without names: class numbers. */
-  plain(id: string, number: number | undefined, values: Float32Array, weights: Float32Array): void {
-    if (!this.#csv) {
-      const what = number === undefined ? { values: digits(values) } : { class: number, probabilities: digits(values) };
-      return this.#terminal.line(JSON.stringify({ ...what, attentionWeights: digits(weights) }));
-    }
-    const fields: [string, string | number][] = [
-      ["id", id],
-      ...number === undefined ? [] : [["class", number]] as [string, number][],
-    ];
-    values.forEach((value, i) => fields.push([`${number === undefined ? "value" : "probability"} ${i}`, digit(value)]));
-    if (this.#attention) fields.push(["attention", digits(weights).join(" ")]);
-    this.#row(fields);
-  }
-
-  #row(fields: readonly (readonly [string, string | number])[]): void {
-    const quote = (cell: string | number) =>
-      /[",\r\n]/.test(String(cell)) ? `"${String(cell).replaceAll('"', '""')}"` : String(cell);
-    if (!this.#header) this.#terminal.line(fields.map(([name]) => quote(name)).join(","));
-    this.#header = true;
-    this.#terminal.line(fields.map(([, cell]) => quote(cell)).join(","));
-  }
-}
-
-/** The quantiles of the i-th name. */
-function quantilesAt(values: readonly number[], quantiles: readonly number[], i: number): Record<string, number> {
-  return byName(quantiles.map((quantile, k) => [String(quantile), digit(values[i * quantiles.length + k]!)]));
-}
-
-/** An object that may have any name for a key. */
-function byName<T>(entries: readonly (readonly [string, T])[]): Record<string, T> {
-  return Object.fromEntries(entries);
-}
-
-/** Six digits, which is what 32 bits hold. */
-function digit(value: number): number {
-  return Number(value.toPrecision(6));
-}
-
-function digits(values: ArrayLike<number>): number[] {
-  return Array.from(values, digit);
 }

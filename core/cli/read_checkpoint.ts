@@ -1,21 +1,16 @@
-import { resolveOptions } from "../options.ts";
-import { seedWords } from "../random.ts";
-import { quantilesOf } from "../model/losses.ts";
-import { loadModel, modelFormatOf } from "../exchange/model_file.ts";
-import { loadCheckpoint, LoadedCheckpoint } from "../train/checkpoint/load.ts";
-import { modelOptions } from "./device.ts";
-import { allowingCommand } from "./files.ts";
-import { remark } from "./terminal.ts";
-import { DATA_OPTIONS, type DataJob } from "./data_options.ts";
-import { type Arguments, type Job, JOB_OPTIONS, UsageError } from "./options.ts";
+/** Reading checkpoints and models, with the errors of the file system in the command line's words. */
 
-/** What a checkpoint of the command line keeps beside model and training. */
-export interface StoredJob {
-  readonly data: Job["data"];
-  /** How data of one's own are read. */
-  readonly own?: Job["own"];
-  readonly seed: number;
-}
+import { loadModel, modelFormatOf } from "../exchange/model_file.ts";
+import type { Dataset } from "../data/dataset.ts";
+import { sampleDataset } from "../data/sample.ts";
+import { modelOptions } from "../job/faster_device.ts";
+import { type Job, resolveJob, UsageError } from "../job/options.ts";
+import { fitsSample, sampleData } from "../job/sample_data.ts";
+import { storedJob } from "../job/stored_job.ts";
+import { loadCheckpoint, LoadedCheckpoint } from "../train/checkpoint/load.ts";
+import { allowingCommand } from "./files.ts";
+import type { Arguments } from "./options.ts";
+import { remark } from "./terminal.ts";
 
 /**
  * loadCheckpoint with the errors of the file system in the command line's words.
@@ -66,40 +61,6 @@ export function readError(what: string, path: string, error: unknown, args: Argu
   return text === undefined ? error : new Error(`cannot read ${what} "${path}": ${text}`);
 }
 
-/** What of a checkpoint says how its data are read. */
-type LoadedJob = Pick<LoadedCheckpoint, "model" | "job" | "preprocessing">;
-
-/** The data that a checkpoint's model was trained on, if it was trained by this command. */
-export function storedJob({ model, job, preprocessing }: LoadedJob): StoredJob | undefined {
-  const { data, own, seed } = (job ?? {}) as Partial<StoredJob>, { inputSize, outputSize } = model.config;
-  try {
-    seedWords(seed!);
-    const made = resolveOptions("read job", JOB_OPTIONS.data, data!) as unknown as Job["data"];
-    if (!preprocessing) {
-      return data?.features === inputSize && outputSize === 2 * (quantilesOf(model)?.length ?? 1)
-        ? { data: made, seed: seed! }
-        : undefined;
-    }
-    const groups = Object.entries(DATA_OPTIONS).map(([group, table]) =>
-      [group, resolveOptions("read job", table, own![group as keyof DataJob])] as const
-    );
-    return { data: made, own: Object.fromEntries(groups) as unknown as DataJob, seed: seed! };
-  } catch {
-    return undefined;
-  }
-}
-
-/** How a checkpoint's data are read: as it says, but for what the command line says. */
-export function dataJob(loaded: LoadedJob, { given }: Arguments): DataJob {
-  const { format: _, ...files } = storedJob(loaded)?.own?.files ?? { data: ["-"] }, own = storedJob(loaded)?.own;
-  return Object.fromEntries(
-    Object.entries(DATA_OPTIONS).map(([group, table]) => {
-      const before = group === "files" ? files : own?.[group as keyof DataJob];
-      return [group, resolveOptions("read data", table, { ...before, ...given[group as keyof DataJob] })];
-    }),
-  ) as unknown as DataJob;
-}
-
 /** The checkpoint of `evaluate` and `predict`, an operand or --checkpoint, and the operands behind it. */
 export async function openCheckpoint(args: Arguments): Promise<{ loaded: LoadedCheckpoint; rest: readonly string[] }> {
   const { command, operands, checkpoint } = args,
@@ -127,4 +88,33 @@ async function readForeign(path: string, args: Arguments): Promise<LoadedCheckpo
     preprocessing: (preprocessing ?? null) as LoadedCheckpoint["preprocessing"],
     job: null,
   });
+}
+
+/** The made data that a checkpoint was trained and validated on, or new data if the command line describes some. */
+export function sampleOf(
+  loaded: LoadedCheckpoint,
+  { given, command }: Arguments,
+): { train?: Dataset; held: Dataset; heldName: "validation" | "test" } {
+  const stored = storedJob(loaded), { inputSize, outputSize } = loaded.model.config;
+  if (!fitsSample(loaded.model)) {
+    throw new Error(
+      `cannot ${command}: the data of this command have 2 classes, the checkpoint's model has ${outputSize}`,
+    );
+  }
+  if (Object.keys(given.data).length || Object.keys(given.everything).length) {
+    const { data, everything: { seed } } = resolveJob({ ...given, data: { features: inputSize, ...given.data } });
+    if (data.features !== inputSize) {
+      throw new UsageError(`--features must be ${inputSize}, as in the checkpoint, got ${data.features}`);
+    }
+    return { held: sampleDataset({ ...data, seed }), heldName: "test" };
+  }
+  if (!stored) {
+    throw new Error(`cannot ${command}: the checkpoint names no data; give some with --size, --steps and --seed`);
+  }
+  const { train, watched, watchedName } = sampleData({
+    data: stored.data,
+    everything: { seed: stored.seed },
+    training: { loss: "bce" },
+  });
+  return { train, held: watched!, heldName: watchedName };
 }

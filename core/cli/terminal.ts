@@ -50,11 +50,6 @@ export function remark(text: string): void {
   console.error(text);
 }
 
-/** A number of things: "1 sequence", "2 sequences". */
-export function plural(count: number, one: string, many = `${one}s`): string {
-  return `${count} ${count === 1 ? one : many}`;
-}
-
 /** Seconds as 0:07, 12:34 or 1:02:03. */
 export function clock(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));

@@ -1,85 +1,29 @@
 /** `train`: one training, or several of different seeds or parts of the data. */
 
-import { DataLoader } from "../data/dataset.ts";
-import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
-import { fasterDevice } from "./device.ts";
-import { sampleData } from "./job_data.ts";
-import { type Arguments, flagFor, type Group, type Job, resolveJob, UsageError } from "./options.ts";
-import { readCheckpoint, type StoredJob, storedJob } from "./read_checkpoint.ts";
-import { configOf, type Run, runTraining, trainerOptions } from "./run_training.ts";
-import { meanAndDeviation, type Scores } from "./scores.ts";
+import type { Measured } from "../job/faster_device.ts";
+import { resolveJob, UsageError } from "../job/options.ts";
+import type { Scores } from "../job/scores.ts";
+import { resumedJob } from "../job/stored_job.ts";
+import { trainingsOf } from "../job/trainings.ts";
+import { dataFiles } from "./data_files.ts";
+import { lineOf } from "./hints.ts";
+import type { Arguments } from "./options.ts";
+import { readCheckpoint } from "./read_checkpoint.ts";
+import { runTraining } from "./run_training.ts";
+import { inWords, meanAndDeviation } from "./score_lines.ts";
 import { Terminal } from "./terminal.ts";
 
-/** The job of a checkpoint that training goes on from; only the number of epochs, and where the files are, may be others. */
-function resumedJob(loaded: LoadedCheckpoint, { given, resume }: Arguments): Job {
-  const { model, trainer, training } = loaded, stored = storedJob(loaded);
-  if (!trainer || !training || !stored) {
-    throw new Error(`cannot resume from "${resume}": it holds no training of this command`);
-  }
-  const { inputSize: _i, outputSize: _o, loss: _l, quantiles: _q, ...config } = model.config;
-  const { optimizer, seed: _s, ...options } = trainer.options, { schedule, earlyStopping, ...rest } = training.options;
-  const kept: Job = {
-    data: stored.data,
-    own: stored.own,
-    model: config,
-    training: { ...rest, ...options },
-    schedule,
-    earlyStopping,
-    optimizer,
-    everything: { seed: stored.seed },
-    device: given.device,
-  };
-  for (const [group, values] of Object.entries(given)) {
-    for (const [name, value] of Object.entries(values)) {
-      const from = { ...kept, ...kept.own } as unknown as Record<string, Record<string, unknown> | undefined>;
-      const before = from[group]?.[name];
-      if (group === "files" || name === "epochs" || String(before) === String(value)) continue;
-      throw new UsageError(
-        `--${flagFor(group as Group, name)} cannot be changed on --resume: "${resume}" has ${
-          before ?? "none"
-        }, got ${value}`,
-      );
-    }
-  }
-  const own = kept.own && { ...kept.own, files: { ...kept.own.files, ...given.files } };
-  return { ...kept, own, training: { ...kept.training, ...given.training } };
-}
-
-/** The trainings that a command line asks for, one after the other: for each seed, each division of the data. */
-async function* runsOf(args: Arguments, terminal: Terminal): AsyncGenerator<Run> {
-  const auto = args.given.device.device === "auto";
-  const read = async (device: Job["device"]) =>
-    args.resume === undefined ? undefined : await readCheckpoint(args.resume, args, device);
-  // What a checkpoint asks for is in it: it is read on the CPU first, and again where the GPU is faster.
-  let resumed = await read(auto ? { ...args.given.device, device: "wasm" } : args.given.device);
-  const first = resumed ? resumedJob(resumed, args) : resolveJob(args.given);
-  let device = first.device;
-  const own = first.own && new (await import("./own_data.ts")).OwnJobs(args, resumed?.preprocessing ?? undefined);
-  for (let i = 0; i < args.seeds; i++) {
-    const seed = first.everything.seed + i;
-    const seeded = { ...first, everything: { seed } };
-    for await (const { name, data } of own ? own.of(seeded) : [{ name: undefined, data: sampleData(seeded) }]) {
-      let job: Job = { ...seeded, device };
-      if (device.device === "auto") {
-        const [batch] = new DataLoader(data.train, { batchSize: job.training.batchSize as number });
-        const say = (line: string) => args.quiet || terminal.line(line);
-        device = await fasterDevice(device, configOf(job, data), trainerOptions(job, data), batch!, say);
-        job = { ...job, device };
-        if (resumed && device.device !== "wasm") {
-          resumed.model.dispose();
-          resumed = await read(device);
-        }
-      }
-      const names = [...args.seeds > 1 ? [`seed ${seed}`] : [], ...name ? [name] : []];
-      const stored: StoredJob = { data: job.data, ...job.own && { own: job.own }, seed };
-      yield { args, job, data, stored, resumed, name: names.join(", ") || undefined };
-    }
-  }
+/** What `--device auto` has measured. */
+function measuredLine({ device, wasm, webgpu }: Measured): string {
+  const cpu = `auto       wasm ${wasm.toFixed(3)}`;
+  return typeof webgpu === "number"
+    ? `${cpu}, webgpu ${webgpu.toFixed(3)} ms per step: ${device.device}`
+    : `${cpu} ms per step; ${lineOf(webgpu.error)}`;
 }
 
 /** Runs the job. Returns the exit code. */
-export async function trainCommand(given: Arguments): Promise<number> {
-  const args = withOperands(given), terminal = new Terminal();
+export async function trainCommand(typed: Arguments): Promise<number> {
+  const args = withOperands(typed), terminal = new Terminal();
   const several = args.seeds > 1 || args.given.division.folds !== undefined ||
     args.given.division.walkForward !== undefined;
   for (const flag of ["resume", "checkpoint", "report", "tensorboard", "plot"] as const) {
@@ -87,12 +31,22 @@ export async function trainCommand(given: Arguments): Promise<number> {
   }
   const all: Scores[] = [];
   let isFirst = true;
-  for await (const run of runsOf(args, terminal)) {
-    if (!several) return (await runTraining(run, terminal)).code;
+  const { given, resume: name } = args;
+  const trainings = trainingsOf({
+    seeds: args.seeds,
+    source: dataFiles(args),
+    device: given.device,
+    resume: async (device) =>
+      name === undefined ? undefined : { loaded: await readCheckpoint(name, args, device), name },
+    jobOf: (resumed) => resumed ? resumedJob(resumed.loaded, given, resumed.name) : resolveJob(given),
+    onMeasured: (measured) => args.quiet || terminal.line(measuredLine(measured)),
+  });
+  for await (const run of trainings) {
+    if (!several) return (await runTraining(run, args, terminal)).code;
     const name = run.name!, quiet = args.quiet || !isFirst;
-    const { code, scores } = await runTraining({ ...run, args: { ...args, quiet, run: { name, isFirst } } }, terminal);
+    const { code, scores } = await runTraining(run, { ...args, quiet, run: { name, isFirst } }, terminal);
     if (code) return code;
-    terminal.line(`${name.padEnd(20)}  ${scores ? scores.line : "nothing was held back to score it on"}`);
+    terminal.line(`${name.padEnd(20)}  ${scores ? inWords(scores.values) : "nothing was held back to score it on"}`);
     if (scores) all.push(scores);
     isFirst = false;
   }

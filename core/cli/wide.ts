@@ -2,7 +2,8 @@
 
 import type { Model } from "../model/model.ts";
 import { allowingCommand, neededPaths } from "./files.ts";
-import { type Arguments, UsageError } from "./options.ts";
+import { UsageError } from "../job/options.ts";
+import type { Arguments } from "./options.ts";
 
 /** They hold from the start of a process on: what sets them later has no effect on WebAssembly. */
 const ENGINE = "--v8-flags=--no-wasm-bounds-checks,--experimental-wasm-revectorize";
@@ -18,7 +19,7 @@ const MANY_UNITS = 32;
  *
  * @throws {Error} With the command to type, where this process may not start Deno.
  */
-export async function runWide(args: Arguments, words: readonly string[] = Deno.args): Promise<number> {
+export async function runWide(args: Arguments, words: readonly string[] = args.words): Promise<number> {
   const { device = "wasm", simd = "auto" } = args.given.device;
   if (device !== "wasm") throw new UsageError("--wide belongs to --device wasm");
   if (simd !== "auto" && simd !== "wide") throw new UsageError(`--wide and --simd ${simd} contradict each other`);

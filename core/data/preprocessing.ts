@@ -17,3 +17,11 @@ export function restorePreprocessing(json: unknown): Preprocessing {
   const kind = (json as Partial<PreprocessingState> | null | undefined)?.kind;
   return kind === "forecast" ? ForecastPipeline.from(json) : Pipeline.from(json);
 }
+
+/** What is done with preprocessing of either kind: whoever needs to know the kind asks here. */
+export function byKind<T>(
+  preprocessing: Preprocessing,
+  cases: { readonly sequences: (pipeline: Pipeline) => T; readonly forecasts: (pipeline: ForecastPipeline) => T },
+): T {
+  return preprocessing.task === "forecast" ? cases.forecasts(preprocessing) : cases.sequences(preprocessing);
+}

@@ -1,11 +1,12 @@
 /** From a model's predictions for data whose truth is known to what a report shows of them. */
 
+import type { TaskMetrics } from "../data/metrics/summary.ts";
 import type { Pipeline, PreparedDataset } from "../data/pipeline.ts";
 import type { SequenceRecord, Table } from "../data/readers/record.ts";
 import type { ForecastDataset, ForecastPipeline, RowRange } from "../data/windows.ts";
 import { quantilesOf } from "../model/losses.ts";
 import type { Model, NamedArray } from "../model/model.ts";
-import { evaluate, predict } from "../train/evaluate.ts";
+import { outputsOf, predict } from "../train/evaluate.ts";
 import { nearestMedian, quantileOf } from "../data/quantiles.ts";
 import { pickByError, pickExamples } from "./pick_examples.ts";
 import type { AttentionExample, ForecastExample, RunReport } from "./run_report.ts";
@@ -15,14 +16,21 @@ import { short } from "./scale.ts";
 export interface DescribeOptions<Data> {
   /** What the pipeline made of it all. Default: it makes it. */
   data?: Data;
-  /** The model's probabilities or values (N, O). Default: it is evaluated. */
+  /** The model's outputs for it (N, O). Default: it is evaluated. */
+  outputs?: NamedArray;
+  /** @deprecated Since 0.3.0: use `outputs`, which does not call values probabilities. */
   probabilities?: NamedArray;
+  /** What they are worth. Default: as the pipeline scores them. */
+  metrics?: TaskMetrics;
   /** How many sequences or forecasts are shown. Default 8. */
   examples?: number;
 }
 
 /** Most forecasts one step ahead that one picture shows in a row, and least values before. */
 const IN_A_ROW = 240, BEFORE = 48;
+
+/** Sequences per batch. */
+const BATCH = 32;
 
 const BY_ERROR = "From the best predicted of the test data to the worst, evenly spread over all.";
 
@@ -69,8 +77,9 @@ export async function describePredictions(
 ): Promise<Pick<RunReport, "metrics" | "regressions" | "attention" | "attentionNote">> {
   const { task, labels } = pipeline, { data = pipeline.dataset(records), examples = 8 } = options;
   const { targets, rows } = data, N = data.shape[0], loss = model.loss ?? pipeline.loss, quantiles = quantilesOf(model);
-  const outputs = options.probabilities ?? (await evaluate(model, data, { loss, metrics: true })).outputs;
-  const probabilities = shownOf(outputs, quantiles), metrics = pipeline.score(outputs, data, { quantiles });
+  const outputs = options.outputs ?? options.probabilities ?? await outputsOf(model, data, { loss, batchSize: BATCH });
+  const probabilities = shownOf(outputs, quantiles);
+  const metrics = options.metrics ?? pipeline.score(outputs, data, { quantiles });
   const said = Array.from({ length: N }, (_, i) => pipeline.decode(rowOf(probabilities, i)));
   const true_ = Array.from({ length: N }, (_, i) => {
     if (targets instanceof Int32Array) return { label: labels[targets[i]!] };
@@ -180,8 +189,9 @@ export async function describeForecasts(
   const { horizon, window, inputSize, outputSize: O, channelNames } = pipeline;
   const { data = pipeline.dataset(table, part), examples = 8 } = options, { rows, truth, x } = data, N = rows.length;
   const loss = model.loss ?? pipeline.loss, quantiles = quantilesOf(model);
-  const outputs = options.probabilities ??
-    (await evaluate(model, { x, shape: data.shape, targets: data.targets }, { loss, metrics: true })).outputs;
+  const dataset = { x, shape: data.shape, targets: data.targets };
+  const outputs = options.outputs ?? options.probabilities ??
+    await outputsOf(model, dataset, { loss, batchSize: BATCH });
   const names = pipeline.toJSON().targetColumns, targets = names.length;
   const predicted = pipeline.values(shownOf(outputs, quantiles).data, data);
   const errors = Array.from({ length: N }, (_, n) => {
@@ -233,7 +243,7 @@ export async function describeForecasts(
       return `${targets > 1 ? `${name} ` : ""}${horizon > 1 ? `${first} … ${end}` : first}`;
     }).join(", ");
   return {
-    metrics: pipeline.score(outputs, data, { quantiles }),
+    metrics: options.metrics ?? pipeline.score(outputs, data, { quantiles }),
     forecasts,
     forecastsNote: horizon === 1 ? undefined : BY_ERROR,
     attentionNote: BY_ERROR,

@@ -153,6 +153,16 @@ export function datasetFor(internals: Internals, action: string, dataset: Datase
   throw fail("shape-mismatch", action, problem, { name: "targets" });
 }
 
+/** What a model says of all sequences of a dataset: see {@linkcode Prediction.outputs}. */
+export async function outputsOf(
+  model: NetworkModel,
+  dataset: Dataset,
+  { loss, batchSize }: { readonly loss: LossName; readonly batchSize: number },
+): Promise<NamedArray> {
+  const internals = internalsOf(model);
+  return await gather(internals, internals.only(ACTION), new DataLoader(dataset, { batchSize }), loss);
+}
+
 /** What the model says of all sequences, one batch after the other. */
 async function gather(
   internals: Internals,

@@ -1,14 +1,7 @@
 import assert from "node:assert/strict";
 import { helpText } from "../../core/cli/help.ts";
-import {
-  flagFor,
-  flagOf,
-  type Group,
-  JOB_OPTIONS,
-  parseCommandLine,
-  resolveJob,
-  UsageError,
-} from "../../core/cli/options.ts";
+import { parseCommandLine } from "../../core/cli/options.ts";
+import { flagFor, flagOf, type Group, JOB_OPTIONS, resolveJob, UsageError } from "../../core/job/options.ts";
 import type { OptionSpec } from "../../core/options.ts";
 
 /** The message of the usage error that a command line is refused with. */

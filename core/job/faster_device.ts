@@ -5,7 +5,6 @@ import type { ModelConfig } from "../model/config.ts";
 import { createModel, type DeviceName, internalsOf, type ModelOptions } from "../model/model.ts";
 import { ResultQueue } from "../device/results.ts";
 import { createTrainer, type TrainerOptions } from "../train/trainer.ts";
-import { lineOf } from "./hints.ts";
 import type { Job } from "./options.ts";
 
 /** Milliseconds that a measurement takes at least, unless steps are so slow that a few take longer. */
@@ -16,29 +15,31 @@ export function modelOptions({ device, ...rest }: Job["device"]): Pick<ModelOpti
   return { device: device as DeviceName | undefined, ...rest };
 }
 
-/**
- * The faster device for a training, measured.
- *
- * @param say Is told both figures.
- */
+/** What was measured. */
+export interface Measured {
+  /** The faster one, with its options. */
+  readonly device: Job["device"];
+  /** Milliseconds per step on the CPU. */
+  readonly wasm: number;
+  /** On the GPU; or why it cannot be used. */
+  readonly webgpu: number | { readonly error: unknown };
+}
+
+/** The faster device for a training, measured. */
 export async function fasterDevice(
   options: Job["device"],
   config: ModelConfig,
   trainer: TrainerOptions,
   batch: Batch,
-  say: (line: string) => void,
-): Promise<Job["device"]> {
-  const wasm = await stepTime({ ...options, device: "wasm" }, config, trainer, batch);
-  let webgpu: number;
+): Promise<Measured> {
+  const onCpu = { ...options, device: "wasm" } as const, onGpu = { device: "webgpu" } as const;
+  const wasm = await stepTime(onCpu, config, trainer, batch);
   try {
-    webgpu = await stepTime({ device: "webgpu" }, config, trainer, batch);
+    const webgpu = await stepTime(onGpu, config, trainer, batch);
+    return { device: webgpu < wasm ? onGpu : onCpu, wasm, webgpu };
   } catch (error) {
-    say(`auto       wasm ${wasm.toFixed(3)} ms per step; ${lineOf(error)}`);
-    return { ...options, device: "wasm" };
+    return { device: onCpu, wasm, webgpu: { error } };
   }
-  const device = webgpu < wasm ? "webgpu" : "wasm";
-  say(`auto       wasm ${wasm.toFixed(3)}, webgpu ${webgpu.toFixed(3)} ms per step: ${device}`);
-  return device === "wasm" ? { ...options, device } : { device };
 }
 
 /** Milliseconds per step. */

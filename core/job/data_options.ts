@@ -1,16 +1,16 @@
 /** The flags for data of one's own: where they are, what their columns are, how they are prepared and divided. */
 
 import { PIPELINE_OPTIONS, type PipelineOptions } from "../data/pipeline.ts";
-import type { ReadOptions } from "../data/readers/record.ts";
 import { FORECAST_OPTIONS, type ForecastOptions } from "../data/windows.ts";
-import type { OptionSpec } from "../options.ts";
+import type { Task } from "../data/labels.ts";
+import { type OptionSpec, type OptionValues, resolveOptions } from "../options.ts";
 
 const { task, ...pipeline } = PIPELINE_OPTIONS;
 // Features, scale and missing values have the same flags for sequences and forecasts.
 const { featureColumns: _f, standardize: _s, missing: _m, targetColumns, window, ...windows } = FORECAST_OPTIONS;
 
-const column = (about: string): OptionSpec => ({ type: "text", optional: true, about, takes: "NAME" });
-const columns = (about: string): OptionSpec => ({ type: "texts", optional: true, about, takes: "NAME,…" });
+const column = (about: string) => ({ type: "text", optional: true, about, takes: "NAME" }) as const;
+const columns = (about: string) => ({ type: "texts", optional: true, about, takes: "NAME,…" }) as const;
 
 /** The flags of training on files, by what they are about. */
 export const DATA_OPTIONS = {
@@ -148,54 +148,42 @@ export const DATA_OPTIONS = {
     trainRows: { type: "text", optional: true, about: "rows to train on, from 0, the last excluded", takes: "FROM:TO" },
     testRows: { type: "text", optional: true, about: "rows to test on (default: the last fifth)", takes: "FROM:TO" },
   },
-} satisfies Record<string, Record<string, OptionSpec>>;
+} as const satisfies Record<string, Record<string, OptionSpec>>;
+
+type Tables = typeof DATA_OPTIONS;
 
 /** Options of training on files, all filled in. */
 export interface DataJob {
-  readonly files: {
-    readonly data: readonly string[];
-    readonly testData?: readonly string[];
-    readonly format?: string;
-    readonly delimiter?: string;
-    readonly header?: boolean;
-    readonly decimal?: ReadOptions["decimal"];
-    readonly missingValues?: readonly string[];
-    readonly quote?: ReadOptions["quote"];
-    readonly encoding?: string;
-    readonly layout?: ReadOptions["layout"];
-    readonly labelFile?: string;
-    readonly testLabelFile?: string;
-  };
-  readonly columns: {
-    readonly sequenceColumn?: string;
-    readonly timeColumn?: string;
-    readonly labelColumn?: readonly string[];
-    readonly featureColumns?: readonly string[];
-    readonly weightColumn?: string;
-    readonly textColumn?: string;
-    readonly xKey?: string;
-    readonly yKey?: string;
-  };
-  readonly preparation: Omit<PipelineOptions, "task" | "labelNames" | "channelNames" | "stepNames"> & {
-    readonly task?: PipelineOptions["task"] | "forecast";
-    readonly embeddingDim?: number;
-    readonly classWeights?: readonly string[];
-    readonly posWeight?: readonly number[];
-  };
-  readonly division: {
-    readonly testSplit?: number;
-    readonly testEvery?: number;
-    readonly validationSplit?: number;
-    readonly stratify: boolean;
-    readonly folds?: number;
-    readonly walkForward?: number;
-  };
+  readonly files: OptionValues<Tables["files"]> & { readonly data: readonly string[] };
+  readonly columns: OptionValues<Tables["columns"]>;
+  readonly preparation:
+    & Omit<PipelineOptions, "task" | "labelNames" | "channelNames" | "stepNames">
+    & OptionValues<Pick<Tables["preparation"], "embeddingDim" | "classWeights" | "posWeight">>
+    & { readonly task?: Task };
+  readonly division: OptionValues<Tables["division"]>;
   readonly forecast:
     & Partial<Pick<ForecastOptions, "targetColumns" | "window">>
     & Pick<ForecastOptions, keyof typeof windows>
-    & {
-      readonly season?: number;
-      readonly trainRows?: string;
-      readonly testRows?: string;
-    };
+    & OptionValues<Pick<Tables["forecast"], "season" | "trainRows" | "testRows">>;
+}
+
+/**
+ * Options of training on files, all filled in.
+ *
+ * @param before Those that hold where none are given.
+ */
+export function resolveDataJob(
+  action: string,
+  given: { readonly [G in keyof DataJob]?: object },
+  before: { readonly [G in keyof DataJob]?: object } = {},
+): DataJob {
+  const resolve = <G extends keyof DataJob>(group: G) =>
+    resolveOptions<DataJob[G]>(action, DATA_OPTIONS[group], { ...before[group], ...given[group] });
+  return {
+    files: resolve("files"),
+    columns: resolve("columns"),
+    preparation: resolve("preparation"),
+    division: resolve("division"),
+    forecast: resolve("forecast"),
+  };
 }

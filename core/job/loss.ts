@@ -14,10 +14,10 @@ export type ChosenLoss = LossSettings & { readonly loss: LossName };
  * @throws {UsageError} If it does not fit the task, or a setting belongs to another.
  */
 export function chooseLoss(
-  training: Readonly<Record<string, unknown>>,
+  training: LossSettings & { readonly loss?: LossName },
   fitting: { readonly task?: string; readonly loss: LossName },
 ): ChosenLoss {
-  const loss = (training.loss ?? fitting.loss) as LossName, fit = lossesLike(fitting.loss);
+  const loss = training.loss ?? fitting.loss, fit = lossesLike(fitting.loss);
   if (fitting.task !== undefined && !fit.includes(loss)) {
     const binary = lossesLike("bce").includes(loss) && fitting.task === "multiclass";
     throw new UsageError(
@@ -25,7 +25,7 @@ export function chooseLoss(
         (binary ? `, or with --one-hot or --task binary ${lossesLike("bce").join(" or ")}` : ""),
     );
   }
-  for (const name of Object.keys(LOSS_SETTINGS)) {
+  for (const name of Object.keys(LOSS_SETTINGS) as (keyof LossSettings)[]) {
     if (training[name] === undefined || Object.hasOwn(LOSSES[loss].settings, name)) continue;
     const owners = LOSS_NAMES.filter((owner) => Object.hasOwn(LOSSES[owner].settings, name)).join(" or ");
     throw new UsageError(`--${flagFor("training", name)} belongs to --loss ${owners}, not to ${loss}`);

@@ -1,13 +1,35 @@
-/** Files of one's own, read as a command line says. */
+/** Data in files, read as a job says. Whoever runs the job opens them. */
 
 import type { Pipeline } from "../data/pipeline.ts";
 import { formatOf, readRecords, readTable } from "../data/readers/read.ts";
 import type { Format, Input, ReadOptions, RecordSource, SequenceRecord, Table } from "../data/readers/record.ts";
 import { amend, errorCause } from "../errors.ts";
 import type { DataJob } from "./data_options.ts";
-import { fileInput, inputsOf, isOnce, pathName, piped } from "./inputs.ts";
-import { type Arguments, UsageError } from "./options.ts";
-import { plural, remark } from "./terminal.ts";
+import { UsageError } from "./options.ts";
+import { plural } from "./words.ts";
+
+/** What errors call standard input. */
+export const STDIN = "standard input";
+
+/** Whether an input comes but once. */
+export function isOnce({ name }: Input): boolean {
+  return name === STDIN;
+}
+
+/** A path as it is spoken of. */
+export function pathName(path: string): string {
+  return path === "-" ? STDIN : path;
+}
+
+/** Where the paths of a job lead. */
+export interface DataSource {
+  /** What cannot be done without data: "train". */
+  readonly action: string;
+  /** What paths name, in order; a folder is the files in it. */
+  inputs(paths: readonly string[], isText: boolean): Promise<Input[]>;
+  /** A file. */
+  file(path: string): Input;
+}
 
 /** The records of some files. */
 export interface Loaded extends ColumnNames {
@@ -26,7 +48,7 @@ function readOptions({ files, columns, preparation }: DataJob): ReadOptions {
   const { sequenceColumn, timeColumn, labelColumn, featureColumns, weightColumn, textColumn, xKey, yKey } = columns;
   const text = preparation.tokens && textColumn === undefined ? "text" : undefined;
   const all: ReadOptions = {
-    format: (format ?? text) as Format | undefined,
+    format: format ?? text,
     delimiter: delimiter === "tab" ? "\t" : delimiter,
     header,
     // What stands between labels is no sign within them.
@@ -105,35 +127,35 @@ async function openRecords(input: Input, options: ReadOptions, known: ColumnName
 export async function loadRecords(
   paths: readonly string[],
   job: DataJob,
-  args: Arguments,
+  source: DataSource,
   { labelFile, ...like }: { labelFile?: string } & ColumnNames = {},
 ): Promise<Loaded> {
   const options = readOptions(job), records: SequenceRecord[] = [], files: number[] = [], notes: string[] = [];
   let { channelNames, stepNames } = like, labelNames: readonly string[] | undefined;
-  const inputs = await inputsOf(paths, options.format === "text", args);
+  const inputs = await source.inputs(paths, options.format === "text");
   if (labelFile !== undefined && inputs.length !== 1) {
     throw new UsageError(`--label-file goes with one file, got ${inputs.length}`);
   }
   const listed = job.preparation.labelSeparator !== undefined;
-  const labels = labelFile !== undefined && { labelsFrom: fileInput(labelFile, args) };
+  const labels = labelFile !== undefined && { labelsFrom: source.file(labelFile) };
   for (const [file, input] of inputs.entries()) {
-    const source = await openRecords(
+    const opened = await openRecords(
       input,
       { ...options, ...labels, ...listed && { optionalLabels: true } },
       { channelNames, stepNames },
     );
-    labelNames ??= source.labelNames;
-    channelNames ??= source.channelNames;
-    stepNames ??= source.stepNames;
-    for await (const record of source.records) {
+    labelNames ??= opened.labelNames;
+    channelNames ??= opened.channelNames;
+    stepNames ??= opened.stepNames;
+    for await (const record of opened.records) {
       // Where a cell lists labels, an empty one lists none.
       records.push(listed && !record.labels ? { ...record, labels: [] } : record);
       files.push(file);
     }
-    notes.push(...source.notes ?? []);
+    notes.push(...opened.notes ?? []);
   }
   if (!records.length) {
-    throw new Error(`cannot ${args.command}: there is no sequence in ${paths.map(pathName).join(", ")}`);
+    throw new Error(`cannot ${source.action}: there is no sequence in ${paths.map(pathName).join(", ")}`);
   }
   return { records, files, labelNames, channelNames, stepNames, notes };
 }
@@ -143,16 +165,42 @@ export async function* streamRecords(
   paths: readonly string[],
   pipeline: Pick<Pipeline, "numEmbeddings" | "channelNames" | "stepNames">,
   job: DataJob,
-  args: Arguments,
-): AsyncGenerator<AsyncIterable<SequenceRecord>> {
+  source: DataSource,
+): AsyncGenerator<RecordSource> {
   const options = { ...readOptions(job), optionalLabels: true };
   const isText = pipeline.numEmbeddings > 0 && options.textColumn === undefined;
-  for (const given of await inputsOf(paths, pipeline.numEmbeddings > 0, args)) {
+  for (const given of await source.inputs(paths, pipeline.numEmbeddings > 0)) {
     const { input, format } = options.format ? { input: given } : await piped(given, isText);
-    const source = await openRecords(input, { ...format && { format }, ...options }, pipeline);
-    yield source.records;
-    for (const note of source.notes ?? []) remark(`note: ${note}`);
+    yield await openRecords(input, { ...format && { format }, ...options }, pipeline);
   }
+}
+
+/**
+ * The format of what comes in, where its name does not tell: JSON Lines, a sequence or an object a line, unless the first
+ * bytes are of something else. They are looked at, and still come.
+ *
+ * @param isText Whether it is text, a line each, if it is no JSON.
+ */
+async function piped(input: Input, isText: boolean): Promise<{ input: Input; format?: Format }> {
+  if (!isOnce(input)) return { input };
+  const stream = (await input.stream())[Symbol.asyncIterator](), pieces: Uint8Array[] = [];
+  let text = "";
+  // The first two signs tell "[[1, 2], …", a sequence, from "[{", a list of records.
+  for (const decoder = new TextDecoder(); text.length < 2;) {
+    const { done, value } = await stream.next();
+    if (done) break;
+    pieces.push(value);
+    text = (text + decoder.decode(value, { stream: true })).replace(/^\ufeff?\s+/, "");
+  }
+  async function* all() {
+    yield* pieces.splice(0);
+    for (let next = await stream.next(); !next.done; next = await stream.next()) yield next.value;
+  }
+  const isJson = text.startsWith("{") || /^\[\s*[^\s{]/.test(text);
+  return {
+    input: { ...input, stream: all },
+    ...isJson ? { format: "jsonl" } : isText && !text.startsWith("[") ? { format: "text" } : {},
+  };
 }
 
 /** How many sequences do not take part. */
@@ -161,29 +209,29 @@ export function leftOutLine(count: number): string {
 }
 
 /** Reads the one table of a forecast. */
-export async function loadTable(paths: readonly string[], job: DataJob, args: Arguments): Promise<Table> {
-  const inputs = await inputsOf(paths, false, args);
+export async function loadTable(paths: readonly string[], job: DataJob, source: DataSource): Promise<Table> {
+  const inputs = await source.inputs(paths, false);
   if (inputs.length !== 1) throw new UsageError(`forecasts are made on one table, got ${inputs.length} files`);
   const { labelColumns: _, featureColumns: __, ...options } = readOptions(job);
   return await readTable(inputs[0]!, options);
 }
 
-/** What has been read stays for the next of several trainings: standard input comes but once. */
-export class Loads {
+/** A job's data, kept for the next of several trainings: standard input comes but once. */
+export class ReadData {
   readonly #job: DataJob;
-  readonly #args: Arguments;
+  readonly #source: DataSource;
   #train?: Promise<Loaded>;
   #test?: Promise<Loaded>;
   #table?: Promise<Table>;
 
-  constructor(job: DataJob, args: Arguments) {
+  constructor(job: DataJob, source: DataSource) {
     this.#job = job;
-    this.#args = args;
+    this.#source = source;
   }
 
   train(like: ColumnNames = {}): Promise<Loaded> {
     const { data, labelFile } = this.#job.files;
-    return this.#train ??= loadRecords(data, this.#job, this.#args, {
+    return this.#train ??= loadRecords(data, this.#job, this.#source, {
       labelFile,
       channelNames: like.channelNames,
       stepNames: like.stepNames,
@@ -194,10 +242,14 @@ export class Loads {
   async test(): Promise<Loaded | undefined> {
     const { testData, testLabelFile: labelFile } = this.#job.files, { channelNames, stepNames } = await this.train();
     if (!testData) return undefined;
-    return await (this.#test ??= loadRecords(testData, this.#job, this.#args, { labelFile, channelNames, stepNames }));
+    return await (this.#test ??= loadRecords(testData, this.#job, this.#source, {
+      labelFile,
+      channelNames,
+      stepNames,
+    }));
   }
 
   table(): Promise<Table> {
-    return this.#table ??= loadTable(this.#job.files.data, this.#job, this.#args);
+    return this.#table ??= loadTable(this.#job.files.data, this.#job, this.#source);
   }
 }

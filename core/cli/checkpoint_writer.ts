@@ -2,9 +2,10 @@ import { encodeSnapshot, type Snapshot, takeSnapshot } from "../train/checkpoint
 import { FileLock, removeLeftovers, writeDurably } from "../train/durable.ts";
 import type { EpochReport } from "../train/history.ts";
 import type { Training } from "../train/training.ts";
+import { UsageError } from "../job/options.ts";
+import type { StoredJob } from "../job/stored_job.ts";
 import { checkpointTarget, folderOf, mayWrite, reason, type Target } from "./files.ts";
-import { type Arguments, UsageError } from "./options.ts";
-import type { StoredJob } from "./read_checkpoint.ts";
+import type { Arguments } from "./options.ts";
 import { remark, type Terminal } from "./terminal.ts";
 
 /** How often the last checkpoint is written at most, where nothing is said: milliseconds. */
@@ -20,7 +21,7 @@ type Every = { readonly epochs: number } | { readonly minutes: number } | undefi
  * The best checkpoint is written before the last: a training that was killed goes on from the last, and by then the best of
  * what went before must be there. Other runs' checkpoints are not replaced but numbered: `last.1.json`.
  */
-export class Keeper implements Disposable {
+export class CheckpointWriter implements Disposable {
   /** Where checkpoints go; none without --checkpoint or permission. */
   readonly target?: Target;
   /** The checkpoints that stand there, as they should. */
@@ -47,7 +48,7 @@ export class Keeper implements Disposable {
   #written = -Infinity;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  /** Use {@linkcode Keeper.open}. */
+  /** Use {@linkcode CheckpointWriter.open}. */
   private constructor(
     args: Arguments,
     job: StoredJob,
@@ -70,23 +71,23 @@ export class Keeper implements Disposable {
     job: StoredJob,
     terminal: Terminal,
     preprocessing?: { toJSON(): object },
-  ): Promise<Keeper> {
+  ): Promise<CheckpointWriter> {
     parseEvery(args.checkpointEvery);
     const opened = await openTarget(args);
-    const keeper = new Keeper(args, job, terminal, opened?.target, preprocessing);
-    keeper.#lock = opened?.lock;
+    const writer = new CheckpointWriter(args, job, terminal, opened?.target, preprocessing);
+    writer.#lock = opened?.lock;
     try {
-      keeper.#log = await openLog(args);
+      writer.#log = await openLog(args);
     } catch (error) {
-      keeper[Symbol.dispose]();
+      writer[Symbol.dispose]();
       throw error;
     }
-    if (!opened) return keeper;
+    if (!opened) return writer;
     const { target } = opened;
-    keeper.#owns = args.resume !== undefined && await same(args.resume, target.last);
+    writer.#owns = args.resume !== undefined && await same(args.resume, target.last);
     // A training that goes on need not find a better epoch.
-    if (keeper.#owns && await stat(target.best)) keeper.kept.add(target.best);
-    return keeper;
+    if (writer.#owns && await stat(target.best)) writer.kept.add(target.best);
+    return writer;
   }
 
   /** Writes the last checkpoint as often as --checkpoint-every says, within epochs too where it says minutes. */

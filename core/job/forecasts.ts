@@ -1,31 +1,25 @@
 /** Forecasts over a table: its rows divided in time, prepared, scored. */
 
 import type { Dataset } from "../data/dataset.ts";
-import type { Preprocessing } from "../data/preprocessing.ts";
+import { divideRows, type Division, type RowDivision } from "../data/division.ts";
 import type { Table } from "../data/readers/record.ts";
-import { walkForward } from "../data/split.ts";
 import { type ForecastDataset, ForecastPipeline, type RowRange } from "../data/windows.ts";
 import { describeForecasts } from "../report/describe.ts";
 import type { DataJob } from "./data_options.ts";
-import { dividing, type JobData, type OwnJob, type Scored } from "./job_data.ts";
-import { type Loads, loadTable } from "./load_data.ts";
 import { chooseLoss, type ChosenLoss } from "./loss.ts";
-import { type Arguments, flagFor, UsageError } from "./options.ts";
-import { plural } from "./terminal.ts";
-
-/** Rows for training, watching and testing. */
-interface Division {
-  /** Which of several: "fold 2". */
-  readonly name?: string;
-  readonly train: RowRange;
-  readonly validation?: RowRange;
-  readonly test?: RowRange;
-}
+import { type FileJob, flagFor, UsageError } from "./options.ts";
+import { type DataSource, loadTable, type ReadData } from "./read_data.ts";
+import type { NamedTraining, TestData, TrainingData } from "./training_data.ts";
+import { plural } from "./words.ts";
 
 /** Every training that a job asks for. */
-export async function* forecasts({ own, training }: OwnJob, loads: Loads, restored?: Preprocessing) {
-  const job = own!, { files, columns, preparation, division, forecast } = job;
-  const { targetColumns, window, season, trainRows: _, testRows: __, ...options } = forecast;
+export async function* forecasts(
+  { own: job, training }: FileJob,
+  read: ReadData,
+  restored?: ForecastPipeline,
+): AsyncGenerator<NamedTraining> {
+  const { files, columns, preparation, division, forecast } = job;
+  const { targetColumns, window, season: _s, trainRows: _, testRows: __, ...options } = forecast;
   if (!targetColumns) throw new UsageError("--task forecast needs --target-column NAME, what is forecast");
   if (window === undefined) throw new UsageError("--target-column needs --window N, the rows that a forecast sees");
   for (const name of ["testEvery", "folds"] as const) {
@@ -44,63 +38,45 @@ export async function* forecasts({ own, training }: OwnJob, loads: Loads, restor
       `--loss quantile with --transform ${options.transform} takes --horizon 1: quantiles of changes do not add up`,
     );
   }
-  const table = await loads.table();
-  for (const { name, ...rows } of divide(job, table)) {
+  const table = await read.table();
+  for (const { name, ...rows } of divideRows(table, rowsOf(job, table))) {
     const { featureColumns } = columns, { standardize, missing } = preparation;
-    const pipeline = restored as ForecastPipeline ?? ForecastPipeline.fit(
+    const pipeline = restored ?? ForecastPipeline.fit(
       table,
       { targetColumns, featureColumns, window, ...options, standardize, missing },
       rows.train,
     );
-    yield { name, data: forecastData(pipeline, table, rows, loss, season) };
+    yield { name, data: forecastData(pipeline, table, rows, loss, job) };
   }
 }
 
-/** The rows to train, to watch and to test on: always in that order. */
-function divide({ division, forecast }: DataJob, table: Table): Division[] {
-  const watched = ({ train: [from, to], ...rest }: Division): Division => {
-    if (division.validationSplit === undefined) return { train: [from, to], ...rest };
-    const at = to - Math.max(1, Math.round((to - from) * division.validationSplit));
-    return { ...rest, train: [from, at], validation: [at, to] };
-  };
-  if (division.walkForward !== undefined) {
-    const folds = dividing(
-      { what: table.name, item: "row", option: "walkForward" },
-      () => walkForward(table.rows, division.walkForward!),
-    );
-    return folds.map(({ trainRows, testRows }, i) =>
-      watched({ name: `fold ${i + 1}`, train: trainRows, test: testRows })
-    );
-  }
-  const { rows } = table, { trainRows, testRows } = forecast, share = division.testSplit ?? 0.2;
-  const range = (name: string, text: string, from: number, to: number): RowRange => {
+/** How a job divides the rows of its table. */
+function rowsOf({ division, forecast: { trainRows, testRows } }: DataJob, { rows }: Table): RowDivision {
+  const range = (name: string, text: string | undefined, from: number, to: number): RowRange | undefined => {
+    if (text === undefined) return undefined;
     const match = text.match(/^(\d*):(\d*)$/), start = Number(match?.[1] || from), end = Number(match?.[2] || to);
     if (match && start < end && end <= rows) return [start, end];
     throw new UsageError(
       `--${flagFor("forecast", name)} must be FROM:TO within rows 0 to ${rows}, got "${text}"`,
     );
   };
-  const test = testRows !== undefined
-    ? range("testRows", testRows, 0, rows)
-    : share > 0
-    ? [Math.round(rows * (1 - share)), rows] as const
-    : undefined;
-  const train = trainRows !== undefined
-    ? range("trainRows", trainRows, 0, test?.[0] ?? rows)
-    : [0, test?.[0] ?? rows] as const;
-  if (test && train[1] > test[0]) {
-    throw new UsageError(`rows ${train.join(":")} to train on must come before rows ${test.join(":")} to test on`);
+  const { testSplit, validationSplit, walkForward } = division, test = range("testRows", testRows, 0, rows);
+  const [{ test: held }] = divideRows({ name: "", rows }, { testSplit, test }) as [Division<RowRange>];
+  const train = range("trainRows", trainRows, 0, held?.[0] ?? rows);
+  if (held && train && train[1] > held[0]) {
+    throw new UsageError(`rows ${train.join(":")} to train on must come before rows ${held.join(":")} to test on`);
   }
-  return [watched({ train, test })];
+  return { testSplit, test, train, validationSplit, walkForward };
 }
 
 function forecastData(
   pipeline: ForecastPipeline,
   table: Table,
-  rows: Division,
+  rows: Division<RowRange>,
   loss: ChosenLoss,
-  season?: number,
-): JobData {
+  { preparation: { standardize, missing }, forecast }: DataJob,
+): TrainingData {
+  const { season } = forecast;
   const { train, validation, test } = rows, dataset = windows(pipeline.dataset(table, train));
   const watched = validation && windows(pipeline.dataset(table, validation));
   const held = test && pipeline.dataset(table, test), tested = held && windows(held);
@@ -125,11 +101,12 @@ function forecastData(
     ],
     own: {
       preprocessing: pipeline,
+      settings: { standardize, missing, ...forecast },
       test: tested,
       targets: pipeline.toJSON().targetColumns,
       metrics: (outputs, quantiles) => pipeline.score(outputs, held!, { quantiles, seasonal }),
-      pictures: async (model, probabilities) =>
-        test && held ? await describeForecasts(model, pipeline, table, test, { data: held, probabilities }) : {},
+      pictures: async (model, scored) =>
+        test && held ? await describeForecasts(model, pipeline, table, test, { data: held, ...scored }) : {},
     },
   };
 }
@@ -144,9 +121,9 @@ export async function tableData(
   pipeline: ForecastPipeline,
   paths: readonly string[],
   job: DataJob,
-  args: Arguments,
-): Promise<Scored> {
-  const table = await loadTable(paths, job, args), held = pipeline.dataset(table);
+  source: DataSource,
+): Promise<TestData> {
+  const table = await loadTable(paths, job, source), held = pipeline.dataset(table);
   const { targetColumns: targets } = pipeline.toJSON();
   const { season } = job.forecast, seasonal = season ? pipeline.seasonal(table, held, season) : undefined;
   return {

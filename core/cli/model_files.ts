@@ -1,0 +1,59 @@
+/** Model files of any format: this program's checkpoints and the files of others. */
+
+import type { ModelFile } from "../exchange/config.ts";
+import { modelFile, modelFormat, modelFormatOf, readModel } from "../exchange/model_file.ts";
+import { type StoredJob, storedJob } from "../job/stored_job.ts";
+import { words } from "../job/words.ts";
+import { parseCheckpoint } from "../train/checkpoint/load.ts";
+import type { Arguments } from "./options.ts";
+import { readError } from "./read_checkpoint.ts";
+
+/** A model file of any format, and what only a checkpoint of this program holds. */
+export interface OpenedModel extends ModelFile {
+  readonly format: string;
+  readonly job?: StoredJob;
+  readonly seed?: number;
+  readonly lines: readonly string[];
+}
+
+/** Reads a model file, a checkpoint too. */
+export async function openModel(path: string, args: Arguments): Promise<OpenedModel> {
+  let bytes: Uint8Array;
+  try {
+    bytes = await Deno.readFile(path);
+  } catch (error) {
+    throw readError("model", path, error, args);
+  }
+  const format = modelFormat(bytes);
+  if (!format && modelFormatOf(path) === "onnx") {
+    throw new Error(`cannot read model "${path}": .onnx is written, not read; .safetensors, .pt and .json are both`);
+  }
+  // A damaged file is what its name says it is.
+  const meant = format ?? (path.endsWith(".json") ? undefined : modelFormatOf(path));
+  if (meant) return { ...readModel(bytes, path), format: meant, lines: [] };
+  const loaded = await parseCheckpoint(new TextDecoder().decode(bytes), path);
+  using model = loaded.model;
+  const { trainer, training, preprocessing } = loaded, job = storedJob(loaded);
+  const file = await modelFile(model, { preprocessing: preprocessing ?? undefined });
+  const best = training?.state.history.reduce(
+    (a, b) => (b.validationLoss ?? b.trainLoss) < (a.validationLoss ?? a.trainLoss) ? b : a,
+    training.state.history[0]!,
+  );
+  return {
+    ...file,
+    format: "checkpoint",
+    job,
+    seed: model.seed,
+    lines: [
+      ...job?.own
+        ? [`trained on ${job.own.files.data.join(", ")}, seed ${job.seed}`]
+        : job
+        ? [`trained on the seed job's data: ${words(job.data)}, seed ${job.seed}`]
+        : [],
+      ...training
+        ? [`${training.state.epoch} of ${training.options.epochs} epochs${best ? `, the best ${best.epoch}` : ""}`]
+        : [],
+      ...trainer ? [`optimizer ${words(trainer.options.optimizer)}, ${trainer.steps} steps`] : [],
+    ],
+  };
+}

@@ -1,0 +1,101 @@
+/** Predictions as they are printed: JSON Lines or CSV. */
+
+import type { Decoded } from "../data/labels.ts";
+import type { Arguments } from "./options.ts";
+import { Terminal } from "./terminal.ts";
+
+/** What is said of one sequence. */
+export interface Said {
+  readonly id: string;
+  readonly decoded: Decoded;
+  /** Probabilities by name, where there are some. */
+  readonly known?: readonly (readonly [string, number])[];
+  /** Of classes or values. */
+  readonly names: readonly string[];
+  /** Where values are quantiles: which, those of a name side by side. */
+  readonly quantiles?: readonly number[];
+  readonly weights?: Float32Array;
+}
+
+/** Writes predictions as JSON Lines or CSV. */
+export class PredictionWriter {
+  readonly #terminal = new Terminal();
+  readonly #csv: boolean;
+  readonly #attention: boolean;
+  #header = false;
+
+  constructor({ output, attention }: Arguments) {
+    this.#csv = output === "csv";
+    this.#attention = attention;
+  }
+
+  write({ id, decoded: { label, labels, values }, known, names, quantiles, weights }: Said): void {
+    const attention = this.#attention && weights ? { attention: digits(weights) } : {};
+    if (!this.#csv) {
+      this.#terminal.line(JSON.stringify({
+        id,
+        ...label !== undefined && { label },
+        ...labels && { labels },
+        ...values && !quantiles && { values: byName(names.map((name, i) => [name, digit(values[i]!)])) },
+        ...values && quantiles &&
+          { quantiles: byName(names.map((name, i) => [name, quantilesAt(values, quantiles, i)])) },
+        ...known && { probabilities: byName(known.map(([name, p]) => [name, digit(p)])) },
+        ...attention,
+      }));
+      return;
+    }
+    const fields: [string, string | number][] = [["id", id]];
+    if (label !== undefined) fields.push(["label", label]);
+    if (labels) fields.push(["labels", labels.join("|")]);
+    if (values && !quantiles) names.forEach((name, i) => fields.push([name, digit(values[i]!)]));
+    if (values && quantiles) {
+      const columns = names.flatMap((name) => quantiles.map((quantile) => `${name} ${quantile}`));
+      columns.forEach((name, i) => fields.push([name, digit(values[i]!)]));
+    }
+    for (const [name, p] of known ?? []) fields.push([`probability ${name}`, digit(p)]);
+    if (this.#attention) fields.push(["attention", digits(weights ?? []).join(" ")]);
+    this.#row(fields);
+  }
+
+  /** Of a model without names: class numbers. */
+  plain(id: string, number: number | undefined, values: Float32Array, weights: Float32Array): void {
+    if (!this.#csv) {
+      const what = number === undefined ? { values: digits(values) } : { class: number, probabilities: digits(values) };
+      return this.#terminal.line(JSON.stringify({ ...what, attentionWeights: digits(weights) }));
+    }
+    const fields: [string, string | number][] = [
+      ["id", id],
+      ...number === undefined ? [] : [["class", number]] as [string, number][],
+    ];
+    values.forEach((value, i) => fields.push([`${number === undefined ? "value" : "probability"} ${i}`, digit(value)]));
+    if (this.#attention) fields.push(["attention", digits(weights).join(" ")]);
+    this.#row(fields);
+  }
+
+  #row(fields: readonly (readonly [string, string | number])[]): void {
+    const quote = (cell: string | number) =>
+      /[",\r\n]/.test(String(cell)) ? `"${String(cell).replaceAll('"', '""')}"` : String(cell);
+    if (!this.#header) this.#terminal.line(fields.map(([name]) => quote(name)).join(","));
+    this.#header = true;
+    this.#terminal.line(fields.map(([, cell]) => quote(cell)).join(","));
+  }
+}
+
+/** The quantiles of the i-th name. */
+function quantilesAt(values: readonly number[], quantiles: readonly number[], i: number): Record<string, number> {
+  return byName(quantiles.map((quantile, k) => [String(quantile), digit(values[i * quantiles.length + k]!)]));
+}
+
+/** An object that may have any name for a key. */
+function byName<T>(entries: readonly (readonly [string, T])[]): Record<string, T> {
+  return Object.fromEntries(entries);
+}
+
+/** Six digits, which is what 32 bits hold. */
+function digit(value: number): number {
+  return Number(value.toPrecision(6));
+}
+
+function digits(values: ArrayLike<number>): number[] {
+  return Array.from(values, digit);
+}

@@ -1,0 +1,112 @@
+/** What is said of a training: at its start, of its epochs, at its end. */
+
+import type { Job } from "../job/options.ts";
+import type { TrainingData } from "../job/training_data.ts";
+import { words } from "../job/words.ts";
+import type { NetworkModel } from "../model/model.ts";
+import type { OptionSpec } from "../options.ts";
+import type { BatchProgress, EpochReport } from "../train/history.ts";
+import type { Training } from "../train/training.ts";
+import { TRAIN_OPTIONS } from "../train/training_options.ts";
+import { TRAINER_OPTIONS } from "../train/trainer.ts";
+import type { CheckpointWriter } from "./checkpoint_writer.ts";
+import { clock, duration } from "./terminal.ts";
+
+/** A share as a percentage. */
+export function percent(share: number): string {
+  return `${(100 * share).toFixed(2)} %`;
+}
+
+/** Loss and accuracy; where there is none, the loss. */
+export function lossAndAccuracy(hasAccuracy: boolean, loss: number, accuracy: number): string {
+  return `loss ${loss.toFixed(4)}${!hasAccuracy ? "" : `  accuracy ${percent(accuracy).padStart(8)}`}`;
+}
+
+/** What an epoch came to. */
+export function epochLine(report: EpochReport, epochs: number, { hasAccuracy, watchedName }: TrainingData): string {
+  const number = String(report.epoch).padStart(String(epochs).length);
+  const train = lossAndAccuracy(hasAccuracy, report.trainLoss, report.trainAccuracy);
+  const test = report.validationLoss === undefined
+    ? ""
+    : `   ${watchedName} ${lossAndAccuracy(hasAccuracy, report.validationLoss, report.validationAccuracy!)}`;
+  return `epoch ${number}/${epochs}   train ${train}${test}   ${duration(report.seconds)}`;
+}
+
+/** What a training has done, and is to do. */
+export interface Pace {
+  /** Epochs before it began. */
+  readonly first: number;
+  readonly epochs: number;
+  /** Since it began. */
+  readonly seconds: number;
+}
+
+/** Seconds to go, by those that were spent since it began. */
+export function timeLeft({ epoch, batch, batches }: BatchProgress, { first, epochs, seconds }: Pace): number {
+  const done = epoch - 1 + batch / batches;
+  return seconds / (done - first) * (epochs - done);
+}
+
+/** The live line. */
+export function progressLine(progress: BatchProgress, pace: Pace): string {
+  const { epoch, batch, batches } = progress, { epochs } = pace, left = timeLeft(progress, pace);
+  const bar = "#".repeat(Math.round(20 * batch / batches)).padEnd(20, "-");
+  return `epoch ${epoch}/${epochs}  [${bar}] ${batch}/${batches}  ${clock(left)} left`;
+}
+
+/** What a run uses, in the order it is stored. */
+export function headLines(job: Job, data: TrainingData, { model, trainer, options }: Training): string[] {
+  return [
+    `device     ${model.device.description}`,
+    ...data.description.map((line, i) => `${i ? "" : "data"}`.padEnd(11) + line),
+    `model      ${modelLine(model, data)}`,
+    `training   ${words(trainingWords(job, options, data))}`,
+    `optimizer  ${words(trainer.options.optimizer)}`,
+  ];
+}
+
+const DEFAULTS: Readonly<Record<string, OptionSpec>> = { ...TRAIN_OPTIONS, ...TRAINER_OPTIONS };
+
+/** What a training does, but for what it leaves alone. */
+function trainingWords(job: Job, options: Training["options"], { loss, weights }: TrainingData): object {
+  const { epochs, batchSize, shuffle, earlyStopping, schedule } = options;
+  const { epochs: _e, batchSize: _b, shuffle: _s, loss: _l, ...others } = job.training;
+  const rest = Object.entries(others).filter(([name, value]) => value !== DEFAULTS[name]?.default);
+  return {
+    epochs,
+    batchSize,
+    shuffle,
+    loss: loss.loss,
+    ...Object.fromEntries(rest),
+    ...weights,
+    ...job.schedule && { schedule },
+    ...earlyStopping && { earlyStopping },
+  };
+}
+
+function modelLine(model: NetworkModel, { config }: TrainingData): string {
+  const { inputSize, outputSize, numEmbeddings, paddingIdx: _, cell, loss: _l, quantiles: _q, ...rest } = model.config!;
+  const numbers = model.parameters.reduce((sum, { length }) => sum + length, 0);
+  const own = config.numEmbeddings ? { numEmbeddings, inputSize, outputSize } : {};
+  return `${words({ ...own, ...cell !== "gru" && { cell }, ...rest })}: ${numbers} parameters`;
+}
+
+/** What came out, and where it is. */
+export function summary(
+  training: Training,
+  { target, kept }: Pick<CheckpointWriter, "target" | "kept">,
+  { hasAccuracy, watched, watchedName, own }: TrainingData,
+  seconds: number,
+): string {
+  const { epoch, trainLoss, trainAccuracy, validationLoss, validationAccuracy } = training.best!;
+  const [name, value, share] = watched
+    ? [watchedName, validationLoss!, validationAccuracy!]
+    : ["train", trainLoss, trainAccuracy];
+  const accuracy = !hasAccuracy ? "" : `, accuracy ${percent(share)}`;
+  const files = target ? [target.best, target.last].filter((path) => kept.has(path)) : [];
+  const where = files.length ? `; kept in ${files.join(" and ")}` : "";
+  const early = training.stoppedEarly ? ", stopped early" : "";
+  const by = own && watched && watchedName === "test" ? " by the test data" : "";
+  const best = `best epoch ${epoch}${by}${training.options.restoreBest ? ", whose weights are used" : ""}`;
+  return `done in ${duration(seconds)}${early}: ${best}, ${name} loss ${value.toFixed(4)}${accuracy}${where}`;
+}

@@ -1,0 +1,146 @@
+/** How records or rows are divided into those to train on, to watch while training, and to test on. */
+
+import { amend } from "../errors.ts";
+import type { LabelTask } from "./labels.ts";
+import { plainLabels } from "./readers/decimals.ts";
+import type { SequenceRecord } from "./readers/record.ts";
+import { everyNth, kFold, randomIndices, stratifiedSplit, walkForward } from "./split.ts";
+import type { RowRange } from "./windows.ts";
+
+/** Parts for training, watching and testing. */
+export interface Division<Part> {
+  /** Which of several: "fold 2". */
+  readonly name?: string;
+  readonly train: Part;
+  /** Absent where nothing is held back for it. */
+  readonly validation?: Part;
+  /** Absent where nothing is held back for it. */
+  readonly test?: Part;
+}
+
+/** How records are divided: `folds`, `testEvery` or `testSplit` hold some back for testing, where no others are given. */
+export interface RecordDivision {
+  /** Share for testing. Default 0.2. */
+  readonly testSplit?: number;
+  /** Test on records 0, N, 2N, … of each file. */
+  readonly testEvery?: number;
+  /** Cross-validation with so many parts. */
+  readonly folds?: number;
+  /** Share of those to train on that are watched instead. */
+  readonly validationSplit?: number;
+  /** Whether every part has the classes' shares. */
+  readonly stratify: boolean;
+}
+
+/** What is divided. */
+export interface Divided {
+  /** For errors. */
+  readonly name: string;
+  readonly records: readonly SequenceRecord[];
+  /** The file of each. */
+  readonly files: readonly number[];
+  /** Others to test on. */
+  readonly test?: readonly SequenceRecord[];
+  readonly task?: LabelTask;
+}
+
+/**
+ * Records for one training, or for one after the other.
+ *
+ * @throws {RangeError} If there are too few.
+ */
+export function divideRecords(
+  { name, records, files, test: others, task }: Divided,
+  { testSplit, testEvery, folds, stratify, validationSplit }: RecordDivision,
+  seed: number,
+): Division<readonly SequenceRecord[]>[] {
+  type Records = readonly SequenceRecord[];
+  const pick = (rows: Iterable<number>, of: Records = records) => Array.from(rows, (row) => of[row]!);
+  const what = { what: name, item: "sequence" },
+    classesIn = (of: Records) => stratify ? classesOf(of, task) : undefined;
+  const cut = (of: Records, option: string, share: number) => {
+    const classes = classesIn(of), parts = [1 - share, share];
+    const rows = dividing(
+      { ...what, option },
+      () => classes ? stratifiedSplit(classes, parts, seed) : randomIndices(of.length, parts, seed),
+    );
+    return rows.map((part) => pick(part, of));
+  };
+  const watched = (division: Division<Records>): Division<Records> => {
+    if (validationSplit === undefined) return division;
+    const [train, validation] = cut(division.train, "validationSplit", validationSplit);
+    return { ...division, train: train!, validation };
+  };
+  if (folds !== undefined) {
+    const classes = classesIn(records);
+    const parts = dividing({ ...what, option: "folds" }, () => kFold(records.length, folds, seed, { classes }));
+    return parts.map(({ train, test }, i) => watched({ name: `fold ${i + 1}`, train: pick(train), test: pick(test) }));
+  }
+  if (others) return [watched({ train: records, test: others })];
+  if (testEvery !== undefined) {
+    const { train, test } = dividing(
+      { ...what, option: "testEvery" },
+      () => everyNth(records.length, testEvery, files),
+    );
+    return [watched({ train: pick(train), test: pick(test) })];
+  }
+  if (testSplit === 0) return [watched({ train: records })];
+  const [train, test] = cut(records, "testSplit", testSplit ?? 0.2);
+  return [watched({ train: train!, test })];
+}
+
+/** The class of each record, where they are classes: few names, each more than once. */
+function classesOf(records: readonly SequenceRecord[], task?: LabelTask): readonly string[] | undefined {
+  if (task === "regression" || task === "multilabel" || records.some(({ labels }) => labels?.length !== 1)) {
+    return undefined;
+  }
+  const classes = plainLabels(records.map(({ labels }) => labels![0]!));
+  return new Set(classes).size <= records.length / 2 ? classes : undefined;
+}
+
+/** How the rows of a table are divided in time. */
+export interface RowDivision {
+  /** Share for testing, the last rows. Default 0.2. */
+  readonly testSplit?: number;
+  /** Rows to test on, in place of a share. */
+  readonly test?: RowRange;
+  /** Rows to train on. Default: all before those to test on. */
+  readonly train?: RowRange;
+  /** Share of those to train on that are watched instead, the last ones. */
+  readonly validationSplit?: number;
+  /** Cross-validation forward in time, in so many steps. */
+  readonly walkForward?: number;
+}
+
+/**
+ * Rows for one training, or for one after the other: to train, to watch and to test on, always in that order.
+ *
+ * @throws {RangeError} If there are too few.
+ */
+export function divideRows(
+  { name, rows }: { readonly name: string; readonly rows: number },
+  { testSplit = 0.2, test, train, validationSplit, walkForward: folds }: RowDivision,
+): Division<RowRange>[] {
+  const watched = ({ train: [from, to], ...rest }: Division<RowRange>): Division<RowRange> => {
+    if (validationSplit === undefined) return { train: [from, to], ...rest };
+    const at = to - Math.max(1, Math.round((to - from) * validationSplit));
+    return { ...rest, train: [from, at], validation: [at, to] };
+  };
+  if (folds !== undefined) {
+    const parts = dividing({ what: name, item: "row", option: "walkForward" }, () => walkForward(rows, folds));
+    return parts.map(({ trainRows, testRows }, i) =>
+      watched({ name: `fold ${i + 1}`, train: trainRows, test: testRows })
+    );
+  }
+  const held = test ?? (testSplit > 0 ? [Math.round(rows * (1 - testSplit)), rows] as const : undefined);
+  return [watched({ train: train ?? [0, held?.[0] ?? rows], test: held })];
+}
+
+/** Divides data; errors say what is divided into what, and which option asks for it. */
+function dividing<T>({ what, item, option }: Record<"what" | "item" | "option", string>, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw amend(error, { action: `divide ${what}`, name: item, option });
+  }
+}

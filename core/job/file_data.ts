@@ -1,0 +1,49 @@
+/** Data in files: from what a job says of them to datasets, and from outputs back to what they say. */
+
+import { byKind, type Preprocessing, restorePreprocessing } from "../data/preprocessing.ts";
+import type { DataJob } from "./data_options.ts";
+import { forecasts, tableData } from "./forecasts.ts";
+import type { FileJob } from "./options.ts";
+import { type DataSource, ReadData } from "./read_data.ts";
+import { labelledData, sequences } from "./sequences.ts";
+import type { NamedTraining, TestData } from "./training_data.ts";
+
+/** The trainings that a job asks for, its data being kept for the next seed. */
+export class FileData {
+  readonly #source: DataSource;
+  readonly #restored?: Preprocessing;
+  #read?: ReadData;
+
+  /** @param stored The preprocessing of a checkpoint. Default: it is fitted on the training part. */
+  constructor(source: DataSource, stored?: object) {
+    this.#source = source;
+    this.#restored = stored && restorePreprocessing(stored);
+  }
+
+  /** What a job trains on: once, or once for each fold. */
+  trainings(job: FileJob): AsyncGenerator<NamedTraining> {
+    const read = this.#read ??= new ReadData(job.own, this.#source), restored = this.#restored;
+    if (restored) {
+      return byKind(restored, {
+        sequences: (pipeline) => sequences(job, read, pipeline),
+        forecasts: (pipeline) => forecasts(job, read, pipeline),
+      });
+    }
+    const { forecast, preparation } = job.own;
+    const isForecast = forecast.targetColumns !== undefined || preparation.task === "forecast";
+    return isForecast ? forecasts(job, read) : sequences(job, read);
+  }
+}
+
+/** Files to score a model on, as its preprocessing takes them. */
+export function testData(
+  preprocessing: Preprocessing,
+  paths: readonly string[],
+  job: DataJob,
+  source: DataSource,
+): Promise<TestData> {
+  return byKind(preprocessing, {
+    sequences: (pipeline) => labelledData(pipeline, paths, job, source),
+    forecasts: (pipeline) => tableData(pipeline, paths, job, source),
+  });
+}

@@ -1,0 +1,82 @@
+/** What a trained model is worth on data that it was not trained on. */
+
+import type { Dataset } from "../data/dataset.ts";
+import { classificationMetrics } from "../data/metrics/classification.ts";
+import { regressionMetrics } from "../data/metrics/regression.ts";
+import type { TaskMetrics } from "../data/metrics/summary.ts";
+import { LOSSES, quantilesOf } from "../model/losses.ts";
+import type { Model, NamedArray } from "../model/model.ts";
+import { evaluate, outputsOf } from "../train/evaluate.ts";
+import type { ChosenLoss } from "./loss.ts";
+import { SAMPLE_TARGETS } from "./sample_data.ts";
+import type { TestData, TrainingData } from "./training_data.ts";
+
+/** Scores, and the outputs they come from. */
+export interface Scores {
+  /** The numbers that several trainings are compared by. */
+  readonly values: Readonly<Record<string, number>>;
+  readonly metrics: TaskMetrics;
+  /** Probabilities, values or quantiles (N, O). */
+  readonly outputs: NamedArray;
+  /** Sequences. */
+  readonly count: number;
+  /** Names of the targets; none for classes. */
+  readonly targets: readonly string[];
+}
+
+/**
+ * The scores on the data that were held back; undefined where none were.
+ *
+ * @param always For the seed job too, whose last epoch has them.
+ */
+export async function finalScores(
+  model: Model,
+  { own, watched, loss }: TrainingData,
+  batchSize: number,
+  always: boolean,
+): Promise<Scores | undefined> {
+  if (own) return own.test && await scoresOf(model, { ...own, test: own.test }, { ...loss, batchSize });
+  if (!always || !watched) return undefined;
+  return await scoresOf(model, { test: watched, metrics: sampleMetrics(watched, loss) }, { ...loss, batchSize });
+}
+
+/** What outputs for the seed job's data are worth. */
+function sampleMetrics({ targets, shape: [N] }: Dataset, { loss }: ChosenLoss): TestData["metrics"] {
+  return (outputs, quantiles) =>
+    LOSSES[loss].hasAccuracy
+      ? classificationMetrics(outputs, targets)
+      : regressionMetrics(outputs, { shape: [N!, SAMPLE_TARGETS], data: targets }, { quantiles });
+}
+
+/** The scores on data. */
+export async function scoresOf(
+  model: Model,
+  { test, metrics: toMetrics, targets = [] }: TestData,
+  options: ChosenLoss & { readonly batchSize: number },
+): Promise<Scores> {
+  const { lossOverSamples: loss } = await evaluate(model, test, options);
+  const outputs = await outputsOf(model, test, options), metrics = toMetrics(outputs, quantilesOf(model));
+  return { values: { loss, ...mainNumbers(metrics) }, metrics, outputs, count: test.shape[0]!, targets };
+}
+
+/** The scores by which models of a task are compared. */
+function mainNumbers(metrics: TaskMetrics): Record<string, number> {
+  switch (metrics.kind) {
+    case "classification": {
+      const { accuracy, balancedAccuracy, macroF1, rocAuc } = metrics;
+      return { accuracy, balancedAccuracy, macroF1, ...rocAuc !== undefined && { rocAuc } };
+    }
+    case "multilabel": {
+      const { subsetAccuracy, labelAccuracy, macroF1, microF1 } = metrics;
+      return { subsetAccuracy, labelAccuracy, macroF1, microF1 };
+    }
+    case "regression": {
+      const { mse, rmse, mae, r2, quantiles = [] } = metrics;
+      const each = quantiles.flatMap(({ quantile, pinball, coverage }) => [
+        [`pinball@${quantile}`, pinball] as const,
+        [`coverage@${quantile}`, coverage] as const,
+      ]);
+      return { mse, rmse, mae, r2, ...Object.fromEntries(each) };
+    }
+  }
+}

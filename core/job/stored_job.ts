@@ -1,0 +1,84 @@
+/** The job in a checkpoint: what its data were, and how it is resumed. */
+
+import { type LossSettings, quantilesOf } from "../model/losses.ts";
+import { resolveOptions } from "../options.ts";
+import { seedWords } from "../random.ts";
+import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
+import { type DataJob, resolveDataJob } from "./data_options.ts";
+import { settingsOf } from "./loss.ts";
+import { flagFor, type GivenOptions, type Group, type Job, JOB_OPTIONS, UsageError } from "./options.ts";
+import { fitsSample } from "./sample_data.ts";
+
+/** What the checkpoint of a job keeps beside model and training. */
+export interface StoredJob {
+  readonly data: Job["data"];
+  /** How data of one's own are read. */
+  readonly own?: Job["own"];
+  readonly seed: number;
+}
+
+/** What of a checkpoint says how its data are read. */
+type LoadedJob = Pick<LoadedCheckpoint, "model" | "job" | "preprocessing">;
+
+/** The data that a checkpoint's model was trained on, if it was trained by a job. */
+export function storedJob({ model, job, preprocessing }: LoadedJob): StoredJob | undefined {
+  const { data, own, seed }: Partial<StoredJob> = job ?? {};
+  try {
+    seedWords(seed!);
+    const made = resolveOptions<Job["data"]>("read job", JOB_OPTIONS.data, data!);
+    if (preprocessing) return { data: made, own: resolveDataJob("read job", own!), seed: seed! };
+    return data?.features === model.config.inputSize && fitsSample(model) ? { data: made, seed: seed! } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** How a checkpoint's data are read: as it says, but for what is given. */
+export function dataJob(loaded: LoadedJob, given: GivenOptions): DataJob {
+  const own = storedJob(loaded)?.own, { format: _, ...files } = own?.files ?? { data: ["-"] };
+  return resolveDataJob("read data", given, { ...own, files });
+}
+
+/** What the loss of a checkpoint was trained with, but for weights. */
+export function lossSettings({ model, trainer }: LoadedCheckpoint): LossSettings {
+  return { quantiles: quantilesOf(model), ...settingsOf(trainer?.options ?? {}) };
+}
+
+/**
+ * The job of a checkpoint that is resumed; only the number of epochs, and where the files are, may be others.
+ *
+ * @param name What errors call the checkpoint.
+ */
+export function resumedJob(loaded: LoadedCheckpoint, given: GivenOptions, name: string): Job {
+  const { model, trainer, training } = loaded, stored = storedJob(loaded);
+  if (!trainer || !training || !stored) {
+    throw new Error(`cannot resume from "${name}": it holds no training of this command`);
+  }
+  const { inputSize: _i, outputSize: _o, loss: _l, quantiles: _q, ...config } = model.config;
+  const { optimizer, seed: _s, ...options } = trainer.options, { schedule, earlyStopping, ...rest } = training.options;
+  const kept: Job = {
+    data: stored.data,
+    own: stored.own,
+    model: config,
+    training: { ...rest, ...options },
+    schedule,
+    earlyStopping,
+    optimizer,
+    everything: { seed: stored.seed },
+    device: given.device,
+  };
+  const before: { readonly [G in Group]?: object } = { ...kept, ...kept.own };
+  for (const [group, values] of Object.entries(given) as [Group, object][]) {
+    const known = new Map(Object.entries(before[group] ?? {}));
+    for (const [option, value] of Object.entries(values)) {
+      if (group === "files" || option === "epochs" || String(known.get(option)) === String(value)) continue;
+      throw new UsageError(
+        `--${flagFor(group, option)} cannot be changed on --resume: "${name}" has ${
+          known.get(option) ?? "none"
+        }, got ${value}`,
+      );
+    }
+  }
+  const own = kept.own && { ...kept.own, files: { ...kept.own.files, ...given.files } };
+  return { ...kept, own, training: { ...kept.training, ...given.training } };
+}

@@ -1,0 +1,85 @@
+/** One training of a job: its model, its trainer, its epochs. */
+
+import { amend } from "../errors.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { createModel, type Model } from "../model/model.ts";
+import type { LoadedCheckpoint, ResumeOptions } from "../train/checkpoint/load.ts";
+import { Training } from "../train/training.ts";
+import { TRAIN_OPTIONS } from "../train/training_options.ts";
+import { createTrainer, TRAINER_OPTIONS, type TrainerOptions } from "../train/trainer.ts";
+import { modelOptions } from "./faster_device.ts";
+import { type Job, UsageError } from "./options.ts";
+import type { StoredJob } from "./stored_job.ts";
+import type { TrainingData } from "./training_data.ts";
+
+/** What one of a job's trainings is. */
+export interface TrainingRun {
+  readonly job: Job;
+  readonly data: TrainingData;
+  /** For its checkpoints. */
+  readonly stored: StoredJob;
+  /** What it is resumed from, and what errors call that. */
+  readonly resumed?: { readonly loaded: LoadedCheckpoint; readonly name: string };
+  /** Which of several: "seed 3, fold 2". */
+  readonly name?: string;
+}
+
+/** The model of a training, as it was where it is resumed. */
+export async function createRunModel({ job, data, resumed }: TrainingRun): Promise<Model> {
+  const { seed } = job.everything;
+  if (job.training.monitor === "accuracy" && !data.hasAccuracy) {
+    throw new UsageError(`--monitor accuracy is for classes, not for the task ${data.own?.preprocessing.task}`);
+  }
+  return resumed?.loaded.model ?? await createModel(configOf(job, data), { seed, ...modelOptions(job.device) });
+}
+
+/**
+ * The training of a model, ready to run.
+ *
+ * @param listeners What is told of its batches and epochs, and what stops it.
+ */
+export function createTraining(
+  { job, data, resumed }: TrainingRun,
+  model: Model,
+  listeners: Pick<ResumeOptions, "onBatch" | "onEpoch" | "signal">,
+): Training {
+  const options: ResumeOptions = {
+    ...named(job.training, TRAIN_OPTIONS),
+    earlyStopping: job.earlyStopping,
+    schedule: job.schedule,
+    validation: data.watched,
+    ...listeners,
+  };
+  if (!resumed) {
+    return new Training(model, data.train, { ...options, trainer: createTrainer(model, trainerOptions(job, data)) });
+  }
+  try {
+    return resumed.loaded.resume(data.train, options);
+  } catch (error) {
+    throw amend(error, { action: `resume from "${resumed.name}"` });
+  }
+}
+
+/** The config of a job's model. */
+export function configOf({ model, own }: Job, { config, loss }: TrainingData): ModelConfig {
+  const { embeddingDim } = own?.preparation ?? {}, { inputSize, outputSize } = config;
+  return {
+    ...model,
+    ...config,
+    inputSize: config.numEmbeddings ? embeddingDim ?? inputSize : inputSize,
+    outputSize: outputSize * (loss.quantiles?.length ?? 1),
+  };
+}
+
+/** The options of a job's trainer. */
+export function trainerOptions(
+  { training, optimizer, everything: { seed } }: Job,
+  { loss, weights }: TrainingData,
+): TrainerOptions {
+  return { ...named(training, TRAINER_OPTIONS), ...loss, ...weights, optimizer, seed };
+}
+
+/** The options that a table has. */
+function named(values: object, table: object): object {
+  return Object.fromEntries(Object.entries(values).filter(([name]) => Object.hasOwn(table, name)));
+}

@@ -19,7 +19,8 @@ export interface Trial {
   readonly dropoutMask?: Float32Array;
 }
 
-const WIDTHS = [3, 1, 5, 2, 7, 13];
+/** Groups of 16 numbers have gaps between them. */
+const WIDTHS = [3, 1, 5, 2, 7, 16, 13];
 const SMOOTH = ["mse", "huber", "bce", "quantile", "binaryFocal", "mae", "crossEntropy", "focal"] as const;
 
 type Layer = { type: string; name: string; inputs?: Record<string, string>; options?: Record<string, unknown> };

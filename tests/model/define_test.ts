@@ -451,3 +451,47 @@ for (const [name, { network, says }] of Object.entries(FILES)) {
     await assert.rejects(createModel(network as Network), says);
   });
 }
+
+Deno.test("a trainer's steps are of this batch's kind: weights, dropout masks and initial states come and go", async () => {
+  const network = defineNetwork(({ numbers, gru, dropout, linear }) =>
+    linear("fc", dropout(gru("gru", numbers("x", 3), { hiddenSize: 4 }).state, 0.5), 2)
+  );
+  using model = await createModel(network, { loss: "mse", simd: "plain" });
+  const random = new Random(1, "data"), trainer = createTrainer(model);
+  const plain = { x: normals(random, 2 * 5 * 3), shape: [2, 5, 3] }, targets = normals(random, 4);
+  const started = { ...plain, h0: normals(random, 8) }, weights = Float32Array.of(3, 0.5);
+  const dropoutMask = Float32Array.of(2, 0, 2, 0, 0, 2, 2, 2), ones = new Float32Array(8).fill(1);
+  for (let turn = 0; turn < 2; turn++) {
+    for (const batch of [plain, started]) {
+      for (
+        const options of [{ dropoutMask: ones }, { dropoutMask }, { dropoutMask, weights }, {
+          dropoutMask: ones,
+          weights,
+        }]
+      ) {
+        const { loss } = await model.gradients(batch, targets, options);
+        assert.equal((await trainer.step(batch, targets, options)).loss, loss);
+      }
+    }
+  }
+});
+
+Deno.test("each dropout layer draws a mask of its own", async () => {
+  const network = defineNetwork(({ numbers, dropout }) => {
+    const x = numbers("x", 16);
+    return { a: dropout(x, 0.5), b: dropout(x, 0.5), c: dropout(dropout(x, 0.5), 0.5) };
+  });
+  using model = await createModel(network);
+  const trainer = createTrainer(model, { losses: { a: { loss: "mse" } } }), n = 3 * 20 * 16;
+  const kept = new Map<string, number[]>();
+  await trainer.step({ x: new Float32Array(n).fill(1), shape: [3, 20, 16] }, ({ values }) => {
+    for (const name of ["a", "b", "c"]) kept.set(name, [...values[name]!.data].map((y) => Number(y !== 0)));
+    return { loss: 0, dOutputs: {} };
+  });
+  const share = (names: string[]) =>
+    kept.get("a")!.filter((_, i) => names.every((name) => kept.get(name)![i])).length / n;
+  for (const [names, expected] of [[["a"], 0.5], [["b"], 0.5], [["a", "b"], 0.25], [["c"], 0.25]] as const) {
+    // Six standard deviations.
+    assert.ok(Math.abs(share([...names]) - expected) < 6 * Math.sqrt(expected / n), `${names}: ${share([...names])}`);
+  }
+});

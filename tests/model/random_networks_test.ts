@@ -164,6 +164,8 @@ for (const device of DEVICES) {
         using model = await createModel(network, { seed: 1, ...device.options });
         const parameters = datas(await shake(model, 2)), inputs = inputsOf(trial);
         const found = await model.gradients(sequences, targets, { losses, weights, dropoutMask });
+        // Nothing of an earlier batch is left in memory that is added to.
+        assert.deepEqual(await model.gradients(sequences, targets, { losses, weights, dropoutMask }), found);
         const values = reference(trial, parameters, inputs), [B, T] = sequences.shape as [number, number];
         for (const [name, { shape }] of Object.entries(resolveNetwork(network).outputs)) {
           if (shape.kind === "states") continue;

@@ -241,9 +241,9 @@ export class Training {
   /** Evaluates the model on the validation data, if there are any. */
   async #validate(): Promise<Metrics | undefined> {
     if (!this.#validation) return undefined;
-    const { loss, classWeights, posWeight } = this.trainer.options, { signal } = this.#given;
-    const { batchSize, detectAnomaly } = this.options;
-    const metrics = await evaluate(this.model, this.#validation, { loss, classWeights, posWeight, batchSize, signal });
+    const { batchSize, detectAnomaly } = this.options, { signal } = this.#given;
+    // With the trainer's loss and its settings.
+    const metrics = await evaluate(this.model, this.#validation, { batchSize, signal });
     if (Number.isFinite(metrics.loss)) return metrics;
     const why = detectAnomaly ? await evaluationAnomaly(this.model, this.#validation, batchSize) : ADVICE;
     throw diverged(`the validation loss is ${metrics.loss} after epoch ${this.#position.epoch + 1}; ${why}`);

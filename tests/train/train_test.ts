@@ -5,6 +5,7 @@ import {
   createTrainer,
   DataLoader,
   type Dataset,
+  type EpochRecord,
   type EpochReport,
   errorCode,
   evaluate,
@@ -539,5 +540,24 @@ Deno.test("what a callback throws ends training after the update, and run() cont
     assert.ok(batch % 2 === 0 || batch === batches);
     assert.deepEqual(await training.run(), expected, `${where} ${at}`);
     assert.deepEqual(await model.stateDict(), await whole.stateDict());
+  }
+});
+
+Deno.test("the validation loss is that of the trainer, with all its settings", async () => {
+  const classes = { ...DATA, targets: Int32Array.from({ length: 70 }, (_, i) => DATA.targets[2 * i] ? 0 : 1) };
+  const cases: [TrainOptions, Dataset][] = [
+    [{ loss: "crossEntropy", labelSmoothing: 0.3, classWeights: [1, 3] }, classes],
+    [{ loss: "focal", gamma: 0.5, alpha: 0.5 }, classes],
+    [{ loss: "huber", delta: 0.05 }, DATA],
+    [{ loss: "bce", posWeight: [4, 1] }, DATA],
+  ];
+  for (const [options, data] of cases) {
+    using model = await createModel({ ...CONFIG, dropout: 0 }, { seed: 1 });
+    // Nothing is learned: training and validation see the same model and the same batch.
+    const still: TrainOptions = { ...options, epochs: 1, batchSize: 70, optimizer: { learningRate: 0 } };
+    const [{ trainLoss, validationLoss }] = await train(model, data, { ...still, validation: data }) as [EpochRecord];
+    assertClose([validationLoss!], [trainLoss], 1e-6, options.loss!);
+    const { loss } = await evaluate(model, data, { loss: options.loss });
+    assert.ok(Math.abs(loss - trainLoss) > 1e-3, "the settings matter");
   }
 });

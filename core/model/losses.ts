@@ -8,7 +8,7 @@
 import type { TaskBuilder } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
 import { fail } from "../errors.ts";
-import { type OptionSpec, resolveOptions } from "../options.ts";
+import { resolveOptions, type SpecTable } from "../options.ts";
 
 /** The losses, by the names of PyTorch's functions. */
 export type LossName = "bce" | "crossEntropy" | "mse" | "mae" | "huber" | "quantile" | "focal" | "binaryFocal";
@@ -44,7 +44,7 @@ export interface LossOptions extends LossSettings {
 }
 
 /** The settings of losses: types, defaults, ranges. Defaults are the losses' own. */
-export const LOSS_SETTINGS: { readonly [Name in keyof Required<LossSettings>]: OptionSpec } = {
+export const LOSS_SETTINGS: SpecTable<LossSettings> = {
   delta: { type: "number", optional: true, least: 0, above: true, about: "where huber turns from a square to a line" },
   quantiles: { type: "list", optional: true, least: 0, above: true, below: 1, about: "quantiles to predict" },
   labelSmoothing: { type: "number", optional: true, least: 0, below: 1, about: "label smoothing of crossEntropy" },
@@ -66,7 +66,7 @@ export const LOSS_SETTINGS: { readonly [Name in keyof Required<LossSettings>]: O
 };
 
 /** The weights of losses. */
-export const WEIGHTS: { readonly [Name in "classWeights" | "posWeight"]: OptionSpec } = {
+export const WEIGHTS: SpecTable<Pick<LossOptions, "classWeights" | "posWeight">> = {
   classWeights: { type: "list", optional: true, least: 0, about: "how much each class counts in crossEntropy" },
   posWeight: { type: "list", optional: true, least: 0, about: "how much a target of 1 counts in bce, per output" },
 };

@@ -10,11 +10,11 @@ interface Anomaly {
   readonly what: string;
   /** The number. */
   readonly value: number;
-  /** Where it stands, counted from 0. */
+  /** Its index, counted from 0. */
   readonly at: readonly number[];
 }
 
-/** In words: "the context is the first that is not finite, with NaN at [3,0]". */
+/** In words: "the context (sequence, unit) is the first that is not finite: NaN at [3,0]". */
 function words({ what, value, at }: Anomaly): string {
   return `${what} is the first that is not finite: ${value}${at.length ? ` at [${at}]` : ""}`;
 }
@@ -42,7 +42,7 @@ function* forward({ config }: NetworkModel, found: NetworkOutputs): Generator<An
   }
   const { numLayers, cell } = config, kind = cell.toUpperCase();
   const { hidden, output, attentionWeights, context, logits } = found as Outputs, size = hidden.data.length / numLayers;
-  // A state that is not finite stays so to the end of its sequence: final states tell of all of a layer.
+  // A state that is not finite stays so to the end of its sequence, so final states show whether any was.
   for (let layer = 0; layer < numLayers - 1; layer++) {
     yield anomalyIn(`the state (layer, sequence, unit) of the ${kind}`, hidden, layer * size, (layer + 1) * size);
   }
@@ -52,15 +52,14 @@ function* forward({ config }: NetworkModel, found: NetworkOutputs): Generator<An
   yield anomalyIn("the logits (sequence, output)", logits);
 }
 
-/** A number by itself. */
+/** A single number. */
 function anomalyOf(what: string, value: number): Anomaly | undefined {
   return Number.isFinite(value) ? undefined : { what, value, at: [] };
 }
 
 /**
- * Names the first tensor that went bad in training. It keeps the parameters from before each update, so that a batch whose
- * loss or gradient is not finite can be computed once more, with the same dropout, and looked at; the model then has these
- * parameters.
+ * Names the first tensor that went bad in training. It keeps the parameters from before each update. A batch whose loss or
+ * gradient is not finite is computed again with them, with the same dropout, and examined; the model is left with them.
  */
 export class AnomalyDetector {
   readonly #trainer: Trainer;
@@ -75,13 +74,13 @@ export class AnomalyDetector {
     this.#step = trainer.steps;
   }
 
-  /** Of a training in its present state. */
+  /** A detector for a trainer in its present state. */
   static async of(trainer: Trainer): Promise<AnomalyDetector> {
     return new AnomalyDetector(trainer, await trainer.model.stateDict());
   }
 
   /**
-   * Looks at a batch that was trained on.
+   * Examines a batch that was just trained on.
    *
    * @param update Whether the parameters were updated.
    * @returns What is wrong, in words, if anything is.
@@ -100,7 +99,7 @@ export class AnomalyDetector {
     return bad && words(bad);
   }
 
-  /** Computes the batches since the last update once more, up to the first that goes wrong. */
+  /** Computes the batches since the last update again, up to the first that goes wrong. */
   async #cause(gradNorm: number): Promise<Anomaly> {
     const { model } = this.#trainer;
     await model.loadStateDict(this.#parameters);
@@ -112,7 +111,7 @@ export class AnomalyDetector {
         rows,
       });
       const bad = firstOf(forward(model, outputs)) ?? anomalyOf("the loss", loss) ?? firstOf(
-        // Backward, the last layers come first.
+        // The backward pass reaches the last layers first.
         Object.entries(parameters).reverse().map(([name, array]) => anomalyIn(`the gradient of "${name}"`, array)),
       );
       if (bad) return bad;

@@ -10,20 +10,20 @@ import { Training, type TrainOptions } from "./training.ts";
 
 /** The data of one fold. */
 export interface FoldData {
-  /** Trained on. */
+  /** To train on. */
   readonly train: Dataset;
-  /** Judged by, and nothing else: no choice is made on it. */
+  /** To score the result on, and for nothing else: no choice depends on it. */
   readonly test: Dataset;
-  /** For early stopping and the like. Default: the training loss is what they go by. */
+  /** For early stopping, the best epoch and "plateau". Default: none; they go by the training loss. */
   readonly validation?: Dataset;
 }
 
-/** Options of {@linkcode crossValidate}: those of every training, and how often each is done. */
+/** Options of {@linkcode crossValidate}: those of every training, and the seeds. */
 export interface CrossValidationOptions
   extends Omit<TrainOptions, "validation" | "state" | "bestParameters" | "trainer" | "seed"> {
-  /** Each fold is trained once with each. Default [0]. */
+  /** Each fold is trained once with each seed. Default [0]. */
   seeds?: readonly number[];
-  /** What the models compute on. */
+  /** What the models compute on. Default: the CPU. */
   device?: Omit<ModelOptions, "seed">;
   /** Names of the classes. */
   labels?: readonly string[];
@@ -37,11 +37,11 @@ export interface CrossValidationOptions
 export interface CrossValidationRun {
   /** The fold's number, from 0. */
   readonly fold: number;
-  /** Of the parameters, the order and dropout. */
+  /** Seed of the parameters, the order of the sequences, and dropout. */
   readonly seed: number;
-  /** What the epochs came to. */
+  /** One record per epoch. */
   readonly history: readonly EpochRecord[];
-  /** What the model is worth on the fold's test data. */
+  /** The scores on the fold's test data. */
   readonly test: DetailedMetrics;
 }
 
@@ -56,10 +56,10 @@ export interface CrossValidation {
 /**
  * Trains and tests a model on each fold, with each seed.
  *
- * @param config Of the models; or a function that makes one for a seed. The model is disposed afterwards.
- * @param data What the folds are of; or a function from a fold to its data, for what must be fitted on the training part
- * alone, such as a scaling.
- * @param folds Such as {@linkcode kFold} and {@linkcode walkForward} give.
+ * @param config The models' config, or a function that makes a model for a seed. Models are disposed afterwards.
+ * @param data The dataset that the folds divide; or a function from a fold to its data, for anything that must be fitted on
+ * the training part alone, such as scaling.
+ * @param folds What {@linkcode kFold} or {@linkcode walkForward} returns, for example.
  * @throws {TypeError | RangeError} If an option is wrong, the data do not fit, or there are no folds.
  * @throws What `signal` was aborted with.
  *

@@ -1,6 +1,6 @@
 /**
- * Files that are whole at any instant: written beside their place, brought to the disk, and only then put there. And a
- * lock, so that two programs do not replace each other's.
+ * Files that are whole at any instant: written beside their place, flushed with fsync, and only then renamed. And a lock,
+ * so that two programs do not overwrite each other's files.
  *
  * @module
  */
@@ -19,13 +19,13 @@ function folderOf(path: string | URL): string | URL {
 }
 
 /**
- * Writes a file: whatever fails, and whenever the power does, the path holds what stood there or the whole new text.
- * Needs permission to read and write the folder.
+ * Writes a file: whatever fails, even the power, the path holds either its old content or the whole new one. Needs
+ * permission to read and write the folder.
  *
- * @throws What the file system says; nothing is left beside the path then.
+ * @throws What the file system throws; nothing is left beside the path.
  */
 export async function writeDurably(path: string | URL, content: string | Uint8Array): Promise<void> {
-  // A name of its own: of two programs that write to one path, each puts a whole file there.
+  // A unique name: if two programs write to one path, each puts a whole file there.
   const temporary = beside(path, `.${crypto.randomUUID().slice(0, 8)}.tmp`);
   const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   try {
@@ -41,19 +41,19 @@ export async function writeDurably(path: string | URL, content: string | Uint8Ar
   await syncFolder(folderOf(path));
 }
 
-/** Brings a renaming to the disk, where the system has that. */
+/** Flushes a rename with fsync, if the system can. */
 async function syncFolder(folder: string | URL): Promise<void> {
   if (Deno.build.os === "windows") return;
   using opened = await Deno.open(folder);
   try {
     await opened.sync();
   } catch (error) {
-    // Some file systems know no such thing for folders, and say so.
+    // Some file systems cannot fsync folders.
     if (!["EINVAL", "ENOTSUP", "EOPNOTSUPP"].includes((error as { code?: string }).code ?? "")) throw error;
   }
 }
 
-/** Removes what programs that were killed while they wrote to files of a folder have left there. */
+/** Removes the temporary files of programs that were killed while writing in a folder. */
 export async function removeLeftovers(folder: string, isOurs: (name: string) => boolean): Promise<void> {
   for await (const { name, isFile } of Deno.readDir(folder)) {
     const [, target] = /^(.*\.json)(?:\.[0-9a-f]{8})?\.tmp$/s.exec(name) ?? [];
@@ -62,8 +62,8 @@ export async function removeLeftovers(folder: string, isOurs: (name: string) => 
 }
 
 /**
- * A lock that is a file: the system gives it to one program at a time and takes it back when that ends, however it ends,
- * so that none is ever stale. The file says who holds it.
+ * A lock file: the system gives it to one program at a time and takes it back when that program ends, however it ends, so
+ * it is never stale. The file says who holds it.
  */
 export class FileLock implements Disposable {
   readonly #path: string;
@@ -75,10 +75,10 @@ export class FileLock implements Disposable {
   }
 
   /**
-   * Takes a lock, if nobody has it. Needs permission to read and write the file.
+   * Takes the lock if it is free. Needs permission to read and write the file.
    *
-   * @returns The lock, or in words who holds it.
-   * @throws What the file system says; `Deno.errors.NotSupported` among it, or an error with a code, where it has no locks.
+   * @returns The lock, or who holds it, in words.
+   * @throws What the file system throws: `Deno.errors.NotSupported`, or an error with a code, if it has no locks.
    */
   static async take(path: string): Promise<FileLock | string> {
     for (;;) {
@@ -88,7 +88,7 @@ export class FileLock implements Disposable {
           file.close();
           return await holder(path);
         }
-        // Who had it before removes it at the end: then what was locked here is a file without a name.
+        // Its last holder removes the file at the end: then the file locked here has no name any more.
         const [own, there] = await Promise.all([file.stat(), Deno.stat(path).catch(() => undefined)]);
         if (there && own.ino === there.ino) {
           await file.truncate();

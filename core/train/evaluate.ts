@@ -14,11 +14,11 @@ import { LazyResult, ResultQueue } from "../device/results.ts";
 
 /** What {@linkcode evaluate} returns. */
 export interface Metrics {
-  /** Mean of the batches' losses, as the usual loop in PyTorch prints it. */
+  /** Mean of the batches' losses, as in the usual PyTorch loop. */
   readonly loss: number;
   /** Mean over all sequences by their weights, whatever the batches. */
   readonly lossOverSamples: number;
-  /** Share of sequences that are right, 0 to 1; of an output of every step the share of steps; 0 where the loss knows no right. */
+  /** Share of sequences that are right, 0 to 1; for an output of every step, share of steps; 0 for a loss of values. */
   readonly accuracy: number;
 }
 
@@ -26,35 +26,36 @@ export interface Metrics {
 export interface EvaluateOptions extends Partial<LossOptions> {
   /** Sequences per batch. Default 32. */
   batchSize?: number;
-  /** Stops at it. */
+  /** Stops the evaluation. */
   signal?: AbortSignal;
 }
 
 /** Options of {@linkcode evaluate} for more than loss and accuracy. */
 export interface DetailedOptions extends EvaluateOptions, ClassificationOptions {
-  /** Computes {@linkcode DetailedMetrics}, which takes another pass over the data. */
+  /** Whether to compute {@linkcode DetailedMetrics}, which takes another pass over the data. */
   metrics: true;
 }
 
 /** What {@linkcode evaluate} returns with `metrics`. */
 export interface DetailedMetrics extends Metrics {
-  /** By the loss: of classes, of labels, or of numbers, these in the unit of the targets. */
+  /** Metrics of classes, labels, or values, as the loss has it; those of values are in the unit of the targets. */
   readonly metrics: TaskMetrics;
-  /** What they are computed from (N, O), for an output of every step (N, T, O): see {@linkcode Prediction.outputs}. */
+  /** What they are computed from, (N, O) or for an output of every step (N, T, O): see {@linkcode Prediction.outputs}. */
   readonly outputs: NamedArray;
   /** @deprecated Since 0.3.0: use `outputs`, which does not call values probabilities. */
   readonly probabilities: NamedArray;
 }
 
 /**
- * Loss and accuracy of a model on a dataset, in evaluation mode; with `metrics`, all that predictions can be judged by.
+ * Loss and accuracy of a model on a dataset, without dropout; with `metrics`, more of them.
  *
- * A sequence is right where the largest logit stands over the largest target (or the class); with one output and "bce",
- * where the logit is above 0 as the target is above 0.5.
+ * A sequence is right if its largest output is that of the class, or that of its largest target; with one output and "bce",
+ * if the logit is above 0 and the target above 0.5, or neither.
  *
- * @param options The loss and its weights (default: those of the model's trainer, else what it was made for; with `loss`, only the weights
- * given here), the sequences per batch (default 32), a signal to stop at; `metrics`, with the `labels` of the classes, and
- * `multilabel` where a sequence may have any number of them.
+ * @param dataset Sequences (N, T, I) with targets (N, O), or class numbers (N) for "crossEntropy" and "focal".
+ * @param options The loss and its settings (default: those of the model's trainer, or else of the model; with `loss`, only
+ * the settings given here), `batchSize` (default 32), a `signal` that stops it; `metrics: true`, with the `labels` of the
+ * classes, and `multilabel` if a sequence may have any number of them.
  * @throws {TypeError | RangeError} If the data do not fit the model.
  * @throws What `signal` was aborted with.
  *
@@ -65,7 +66,7 @@ export interface DetailedMetrics extends Metrics {
  *
  * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2, loss: "bce" });
  * const { loss, accuracy } = await evaluate(model, sampleDataset({ size: 100 }));
- * assert.ok(loss > 0.5 && accuracy < 0.8); // nothing learnt yet
+ * assert.ok(loss > 0.5 && accuracy < 0.8); // nothing learned yet
  *
  * const { metrics } = await evaluate(model, sampleDataset({ size: 100 }), { metrics: true, labels: ["above", "below"] });
  * assert.ok(metrics.kind === "classification" && metrics.accuracy === accuracy && metrics.rocAuc! > 0.2);
@@ -124,10 +125,10 @@ export async function evaluate(
 
 const ACTION = "evaluate model";
 
-/** The evaluations of a model by the losses of its trainer: the same task each time, for plans are found by it. */
+/** Evaluations by the losses of a trainer: always the same task, because plans are looked up by it. */
 const evaluations = new WeakMap<object, RunTask>();
 
-/** What to compute: the loss given, with the weights given; else that of the trainer, with its weights. */
+/** What to compute: the loss and settings given, or else those of the trainer. */
 function evaluation(internals: Internals, output: string, options: EvaluateOptions): RunTask {
   const { batchSize: _, signal: _s, metrics: _m, labels: _l, multilabel: _b, ...given } = options as DetailedOptions;
   const trained = given.loss ? undefined : internals.trained?.[output];
@@ -141,9 +142,9 @@ function evaluation(internals: Internals, output: string, options: EvaluateOptio
 }
 
 /**
- * A dataset as a network with an only output takes it: with targets for every step where that output has steps.
+ * The dataset as a network with one output takes it: with targets for every step if that output has steps.
  *
- * @throws {RangeError} If it has targets for every step, and the output has none.
+ * @throws {RangeError} If it has targets for every step, but the output does not.
  */
 export function datasetFor(internals: Internals, action: string, dataset: Dataset): Dataset {
   const output = internals.only(action), { kind } = internals.session.net.resolved.outputs[output]!.shape;
@@ -153,7 +154,7 @@ export function datasetFor(internals: Internals, action: string, dataset: Datase
   throw fail("shape-mismatch", action, problem, { name: "targets" });
 }
 
-/** What a model says of all sequences of a dataset: see {@linkcode Prediction.outputs}. */
+/** A model's predictions for all sequences of a dataset: see {@linkcode Prediction.outputs}. */
 export async function outputsOf(
   model: NetworkModel,
   dataset: Dataset,
@@ -163,7 +164,7 @@ export async function outputsOf(
   return await gather(internals, internals.only(ACTION), new DataLoader(dataset, { batchSize }), loss);
 }
 
-/** What the model says of all sequences, one batch after the other. */
+/** The predictions for all sequences, batch by batch. */
 async function gather(
   internals: Internals,
   output: string,
@@ -228,24 +229,24 @@ function validRows(
 /** What {@linkcode predict} returns. */
 export interface Prediction {
   /**
-   * What the model says (B, O), for an output of every step (B, T, O): probabilities, each by itself ("bce", "binaryFocal") or
-   * adding up to 1 ("crossEntropy", "focal"); values ("mse", "mae", "huber"); quantiles of values ("quantile").
+   * The predictions (B, O), or (B, T, O) for an output of every step: probabilities, independent ("bce", "binaryFocal") or
+   * adding up to 1 ("crossEntropy", "focal"); values ("mse", "mae", "huber"); or quantiles of values ("quantile").
    */
   readonly outputs: NamedArray;
   /** What `outputs` holds. */
   readonly predicts: "probabilities" | "values" | "quantiles";
-  /** How much each step counted (B, T); rows add up to 1. Of several attention layers, the first; absent without one. */
+  /** Attention weights (B, T), each row adding up to 1; of the first attention layer, absent if there is none. */
   readonly attentionWeights: NamedArray;
   /** @deprecated Since 0.3.0: use `outputs`, which does not call values probabilities. */
   readonly probabilities: NamedArray;
 }
 
 /**
- * What a model says of sequences.
+ * A model's predictions for sequences.
  *
  * @param sequences Inputs (B, T, I).
- * @param options The loss that the model was trained with, which says what its outputs mean. Default: what the model was
- * made or loaded with, or its trainer's. `output`: of a network with several, the one to predict.
+ * @param options `loss`: the loss that the model was trained with, which says what its outputs mean; default: what the
+ * model was made or loaded with, or its trainer's. `output`: the output to predict, if the network has several.
  * @throws {TypeError} If the model does not know what its outputs mean, or the sequences are of the wrong type.
  * @throws {RangeError} If the sequences do not fit the model.
  *

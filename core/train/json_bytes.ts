@@ -1,18 +1,18 @@
 /**
- * JSON as UTF-8, made in pieces: a long text in one string, made again and again, would leave the engine's heap several
- * times its size.
+ * JSON as UTF-8, made in pieces: long strings, made again and again, would leave the engine's heap several times their
+ * size.
  *
  * @module
  */
 
 import { fail } from "../errors.ts";
 
-/** Buffers larger than this are not kept for the next time. */
+/** Buffers larger than this are not reused: bytes. */
 const MOST = 4 << 20;
 
 const encoder = new TextEncoder(), spare: Uint8Array<ArrayBuffer>[] = [];
 
-/** Bytes that grow. */
+/** A buffer of bytes that grows. */
 class Bytes implements Disposable {
   #bytes: Uint8Array<ArrayBuffer> = spare.pop() ?? new Uint8Array(1 << 16);
   #length = 0;
@@ -27,7 +27,7 @@ class Bytes implements Disposable {
     this.#length += encoder.encodeInto(text, this.#bytes.subarray(this.#length)).written;
   }
 
-  /** Takes the last bytes away. */
+  /** Removes the last bytes. */
   drop(count: number): void {
     this.#length -= count;
   }
@@ -41,14 +41,14 @@ class Bytes implements Disposable {
   }
 }
 
-/** A number that JSON has no word for would come back as null. */
+/** Refuses numbers that JSON cannot express: they would be read back as null. */
 function finite(name: string, value: unknown): unknown {
   if (typeof value !== "number" || Number.isFinite(value)) return value;
   throw fail("not-finite", "write", `${name} is ${value}`, { name, value });
 }
 
 /**
- * Hands a value's JSON to `put`, piece by piece; with `blank`, the lines and spaces that readers like.
+ * Passes a value's JSON to `put`, piece by piece, and the line breaks and spaces that make it readable to `blank`.
  *
  * @param depth Members of an object at depth 0 and 1 get a line each.
  */
@@ -75,7 +75,7 @@ function pieces(value: unknown, put: (text: string) => void, blank: (text: strin
   put(isList ? "]" : "}");
 }
 
-/** SHA-256 of an object's JSON without a blank. */
+/** SHA-256 of an object's JSON without line breaks and spaces. */
 export async function hashJson(value: object): Promise<string> {
   using bytes = new Bytes();
   pieces(value, (text) => bytes.put(text), () => {});

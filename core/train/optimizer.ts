@@ -5,7 +5,7 @@ import { resolveKind, type SpecTable } from "../options.ts";
 
 export type { OptimizerName };
 
-/** An optimizer and its options, under PyTorch's words. Options that an optimizer does not have are refused. */
+/** An optimizer and its options, named after those of `torch.optim`. Options of other optimizers are refused. */
 export interface OptimizerOptions {
   /** Default "adam". */
   name?: OptimizerName;
@@ -21,7 +21,7 @@ export interface OptimizerOptions {
   amsgrad?: boolean;
   /** SGD's momentum. Default 0. */
   momentum?: number;
-  /** How much less a new gradient counts in SGD's momentum. Default 0. */
+  /** Dampening of SGD's momentum: a new gradient counts 1 − dampening. Default 0. */
   dampening?: number;
   /** Nesterov's form of SGD's momentum. Default false. */
   nesterov?: boolean;
@@ -113,7 +113,7 @@ export function resolveOptimizer(given: OptimizerOptions = {}): OptimizerOptions
   return full;
 }
 
-/** What plans know of an optimizer: all that is the same in every step. */
+/** What a plan holds of an optimizer: what is the same in every step. */
 export function updateSpec(
   { learningRate: _, dampening: _d, ...options }: OptimizerOptions,
   { clipNorm, clipValue }: { clipNorm?: number; clipValue?: number },

@@ -15,24 +15,23 @@ import { internalsOf, type NetworkModel } from "../model/model.ts";
 import { type AnyTargets, byOutput, type NetworkGradients, type NetworkOutputs } from "../model/results.ts";
 import type { RunTask } from "../model/session.ts";
 import { optimizerState } from "../model/update.ts";
-import { type OptionSpec, resolveOptions } from "../options.ts";
+import { resolveOptions, type SpecTable } from "../options.ts";
 import { seedWords } from "../random.ts";
-
 import { controlWords, type OptimizerOptions, resolveOptimizer, updateSpec } from "./optimizer.ts";
 
 /** How a model is trained, step by step. */
 export interface TrainerOptions extends LossSettings {
-  /** Default: the model's, else "bce". It must agree with the model's, if that was made with one. */
+  /** What is minimized. Default: the model's, or "bce" if it has none. If the model has one, it must be the same. */
   loss?: LossName;
-  /** Losses by output, for a network with several: each with its own mean, added with the weights given. */
+  /** For a network with several outputs, their losses by name. The means are added up, times their `weight`s. */
   losses?: Readonly<Record<string, WeightedLoss>>;
-  /** Default Adam with PyTorch's defaults. */
+  /** How parameters are updated. Default: Adam with PyTorch's defaults. */
   optimizer?: OptimizerOptions;
-  /** Largest norm of the whole gradient; a longer one is shortened. Default: no limit. */
+  /** Largest norm of the whole gradient, which is scaled down to it (clip_grad_norm_). Default: no limit. */
   clipNorm?: number;
-  /** Largest absolute value of each number of the gradient, applied after clipNorm. Default: no limit. */
+  /** Largest absolute value in the gradient (clip_grad_value_), applied after `clipNorm`. Default: no limit. */
   clipValue?: number;
-  /** Of the dropout masks. Default: the model's. */
+  /** Seed of the dropout masks, an integer from 0 to 2⁵³ − 1. Default: the model's. */
   seed?: number;
   /** For "crossEntropy": how much a sequence of each class counts (O), from 0. Default: all 1. */
   classWeights?: readonly number[];
@@ -40,25 +39,23 @@ export interface TrainerOptions extends LossSettings {
   posWeight?: readonly number[];
 }
 
-/** What may be another from step to step. */
+/** What may differ from step to step. */
 export interface StepOptions {
-  /** Multipliers to use as the mask of the first dropout layer, in place of all random dropout of this step. */
+  /** The mask of the first dropout layer, as multipliers; no other dropout is applied in this step. Default: random. */
   dropoutMask?: Float32Array;
   /** How much each sequence counts in the loss (B), from 0: 2 counts as two of it. Default: all 1. */
   weights?: Float32Array;
-  /** In place of the optimizer's. */
+  /** Of this step. Default: the optimizer's. */
   learningRate?: number;
   /**
-   * false: only computes the gradient, which counts in the next step that updates: several batches then are as one large
-   * batch, whose gradient is clipped and applied once. Default true.
+   * Whether to update the parameters. If not, the gradient is kept for the next step that does: several batches count as
+   * one large batch, whose gradient is clipped and applied once. Default true.
    */
   update?: boolean;
 }
 
 /** The options of a trainer besides its optimizer: types, defaults, ranges. */
-export const TRAINER_OPTIONS: {
-  readonly [Name in keyof Required<Omit<TrainerOptions, "optimizer" | "losses">>]: OptionSpec;
-} = {
+export const TRAINER_OPTIONS: SpecTable<Omit<TrainerOptions, "optimizer" | "losses">> = {
   loss: { type: "choice", default: "bce", choices: LOSS_NAMES, about: "loss" },
   ...LOSS_SETTINGS,
   clipNorm: { type: "number", optional: true, least: 0, above: true, about: "largest norm of the gradient" },
@@ -76,28 +73,28 @@ export const TRAINER_OPTIONS: {
 /** The options of a loss, which `losses` says for each output. */
 const OF_LOSSES: readonly string[] = [...Object.keys(LOSS_SETTINGS), ...Object.keys(WEIGHTS)];
 
-/** What one step of training says. */
+/** The results of one step. */
 export interface StepResult {
   /** The mean loss of the batch, before the step. */
   readonly loss: number;
   /** The norm of the whole gradient, of all batches since the last update, before clipping. */
   readonly gradNorm: number;
-  /** Rows whose prediction is right; 0 where no row is right or wrong. With several losses, of the first. */
+  /** Rows predicted right; 0 for a loss of values, where no row is right or wrong. With several losses, of the first. */
   readonly correct: number;
-  /** By output, with several losses: each before it is weighted. */
+  /** With several losses: each of them by output, before it is weighted. */
   readonly losses?: Readonly<Record<string, number>>;
 }
 
 /**
- * A loss of your own: from what the network computed, dropout included, to the loss and its gradient by each output: one
- * array for an only output, or several by name, (B, O) or (B, T, O).
+ * A loss of your own: takes what the network computed, dropout included, and returns the loss and its gradient with
+ * respect to the output, (B, O) or (B, T, O); for several outputs, by name.
  */
 export type LossFunction = (outputs: NetworkOutputs) => {
   readonly loss: number;
   readonly dOutputs: Float32Array | Readonly<Record<string, Float32Array>>;
 };
 
-/** What an optimizer has learnt: enough to go on from the last update. */
+/** An optimizer's state: enough to continue from the last update. */
 export interface TrainerState {
   /** Updates done. */
   readonly step: number;
@@ -115,11 +112,11 @@ export class Trainer {
   readonly options: Required<Pick<TrainerOptions, "loss" | "optimizer" | "seed">> & TrainerOptions;
   readonly #internals: Internals;
   readonly #seed: readonly [number, number];
-  /** A step with the trainer's losses, and one whose gradients come from outside. */
+  /** A step with the trainer's losses, and one with gradients from a loss of the user's own. */
   readonly #task: RunTask;
   readonly #outside: RunTask;
   #step = 0;
-  /** Rows whose gradient waits for an update, and the sum of their weights. */
+  /** Rows whose gradient is kept for the next update, and the sum of their weights. */
   #waiting = NOTHING;
 
   /** Use {@linkcode createTrainer}. */
@@ -183,8 +180,8 @@ export class Trainer {
   }
 
   /**
-   * As `step`, but done when the next step may begin. `result` is fetched when it is asked for, best after some steps: their
-   * numbers arrive together, and take their time from a GPU.
+   * Like `step`, but resolves as soon as the next step may begin. `result` is fetched when it is asked for, which is best
+   * done for several steps at once: reading from a GPU takes long.
    *
    * @throws {TypeError | RangeError} If the batch does not fit the model, or another trainer took the model over.
    */
@@ -232,7 +229,7 @@ export class Trainer {
     });
   }
 
-  /** What a loss of the user's own makes of a batch, dropout being that of the step. */
+  /** The loss of the user's own of a batch, with the dropout of the step, and its gradients. */
   async #ownLoss(
     sequences: Sequences,
     loss: LossFunction,
@@ -264,9 +261,11 @@ export class Trainer {
   }
 
   /**
-   * What an earlier step computed from a batch, dropout included, with the parameters there are now; it takes no step.
+   * Computes an earlier step again, with the same dropout but the present parameters, and without an update.
    *
-   * @param options `step`: the updates done before it; `rows`: of the batches before it that count in the same update.
+   * @param sequences Inputs (B, T, I).
+   * @param targets As for `step`.
+   * @param options `step`: updates done before it; `rows`: sequences in earlier batches of the same update.
    * @throws {TypeError | RangeError} If the batch does not fit the model.
    */
   async replay(
@@ -281,9 +280,9 @@ export class Trainer {
   }
 
   /**
-   * Refuses batches of B sequences of T steps that would not fit, before anything is computed.
+   * Checks that batches of B sequences of T steps fit into memory, before anything is computed.
    *
-   * @throws {RangeError} With what takes how much.
+   * @throws {RangeError} If they do not; the message says what takes how much.
    */
   checkFits(batch: readonly [B: number, T: number], purpose: "step" | "evaluate" = "step", accumulate = false): void {
     const task = purpose === "step" ? this.#task : { purpose, losses: this.#task.losses };
@@ -300,7 +299,11 @@ export class Trainer {
     }
   }
 
-  /** A copy of the optimizer's state. */
+  /**
+   * A copy of the optimizer's state.
+   *
+   * @throws {TypeError} If another trainer took the model over.
+   */
   async state(): Promise<TrainerState> {
     return await this.#internals.session.exclusive(async () => {
       this.#check();
@@ -313,7 +316,7 @@ export class Trainer {
   }
 
   /**
-   * Takes over an optimizer's state, such as that of a checkpoint.
+   * Loads an optimizer's state, as `state` returned it; gradients kept for the next update are dropped.
    *
    * @throws {TypeError | RangeError} If names or shapes are not this optimizer's.
    */
@@ -325,7 +328,7 @@ export class Trainer {
   #load({ step, slots }: TrainerState) {
     this.#check();
     if (!Number.isSafeInteger(step) || step < 0) {
-      throw fail("argument-out-of-range", "load optimizer state", `step must be a whole number from 0, got ${step}`, {
+      throw fail("argument-out-of-range", "load optimizer state", `step must be an integer from 0, got ${step}`, {
         name: "step",
         value: step,
       });
@@ -352,11 +355,13 @@ export class Trainer {
 }
 
 /**
- * Makes a trainer for a model, with a fresh optimizer state.
+ * Makes a trainer for a model, with a new optimizer state (all zeros).
  *
- * A model has one trainer at a time: the one made last.
+ * A model has one trainer at a time: the one made last. Losses and optimizers are those of PyTorch 2, down to their options
+ * and defaults.
  *
- * @throws {TypeError} If an option is unknown or of the wrong type.
+ * @param options Default: the model's loss, or "bce" if it has none; Adam at a learning rate of 1e-3; no clipping.
+ * @throws {TypeError} If an option is unknown, of the wrong type, or contradicts another or the model's loss.
  * @throws {RangeError} If a number is out of range.
  *
  * @example Classes that count differently, and two batches for one update
@@ -376,7 +381,7 @@ export function createTrainer(model: NetworkModel, options: TrainerOptions = {})
   return new Trainer(model, options);
 }
 
-/** The losses of all outputs: that of an only one from the options, of several what the model was made for. */
+/** The losses of all outputs: from the options if there is one output, else what the model was made for. */
 function lossesOf(
   internals: Internals,
   { loss, classWeights, posWeight, delta, quantiles, labelSmoothing, gamma, alpha }: TrainerOptions,

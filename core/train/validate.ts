@@ -2,11 +2,11 @@ import type { Dataset } from "../data/dataset.ts";
 import { fail } from "../errors.ts";
 
 /**
- * Refuses data with a number that is not finite, before anything is trained on them. What stands behind a sequence's
- * length never matters.
+ * Checks that all numbers of a dataset are finite, before anything is trained on them. Steps beyond a sequence's length are
+ * not checked: they are never used.
  *
  * @param what What the error calls them: "data".
- * @throws {RangeError} With the place of the first such number.
+ * @throws {RangeError} If one is not; the message says where the first is.
  */
 export function checkFinite({ x, shape, targets, targetsPerStep, lengths }: Dataset, what: string): void {
   const [N, T, I] = shape as [number, number, number], width = targets.length / N;

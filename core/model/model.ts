@@ -216,7 +216,7 @@ class SessionModel implements NetworkModel {
       const { dropoutMask, weights, outputGradients: given } = options, losses = this.#losses(options);
       const outputGradients = given && this.internals.outputGradients("run model", given, sequences);
       return this.internals.gradients(sequences, losses, {
-        targets: byOutput(targets, this.internals.outputs),
+        targets: byOutput(targets, losses),
         weights,
         outputGradients,
         masks: dropoutMask && { "": dropoutMask },

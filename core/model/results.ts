@@ -1,5 +1,6 @@
 /** What models take and give. */
 
+import { fail } from "../errors.ts";
 import type { NamedArray } from "./arrays.ts";
 import type { Targets } from "./batch.ts";
 import type { LossName, LossOptions } from "./losses.ts";
@@ -67,12 +68,18 @@ export interface GradientOptions extends Omit<LossOptions, "loss"> {
 /** Targets of an only output, or of several by name. */
 export type AnyTargets = Targets | Readonly<Record<string, Targets>>;
 
-/** Targets by output. */
+/**
+ * Targets by output.
+ *
+ * @throws {TypeError} If one array is given for several losses.
+ */
 export function byOutput(
   targets: AnyTargets | null,
-  outputs: readonly string[],
+  losses: readonly { readonly output: string }[],
 ): Readonly<Record<string, Targets>> | undefined {
   if (targets === null) return undefined;
-  const single = ArrayBuffer.isView(targets) || typeof targets !== "object";
-  return single ? { [outputs[0]!]: targets as Targets } : targets as Readonly<Record<string, Targets>>;
+  if (!ArrayBuffer.isView(targets) && typeof targets === "object") return targets;
+  if (losses.length === 1) return { [losses[0]!.output]: targets as Targets };
+  const problem = `targets must be given by output, { ${losses.map(({ output }) => output).join(", ")} }`;
+  throw fail("batch-type", "run model", problem, { name: "targets" });
 }

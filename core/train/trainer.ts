@@ -190,7 +190,7 @@ export class Trainer {
     targets: AnyTargets | LossFunction,
     options: StepOptions = {},
   ): Promise<{ readonly result: Promise<StepResult> }> {
-    const { session, outputs } = this.#internals, { dropoutMask, weights, update = true } = options;
+    const { session } = this.#internals, { dropoutMask, weights, update = true } = options;
     const { learningRate = this.options.optimizer.learningRate! } = options;
     if (!(Number.isFinite(learningRate) && learningRate >= 0)) {
       throw fail("argument-out-of-range", "train model", `learningRate must be a number from 0, got ${learningRate}`, {
@@ -213,7 +213,7 @@ export class Trainer {
         ? await session.run(sequences, this.#outside, { ...common, outputGradients: own.gradients })
         : await session.run(sequences, this.#task, {
           ...common,
-          targets: byOutput(targets as AnyTargets, outputs),
+          targets: byOutput(targets as AnyTargets, this.#task.losses!),
           weights,
         });
       if (update) this.#step++;
@@ -275,7 +275,7 @@ export class Trainer {
   ): Promise<NetworkGradients> {
     const { optimizer } = this.options, { weights, step, rows = 0 } = options, internals = this.#internals;
     const control = (added: number) => controlWords(optimizer, this.#seed, step, { rows, weight: 0 }, added);
-    const run = { targets: byOutput(targets, internals.outputs), weights, random: true, control };
+    const run = { targets: byOutput(targets, this.#task.losses!), weights, random: true, control };
     return await internals.session.exclusive(() => internals.gradients(sequences, this.#task.losses!, run));
   }
 

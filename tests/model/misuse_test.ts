@@ -89,6 +89,12 @@ mistake(
   (m) => m.gradients(batch, {}),
   /no loss for "a": pass losses/,
 );
+mistake(
+  "one array of targets for several losses",
+  TWO,
+  (m) => m.gradients(batch, draw(4), { losses: { a: { loss: "mse" }, b: { loss: "mse" } } }),
+  /targets must be given by output, { a, b }/,
+);
 mistake("predicting one of several", TWO, (m) => predict(m, batch), /has 2 outputs, a, b: pass { output }/);
 mistake("evaluating several", TWO, (m) => evaluate(m, { ...batch, targets: draw(4) }), /2 outputs, .*trainer.step/);
 mistake("training several", TWO, (m) => train(m, { ...batch, targets: draw(4) }), /2 outputs, .*trainer.step/);
@@ -169,6 +175,14 @@ Deno.test("gradients from outside may leave outputs out, and what is behind a le
     await model.gradients(batch, null, { outputGradients: { a, b: behind } }),
     await model.gradients(batch, null, { outputGradients: { a, b } }),
   );
+});
+
+Deno.test("one array of targets is that of the only loss, whichever output has it", async () => {
+  using model = await createModel(TWO);
+  const losses = { b: { loss: "mse" as const } }, targets = draw(10);
+  const { loss } = await model.gradients(batch, { b: targets }, { losses });
+  assert.equal((await model.gradients(batch, targets, { losses })).loss, loss);
+  assert.equal((await createTrainer(model, { losses }).step(batch, targets)).loss, loss);
 });
 
 Deno.test("gradients of several outputs take the losses that the model was made for", async () => {

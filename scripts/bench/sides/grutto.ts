@@ -56,15 +56,15 @@ async function train(work: Work, threads: number): Promise<Trainee> {
 async function predictor(work: Omit<Work, "targets">, threads: number): Promise<Predictor> {
   const model = await modelOf(work, threads), { size: { B, T, I }, x } = work;
   const all = { x, shape: [B, T, I] }, one = x.slice(0, T * I), awaited = { x: one, shape: [1, T, I] };
-  const single = await createPredictor(model);
+  const single = await createPredictor(model, { loss: "bce" });
   return {
     about: model.device.description,
     versions,
-    probabilities: async () => (await predict(model, all)).probabilities.data,
+    probabilities: async () => (await predict(model, all, { loss: "bce" })).probabilities.data,
     calls: {
       single: () => single.predict(one),
-      "single, awaited": () => predict(model, awaited),
-      batch: () => predict(model, all),
+      "single, awaited": () => predict(model, awaited, { loss: "bce" }),
+      batch: () => predict(model, all, { loss: "bce" }),
     },
   };
 }

@@ -43,7 +43,8 @@ export {
   type StepValue,
   type TokenValue,
 } from "./core/model/define.ts";
-export type { OutputMeaning, WeightedLoss } from "./core/model/internals.ts";
+export type { WeightedLoss } from "./core/model/internals.ts";
+export type { OutputMeaning } from "./core/model/meanings.ts";
 export type { CellName } from "./core/model/layers/cells.ts";
 export type { AttentionOptions } from "./core/model/layers/attention.ts";
 export type { Kind } from "./core/model/layers/node.ts";

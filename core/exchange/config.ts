@@ -1,7 +1,7 @@
 import { checkStateDict, type StateDict } from "../model/arrays.ts";
 import { type ModelConfig, networkOf } from "../model/config.ts";
 import { fail } from "../errors.ts";
-import type { OutputMeaning } from "../model/internals.ts";
+import type { OutputMeaning } from "../model/meanings.ts";
 import { type CellName, CELLS } from "../model/layers/cells.ts";
 import type { LossName } from "../model/losses.ts";
 import { type Network, resolveNetwork } from "../model/network.ts";

@@ -2,26 +2,13 @@
 
 import { fail } from "../errors.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
-import {
-  checkLoss,
-  LOSSES,
-  type LossName,
-  type LossOptions,
-  type LossSettings,
-  type ResolvedLoss,
-  resolveLoss,
-} from "./losses.ts";
+import { checkLoss, LOSSES, type LossName, type LossOptions, type ResolvedLoss, resolveLoss } from "./losses.ts";
 import type { NamedArray, StateDict } from "./arrays.ts";
 import type { Sequences } from "./batch.ts";
+import type { OutputMeaning } from "./meanings.ts";
 import { layerOf } from "./layers/node.ts";
 import type { NetworkGradients, NetworkOutputs } from "./results.ts";
 import type { RunOptions, RunTask, Session, TaskLoss } from "./session.ts";
-
-/** What an output means: the loss it was trained with, and its quantiles if it has some. */
-export interface OutputMeaning extends Pick<LossSettings, "quantiles"> {
-  /** The loss. */
-  readonly loss: LossName;
-}
 
 /** A loss of one of several outputs. */
 export interface WeightedLoss extends LossOptions {

@@ -7,8 +7,9 @@ import { seedWords } from "../random.ts";
 import type { NamedArray, StateDict } from "./arrays.ts";
 import type { Sequences, Targets } from "./batch.ts";
 import { classifier, type FullConfig, LOGITS, type ModelConfig, resolveConfig } from "./config.ts";
-import { Internals, type OutputMeaning } from "./internals.ts";
-import { type LossName, type LossOptions, type LossSettings, resolveLoss } from "./losses.ts";
+import { Internals } from "./internals.ts";
+import type { LossName } from "./losses.ts";
+import { type OutputMeaning, resolveMeanings, withLoss } from "./meanings.ts";
 import { type Network, type ResolvedNetwork, resolveNetwork } from "./network.ts";
 import type { Parameter } from "./parameters.ts";
 import { PlacedNetwork } from "./placed_network.ts";
@@ -318,7 +319,7 @@ export function createModel(
 export function createModel(network: Network, options?: NetworkOptions): Promise<NetworkModel>;
 export async function createModel(given: ModelConfig | Network, options: NetworkOptions = {}): Promise<NetworkModel> {
   const { seed = 0, loss, quantiles, ...own } = options;
-  const config = isNetwork(given) ? undefined : resolveConfig(withLoss(given, loss, quantiles));
+  const config = isNetwork(given) ? undefined : resolveConfig(withLoss(given, { loss, quantiles }));
   const network = isNetwork(given) ? given : classifier(config!), resolved = resolveNetwork(network);
   checkSize(resolved);
   const net = new PlacedNetwork(network, resolved);
@@ -343,45 +344,9 @@ export async function createModel(given: ModelConfig | Network, options: Network
   }
 }
 
-/** A config with the loss that was given beside it. */
-function withLoss(
-  config: ModelConfig,
-  loss: NetworkOptions["loss"],
-  quantiles: NetworkOptions["quantiles"],
-): ModelConfig {
-  const given = { ...loss !== undefined && { loss: loss as LossName }, ...quantiles && { quantiles } };
-  if (loss !== undefined && config?.loss !== undefined && config.loss !== loss) {
-    const problem = `loss is "${config.loss}" in the config and "${loss}" in the options`;
-    throw fail("option-conflict", "create model", problem, { option: "loss", value: loss });
-  }
-  return Object.keys(given).length ? { ...config, ...given } : config;
-}
-
 /** Whether it is a network rather than a config. */
 export function isNetwork(given: unknown): given is Network {
   return typeof given === "object" && given !== null && Object.hasOwn(given, "layers");
-}
-
-/** What each output means, checked. */
-function resolveMeanings(
-  net: PlacedNetwork,
-  { loss, quantiles }: Pick<NetworkOptions, "loss" | "quantiles">,
-): Readonly<Record<string, OutputMeaning>> {
-  const action = "create model", { outputs } = net;
-  if (loss === undefined || loss === null) {
-    if (quantiles === undefined) return {};
-    throw fail("option-conflict", action, `quantiles belong to the loss "quantile"`, { option: "quantiles" });
-  }
-  if (typeof loss !== "object" && outputs.length > 1) {
-    const problem = `loss must be given for each output, { ${outputs.join(", ")} }, got "${loss}"`;
-    throw fail("option-type", action, problem, { option: "loss", value: loss });
-  }
-  const given = typeof loss === "object" ? Object.entries(loss) : [[outputs[0]!, { loss, quantiles }] as const];
-  return Object.fromEntries(given.map(([output, meaning]) => {
-    const options: LossOptions & LossSettings = typeof meaning === "string" ? { loss: meaning } : { ...meaning };
-    const { settings } = resolveLoss(action, options, net.outputShape(action, output).size);
-    return [output, { loss: options.loss, ...settings.quantiles && { quantiles: settings.quantiles } }];
-  }));
 }
 
 /** That the parameters are not too many for any device: what is made for them takes its own memory. */

@@ -77,25 +77,19 @@ export {
 } from "./core/data/dataset.ts";
 export {
   Pipeline,
-  type PipelineOptions,
   type PipelineState,
   type PreparedDataset,
   type PreparedSequences,
   type TokenInputs,
 } from "./core/data/pipeline.ts";
+export type { PipelineOptions } from "./core/data/pipeline_options.ts";
 export type { NumberInputs } from "./core/data/numbers.ts";
 export type { Decoded, LabelState, LabelTask, Task } from "./core/data/labels.ts";
 export type { MissingPolicy, ScalingState } from "./core/data/scaling.ts";
 export type { Normalization, TokenUnit, VocabularyState } from "./core/data/vocabulary.ts";
-export {
-  type ForecastDataset,
-  type ForecastInputs,
-  type ForecastOptions,
-  ForecastPipeline,
-  type ForecastState,
-  type RowRange,
-  type Transform,
-} from "./core/data/windows.ts";
+export { ForecastPipeline } from "./core/data/forecast.ts";
+export type { ForecastOptions, ForecastState, RowRange, Transform } from "./core/data/forecast_state.ts";
+export type { ForecastDataset, ForecastInputs } from "./core/data/windows.ts";
 export { type Preprocessing, type PreprocessingState, restorePreprocessing } from "./core/data/preprocessing.ts";
 export {
   type Classes,

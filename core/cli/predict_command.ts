@@ -4,7 +4,7 @@ import type { Pipeline } from "../data/pipeline.ts";
 import { byKind, restorePreprocessing } from "../data/preprocessing.ts";
 import { formatOf, readRecords } from "../data/readers/read.ts";
 import type { Format, SequenceRecord } from "../data/readers/record.ts";
-import type { ForecastPipeline } from "../data/windows.ts";
+import type { ForecastPipeline } from "../data/forecast.ts";
 import { UsageError } from "../job/options.ts";
 import { leftOutLine, loadTable, streamRecords } from "../job/read_data.ts";
 import { dataJob } from "../job/stored_job.ts";

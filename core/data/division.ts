@@ -5,7 +5,7 @@ import type { LabelTask } from "./labels.ts";
 import { plainLabels } from "./readers/decimals.ts";
 import type { SequenceRecord } from "./readers/record.ts";
 import { everyNth, kFold, randomIndices, stratifiedSplit, walkForward } from "./split.ts";
-import type { RowRange } from "./windows.ts";
+import type { RowRange } from "./forecast_state.ts";
 
 /** Parts for training, watching and testing. */
 export interface Division<Part> {

@@ -1,5 +1,6 @@
+import { ForecastPipeline } from "./forecast.ts";
+import type { ForecastState } from "./forecast_state.ts";
 import { Pipeline, type PipelineState } from "./pipeline.ts";
-import { ForecastPipeline, type ForecastState } from "./windows.ts";
 
 /** What stands between data and a model, of either kind: sequences with labels, or windows over a table. */
 export type Preprocessing = Pipeline | ForecastPipeline;

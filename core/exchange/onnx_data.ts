@@ -8,7 +8,7 @@
 import type { NumberInputs } from "../data/numbers.ts";
 import { type PreprocessingState, restorePreprocessing } from "../data/preprocessing.ts";
 import type { MissingPolicy, ScalingState } from "../data/scaling.ts";
-import type { ForecastState } from "../data/windows.ts";
+import type { ForecastState } from "../data/forecast_state.ts";
 import { fail } from "../errors.ts";
 import type { FullConfig } from "../model/config.ts";
 import type { Graph } from "./onnx_graph.ts";

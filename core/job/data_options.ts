@@ -1,7 +1,7 @@
 /** The flags for data of one's own: where they are, what their columns are, how they are prepared and divided. */
 
-import { PIPELINE_OPTIONS, type PipelineOptions } from "../data/pipeline.ts";
-import { FORECAST_OPTIONS, type ForecastOptions } from "../data/windows.ts";
+import { PIPELINE_OPTIONS, type PipelineOptions } from "../data/pipeline_options.ts";
+import { FORECAST_OPTIONS, type ForecastOptions } from "../data/forecast_state.ts";
 import type { Task } from "../data/labels.ts";
 import { type OptionSpec, type OptionValues, resolveOptions } from "../options.ts";
 

@@ -3,7 +3,9 @@
 import type { Dataset } from "../data/dataset.ts";
 import { divideRows, type Division, type RowDivision } from "../data/division.ts";
 import type { Table } from "../data/readers/record.ts";
-import { type ForecastDataset, ForecastPipeline, type RowRange } from "../data/windows.ts";
+import { ForecastPipeline } from "../data/forecast.ts";
+import type { RowRange } from "../data/forecast_state.ts";
+import type { ForecastDataset } from "../data/windows.ts";
 import { describeForecasts } from "../report/describe.ts";
 import type { DataJob } from "./data_options.ts";
 import { chooseLoss, type ChosenLoss } from "./loss.ts";

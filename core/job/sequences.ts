@@ -2,7 +2,8 @@
 
 import type { Dataset } from "../data/dataset.ts";
 import { divideRecords, type Division } from "../data/division.ts";
-import { Pipeline, type PipelineOptions, type PreparedDataset } from "../data/pipeline.ts";
+import { Pipeline, type PreparedDataset } from "../data/pipeline.ts";
+import type { PipelineOptions } from "../data/pipeline_options.ts";
 import type { SequenceRecord } from "../data/readers/record.ts";
 import { balancedWeights } from "../data/weights.ts";
 import { LOSSES } from "../model/losses.ts";

@@ -3,7 +3,9 @@
 import type { TaskMetrics } from "../data/metrics/summary.ts";
 import type { Pipeline, PreparedDataset } from "../data/pipeline.ts";
 import type { SequenceRecord, Table } from "../data/readers/record.ts";
-import type { ForecastDataset, ForecastPipeline, RowRange } from "../data/windows.ts";
+import type { ForecastPipeline } from "../data/forecast.ts";
+import type { RowRange } from "../data/forecast_state.ts";
+import type { ForecastDataset } from "../data/windows.ts";
 import { quantilesOf } from "../model/losses.ts";
 import type { Model, NamedArray } from "../model/model.ts";
 import { outputsOf, predict } from "../train/evaluate.ts";

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 // Of the package only the part that runs WebAssembly on one thread: what is checked is what the graph computes.
 import * as ort from "npm:onnxruntime-web@1.30.0/wasm";
-import { Pipeline, type PipelineOptions } from "../../core/data/pipeline.ts";
+import { Pipeline } from "../../core/data/pipeline.ts";
+import type { PipelineOptions } from "../../core/data/pipeline_options.ts";
 import type { SequenceRecord, Table } from "../../core/data/readers/record.ts";
-import { type ForecastOptions, ForecastPipeline } from "../../core/data/windows.ts";
+import { ForecastPipeline } from "../../core/data/forecast.ts";
+import type { ForecastOptions } from "../../core/data/forecast_state.ts";
 import type { ModelFile } from "../../core/exchange/config.ts";
 import { modelFile } from "../../core/exchange/model_file.ts";
 import { exportOnnx } from "../../core/exchange/onnx.ts";

@@ -21,7 +21,7 @@ import { ADVICE, checkState, diverged, EpochSums, type Position, START } from ".
 import { LearningRates } from "./schedule.ts";
 import { createTrainer, type StepResult, type Trainer, type TrainerOptions } from "./trainer.ts";
 import { divideOptions, resolveTraining, type TrainingOptions, type TrainingSettings } from "./training_options.ts";
-import { checkFinite } from "./validate.ts";
+import { checkFinite, firstBad } from "./validate.ts";
 
 /** Options of a training: those of its trainer, its settings, and what no checkpoint keeps. */
 export interface TrainOptions extends TrainerOptions, TrainingSettings {
@@ -178,7 +178,7 @@ export class Training {
    *
    * @returns One record per epoch, those before a resumption included.
    * @throws {TypeError} If it is already running.
-   * @throws {RangeError} If the loss is no longer a finite number.
+   * @throws {RangeError} If the loss, or a parameter at the end, is no longer a finite number.
    * @throws What `signal` was aborted with; `state` then says how far it came.
    */
   async run(): Promise<readonly EpochRecord[]> {
@@ -187,8 +187,10 @@ export class Training {
     try {
       await this.#checkData();
       this.#checkMemory();
+      const trains = !this.finished;
       while (!this.finished) await this.#epoch();
       await this.#restoreBest();
+      if (trains) await this.#checkParameters();
       return this.#history.records;
     } finally {
       this.#isRunning = false;
@@ -220,6 +222,15 @@ export class Training {
     if (!this.#bestParameters || this.best!.epoch >= epoch || restored) return;
     await this.model.loadStateDict(this.#bestParameters);
     this.#position = { ...this.#position, restored: true };
+  }
+
+  /** Checks what the model ends with: no later loss would show what the last update did. */
+  async #checkParameters(): Promise<void> {
+    for (const [name, { data }] of Object.entries(await this.model.stateDict())) {
+      const bad = firstBad(data);
+      if (bad < 0) continue;
+      throw diverged(`parameter "${name}" holds ${data[bad]} at ${bad} after the last update; ${ADVICE}`);
+    }
   }
 
   /** The results of the current epoch, after its batches. */

@@ -561,3 +561,13 @@ Deno.test("the validation loss is that of the trainer, with all its settings", a
     assert.ok(Math.abs(loss - trainLoss) > 1e-3, "the settings matter");
   }
 });
+
+Deno.test("a last update that leaves parameters which are not finite is an error", async () => {
+  const options: TrainOptions = { epochs: 1, batchSize: 70, optimizer: { name: "sgd", learningRate: 1e39 } };
+  using model = await createModel(CONFIG, { seed: 1 });
+  await assert.rejects(train(model, DATA, options), {
+    name: "RangeError",
+    message:
+      /Cannot continue training: parameter "[\w.]+" holds (NaN|-?Infinity) at \d+ after the last update; try a sm/,
+  });
+});

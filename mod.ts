@@ -15,7 +15,7 @@
  * assert.deepEqual([probabilities.shape, attentionWeights.shape], [[1, 2], [1, 10]]);
  * ```
  *
- * As a program, `deno run mod.ts` trains the seed job; see `deno run mod.ts --help`.
+ * As a program, `deno run mod.ts` trains the sample job; see `deno run mod.ts --help`.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * Trains the seed job over seeds 0 to 29 and holds what comes out against PyTorch's 30 runs of the same job.
+ * Trains the sample job over seeds 0 to 29 and holds what comes out against PyTorch's 30 runs of the same job.
  *
  *     deno task seeds [--seeds N] [--device webgpu]
  *
@@ -26,7 +26,7 @@ const ALIKE = { epochs: 10, within: 1e-3 };
 
 type Run = Record<(typeof FIGURES)[number], number>;
 
-/** The seed job as `deno run mod.ts --seed N` does it. */
+/** The sample job as `deno run mod.ts --seed N` does it. */
 async function seedJob(seed: number, device: DeviceName): Promise<readonly EpochRecord[]> {
   const [training, test] = randomSplit(sampleDataset({ seed }), [0.8, 0.2], seed);
   using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2, dropout: 0.5 }, { seed, device });
@@ -83,7 +83,7 @@ function summary(values: readonly number[]): string {
   return [mean, sd, sorted[0]!, median, sorted[n - 1]!].map((value) => value.toFixed(4).padStart(8)).join("");
 }
 
-const { values } = commandLine("deno task seeds", "Trains the seed job over many seeds and compares with PyTorch's.", {
+const { values } = commandLine("deno task seeds", "Trains the sample job over many seeds, beside PyTorch's.", {
   seeds: { type: "string", default: "30", about: "how many" },
   device: { type: "string", default: "wasm", about: "wasm; or webgpu, compared with wasm", takes: "NAME" },
 });
@@ -106,7 +106,7 @@ async function reference(): Promise<
 const theirs = await reference(), { runs, seconds } = await allSeeds(seeds, device);
 const name = device === "webgpu" ? device : "Grutto";
 console.log(
-  `The seed job's last epoch: ${theirs.name}, ${theirs.about}; ${name}, seeds 0–${seeds - 1}, ${
+  `The sample job's last epoch: ${theirs.name}, ${theirs.about}; ${name}, seeds 0–${seeds - 1}, ${
     seconds.toFixed(1)
   } s\n`,
 );

@@ -1,5 +1,5 @@
 /**
- * The whole seed job, each time in a fresh process, here and in PyTorch (scripts/seed_job.py), in the same minutes.
+ * The whole sample job, each time in a fresh process, here and in PyTorch (scripts/sample_job.py), in the same minutes.
  *
  *     deno task versus [--rounds 5] [--python python3]
  *
@@ -82,7 +82,7 @@ function median(values: readonly number[]): number {
   return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
 }
 
-const { values } = commandLine("deno task versus", "Times the whole seed job, started cold, against PyTorch's.", {
+const { values } = commandLine("deno task versus", "Times the whole sample job, started cold, against PyTorch's.", {
   rounds: { type: "string", default: "5", about: "times each side runs" },
   python: { type: "string", default: "python3", about: "the Python that has PyTorch", takes: "PATH" },
 });
@@ -95,7 +95,7 @@ const grutto: Side = {
   args: ["run", script("../mod.ts"), "--threads", "1"],
   read: readGrutto,
 };
-const pytorch: Side = { name: "PyTorch", command: python, args: [script("seed_job.py")], read: readPyTorch };
+const pytorch: Side = { name: "PyTorch", command: python, args: [script("sample_job.py")], read: readPyTorch };
 
 const versions = await output(python, [
   "-c",

@@ -11,7 +11,7 @@ const TOPICS: Record<Group | "run", readonly [topic: string, title: string]> = {
   preparation: ["preparation", "Their preparation"],
   division: ["division", "Their division"],
   forecast: ["forecast", "Forecasts"],
-  data: ["seed-job", "Data of the seed job"],
+  data: ["sample-job", "Data of the sample job"],
   model: ["model", "Model"],
   training: ["training", "Training"],
   earlyStopping: ["early-stopping", "Early stopping"],

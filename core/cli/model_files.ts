@@ -48,7 +48,7 @@ export async function openModel(path: string, args: Arguments): Promise<OpenedMo
       ...job?.own
         ? [`trained on ${job.own.files.data.join(", ")}, seed ${job.seed}`]
         : job
-        ? [`trained on the seed job's data: ${words(job.data)}, seed ${job.seed}`]
+        ? [`trained on the sample job's data: ${words(job.data)}, seed ${job.seed}`]
         : [],
       ...training
         ? [`${training.state.epoch} of ${training.options.epochs} epochs${best ? `, the best ${best.epoch}` : ""}`]

@@ -54,7 +54,7 @@ export const SHORT_FLAGS: Record<string, { group: Group; name: string; value: st
 
 /** What can be done. */
 export const COMMANDS = {
-  train: "train on files, or on the seed job's data (the default): train [FILE …]",
+  train: "train on files, or on the sample job's data (the default): train [FILE …]",
   evaluate: "scores of a checkpoint: evaluate CHECKPOINT [FILE …]",
   predict: "what a checkpoint says of sequences: predict CHECKPOINT --input FILE",
   convert: "to .safetensors, .pt, .onnx or .json, and back: convert FROM TO",

@@ -85,7 +85,7 @@ export class Pictures implements Disposable {
     }
     if (this.#report === undefined) return;
     const report: RunReport = {
-      title: job.own ? job.own.files.data.map(dataName).join(", ") : "The seed job",
+      title: job.own ? job.own.files.data.map(dataName).join(", ") : "The sample job",
       // The title names the files.
       subtitle: data.description[0]?.replace(/^.*?: (?=\d)/, ""),
       settings: settings(job, data, training, model),

@@ -27,7 +27,7 @@ export const SAMPLE_OPTIONS: { readonly [Name in keyof Required<SampleOptions>]:
 };
 
 /**
- * The data of the seed job: sequences of independent N(0, 1) numbers; the one-hot label is [1, 0] where their sum is
+ * The data of the sample job: sequences of independent N(0, 1) numbers; the one-hot label is [1, 0] where their sum is
  * above 0, else [0, 1].
  *
  * @returns `x` (size, steps, features), `targets` (size, 2).

@@ -1,4 +1,4 @@
-/** What a job is: the options of the library's tables, with the seed job's defaults, and those of data in files. */
+/** What a job is: the options of the library's tables, with the sample job's defaults, and those of data in files. */
 
 import { SAMPLE_OPTIONS, type SampleOptions } from "../data/sample.ts";
 import type { Simd } from "../device/wasm.ts";
@@ -123,7 +123,7 @@ export function resolveJob(given: GivenOptions): Job {
   if (foreign) {
     const flag = flagFor(foreign[0] as Group, Object.keys(foreign[1])[0]!);
     throw new UsageError(
-      isOwn ? `--${flag} is for the seed job's data, not for --data` : `--${flag} needs --data FILE`,
+      isOwn ? `--${flag} is for the sample job's data, not for --data` : `--${flag} needs --data FILE`,
     );
   }
   const resolve = <G extends keyof Job>(group: G & Group, defaults: object = {}) =>

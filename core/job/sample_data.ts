@@ -1,4 +1,4 @@
-/** The seed job's data, made by a formula. */
+/** The sample job's data, made by a formula. */
 
 import { type Dataset, randomSplit } from "../data/dataset.ts";
 import { sampleDataset } from "../data/sample.ts";

@@ -27,7 +27,7 @@ export interface Scores {
 /**
  * The scores on the data that were held back; undefined where none were.
  *
- * @param always For the seed job too, whose last epoch has them.
+ * @param always For the sample job too, whose last epoch has them.
  */
 export async function finalScores(
   model: Model,
@@ -40,7 +40,7 @@ export async function finalScores(
   return await scoresOf(model, { test: watched, metrics: sampleMetrics(watched, loss) }, { ...loss, batchSize });
 }
 
-/** What outputs for the seed job's data are worth. */
+/** What outputs for the sample job's data are worth. */
 function sampleMetrics({ targets, shape: [N] }: Dataset, { loss }: ChosenLoss): TestData["metrics"] {
   return (outputs, quantiles) =>
     LOSSES[loss].hasAccuracy

@@ -22,7 +22,7 @@ export interface Size {
   readonly O: number;
 }
 
-/** From the seed job's to one at which the weights of a layer no longer fit the caches next to a core. */
+/** From the sample job's to one at which the weights of a layer no longer fit the caches next to a core. */
 export const SIZES: { readonly [name: string]: Size } = {
   S1: { B: 32, T: 10, I: 5, H: 10, layers: 1, O: 2 },
   S2: { B: 32, T: 50, I: 16, H: 64, layers: 1, O: 2 },

@@ -21,7 +21,7 @@ Deno.test("usage that cannot be understood: one line, exit code 2, nothing on di
     ["--bogus", "unknown flag --bogus: see --help"],
     ["dance", 'unknown command "dance": it must be one of train, evaluate, predict, convert, info, help'],
     ["train --patch 2", "--patch needs --data FILE"],
-    ["train a.csv --size 9", "--size is for the seed job's data, not for --data"],
+    ["train a.csv --size 9", "--size is for the sample job's data, not for --data"],
     ["--epochs -1", '--epochs must be an integer from 1 to 1000000000, got "-1"'],
     ["--epochs", "--epochs needs a value: see --help"],
     ["--hidden-size 0", '--hidden-size must be an integer from 1 to 65536, got "0"'],
@@ -71,7 +71,7 @@ Deno.test("a run says what it uses, every epoch, and what came of it; it writes 
   assert.deepEqual(place.files(), []);
 });
 
-Deno.test("the seed job needs no permission and learns", async () => {
+Deno.test("the sample job needs no permission and learns", async () => {
   await using place = await Place.make();
   const { code, out, err } = await place.runWith([], "--epochs 60 --seed 1 --quiet");
   assert.deepEqual([code, err], [0, ""]);

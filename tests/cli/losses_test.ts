@@ -148,7 +148,7 @@ Deno.test("forecasts take losses too: quantiles of the rows to come, in the colu
   assert.equal(evaluated.out.match(scores)![0], quantiles.out.match(scores)![0]);
 });
 
-Deno.test("the seed job takes every loss, and resumes to the same bits", async () => {
+Deno.test("the sample job takes every loss, and resumes to the same bits", async () => {
   await using place = await Place.make();
   const small = "train --size 40 --hidden-size 4";
   const flags = [

@@ -26,7 +26,7 @@ const DEFAULTS = {
   detectAnomaly: false,
 };
 
-Deno.test("without flags it is the seed job", () => {
+Deno.test("without flags it is the sample job", () => {
   const { command, operands, quiet, help, version, checkpoint, resume, logFile, input } = parseCommandLine([]);
   assert.deepEqual([command, operands, quiet, help, version], ["train", [], false, false, false]);
   assert.deepEqual([checkpoint, resume, logFile, input], [undefined, undefined, undefined, undefined]);
@@ -44,7 +44,7 @@ Deno.test("without flags it is the seed job", () => {
   assert.deepEqual([optimizer.name, optimizer.learningRate, everything.seed], ["adam", 1e-3, 0]);
 });
 
-Deno.test("every hyper-parameter of the seed job is a flag", () => {
+Deno.test("every hyper-parameter of the sample job is a flag", () => {
   const flags = "--epochs 7 --batch-size 8 --hidden-size 9 --num-layers 2 --dropout 0.1 --lr 0.01 --seed 3 --size 50 " +
     "--steps 4 --features 2 --bidirectional --optimizer adamw --loss mse --clip-norm 1.5";
   const { data, model, training, optimizer, everything } = job(...flags.split(" "));

@@ -387,7 +387,7 @@ Deno.test("bad usage has exit code 2", async () => {
   await using place = await samples();
   const cases: Record<string, string> = {
     "--label-column kind": "--label-column needs --data FILE",
-    "moves.csv --size 10": "--size is for the seed job's data, not for --data",
+    "moves.csv --size 10": "--size is for the sample job's data, not for --data",
     "moves.csv --test-split 0.1 --folds 2 --label-column kind": "--test-split and --folds contradict each other",
     "moves.csv --horizon 2 --label-column kind": "--horizon needs --target-column",
     "sales.csv --target-column sales": "--target-column needs --window N, the rows that a forecast sees",

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { sampleDataset } from "../../mod.ts";
 
-Deno.test("sample data have the seed job's shape by default", () => {
+Deno.test("sample data have the sample job's shape by default", () => {
   const { x, shape, targets, lengths } = sampleDataset();
   assert.deepEqual(shape, [1000, 10, 5]);
   assert.deepEqual([x.length, targets.length, lengths], [50000, 2000, undefined]);

@@ -71,7 +71,7 @@ Deno.test("WebGPU: dropout masks are the CPU's to the bit", { ignore }, async ()
   }
 });
 
-Deno.test("WebGPU: the seed job's first 10 epochs are the CPU's", { ignore }, async () => {
+Deno.test("WebGPU: the sample job's first 10 epochs are the CPU's", { ignore }, async () => {
   const histories = await Promise.all([gpu, {}].map(async (options) => {
     using model = await createModel(JOB, { ...options, seed: 0 });
     return await train(model, DATA, { epochs: 10, validation: TEST });
@@ -505,7 +505,7 @@ Deno.test(
   { ignore },
   async () => {
     await using place = await Place.make();
-    // 32 submissions make an epoch of the seed job: it is lost in the third.
+    // 32 submissions make an epoch of the sample job: it is lost in the third.
     place.write(
       "run.ts",
       `

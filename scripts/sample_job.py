@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The seed job in PyTorch, on one thread: what scripts/versus_pytorch.ts compares with.
+"""The sample job in PyTorch, on one thread: what scripts/versus_pytorch.ts compares with.
 
-    python3 seed_job.py [SEED]
+    python3 sample_job.py [SEED]
 
 1,000 random sequences (10 steps, 5 features), class 0 if the sum of all 50 numbers is positive, else class 1, one-hot
 labels, 800 for training and 200 for testing; GRU(5, 10), additive attention, dropout 0.5, fc(10, 2), BCEWithLogitsLoss,

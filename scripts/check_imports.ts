@@ -23,7 +23,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   report: ["model", "data", "train"],
   exchange: ["model", "data"],
   job: ["device", "model", "data", "train", "report", "exchange"],
-  cli: ["job", "model", "data", "train", "report", "exchange"],
+  cli: ["job", "train", "report", "exchange"],
 };
 
 /** What everyone in core/ may import; among themselves, they import nothing else. */
@@ -35,8 +35,11 @@ const LOADER = { specifier: "npm:@assemblyscript/loader", user: "core/device/was
 /** Where files may be read and written. */
 const USES_FILES = /^core\/(train\/(checkpoint\/load|durable)\.ts|cli\/.*)$/;
 
+/** What nobody may read: mod.ts hands the command line to main(). */
+const ARGUMENTS = /\bDeno\s*\.\s*args\b/;
+
 /** What only core/cli may do, and what only the above may. */
-const TERMINAL = /\bconsole\s*[.[]|\bDeno\s*\.\s*(args|exit|exitCode|stdin|stdout|stderr)\b|\b(alert|confirm|prompt)\(/;
+const TERMINAL = /\bconsole\s*[.[]|\bDeno\s*\.\s*(exit|exitCode|stdin|stdout|stderr)\b|\b(alert|confirm|prompt)\(/;
 const FILES = new RegExp(
   String
     .raw`\bDeno\s*\.\s*(append|chdir|chmod|chown|copyFile|create|cwd|fsync|link|lstat|make|mkdir|open|read|realPath|` +
@@ -139,8 +142,9 @@ export function problems(graph: Graph, sources: ReadonlyMap<string, string>): st
     if (gpu && path !== GPU.user) found.push(`${path} names ${gpu}: only ${GPU.user} uses the GPU`);
     const terminal = source.match(TERMINAL)?.[0], files = source.match(FILES)?.[0];
     if (terminal && room !== "cli") {
-      found.push(`${path} uses ${terminal}: only core/cli prints, exits or reads arguments`);
+      found.push(`${path} uses ${terminal}: only core/cli prints or exits`);
     }
+    if (ARGUMENTS.test(source)) found.push(`${path} reads Deno.args: mod.ts hands the command line to main()`);
     if (files && !USES_FILES.test(path)) found.push(`${path} uses ${files}…: only ${USES_FILES.source} touches files`);
   }
   return found;

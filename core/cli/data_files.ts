@@ -1,8 +1,7 @@
 /** The files, folders and standard input that data are read from. */
 
-import type { Input } from "../data/readers/record.ts";
 import { UsageError } from "../job/options.ts";
-import { type DataSource, isOnce, pathName, STDIN } from "../job/read_data.ts";
+import { type DataSource, type Input, isOnce, pathName, STDIN } from "../job/read_data.ts";
 import { nameOf } from "./files.ts";
 import type { Arguments } from "./options.ts";
 import { readError } from "./read_checkpoint.ts";

@@ -3,12 +3,12 @@
 import type { Job } from "../job/options.ts";
 import type { Scores } from "../job/scores.ts";
 import type { TrainingData } from "../job/training_data.ts";
+import type { Model } from "../job/training_run.ts";
 import { words } from "../job/words.ts";
 import { htmlReport } from "../report/html_report.ts";
 import { plotHistory } from "../report/plot_history.ts";
 import type { RunReport } from "../report/run_report.ts";
 import { EventWriter } from "../report/tensorboard.ts";
-import type { Model } from "../model/model.ts";
 import type { EpochReport } from "../train/history.ts";
 import type { Training } from "../train/training.ts";
 import { folderOf, mayWrite, reason } from "./files.ts";

@@ -1,21 +1,8 @@
 /** Predictions as they are printed: JSON Lines or CSV. */
 
-import type { Decoded } from "../data/labels.ts";
+import type { NamedPrediction, PlainPrediction } from "../job/predictions.ts";
 import type { Arguments } from "./options.ts";
 import { Terminal } from "./terminal.ts";
-
-/** What is said of one sequence. */
-export interface Said {
-  readonly id: string;
-  readonly decoded: Decoded;
-  /** Probabilities by name, where there are some. */
-  readonly known?: readonly (readonly [string, number])[];
-  /** Of classes or values. */
-  readonly names: readonly string[];
-  /** Where values are quantiles: which, those of a name side by side. */
-  readonly quantiles?: readonly number[];
-  readonly weights?: Float32Array;
-}
 
 /** Writes predictions as JSON Lines or CSV. */
 export class PredictionWriter {
@@ -29,7 +16,13 @@ export class PredictionWriter {
     this.#attention = attention;
   }
 
-  write({ id, decoded: { label, labels, values }, known, names, quantiles, weights }: Said): void {
+  /** A line of JSON, or a row with the header before the first. */
+  write(prediction: NamedPrediction | PlainPrediction): void {
+    if ("decoded" in prediction) this.#named(prediction);
+    else this.#plain(prediction);
+  }
+
+  #named({ id, decoded: { label, labels, values }, known, names, quantiles, weights }: NamedPrediction): void {
     const attention = this.#attention && weights ? { attention: digits(weights) } : {};
     if (!this.#csv) {
       this.#terminal.line(JSON.stringify({
@@ -58,7 +51,7 @@ export class PredictionWriter {
   }
 
   /** Of a model without names: class numbers. */
-  plain(id: string, number: number | undefined, values: Float32Array, weights: Float32Array): void {
+  #plain({ id, number, values, weights }: PlainPrediction): void {
     if (!this.#csv) {
       const what = number === undefined ? { values: digits(values) } : { class: number, probabilities: digits(values) };
       return this.#terminal.line(JSON.stringify({ ...what, attentionWeights: digits(weights) }));

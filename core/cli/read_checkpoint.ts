@@ -1,12 +1,8 @@
 /** Reading checkpoints and models, with the errors of the file system in the command line's words. */
 
 import { loadModel, modelFormatOf } from "../exchange/model_file.ts";
-import type { Dataset } from "../data/dataset.ts";
-import { sampleDataset } from "../data/sample.ts";
 import { modelOptions } from "../job/faster_device.ts";
-import { type Job, resolveJob, UsageError } from "../job/options.ts";
-import { fitsSample, sampleData } from "../job/sample_data.ts";
-import { storedJob } from "../job/stored_job.ts";
+import { type Job, UsageError } from "../job/options.ts";
 import { loadCheckpoint, LoadedCheckpoint } from "../train/checkpoint/load.ts";
 import { allowingCommand } from "./files.ts";
 import type { Arguments } from "./options.ts";
@@ -88,33 +84,4 @@ async function readForeign(path: string, args: Arguments): Promise<LoadedCheckpo
     preprocessing: (preprocessing ?? null) as LoadedCheckpoint["preprocessing"],
     job: null,
   });
-}
-
-/** The made data that a checkpoint was trained and validated on, or new data if the command line describes some. */
-export function sampleOf(
-  loaded: LoadedCheckpoint,
-  { given, command }: Arguments,
-): { train?: Dataset; held: Dataset; heldName: "validation" | "test" } {
-  const stored = storedJob(loaded), { inputSize, outputSize } = loaded.model.config;
-  if (!fitsSample(loaded.model)) {
-    throw new Error(
-      `cannot ${command}: the data of this command have 2 classes, the checkpoint's model has ${outputSize}`,
-    );
-  }
-  if (Object.keys(given.data).length || Object.keys(given.everything).length) {
-    const { data, everything: { seed } } = resolveJob({ ...given, data: { features: inputSize, ...given.data } });
-    if (data.features !== inputSize) {
-      throw new UsageError(`--features must be ${inputSize}, as in the checkpoint, got ${data.features}`);
-    }
-    return { held: sampleDataset({ ...data, seed }), heldName: "test" };
-  }
-  if (!stored) {
-    throw new Error(`cannot ${command}: the checkpoint names no data; give some with --size, --steps and --seed`);
-  }
-  const { train, watched, watchedName } = sampleData({
-    data: stored.data,
-    everything: { seed: stored.seed },
-    training: { loss: "bce" },
-  });
-  return { train, held: watched!, heldName: watchedName };
 }

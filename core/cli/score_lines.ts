@@ -1,8 +1,6 @@
 /** Scores in words. */
 
-import type { Errors, RegressionMetrics } from "../data/metrics/regression.ts";
-import { summarize, type TaskMetrics } from "../data/metrics/summary.ts";
-import type { Scores } from "../job/scores.ts";
+import { errorsByTarget, type Scores, summaries } from "../job/scores.ts";
 import { plural } from "../job/words.ts";
 import { formatConfusion, formatMetrics } from "../report/format_metrics.ts";
 import { table as alignRows } from "../report/text.ts";
@@ -40,12 +38,16 @@ export function inWords(values: Readonly<Record<string, number>>): string {
 }
 
 /** What the line does not say: each class, what is taken for what, and the baseline. */
-function details(metrics: TaskMetrics, targets: readonly string[]): string[] {
-  const table = ["", ...formatMetrics(metrics, { columns: columns() }).split("\n")];
+function details(scores: Scores): string[] {
+  const { metrics, targets } = scores, table = ["", ...formatMetrics(metrics, { columns: columns() }).split("\n")];
   if (metrics.kind === "regression") {
+    const each = errorsByTarget(scores).map(({ target, rmse, mae, r2 }) => [
+      target,
+      ...[rmse, mae, r2].map((value) => value.toPrecision(4)),
+    ]);
     return [
       ...metrics.persistence || metrics.seasonal || metrics.quantiles ? table : [],
-      ...targets.length > 1 ? byTarget(metrics, targets) : [],
+      ...targets.length > 1 ? ["", ...alignRows([["target", "RMSE", "MAE", "R²"], ...each])] : [],
     ];
   }
   if (metrics.kind === "multilabel") return table;
@@ -53,27 +55,15 @@ function details(metrics: TaskMetrics, targets: readonly string[]): string[] {
   return [...table, "", ...formatConfusion(matrix, { columns: columns() }).split("\n")];
 }
 
-/** The errors of each target by itself: their units need not be the same. */
-function byTarget({ perOutput = [] }: RegressionMetrics, targets: readonly string[]): string[] {
-  const rows = targets.map((name, target) => {
-    const own = perOutput.filter((_, o) => o % targets.length === target);
-    const mean = (score: keyof Errors) => own.reduce((sum, errors) => sum + errors[score], 0) / own.length;
-    return [name, ...[Math.sqrt(mean("mse")), mean("mae"), mean("r2")].map((value) => value.toPrecision(4))];
-  });
-  return ["", ...alignRows([["target", "RMSE", "MAE", "R²"], ...rows])];
-}
-
 /** What is said of scores: in one line, or with all there is to say. */
 export function scoreLines(scores: Scores, full: boolean): string[] {
-  const { values, metrics, count, targets } = scores;
-  return [`test of ${plural(count, "sequence")}: ${inWords(values)}`, ...full ? details(metrics, targets) : []];
+  const { values, count } = scores;
+  return [`test of ${plural(count, "sequence")}: ${inWords(values)}`, ...full ? details(scores) : []];
 }
 
 /** Mean and standard deviation of every score over several trainings. */
 export function meanAndDeviation(all: readonly Scores[]): string[] {
-  if (!all.length) return [];
-  return Object.keys(all[0]!.values).map((name) => {
-    const { mean, sd } = summarize(all.map(({ values }) => values[name]!));
+  return summaries(all).map(([name, { mean, sd }]) => {
     const spread = SHARES.test(name)
       ? `${(100 * mean).toFixed(2)} ± ${(100 * sd).toFixed(2)} %`
       : `${mean.toPrecision(4)} ± ${sd.toPrecision(2)}`;

@@ -57,6 +57,6 @@ export async function trainCommand(typed: Arguments): Promise<number> {
 /** Words behind the command are files to train on. */
 function withOperands(args: Arguments): Arguments {
   if (!args.operands.length) return args;
-  const { files } = args.given, data = [...files.data as string[] ?? [], ...args.operands];
+  const { files } = args.given, data = [...files.data ?? [], ...args.operands];
   return { ...args, operands: [], given: { ...args.given, files: { ...files, data } } };
 }

@@ -3,7 +3,6 @@
 import type { Job } from "../job/options.ts";
 import type { TrainingData } from "../job/training_data.ts";
 import { words } from "../job/words.ts";
-import type { NetworkModel } from "../model/model.ts";
 import type { OptionSpec } from "../options.ts";
 import type { BatchProgress, EpochReport } from "../train/history.ts";
 import type { Training } from "../train/training.ts";
@@ -18,18 +17,18 @@ export function percent(share: number): string {
 }
 
 /** Loss and accuracy; where there is none, the loss. */
-export function lossAndAccuracy(hasAccuracy: boolean, loss: number, accuracy: number): string {
-  return `loss ${loss.toFixed(4)}${!hasAccuracy ? "" : `  accuracy ${percent(accuracy).padStart(8)}`}`;
+export function lossAndAccuracy(loss: number, accuracy?: number): string {
+  return `loss ${loss.toFixed(4)}${accuracy === undefined ? "" : `  accuracy ${percent(accuracy).padStart(8)}`}`;
 }
 
 /** What an epoch came to. */
 export function epochLine(report: EpochReport, epochs: number, { hasAccuracy, watchedName }: TrainingData): string {
   const number = String(report.epoch).padStart(String(epochs).length);
-  const train = lossAndAccuracy(hasAccuracy, report.trainLoss, report.trainAccuracy);
-  const test = report.validationLoss === undefined
-    ? ""
-    : `   ${watchedName} ${lossAndAccuracy(hasAccuracy, report.validationLoss, report.validationAccuracy!)}`;
-  return `epoch ${number}/${epochs}   train ${train}${test}   ${duration(report.seconds)}`;
+  const part = (name: string, loss: number, accuracy?: number) =>
+    `   ${name} ${lossAndAccuracy(loss, hasAccuracy ? accuracy : undefined)}`;
+  const { trainLoss, trainAccuracy, validationLoss, validationAccuracy } = report;
+  const watched = validationLoss === undefined ? "" : part(watchedName, validationLoss, validationAccuracy);
+  return `epoch ${number}/${epochs}${part("train", trainLoss, trainAccuracy)}${watched}   ${duration(report.seconds)}`;
 }
 
 /** What a training has done, and is to do. */
@@ -84,7 +83,7 @@ function trainingWords(job: Job, options: Training["options"], { loss, weights }
   };
 }
 
-function modelLine(model: NetworkModel, { config }: TrainingData): string {
+function modelLine(model: Training["model"], { config }: TrainingData): string {
   const { inputSize, outputSize, numEmbeddings, paddingIdx: _, cell, loss: _l, quantiles: _q, ...rest } = model.config!;
   const numbers = model.parameters.reduce((sum, { length }) => sum + length, 0);
   const own = config.numEmbeddings ? { numEmbeddings, inputSize, outputSize } : {};

@@ -1,8 +1,8 @@
 /** `--wide`: the program again, under the flags of V8 with which the wide tiles are fast. */
 
-import type { Model } from "../model/model.ts";
 import { allowingCommand, neededPaths } from "./files.ts";
 import { UsageError } from "../job/options.ts";
+import type { Model } from "../job/training_run.ts";
 import type { Arguments } from "./options.ts";
 
 /** They hold from the start of a process on: what sets them later has no effect on WebAssembly. */

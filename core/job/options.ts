@@ -54,7 +54,11 @@ export const JOB_OPTIONS = {
 export type Group = keyof typeof JOB_OPTIONS;
 
 /** Options as they were given, by group, checked one by one. */
-export type GivenOptions = Readonly<Record<Group, Readonly<Record<string, unknown>>>>;
+export type GivenOptions = {
+  readonly [G in Group]: G extends keyof DataJob ? Partial<DataJob[G]>
+    : G extends keyof Job ? Partial<NonNullable<Job[G]>>
+    : never;
+};
 
 /** Options of a training and its trainer, all in one. */
 export type TrainingJob =

@@ -8,6 +8,8 @@ import type { DataJob } from "./data_options.ts";
 import { UsageError } from "./options.ts";
 import { plural } from "./words.ts";
 
+export type { Input };
+
 /** What errors call standard input. */
 export const STDIN = "standard input";
 

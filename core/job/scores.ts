@@ -2,8 +2,8 @@
 
 import type { Dataset } from "../data/dataset.ts";
 import { classificationMetrics } from "../data/metrics/classification.ts";
-import { regressionMetrics } from "../data/metrics/regression.ts";
-import type { TaskMetrics } from "../data/metrics/summary.ts";
+import { type Errors, regressionMetrics } from "../data/metrics/regression.ts";
+import { summarize, type Summary, type TaskMetrics } from "../data/metrics/summary.ts";
 import { LOSSES, quantilesOf } from "../model/losses.ts";
 import type { Model, NamedArray } from "../model/model.ts";
 import { evaluate, outputsOf } from "../train/evaluate.ts";
@@ -79,4 +79,19 @@ function mainNumbers(metrics: TaskMetrics): Record<string, number> {
       return { mse, rmse, mae, r2, ...Object.fromEntries(each) };
     }
   }
+}
+
+/** The errors of each target by itself: their units need not be the same. */
+export function errorsByTarget({ metrics, targets }: Scores): (Omit<Errors, "mse"> & { readonly target: string })[] {
+  const { perOutput = [] } = metrics.kind === "regression" ? metrics : {};
+  return targets.map((target, t) => {
+    const own = perOutput.filter((_, o) => o % targets.length === t);
+    const mean = (score: keyof Errors) => own.reduce((sum, errors) => sum + errors[score], 0) / own.length;
+    return { target, rmse: Math.sqrt(mean("mse")), mae: mean("mae"), r2: mean("r2") };
+  });
+}
+
+/** Mean and standard deviation of every score over several trainings. */
+export function summaries(all: readonly Scores[]): [name: string, Summary][] {
+  return Object.keys(all[0]?.values ?? {}).map((name) => [name, summarize(all.map(({ values }) => values[name]!))]);
 }

@@ -1,13 +1,15 @@
 /** The job in a checkpoint: what its data were, and how it is resumed. */
 
+import type { Dataset } from "../data/dataset.ts";
+import { sampleDataset } from "../data/sample.ts";
 import { type LossSettings, quantilesOf } from "../model/losses.ts";
 import { resolveOptions } from "../options.ts";
 import { seedWords } from "../random.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
 import { type DataJob, resolveDataJob } from "./data_options.ts";
 import { settingsOf } from "./loss.ts";
-import { flagFor, type GivenOptions, type Group, type Job, JOB_OPTIONS, UsageError } from "./options.ts";
-import { fitsSample } from "./sample_data.ts";
+import { flagFor, type GivenOptions, type Group, type Job, JOB_OPTIONS, resolveJob, UsageError } from "./options.ts";
+import { fitsSample, sampleData } from "./sample_data.ts";
 
 /** What the checkpoint of a job keeps beside model and training. */
 export interface StoredJob {
@@ -81,4 +83,38 @@ export function resumedJob(loaded: LoadedCheckpoint, given: GivenOptions, name: 
   }
   const own = kept.own && { ...kept.own, files: { ...kept.own.files, ...given.files } };
   return { ...kept, own, training: { ...kept.training, ...given.training } };
+}
+
+/**
+ * The made data that a checkpoint was trained and validated on, or new data if the options describe some.
+ *
+ * @param action What cannot be done without: "predict".
+ */
+export function storedSample(
+  loaded: LoadedCheckpoint,
+  given: GivenOptions,
+  action: string,
+): { train?: Dataset; held: Dataset; heldName: "validation" | "test" } {
+  const stored = storedJob(loaded), { inputSize, outputSize } = loaded.model.config;
+  if (!fitsSample(loaded.model)) {
+    throw new Error(
+      `cannot ${action}: the data of this command have 2 classes, the checkpoint's model has ${outputSize}`,
+    );
+  }
+  if (Object.keys(given.data).length || Object.keys(given.everything).length) {
+    const { data, everything: { seed } } = resolveJob({ ...given, data: { features: inputSize, ...given.data } });
+    if (data.features !== inputSize) {
+      throw new UsageError(`--features must be ${inputSize}, as in the checkpoint, got ${data.features}`);
+    }
+    return { held: sampleDataset({ ...data, seed }), heldName: "test" };
+  }
+  if (!stored) {
+    throw new Error(`cannot ${action}: the checkpoint names no data; give some with --size, --steps and --seed`);
+  }
+  const { train, watched, watchedName } = sampleData({
+    data: stored.data,
+    everything: { seed: stored.seed },
+    training: { loss: "bce" },
+  });
+  return { train, held: watched!, heldName: watchedName };
 }

@@ -12,6 +12,8 @@ import { type Job, UsageError } from "./options.ts";
 import type { StoredJob } from "./stored_job.ts";
 import type { TrainingData } from "./training_data.ts";
 
+export type { Model };
+
 /** What one of a job's trainings is. */
 export interface TrainingRun {
   readonly job: Job;

@@ -1,0 +1,200 @@
+/** What a model says of sequences, as they come. */
+
+import type { Decoded } from "../data/labels.ts";
+import type { Pipeline } from "../data/pipeline.ts";
+import { byKind, restorePreprocessing } from "../data/preprocessing.ts";
+import { formatOf, readRecords } from "../data/readers/read.ts";
+import type { SequenceRecord } from "../data/readers/record.ts";
+import type { ForecastPipeline } from "../data/forecast.ts";
+import { quantilesOf } from "../model/losses.ts";
+import type { Model, Sequences } from "../model/model.ts";
+import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
+import { predict } from "../train/evaluate.ts";
+import type { DataJob } from "./data_options.ts";
+import type { GivenOptions } from "./options.ts";
+import { type DataSource, leftOutLine, loadTable, streamRecords } from "./read_data.ts";
+import { dataJob } from "./stored_job.ts";
+
+/** Sequences that are predicted at a time: as many are in memory. */
+const CHUNK = 256;
+
+/** Milliseconds that a sequence waits for others at most, to be predicted with them. */
+const PAUSE = 50;
+
+/** What is said of one sequence. */
+export interface NamedPrediction {
+  readonly id: string;
+  readonly decoded: Decoded;
+  /** Probabilities by name, where there are some. */
+  readonly known?: readonly (readonly [string, number])[];
+  /** Of classes or values. */
+  readonly names: readonly string[];
+  /** Where values are quantiles: which, those of a name side by side. */
+  readonly quantiles?: readonly number[];
+  readonly weights?: Float32Array;
+}
+
+/** What a model without names says of one sequence. */
+export interface PlainPrediction {
+  readonly id: string;
+  /** Number of the class; absent where outputs are no probabilities. */
+  readonly number?: number;
+  readonly values: Float32Array;
+  readonly weights: Float32Array;
+}
+
+/** What a checkpoint is asked. */
+export interface Question {
+  readonly loaded: LoadedCheckpoint;
+  readonly paths: readonly string[];
+  readonly given: GivenOptions;
+  readonly source: DataSource;
+  /** Is told what there is to know about the files. */
+  readonly onNote: (note: string) => void;
+}
+
+/** Predictions for files, as the checkpoint's preprocessing takes them; without one, for sequences as the model does. */
+export function predictions(question: Question): AsyncGenerator<NamedPrediction | PlainPrediction> {
+  const { loaded } = question;
+  if (!loaded.preprocessing) return ofArrays(question);
+  const job = dataJob(loaded, question.given);
+  return byKind(restorePreprocessing(loaded.preprocessing), {
+    sequences: (pipeline) => ofRecords(pipeline, job, question),
+    forecasts: (pipeline) => ofTable(pipeline, job, question),
+  });
+}
+
+async function* ofRecords(
+  pipeline: Pipeline,
+  job: DataJob,
+  { loaded: { model }, paths, source, onNote }: Question,
+): AsyncGenerator<NamedPrediction> {
+  let leftOut = 0;
+  try {
+    for await (const opened of streamRecords(paths, pipeline, job, source)) {
+      for await (const chunk of chunks(opened.records)) {
+        const records = chunk.filter((record) => pipeline.keeps(record));
+        leftOut += chunk.length - records.length;
+        if (records.length) yield* ofChunk(model, pipeline, records);
+      }
+      for (const note of opened.notes ?? []) onNote(note);
+    }
+  } finally {
+    if (leftOut) onNote(leftOutLine(leftOut));
+  }
+}
+
+async function* ofChunk(
+  model: Model,
+  pipeline: Pipeline,
+  records: readonly SequenceRecord[],
+): AsyncGenerator<NamedPrediction> {
+  const sequences = pipeline.sequences(records), quantiles = quantilesOf(model), { loss = pipeline.loss } = model;
+  const { outputs, attentionWeights } = await predict(model, sequences, { loss });
+  const O = outputs.shape[1]!, [N, T] = sequences.shape;
+  for (let i = 0; i < N; i++) {
+    const record = records[sequences.rows[i]!]!, steps = sequences.lengths?.[i] ?? T;
+    const row = outputs.data.subarray(i * O, (i + 1) * O);
+    const decoded = quantiles ? { values: [...pipeline.values(row, quantiles)] } : pipeline.decode(row);
+    yield {
+      id: record.id ?? record.place,
+      decoded,
+      known: decoded.probabilities?.map((p, o) => [pipeline.labels[o]!, p] as const),
+      names: pipeline.labels,
+      quantiles,
+      weights: attentionWeights.data.subarray(i * T, i * T + steps),
+    };
+  }
+}
+
+/** The rows that follow a table's last. */
+async function* ofTable(
+  pipeline: ForecastPipeline,
+  job: DataJob,
+  { loaded: { model }, paths, source }: Question,
+): AsyncGenerator<NamedPrediction> {
+  const table = await loadTable(paths, job, source), inputs = pipeline.inputs(table);
+  const quantiles = quantilesOf(model), { loss = pipeline.loss } = model;
+  const { outputs, attentionWeights } = await predict(model, inputs, { loss });
+  const values = pipeline.values(outputs.data, inputs, quantiles), { targetColumns: names } = pipeline.toJSON();
+  const width = values.length / pipeline.horizon;
+  for (let h = 0; h < pipeline.horizon; h++) {
+    const decoded = { values: [...values.subarray(h * width, (h + 1) * width)] };
+    const weights = h === 0 ? attentionWeights.data : undefined;
+    yield { id: `${table.name} +${h + 1}`, decoded, names, quantiles, weights };
+  }
+}
+
+async function* ofArrays(
+  { loaded: { model }, paths, given, source }: Question,
+): AsyncGenerator<NamedPrediction | PlainPrediction> {
+  const { inputSize: I } = model.config, { format: asked }: Partial<DataJob["files"]> = given.files;
+  for (const input of await source.inputs(paths, false)) {
+    const { records } = await readRecords(input, {
+      format: asked ?? formatOf(input.name) ?? "jsonl",
+      optionalLabels: true,
+    });
+    for await (const chunk of chunks(records)) {
+      for (const { values, steps, channels, place, missing } of chunk) {
+        if (channels !== I) {
+          throw new Error(`cannot read ${place}: a step must be a list of ${I} numbers, got ${channels}`);
+        }
+        if (missing) throw new Error(`cannot read ${place}: a value is missing at ${missing}`);
+        yield* batchPredictions(model, { x: Float32Array.from(values!), shape: [1, steps, I] }, [place]);
+      }
+    }
+  }
+}
+
+/** Predictions for a batch without names, every sequence with its attention weights. */
+export async function* batchPredictions(
+  model: Model,
+  sequences: Sequences,
+  ids: readonly string[] = [],
+): AsyncGenerator<NamedPrediction | PlainPrediction> {
+  const { outputs, predicts, attentionWeights } = await predict(model, sequences);
+  const [B, T] = sequences.shape as [number, number], O = model.config.outputSize, quantiles = quantilesOf(model);
+  const names = Array.from({ length: O / (quantiles?.length ?? 1) }, (_, o) => `value ${o}`);
+  for (let i = 0; i < B; i++) {
+    const values = outputs.data.subarray(i * O, (i + 1) * O);
+    const weights = attentionWeights.data.subarray(i * T, (i + 1) * T), id = ids[i] ?? String(i);
+    if (predicts === "quantiles") yield { id, decoded: { values: [...values] }, names, quantiles, weights };
+    else yield { id, number: predicts === "probabilities" ? classOf(values) : undefined, values, weights };
+  }
+}
+
+/** The most likely class; of a single output, whether it is above 0.5. */
+function classOf(values: Float32Array): number {
+  return values.length === 1 ? Number(values[0]! > 0.5) : values.indexOf(Math.max(...values));
+}
+
+/**
+ * Items in chunks: full ones, or what has come when the first of them has waited for a moment, so that a slow pipe is
+ * answered. What comes before an error comes.
+ */
+async function* chunks<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {
+  const iterator = items[Symbol.asyncIterator]();
+  // An error is an item until those before it have been handed on.
+  const advance = () => iterator.next().catch((error: unknown) => ({ error }));
+  try {
+    for (let next = advance();;) {
+      const chunk: T[] = [];
+      let timer: ReturnType<typeof setTimeout> | undefined, pause: Promise<undefined> | undefined;
+      let come = await next;
+      while (come && !("error" in come) && !come.done) {
+        chunk.push(come.value);
+        next = advance();
+        if (chunk.length === CHUNK) break;
+        pause ??= new Promise((resolve) => timer = setTimeout(() => resolve(undefined), PAUSE));
+        come = await Promise.race([next, pause]) as typeof come;
+      }
+      clearTimeout(timer);
+      if (chunk.length) yield chunk;
+      if (!come) continue;
+      if ("error" in come) throw come.error;
+      if (come.done) return;
+    }
+  } finally {
+    await iterator.return?.();
+  }
+}

@@ -165,7 +165,7 @@ export class CheckpointWriter implements Disposable {
         }
         if (!this.#keep || !paths.includes(target!.last) || !this.kept.has(target!.last)) return;
         await this.#attempt("checkpoint", numbered, async () => {
-          await writeDurably(numbered, bytes);
+          await this.#put(numbered, bytes);
           for (const path of (await this.#steps()).slice(this.#keep)) await Deno.remove(path);
         });
       });

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** What the test says. */
+/** The result of the test. */
 export interface MannWhitney {
   /** Pairs in which the value of `a` is the larger one; a tie counts one half. */
   readonly u: number;

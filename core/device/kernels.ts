@@ -2,11 +2,11 @@
  * The kernel table: every kernel and its arguments in order. From it come the argument types here, the calls of the
  * WASM module (scripts/build.ts writes its dispatcher from this table), and the checks in tests/device/kernels_test.ts.
  *
- * Order is law: `out` is overwritten, `acc` is changed in place or added to, `in` is only read, then whole numbers
+ * Order is law: `out` is overwritten, `acc` is changed in place or added to, `in` is only read, then integers
  * (`dims`), then real ones (`scalars`). A name ending in "?" may be null. The shapes, formulas and sources of each
- * stand over the kernel of the same name in core/kernels/.
+ * are above the kernel of the same name in core/kernels/.
  *
- * Sequences stand side by side in the lanes of vectors: an activation of F features is a list of groups of 8 rows, each
+ * Sequences are side by side in the lanes of vectors: an activation of F features is a list of groups of 8 rows, each
  * (F, 8), the lanes beyond the last row being 0. Over time: (T, groups, F, 8).
  *
  * Letters: B batch, T steps, I input size, V tokens, E width of an embedding (= I), H hidden size, D = H·directions,
@@ -16,7 +16,7 @@
  * @module
  */
 
-/** Rows that stand side by side in the lanes of the kernels' vectors: one group. Two vectors of four. */
+/** Rows side by side in the lanes of the kernels' vectors: one group. Two vectors of four. */
 export const LANES = 8;
 
 /** Rows of a packed matrix in one panel. */

@@ -40,7 +40,7 @@ export type GpuKernelName = Exclude<
   | "activation"
 >;
 
-/** What an adapter allows a workgroup. */
+/** Limits of an adapter for a workgroup. */
 export interface WorkgroupLimits {
   /** Invocations. */
   readonly maxComputeInvocationsPerWorkgroup: number;

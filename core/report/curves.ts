@@ -28,7 +28,7 @@ export function bestOf({ history, bestEpoch }: RunReport): EpochRecord | undefin
 
 /** A curve's values, one for each epoch. */
 export interface Curve {
-  /** What is measured. */
+  /** The quantity. */
   readonly name: string;
   /** In training. */
   readonly train: readonly (number | undefined)[];

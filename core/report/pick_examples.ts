@@ -3,7 +3,7 @@
 import { fail } from "../errors.ts";
 import { spread } from "./scale.ts";
 
-/** What examples are picked by. */
+/** Options of picking examples. */
 export interface PickOptions {
   /** How many. Default 8. */
   count?: number;

@@ -17,13 +17,13 @@ export const CONTROL = {
   stepSize: "real",
   /** Adam's √(1 − β2^t). */
   correction: "real",
-  /** AdamW multiplies parameters by it. */
+  /** What AdamW multiplies parameters with. */
   decay: "real",
-  /** Weight of SGD's new gradient in its momentum. */
+  /** What SGD's new gradient counts in its momentum. */
   fresh: "real",
   /** Rows before this batch in the same step. */
   rowsBefore: "word",
-  /** Weights of the gradient so far and of the batch's own in their mean. */
+  /** What the gradient so far and a batch's own count in their mean. */
   kept: "real",
   added: "real",
 } as const;

@@ -4,8 +4,8 @@ import type { Call, KernelArguments, KernelName, Tensor } from "./kernels.ts";
 export type Task = readonly Call[];
 
 /**
- * A program of a device: stages one after the other; the tasks of a stage do not depend on one another and may run in any
- * order or at once. Built once, run many times: values that change between runs are in tensors.
+ * What a device runs: stages one after the other; the tasks of a stage do not depend on one another and may run in any
+ * order or at once. Built once, run many times: what changes between runs stands in tensors.
  */
 export type Program = readonly (readonly Task[])[];
 
@@ -21,7 +21,7 @@ export interface Plan {
   readonly programs: readonly Program[];
 }
 
-/** The arithmetic: the same one gives the same bits ("relaxed" and "webgpu" on the same kind of processor). */
+/** What computed: with the same the bits are the same, if need be ("relaxed", "webgpu") on the same kind of processor. */
 export type Arithmetic = "plain" | "relaxed" | "webgpu";
 
 /** How much a device can hold. */
@@ -41,19 +41,19 @@ export interface Room {
 export interface Device {
   /** Its name, as in `createModel(…, { device })`. */
   readonly name: "wasm" | "webgpu";
-  /** The hardware it runs on, in words. */
+  /** What it runs on, in words. */
   readonly description: string;
   /** Why it computes on one thread where several were wanted; known after the first program that is worth several. */
   readonly withoutThreads?: string;
-  /** The arithmetic that the bits of its results depend on: SIMD without or with fused multiply-add, or the GPU. */
+  /** What the bits of its results depend on: SIMD without or with fused multiply-add, or the GPU. */
   readonly arithmetic: Arithmetic;
   /** How much it can hold: a plan that needs more is refused. */
   readonly room: Room;
-  /** Whether to submit a batch as a single task because the device parallelizes internally. */
+  /** Whether it is best given a batch as one task, being parallel by itself. */
   readonly wholeBatch: boolean;
-  /** Most steps to keep in flight: more than 1 where results take time to arrive. */
+  /** Most steps worth having under way at a time: more than 1 where results take their time to arrive. */
   readonly stepsAhead: number;
-  /** Makes room for a plan. The first `keep` elements of the arena survive; the rest is undefined. */
+  /** Makes room for a plan. What stands in the first `keep` elements of the arena survives; the rest is undefined. */
   load(plan: Plan, keep: number): void;
   /** Copies numbers to a tensor of the arena. */
   write(tensor: Tensor, data: Float32Array | Int32Array | Uint32Array): void;
@@ -72,7 +72,7 @@ export interface Device {
 
 /** Collects the calls of a task, each checked against the kernel table by its type. */
 export class TaskBuilder {
-  /** The calls collected. */
+  /** What was collected. */
   readonly calls: Call[] = [];
 
   /** Adds a call. */

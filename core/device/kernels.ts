@@ -2,21 +2,21 @@
  * The kernel table: every kernel and its arguments in order. From it come the argument types here, the calls of the
  * WASM module (scripts/build.ts writes its dispatcher from this table), and the checks in tests/device/kernels_test.ts.
  *
- * Order is law: `out` is overwritten, `acc` is changed in place or added to, `in` is only read, then integers
+ * Order is law: `out` is overwritten, `acc` is changed in place or added to, `in` is only read, then whole numbers
  * (`dims`), then real ones (`scalars`). A name ending in "?" may be null. The shapes, formulas and sources of each
- * are above the kernel of the same name in core/kernels/.
+ * stand over the kernel of the same name in core/kernels/.
  *
- * Sequences are side by side in the lanes of vectors: an activation of F features is a list of groups of 8 rows, each
+ * Sequences stand side by side in the lanes of vectors: an activation of F features is a list of groups of 8 rows, each
  * (F, 8), the lanes beyond the last row being 0. Over time: (T, groups, F, 8).
  *
- * Letters: B batch, T steps, I input size, V tokens, E width of an embedding (= I), H hidden size, D = H·directions,
+ * Letters: B batch, T steps, U those of a decoder, I input size, V tokens, E width of an embedding (= I), H hidden size, D = H·directions,
  * A attention size, O outputs, Q quantiles of each, F features of any kind, M, N, K of a matrix product; ld… is the distance
  * between groups (of a matrix: between rows), in elements.
  *
  * @module
  */
 
-/** Rows side by side in the lanes of the kernels' vectors: one group. Two vectors of four. */
+/** Rows that stand side by side in the lanes of the kernels' vectors: one group. Two vectors of four. */
 export const LANES = 8;
 
 /** Rows of a packed matrix in one panel. */
@@ -116,6 +116,24 @@ export const KERNELS = {
     in: ["dContext", "weights", "encoded", "v"],
     dims: ["T", "groups", "D", "A", "ldde", "ldq", "ldc", "lda", "lde"],
   }),
+  attentionAsk: row({
+    out: ["context", "weights", "hidden"],
+    in: ["keys", "encoded", "query", "v", "mask"],
+    dims: ["T", "groups", "D", "A", "ldc", "lda", "lde", "ldq"],
+  }),
+  attentionAskBackward: row({
+    out: ["dQuery", "dScores", "hidden"],
+    acc: ["dEncoded", "dKeys", "dvLanes"],
+    in: ["dContext", "weights", "encoded", "keys", "query", "v"],
+    dims: ["T", "groups", "D", "A", "ldde", "ldq", "ldc", "lda", "lde"],
+  }),
+
+  // What a decoder is fed: core/kernels/feed.ts
+  nextTokens: row({ acc: ["tokens"], in: ["logits?", "teacher?"], dims: ["groups", "V", "ldl", "pad", "start"] }),
+  gatherRows: row({ out: ["dst"], in: ["table", "tokens", "mask"], dims: ["groups", "E", "lddst"] }),
+  scatterRows: row({ acc: ["dTable"], in: ["dx", "tokens", "mask"], dims: ["groups", "E", "lddx"] }),
+  replaceLanes: row({ acc: ["dst"], in: ["src", "keep"], dims: ["groups", "F", "lddst", "ldsrc", "accumulate"] }),
+  alignmentOut: row({ out: ["dst"], in: ["src", "lengths"], dims: ["U", "T", "rows"] }),
 
   // Dropout: core/kernels/dropout.ts
   dropoutMask: row({

@@ -11,6 +11,7 @@ import copy from "../shaders/copy.wgsl" with { type: "text" };
 import dropout from "../shaders/dropout.wgsl" with { type: "text" };
 import elementwise from "../shaders/elementwise.wgsl" with { type: "text" };
 import embedding from "../shaders/embedding.wgsl" with { type: "text" };
+import feed from "../shaders/feed.wgsl" with { type: "text" };
 import gru from "../shaders/gru.wgsl" with { type: "text" };
 import layerNorm from "../shaders/layer_norm.wgsl" with { type: "text" };
 import linear from "../shaders/linear.wgsl" with { type: "text" };
@@ -40,7 +41,7 @@ export type GpuKernelName = Exclude<
   | "activation"
 >;
 
-/** Limits of an adapter for a workgroup. */
+/** What an adapter allows a workgroup. */
 export interface WorkgroupLimits {
   /** Invocations. */
   readonly maxComputeInvocationsPerWorkgroup: number;
@@ -203,6 +204,31 @@ const FILES: readonly { readonly source: string; readonly kernels: Partial<Shade
           attentionBackwardHidden: ({ groups, A }) => each(groups * A * LANES),
         },
       },
+      attentionAsk: {
+        passes: {
+          attentionAskScores: ({ T, groups }) => T * groups,
+          attentionAskSoftmax: ({ groups }) => groups,
+          attentionAskContext: ({ groups, D }) => each(groups * D * LANES),
+        },
+      },
+      attentionAskBackward: {
+        passes: {
+          attentionAskBackwardWeights: ({ T, groups }) => T * groups,
+          attentionAskBackwardSoftmax: ({ groups }) => groups,
+          attentionAskBackwardV: ({ A }) => each(A * LANES),
+          attentionAskBackwardKeys: ({ groups, A }) => each(groups * A * LANES),
+        },
+      },
+    },
+  },
+  {
+    source: feed,
+    kernels: {
+      nextTokens: { passes: { nextTokens: ({ groups }) => groups * LANES } },
+      gatherRows: { passes: { gatherRows: ({ groups, E }) => each(groups * E * LANES) } },
+      scatterRows: { passes: { scatterRows: ({ E }) => each(E) } },
+      replaceLanes: { passes: { replaceLanes: ({ groups, F }) => each(groups * F * LANES) } },
+      alignmentOut: { passes: { alignmentOut: ({ U, T, rows }) => each(U * T * rows) } },
     },
   },
   {

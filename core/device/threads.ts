@@ -3,8 +3,8 @@
  *
  * Workers start from a Blob, the only way that needs no permission, locally and by URL. Between programs they sleep, and
  * end by themselves after a while without work, so that they do not keep a program alive; they are started again when
- * needed. Which thread runs which task is left to chance: tasks do not depend on one another, and each sums into a place of
- * its own, so the result is the same bits for any number of threads.
+ * needed. Which thread does which task is left to chance: tasks do not depend on one another, and what they add up stands
+ * in places of their own, so the result is the same bits for any number of threads.
  *
  * @module
  */
@@ -55,7 +55,7 @@ const CELL = {
   slots: 16 + 4 * MAX_STAGES,
 } as const;
 
-/** The message that starts a worker. */
+/** What a worker is told when it starts. */
 interface WorkerStart {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
@@ -65,7 +65,7 @@ interface WorkerStart {
   readonly cell: typeof CELL;
 }
 
-/** The worker's program. It becomes the text of a Blob: it must not refer to anything outside itself. */
+/** What a worker runs. It becomes the text of a Blob: it must not refer to anything outside itself. */
 function workerMain(): void {
   const scope = globalThis as unknown as {
     onmessage: ((event: { data: WorkerStart }) => void) | null;
@@ -139,7 +139,7 @@ function workerMain(): void {
   };
 }
 
-/** Threads are not available here, and why. */
+/** Threads are not to be had here: the reason. */
 export class NoThreads extends Error {}
 
 /** Where the plan of a program has its scratch space, and for how many threads. */
@@ -161,7 +161,7 @@ export class ThreadPool {
   readonly #cells: Int32Array;
   readonly #workers: (Worker | undefined)[] = [];
   #url: string | undefined;
-  /** Ends the current program with an error. */
+  /** Ends the program in hand with an error. */
   #fail: (error: Error) => void = () => {};
   /** Why nothing can be run any more. */
   #broken: Error | undefined;
@@ -215,7 +215,7 @@ export class ThreadPool {
     const wait = Atomics.waitAsync(cells, CELL.finished, finished);
     await Promise.race([failure, wait.value]);
     if (Atomics.load(cells, CELL.failed) === 0) return;
-    // The error is on its way.
+    // What was wrong is on its way.
     await Promise.race([failure, new Promise((done) => setTimeout(done, 100))]);
     this.#break("for a reason unknown");
     throw this.#broken;
@@ -281,7 +281,7 @@ export class ThreadPool {
     );
   }
 
-  /** Ends the workers. The running program and all later ones are rejected with the reason. */
+  /** Ends the workers, for a reason that what is running and everything asked for later is rejected with. */
   #end(reason: Error) {
     this.#broken ??= reason;
     Atomics.store(this.#cells, CELL.stop, 1);
@@ -293,7 +293,7 @@ export class ThreadPool {
     this.#fail(this.#broken);
   }
 
-  /** Ends the workers. The running program and all later ones are rejected. */
+  /** Ends the workers. What is running is rejected, and everything asked for later. */
   dispose(): void {
     this.#end(fail("disposed", "use model", "it was disposed"));
   }

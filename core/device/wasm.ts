@@ -41,14 +41,14 @@ const NUMBERS = new Map(Object.keys(KERNELS).map((name, i) => [name, i]));
 /**
  * Which instructions to use: "plain" SIMD, whose results are the same bits on every machine; "relaxed", with fused
  * multiply-add where the processor has it; "wide", relaxed with larger tiles, for V8 run with
- * `--no-wasm-bounds-checks --experimental-wasm-revectorize`. "auto" takes the fastest here.
+ * `--no-wasm-bounds-checks --experimental-wasm-revectorize`. "auto" takes what is faster here.
  */
 export type Simd = "auto" | "plain" | "relaxed" | "wide";
 
 /** All of these. */
 export const SIMD: readonly Simd[] = ["auto", "plain", "relaxed", "wide"];
 
-/** The loader, and the module's bytes in base64. */
+/** What devices are made with: the loader, and the module's bytes in base64. */
 type Parts = Pick<Awaited<ReturnType<typeof loadLoader>>, "instantiateSync"> & typeof import("./wasm_module.ts");
 
 let loading: Promise<Parts> | undefined;
@@ -76,7 +76,7 @@ function compileModule(simd: Simd, { PLAIN, RELAXED }: Parts): { module: WebAsse
   return { module, relaxed };
 }
 
-/** The probe's result: whether this process runs the larger tiles faster. */
+/** What the probe said: whether this process runs the larger tiles faster. */
 let wideIsFaster: boolean | undefined;
 
 /** Engines before 2025 have no fromBase64, which is many times as fast. */
@@ -354,7 +354,7 @@ export class WasmDevice implements Device {
   }
 }
 
-/** Milliseconds after which a program on one thread continues task by task. */
+/** Milliseconds after which a program on one thread goes on task by task. */
 const LONG = 100;
 
 /**
@@ -363,7 +363,7 @@ const LONG = 100;
  */
 const HELPS_BELOW = 30;
 
-/** Memory to spare when plans grow, untouched until it is needed: a new memory ends the threads. */
+/** What a memory that must grow from plan to plan has to spare, untouched until it is needed: a new one ends the threads. */
 const HEADROOM = 1.25;
 
 function allocate(pages: number): WebAssembly.Memory {

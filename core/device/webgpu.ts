@@ -5,9 +5,9 @@ import { ARGUMENT_BYTES, argumentWords, MOST_CALLS, shaderOf, shaderTexts, type 
 
 /** Alignment of the arguments, as uniform offsets have it on every adapter. */
 const ALIGNMENT = 256;
-/** Most workgroups along one dimension of a dispatch. Kernels loop in strides if they need more. */
+/** Most workgroups along one dimension of a dispatch. Kernels go on in strides where they want more. */
 const MAX_WORKGROUPS = 65535;
-/** The offset of a tensor that is null. */
+/** What stands for a tensor that is null. */
 const NONE = 0xffffffff;
 
 /** One pass of a shader: which, with whose arguments, how many workgroups for each of how many calls, and how often. */
@@ -40,7 +40,7 @@ interface Kept {
   numbers?: Promise<Float32Array<ArrayBuffer>>;
 }
 
-/** Kernels in WGSL on a GPU, or on a software adapter. */
+/** Kernels in WGSL on a GPU, or on what stands in for one. */
 export class WebGpuDevice implements Device {
   readonly name = "webgpu";
   readonly arithmetic = "webgpu";
@@ -62,13 +62,13 @@ export class WebGpuDevice implements Device {
   /** The numbers from 0 on, for passes that are run several times. */
   #numbers: GPUBuffer | undefined;
   #group: GPUBindGroup | undefined;
-  /** Commands not submitted yet: a training step is one command buffer. */
+  /** What was asked for and not submitted yet: a training step is one command buffer. */
   #commands: GPUCommandEncoder | undefined;
-  /** Results kept and not fetched yet. */
+  /** What was kept and not fetched yet. */
   #kept: Kept | undefined;
   /** Small buffers to read through that nobody uses at the moment. */
   readonly #staging: GPUBuffer[] = [];
-  /** The first error; the next call reports it. */
+  /** What went wrong first; said by whatever is asked for next. */
   #failure: Error | undefined;
   #disposed = false;
 
@@ -151,7 +151,7 @@ export class WebGpuDevice implements Device {
       this.#submit();
       old?.destroy();
     }
-    // The commands so far need the arguments that are there now.
+    // What was run wants the arguments that stand there now.
     this.#submit();
     const { words, programs, times } = encoded, oldNumbers = this.#numbers;
     if (words.length && (!oldArgs || oldArgs.size < words.byteLength)) {
@@ -294,7 +294,7 @@ export class WebGpuDevice implements Device {
 /** Milliseconds to wait for the reason of a failure. */
 const NEWS = 100;
 
-/** Bytes of the buffers to read through, some hundred steps' results; larger reads get one of their own. */
+/** Bytes of the buffers to read through, some hundred steps' results; what is larger gets one of its own. */
 const STAGING_BYTES = 4096;
 
 /** The adapter in words. */
@@ -304,7 +304,7 @@ function describe(info: GPUAdapterInfo): string {
   return `WebGPU, ${name}${isFallbackAdapter ? ", a software adapter: no GPU" : ""}`;
 }
 
-/** Every call's arguments, and the dispatches of each program. Scratch tensors follow the arena. */
+/** Every call's arguments, and the dispatches of each program. Scratch tensors stand behind the arena. */
 export function encode(plan: Plan, limits: WorkgroupLimits): Encoded {
   const scratch = align(plan.arena), programs = new Map<Program, Dispatch[]>();
   const blocks: { readonly start: number; readonly calls: readonly Call[] }[] = [];

@@ -1,5 +1,5 @@
 // Dropout. The mask comes from a counter-based generator, so that a number depends on nothing but (seed, step, layer,
-// position): any device and any number of threads draws the same mask, and a resumed run continues as if never stopped.
+// position): any device and any number of threads draws the same mask, and a resumed run goes on as if never stopped.
 
 import { CONTROL_ROWS_BEFORE, CONTROL_SEED_HIGH, CONTROL_SEED_LOW, CONTROL_STEP, FEATURE, LANES } from "./constants";
 import { madd, zero } from "./simd";

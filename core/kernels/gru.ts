@@ -102,7 +102,7 @@ export function keepEnded(to: usize, from: usize, lanes: usize, size: usize): vo
   }
 }
 
-/** One group backward: gates become their gradients; the previous state's gradient, but for W_hhᵀ·dgates, is added to. */
+/** One group backward: gates become their gradients, what the previous state gets besides W_hhᵀ·dgates is added to it. */
 @inline
 function groupBackward(gates: usize, previous: usize, dh: usize, dPrevious: usize, size: usize): void {
   const rGates = gates + size, zGates = rGates + size, hGates = zGates + size;

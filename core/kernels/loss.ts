@@ -58,7 +58,7 @@ function logOneMore(l: v128): v128 {
   return log1p4(exponential(f32x4.neg(f32x4.abs(l))));
 }
 
-/** Rows whose largest logit is at the largest target; with one output, where l > 0 as y > 0.5. */
+/** Rows whose largest logit stands over the largest target; with one output, where l > 0 as y > 0.5. */
 function rightRows(logits: usize, targets: usize, mask: usize, rows: i32, O: i32): i32 {
   let correct = 0;
   for (let r = 0; r < rows; r++) {

@@ -10,7 +10,8 @@ export {
 export { embeddingBackward, embeddingForward } from "./embedding";
 export { gruBackward, gruForward, gruPackBias } from "./gru";
 export { lstmBackward, lstmForward, lstmPackBias } from "./lstm";
-export { attentionBackward, attentionForward } from "./attention";
+export { attentionAsk, attentionAskBackward, attentionBackward, attentionForward } from "./attention";
+export { alignmentOut, gatherRows, nextTokens, replaceLanes, scatterRows } from "./feed";
 export { dropoutAccumulate, dropoutApply, dropoutMask, randomWords } from "./dropout";
 export { elementwiseBackward, elementwiseForward } from "./elementwise";
 export { layerNormBackward, layerNormForward } from "./layer_norm";

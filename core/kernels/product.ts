@@ -1,6 +1,6 @@
 // The two matrix products everything rests on.
 //
-// Sequences are side by side in the lanes of the vectors: an activation of F features is a list of groups of 8 rows,
+// Sequences stand side by side in the lanes of the vectors: an activation of F features is a list of groups of 8 rows,
 // each group (F, 8). So no feature is padded, whatever F is, elementwise work has no ragged ends, and sums over features
 // are sums of vectors. Strides are in bytes here, sizes in elements.
 //

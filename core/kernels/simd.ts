@@ -243,7 +243,7 @@ export function tanhVectors(p: usize, size: usize): void {
   for (; p < end; p += 16) v128.store(p, tanh4(v128.load(p)));
 }
 
-/** The functions above as calls: outside of innermost loops one copy of each is enough, and the module stays small. */
+/** What is above as calls: outside of innermost loops, one copy of each is enough, and the module stays small. */
 export function exponential(x: v128): v128 {
   return exp4(x);
 }

@@ -2,11 +2,11 @@
 // `args_NAME`, tensors as offsets in the arena; and LANES, the rows side by side in a group, and CONTROL_NAME, the places in
 // the control tensor.
 //
-// The layouts, formulas and sources of each kernel are above the kernel of the same name in core/kernels/. The functions
+// The layouts, formulas and sources of each kernel stand over the kernel of the same name in core/kernels/. The functions
 // here are those of core/kernels/simd.ts: the built-in ones may be off by more than the fixtures allow. WGSL lets a compiler
 // assume that there is no NaN, so that it is looked for in the bits: NaN must reach the loss to be seen.
 
-/** All memory: parameters, activations, scratch. Integers are stored as their bits. */
+/** All memory: parameters, activations, scratch. Whole numbers stand in it as their bits. */
 @group(0) @binding(0) var<storage, read_write> arena: array<f32>;
 
 /** Which run of several of a shader this is. */

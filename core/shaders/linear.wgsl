@@ -58,7 +58,7 @@ fn productTile(p: Product, tile: u32, i: u32) {
   let tiles = (p.M + TILE - 1u) / TILE;
   let m0 = tile % tiles * TILE;
   let g0 = tile / tiles * 8u;
-  // This invocation computes 4 rows, half the lanes of a group.
+  // What this invocation computes: 4 rows, half the lanes of a group.
   let half = i % 2u;
   let quad = i / 2u % 16u;
   let group = i / 32u;

@@ -14,7 +14,7 @@ fn counts(mask: u32, r: u32, rows: u32) -> bool {
   return arena[mask + r] > 0.0;
 }
 
-/** The factor of a row that is `present`. */
+/** What a row that is `present` is multiplied with. */
 fn weightOf(weights: u32, r: u32, present: bool) -> f32 {
   if (weights == NONE || !present) {
     return 1.0;
@@ -43,7 +43,7 @@ fn report(i: u32, stats: u32, loss: f32, correct: u32) {
   }
 }
 
-/** Whether a row's largest logit is at its largest target; with one output, whether l > 0 as y > 0.5. */
+/** Whether a row's largest logit stands over its largest target; with one output, whether l > 0 as y > 0.5. */
 fn isRight(logits: u32, targets: u32, r: u32, O: u32) -> bool {
   if (O > 1u) {
     return argmax(logits, r, O) == argmax(targets, r, O);

@@ -2,7 +2,7 @@
 // TILE_VECTORS. Rows do not depend on one another, steps do.
 //
 // Up to 256 units, a workgroup carries 4 rows, half a group, through all steps. Its invocations are UNITS for the units,
-// forward SLICES times: the slices share the sum over the units before. The state is in workgroup memory; of the
+// forward SLICES times: the slices share the sum over the units before. The state stands in workgroup memory; of the
 // weights, a step's reads are neighbouring, and the next step finds them in a cache. Backward there are no slices: with
 // them, Mesa's software driver loses memory at every dispatch.
 //

@@ -32,7 +32,9 @@ export type { NamedArray, StateDict } from "./core/model/arrays.ts";
 export type { Sequences, Targets } from "./core/model/batch.ts";
 export type { FullConfig, ModelConfig } from "./core/model/config.ts";
 export {
+  type Alignment,
   type AttentionWeights,
+  type DecoderValues,
   defineNetwork,
   type GruValues,
   type Layers,
@@ -47,6 +49,7 @@ export type { WeightedLoss } from "./core/model/internals.ts";
 export type { OutputMeaning } from "./core/model/meanings.ts";
 export type { CellName } from "./core/model/layers/cells.ts";
 export type { AttentionOptions } from "./core/model/layers/attention.ts";
+export { type DecoderOptions, END, PAD, START, UNKNOWN } from "./core/model/layers/decoder_options.ts";
 export type { Kind } from "./core/model/layers/node.ts";
 export type { LayerNormOptions } from "./core/model/layers/layer_norm.ts";
 export type { RecurrentOptions } from "./core/model/layers/recurrent_options.ts";

@@ -1,5 +1,5 @@
 /**
- * The options: one table per kind of object (model, optimizer, training, data) says type, default, range and
+ * What options there are: one table per kind of object (model, optimizer, training, data) says type, default, range and
  * meaning; the typed interfaces, the command line and its help, and the checks all go by it.
  *
  * @module
@@ -9,13 +9,13 @@ import { fail } from "./errors.ts";
 
 /** One option. */
 export interface OptionSpec {
-  /** Type of its value: "numbers" is a list of two, "list" one of any length, "texts" a list of strings. */
+  /** What its value is: "numbers" is a list of two, "list" one of any length, "texts" a list of words. */
   readonly type: "integer" | "number" | "numbers" | "list" | "boolean" | "choice" | "text" | "texts";
   /** Its value when it is not given; none: it must be given, or stays undefined where `optional`. */
   readonly default?: number | boolean | string | readonly number[] | readonly string[];
   /** Whether it may stay undefined. */
   readonly optional?: boolean;
-  /** The effect of not giving it, in words, where there is no default: "never". */
+  /** What happens if it is not given, in words, where no default says it: "never". */
   readonly otherwise?: string;
   /** In the table of something that has several kinds: the kinds that have this option, each with its default, if any. */
   readonly kinds?: Readonly<Record<string, OptionSpec["default"]>>;
@@ -33,13 +33,13 @@ export interface OptionSpec {
   readonly choices?: readonly string[];
   /** Words that a number may be instead. */
   readonly words?: readonly string[];
-  /** Its meaning, in one line. */
+  /** What it means, in one line. */
   readonly about: string;
   /** Of a switch that is on by default: what the flag that turns it off does. */
   readonly off?: string;
   /** Its flag, where that is not the name in kebab-case. */
   readonly flag?: string;
-  /** Name of its value on the help page: "FILE". */
+  /** What the help page calls its value: "FILE". */
   readonly takes?: string;
 }
 
@@ -75,7 +75,7 @@ export type OptionValues<Table> =
     >;
   };
 
-/** The values it takes, in words: "an integer from 1 to 64". */
+/** What a value must be, in words: "an integer from 1 to 64". */
 export function expected(spec: OptionSpec): string {
   switch (spec.type) {
     case "boolean":

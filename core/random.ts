@@ -8,7 +8,7 @@
 
 import { fail } from "./errors.ts";
 
-/** Purposes that numbers are drawn for. Kernels draw for dropout, 0. */
+/** What numbers are drawn for. Kernels draw for dropout, 0. */
 export const PURPOSES = { dropout: 0, data: 1, split: 2, shuffle: 3, init: 4 } as const;
 
 /** The seed as two 32-bit words, low word first. */

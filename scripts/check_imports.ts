@@ -26,7 +26,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   cli: ["job", "train", "report", "exchange"],
 };
 
-/** Files that everyone in core/ may import; among themselves, they import nothing else. */
+/** What everyone in core/ may import; among themselves, they import nothing else. */
 const SHARED = ["core/errors.ts", "core/options.ts", "core/random.ts", "core/version.ts"];
 
 /** The one file that may import the loader of WASM modules. */
@@ -74,7 +74,7 @@ function wrongImport(from: string, to: string): string | undefined {
   if (SHARED.includes(from)) return `${from} is everyone's: it imports nothing but ${SHARED.join(", ")}`;
   if (to === "deps.ts") return undefined;
   const room = roomOf(from), target = roomOf(to);
-  if (!room || !(room in MAY_IMPORT)) return `${from} is in no room of core/`;
+  if (!room || !(room in MAY_IMPORT)) return `${from} stands in no room of core/`;
   if (room === target) return undefined;
   if (target && MAY_IMPORT[room]!.includes(target)) return undefined;
   return `${room}/ imports ${["itself", ...MAY_IMPORT[room]!.map((name) => `${name}/`)].join(", ")} alone`;

@@ -86,7 +86,7 @@ const CASES: Record<string, { config: ModelConfig | Network; options: TrainOptio
   rmsprop: { config: LARGE, options: { optimizer: { name: "rmsprop", alpha: 0.9 } }, stopAt: 20 },
 };
 
-/** A stand-in for a pipeline. */
+/** What stands for a pipeline. */
 const PREPROCESSING = { kind: "fixture", mean: [0.1, -0.2], words: { "": 0, __proto__2: 1, "é": 2 } };
 
 /** Base64 of the little-endian bytes. */

@@ -10,9 +10,9 @@ import { parseArgs } from "node:util";
 export interface Flag {
   readonly type: "string" | "boolean";
   readonly default?: string | boolean;
-  /** Its meaning, in one line. */
+  /** What it means, in one line. */
   readonly about: string;
-  /** Name of its value on the page. Default: "N" where the default is a number, else "TEXT". */
+  /** What the page calls its value. Default: "N" where the default is a number, else "TEXT". */
   readonly takes?: string;
 }
 
@@ -24,7 +24,7 @@ type Values<Flags extends Record<string, Flag>> = ReturnType<typeof parseArgs<{ 
  *
  * @param command How the script is started: "deno task seeds".
  * @param about What it does, in a line or more.
- * @param operands Names of the operands after the flags: "FOLDER", "[NAME]" where it may be left out, "[NAME …]" for any
+ * @param operands Names of what stands behind the flags: "FOLDER", "[NAME]" where it may be left out, "[NAME …]" for any
  * number.
  */
 export function commandLine<const Flags extends Record<string, Flag>>(

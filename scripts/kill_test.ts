@@ -21,7 +21,7 @@ const EVERY = ["--checkpoint-every 1", "--checkpoint-every 0.0002m --keep 2", "-
 
 const MOD = resolve(import.meta.dirname!, "../mod.ts");
 
-/** The outcome. */
+/** What came of it. */
 export interface Report {
   /** Trainings that were killed while they ran. */
   kills: number;

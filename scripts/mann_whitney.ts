@@ -4,7 +4,7 @@
  * @module
  */
 
-/** The result of the test. */
+/** What the test says. */
 export interface MannWhitney {
   /** Pairs in which the value of `a` is the larger one; a tie counts one half. */
   readonly u: number;

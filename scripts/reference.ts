@@ -84,7 +84,7 @@ const TASKS: Readonly<Record<string, Task>> = {
   },
 };
 
-/** PyTorch's results: each score of each task, one number per seed. */
+/** What PyTorch came to: each score of each task, one number per seed. */
 const REFERENCE: Readonly<Record<string, Readonly<Record<string, readonly number[]>>>> = reference;
 
 /** The files that a task reads. */

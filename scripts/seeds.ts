@@ -43,7 +43,7 @@ async function allSeeds(
   return { runs, seconds: (performance.now() - start) / 1000 };
 }
 
-/** The end of a run. */
+/** What a run ends with. */
 function last(history: readonly EpochRecord[]): Run {
   const { trainLoss, trainAccuracy, validationLoss, validationAccuracy } = history.at(-1)!;
   return {
@@ -64,7 +64,7 @@ function apart(a: readonly EpochRecord[], b: readonly EpochRecord[]): number {
 
 /**
  * A run as it is compared. PyTorch's losses were stored with four digits, and its accuracies (shares of 800 and of 200)
- * too: both sides are rounded to the same values, so that ties count as ties.
+ * too: both sides are brought to the same values, so that what is a tie counts as one.
  */
 function comparable(run: Run): Run {
   return {
@@ -90,7 +90,7 @@ const { values } = commandLine("deno task seeds", "Trains the sample job over ma
 const seeds = numberOption("seeds", values.seeds, 2), device = values.device as DeviceName;
 if (device !== "wasm" && device !== "webgpu") fail(`--device must be wasm or webgpu, got "${device}"`, 2);
 
-/** PyTorch's runs, to compare with. */
+/** What the runs are held against. */
 async function reference(): Promise<
   { name: string; runs: Run[]; about: string; histories?: (readonly EpochRecord[])[] }
 > {

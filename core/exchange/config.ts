@@ -6,7 +6,7 @@ import { type CellName, CELLS } from "../model/layers/cells.ts";
 import type { LossName } from "../model/losses.ts";
 import { type Network, resolveNetwork } from "../model/network.ts";
 
-/** All that a model needs to predict: a config or a network, and parameters. */
+/** What a model needs to predict: a config or a network, and parameters. */
 export interface ModelFile {
   /** Options of the ready-made model. */
   readonly config?: ModelConfig;
@@ -18,11 +18,11 @@ export interface ModelFile {
   readonly loss?: LossName;
   /** What the outputs of a network mean, by name. */
   readonly meanings?: Readonly<Record<string, OutputMeaning>>;
-  /** The preprocessing from raw data to inputs and from outputs to labels: a pipeline as JSON. Default: none. */
+  /** What makes its inputs of raw data, and labels of its outputs: a pipeline as JSON. Default: none. */
   readonly preprocessing?: unknown;
 }
 
-/** The parameter that every ready-made model has; its prefix is everybody's. */
+/** The parameter that every ready-made model has; what is before it is before all. */
 const FIRSTS = (Object.keys(CELLS) as CellName[]).map((cell) => ({ cell, first: `${cell}.weight_ih_l0` }));
 
 /**

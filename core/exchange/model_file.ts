@@ -26,7 +26,7 @@ const KEY = "grutto";
 
 /** The format that a file is in by its first bytes; undefined for any other, a checkpoint in JSON among them. */
 export function modelFormat(bytes: Uint8Array): Exclude<ModelFormat, "onnx"> | undefined {
-  // After the header's length, whose upper half is 0 in any possible file, comes the header: an object.
+  // Behind the length of the header, whose upper half is 0 in any file there can be, stands the header: an object.
   if (bytes[8] === 0x7b && bytes.subarray(4, 8).every((byte) => byte === 0)) return "safetensors";
   return isZip(bytes) || bytes[0] === 0x80 ? "pt" : undefined;
 }
@@ -40,7 +40,7 @@ export function modelFormatOf(name: string): ModelFormat | undefined {
 
 /**
  * The model in a safetensors file or in a `.pt` file. One that Grutto wrote says its options, loss and preprocessing; of
- * any other, the options come from the names and shapes of the state dict, which may have a prefix ("module.").
+ * any other, the options come from the names and shapes of the state dict, which may stand under a prefix ("module.").
  *
  * @param name What the errors call the file.
  * @throws {SyntaxError} If it is cut off, damaged or contradicts itself.
@@ -77,7 +77,7 @@ export function readModel(bytes: Uint8Array, name = "model"): ModelFile {
   }
 }
 
-/** Grutto's own data beside the tensors. */
+/** What Grutto wrote beside the tensors. */
 function parseOwn(text: string): Omit<ModelFile, "parameters"> {
   let json: unknown;
   try {
@@ -119,7 +119,7 @@ export function writeModel(file: ModelFile, format: ModelFormat): Uint8Array<Arr
 }
 
 /**
- * A model as the content of a file.
+ * What a file is to hold of a model.
  *
  * @param options The loss it was trained with (default: what it was made with, else that of its last trainer), and its
  * pipeline as JSON.
@@ -133,7 +133,7 @@ export async function modelFile(
   return { config: { ...config, ...meanings.logits, ...loss && { loss } }, parameters, loss, preprocessing };
 }
 
-/** Returned by {@linkcode loadModel}. */
+/** What {@linkcode loadModel} returns. */
 export interface LoadedModel {
   /** With the parameters of the file. Of a network of your own, `config` is undefined and `forward` gives `values` alone. */
   readonly model: Model;
@@ -174,7 +174,7 @@ export async function restoreModel(
   return model;
 }
 
-/** A description of a model's file, in lines: its shape, its options, and each tensor with its least and greatest number. */
+/** What a file holds of a model, in lines: its shape, its options, and each tensor with its least and greatest number. */
 export function describeModel(file: ModelFile): string[] {
   const { config, network, parameters, preprocessing } = file, { loss = config?.loss } = file;
   const tensors = Object.entries(parameters);
@@ -237,7 +237,7 @@ function describeNetwork({ layers, outputs }: Network): string[] {
   ];
 }
 
-/** The preprocessing before and after the model, in a line or two. */
+/** What comes before and after the model, in a line or two. */
 function describePreprocessing(json: unknown): string[] {
   if (json === undefined || json === null) return ["preprocessing none"];
   let preprocessing: Preprocessing;

@@ -14,7 +14,7 @@ export type Dtype =
   | "uint8"
   | "bool";
 
-/** Bytes per number of a type, and how the number at a byte is read; float32 is copied bit for bit. */
+/** What a type takes per number, and how the number at a byte is read; float32 is copied as it is, bit for bit. */
 const DTYPES: {
   readonly [Name in Dtype]: { readonly size: number; readonly read?: (view: DataView, at: number) => number };
 } = {

@@ -9,7 +9,7 @@ import { networkOf, resolveConfig } from "../model/config.ts";
 import { INPUT_LAYERS, layerType } from "../model/layers/mod.ts";
 import type { OnnxContext } from "../model/layers/onnx.ts";
 import { type Loss, LOSSES } from "../model/losses.ts";
-import { type ResolvedNetwork, resolveNetwork } from "../model/network.ts";
+import { requireAll, type ResolvedNetwork, resolveNetwork } from "../model/network.ts";
 import { VERSION } from "../version.ts";
 import { checkModelFile, type ModelFile } from "./config.ts";
 import { graphInputs } from "./onnx_data.ts";
@@ -30,7 +30,7 @@ const MOST_BYTES = 2 ** 31 - 1;
  * | `x` | float32 [batch, time, I] | with a pipeline of numbers the raw ones, steps and channels as in the data, NaN where one is missing |
  * | `x` | float64 [batch, time, columns] | with a forecast pipeline: raw rows of the targets, then of the other features; the last count |
  * | `tokens` | int32 [batch, time] | in its place, if the model has an embedding |
- * | `lengths` | int32 [batch] | valid steps of each sequence, from 1; more than there are mean all; none for forecasts |
+ * | `lengths` | int32 [batch] | valid steps of each sequence, from 1; more than there are stand for all; none for forecasts |
  * | `h0` | float32 [layers·directions, batch, H] | initial states, if asked for; else they are 0 |
  *
  * | output | type and shape | |
@@ -40,7 +40,7 @@ const MOST_BYTES = 2 ** 31 - 1;
  * | `values` | float32 [batch, O] | in the data's units, for every other loss; of "quantile" those of a target side by side |
  * | `attention_weights` | float32 [batch, steps] | 0 behind a sequence's length; `steps` are those after patching |
  *
- * Steps past a sequence's length do not matter. Its metadata hold the config, the loss, the preprocessing and
+ * What stands behind a sequence's length does not matter. Its metadata hold the config, the loss, the preprocessing and
  * the labels as JSON, under "grutto".
  *
  * @param file The model: see `modelFile`. Of its preprocessing, that of numbers goes into the graph: missing values,
@@ -137,7 +137,7 @@ class NetworkGraph {
     if (patch > 1) this.#lengths = graph.op("Div", [this.#lengths, graph.constant(Int32Array.of(patch))]);
     // More steps than there are would make a recurrent operator stop with an error.
     if (this.#lengths) this.#lengths = graph.op("Min", [this.#lengths, graph.cast(this.#time, "int32")]);
-    // The ready-made model reads numbers where steps behind a length do not matter. No row is looked up for what may be
+    // The ready-made model reads numbers where steps behind a length do not matter. No row is looked up for what may stand
     // there in place of a token.
     for (const { name, outputs: { output } } of entries) {
       const source = `${name}.output`, x = this.#values.get(source)!;
@@ -163,6 +163,8 @@ class NetworkGraph {
   /** The layers, each in its own words. */
   layers(): void {
     const { parameters } = this.#file;
+    const { nodes } = this.#resolved;
+    requireAll(ACTION, nodes, (type) => layerType(type)!.onnx !== undefined, "keep the model as a checkpoint");
     const context: OnnxContext = {
       graph: this.#graph,
       parameter: (name) => parameters[name]!,
@@ -171,10 +173,10 @@ class NetworkGraph {
       valid: () => this.#validSteps(),
       given: (name) => this.#states.get(name) ?? "",
     };
-    for (const node of this.#resolved.nodes) {
+    for (const node of nodes) {
       if (INPUT_LAYERS.includes(node.type)) continue;
       const inputs = Object.entries(node.sources).map(([port, source]) => [port, this.#values.get(source)!]);
-      const outputs = layerType(node.type)!.onnx(context, node, Object.fromEntries(inputs));
+      const outputs = layerType(node.type)!.onnx!(context, node, Object.fromEntries(inputs));
       for (const port of Object.keys(outputs)) {
         const source = `${node.name}.${port}`;
         // Attention weights leave the graph though no layer reads them.

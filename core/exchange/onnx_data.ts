@@ -1,5 +1,5 @@
 /**
- * Preprocessing as operators: from raw numbers to the model's inputs, and from its logits back to
+ * What stands between data and a model, as operators: from raw numbers to the model's inputs, and from its logits back to
  * the data's units.
  *
  * @module
@@ -13,7 +13,7 @@ import { fail } from "../errors.ts";
 import type { FullConfig } from "../model/config.ts";
 import type { Graph } from "./onnx_graph.ts";
 
-/** The values of a graph. */
+/** What a graph makes of its input. */
 export interface GraphInputs {
   /** Of the model: (batch, time, I), float32; or tokens (batch, time), int32. */
   readonly x: string;
@@ -65,7 +65,7 @@ export function graphInputs(graph: Graph, config: FullConfig, preprocessing: unk
   return { x: numbers(graph, x, state.inputs), steps, patch, values };
 }
 
-/** The pipeline's operators on sequences of numbers (batch, time, channels). */
+/** What the pipeline does to sequences of numbers (batch, time, channels). */
 function numbers(
   graph: Graph,
   x: string,
@@ -88,7 +88,7 @@ function scale(graph: Graph, x: string, { mean, scale }: ScalingState): string {
   return graph.op("Div", [shifted, graph.constant(Float64Array.from(scale))]);
 }
 
-/** The scaling of targets as that of their quantiles, which are side by side. */
+/** The scaling of targets as that of their quantiles, which stand side by side. */
 function repeated({ mean, scale }: ScalingState, Q: number): ScalingState {
   const each = (numbers: readonly number[]) => numbers.flatMap((number) => new Array<number>(Q).fill(number));
   return { mean: each(mean), scale: each(scale) };

@@ -114,14 +114,14 @@ export class Graph {
   }
 }
 
-/** The fields after the name in AttributeProto: the value, and the number of its type. */
+/** What follows the name in AttributeProto: the value, and the number of its type. */
 function attribute(value: Attribute): Field[] {
   if (value instanceof Graph) return [[6, value.fields()], [20, 5]];
   if (typeof value === "number") return [[3, value], [20, 2]];
   if (typeof value === "object" && "float" in value) return [[2, Float32Array.of(value.float)], [20, 1]];
   if (typeof value === "string") return [[4, value], [20, 3]];
-  const list = value as readonly (number | string)[], strings = typeof list[0] === "string";
-  return [...list.map((item): Field => [strings ? 9 : 8, item]), [20, strings ? 8 : 7]];
+  const list = value as readonly (number | string)[], texts = typeof list[0] === "string";
+  return [...list.map((item): Field => [texts ? 9 : 8, item]), [20, texts ? 8 : 7]];
 }
 
 /** ValueInfoProto. */

@@ -23,7 +23,7 @@ export class Tensor {
   ) {}
 }
 
-/** Values of a pickle; lists and tuples are arrays. */
+/** What a pickle can hold here; lists and tuples are arrays. */
 export type Value = null | boolean | number | bigint | string | Value[] | Map<Value, Value> | Tensor | Storage | Global;
 
 /** A name of Python's that is on the list. */
@@ -79,7 +79,7 @@ export function unpickle(bytes: Uint8Array, action: string): Value {
     try {
       return text.decode(bytes.subarray(from, at));
     } catch {
-      throw broken("a string is not UTF-8");
+      throw broken("a text is not UTF-8");
     }
   };
   const line = (): string => {
@@ -103,7 +103,7 @@ export function unpickle(bytes: Uint8Array, action: string): Value {
     if (stack.length < count) throw broken("its stack is empty");
     stack.push(made(stack.splice(stack.length - count)));
   };
-  /** The values above the last mark. */
+  /** What stands above the last mark. */
   const popMark = (): Value[] => {
     const items = stack, below = marked.pop();
     if (!below) throw broken("a mark is missing");
@@ -112,12 +112,12 @@ export function unpickle(bytes: Uint8Array, action: string): Value {
   };
   const setItems = (items: Value[]) => {
     const dict = stack.at(-1);
-    if (!(dict instanceof Map) || items.length % 2) throw broken("it sets items of something that is not a dict");
+    if (!(dict instanceof Map) || items.length % 2) throw broken("it sets items of what is no dict");
     for (let i = 0; i < items.length; i += 2) dict.set(items[i]!, items[i + 1]!);
   };
   const append = (items: Value[]) => {
     const list = stack.at(-1);
-    if (!Array.isArray(list)) throw broken("it appends to something that is not a list");
+    if (!Array.isArray(list)) throw broken("it appends to what is no list");
     for (const item of items) list.push(item);
   };
   const get = (index: number) => {
@@ -144,9 +144,7 @@ export function unpickle(bytes: Uint8Array, action: string): Value {
   };
   const reduce = () => {
     const args = pop(), callable = pop();
-    if (!(callable instanceof Global) || !Array.isArray(args)) {
-      throw broken("it calls something that is not a function");
-    }
+    if (!(callable instanceof Global) || !Array.isArray(args)) throw broken("it calls what is no function");
     stack.push(made(build(callable.name, args)));
   };
   const build = (name: string, args: Value[]): Value => {
@@ -173,9 +171,9 @@ export function unpickle(bytes: Uint8Array, action: string): Value {
     const id = pop();
     const [kind, type, key, device, count] = Array.isArray(id) && id.length === 5 ? id : [];
     const dtype = type instanceof Global ? STORAGES.get(type.name) : undefined;
-    const strings = typeof key === "string" && typeof device === "string";
-    if (kind !== "storage" || !dtype || !strings || !isCount(count)) {
-      throw broken("it refers to something that is not a storage");
+    const texts = typeof key === "string" && typeof device === "string";
+    if (kind !== "storage" || !dtype || !texts || !isCount(count)) {
+      throw broken("it refers to what is no storage");
     }
     stack.push(made(new Storage(dtype, key, count)));
   };
@@ -291,7 +289,7 @@ export function unpickle(bytes: Uint8Array, action: string): Value {
       case "b":
         // The only attribute that a state dict has is _metadata: versions of modules.
         if (!(pop() instanceof Map && stack.at(-1) instanceof Map)) {
-          throw broken("it sets attributes of something that is not a dict");
+          throw broken("it sets attributes of what is no dict");
         }
         break;
       default:
@@ -304,7 +302,7 @@ export function unpickle(bytes: Uint8Array, action: string): Value {
   }
 }
 
-/** Writes a pickle, with no more than {@linkcode unpickle} reads. */
+/** Writes a pickle; what is written is what {@linkcode unpickle} reads, and no more. */
 export class Pickler {
   readonly #bytes: number[] = [0x80, 2];
 

@@ -11,18 +11,18 @@ import { bytesOf, checkedEntries, contiguousStrides, elements, quoted, sizeOf, t
 import { Pickler, Storage, Tensor, unpickle, type Value } from "./pickle.ts";
 import { isZip, storedEntries, writeZip } from "./zip.ts";
 
-/** Returned by {@linkcode readPt}. */
+/** What {@linkcode readPt} returns. */
 export interface PtFile {
   /** The tensors of the state dict, by name. */
   readonly tensors: StateDict;
-  /** Metadata of {@linkcode writePt}; PyTorch ignores it. */
+  /** What {@linkcode writePt} put beside them; PyTorch passes it over. */
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** Under which names a training's file keeps the state dict, those of most use first. */
 const NESTED = ["state_dict", "model_state_dict", "model", "net", "module"];
 
-/** How many times the bytes of the file its tensors may take: views of one storage may have more numbers than it has. */
+/** How many times the bytes of the file its tensors may take: views of one storage stand for more than is there. */
 const MOST_SHARING = 4;
 
 /** The entry of the archive that holds the metadata. */
@@ -30,7 +30,7 @@ const METADATA = "extra/grutto.json";
 
 /**
  * The state dict of a `.pt` file: of `torch.save(model.state_dict(), path)`, or under "state_dict", "model_state_dict",
- * "model", "net" or "module" of a dict. The pickle in it is not executed: only instructions that make tensors, dicts, lists, strings and
+ * "model", "net" or "module" of a dict. The pickle in it is not executed: only what makes tensors, dicts, lists, texts and
  * numbers is followed. Floats of other types are rounded to 32 bits.
  *
  * @param name What the errors call the file.
@@ -134,7 +134,7 @@ function readTensors(
       );
     }
     if ((total += count * sizeOf(storage.dtype)) > most) {
-      throw fail("file-damaged", place, `the tensors up to here take ${MOST_SHARING} times the bytes of the file`);
+      throw fail("file-damaged", place, `the tensors up to here stand for ${MOST_SHARING} times the bytes of the file`);
     }
     return [name, { shape: [...shape], data: toFloat32(bytes, storage.dtype, shape, place, { offset, strides }) }];
   }));

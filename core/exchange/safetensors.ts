@@ -1,6 +1,6 @@
 /**
  * The safetensors format: 8 bytes with the length of a header, the header (JSON: each tensor's type, shape and bytes, and
- * strings of the writer's own under "__metadata__"), and the numbers, one tensor right behind the other.
+ * texts of the writer's own under "__metadata__"), and the numbers, one tensor right behind the other.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { fail } from "../errors.ts";
 import type { StateDict } from "../model/model.ts";
 import { bytesOf, checkedEntries, type Dtype, elements, isCount, quoted, sizeOf, toFloat32 } from "./numbers.ts";
 
-/** Returned by {@linkcode readSafetensors}. */
+/** What {@linkcode readSafetensors} returns. */
 export interface Safetensors {
   /** All tensors, by name. */
   readonly tensors: StateDict;
@@ -78,14 +78,14 @@ export function readSafetensors(bytes: Uint8Array, name = "safetensors"): Safete
   const tensors: [string, Entry][] = [];
   for (const [key, value] of entries) {
     const fields = record(value, `${action}: ${quoted(key)}`);
-    if (key === METADATA) metadata = strings(fields, action);
+    if (key === METADATA) metadata = texts(fields, action);
     else tensors.push([key, entry(fields, `${action}: ${quoted(key)}`)]);
   }
   // JSON.parse takes the last of two entries of a name without a word.
   const names = entries.length + metadata.length + 3 * tensors.length;
   if (countNames(text) !== names) throw fail("file-structure", action, "a name occurs twice in its header");
 
-  // Every byte belongs to one tensor, so no more than was checked here is allocated below.
+  // Every byte belongs to one tensor: what is checked here is all that is allocated below.
   tensors.sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let end = 0;
   for (const [key, tensor] of tensors) {
@@ -106,7 +106,7 @@ export function readSafetensors(bytes: Uint8Array, name = "safetensors"): Safete
   };
 }
 
-/** A tensor's entry in the header. */
+/** What a header says of a tensor. */
 interface Entry {
   readonly dtype: Dtype;
   readonly shape: number[];
@@ -121,7 +121,7 @@ function record(value: unknown, place: string): Record<string, unknown> {
   return value as Record<string, unknown>;
 }
 
-function strings(fields: Record<string, unknown>, action: string): [string, string][] {
+function texts(fields: Record<string, unknown>, action: string): [string, string][] {
   return Object.entries(fields).map(([key, value]) => {
     if (typeof value !== "string") {
       throw fail("file-structure", action, `${METADATA} ${quoted(key)} must be a string, got ${quoted(value)}`, {

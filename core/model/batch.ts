@@ -3,7 +3,7 @@
 import { fail } from "../errors.ts";
 import { LANES } from "../device/kernels.ts";
 import { groupsOf } from "./layers/layer.ts";
-import type { Shape } from "./layers/node.ts";
+import { elementsOf, type Shape, type Sizes } from "./layers/node.ts";
 import { LOSSES, type ResolvedLoss, targetWidth, weighsClassesItself } from "./losses.ts";
 import type { PlacedNetwork } from "./placed_network.ts";
 
@@ -20,8 +20,13 @@ export interface Sequences {
   readonly lengths?: Int32Array;
   /** Initial states of the first recurrent layer (layers·directions, B, H). Default: 0. */
   readonly h0?: Float32Array;
-  /** The network's other inputs, by name: numbers (B, T, I), tokens (B, T), vectors (B, I). */
+  /**
+   * The network's other inputs, by name: numbers (B, T, I), tokens (B, T), vectors (B, I); and what else layers may be
+   * given: "decoder.teacher" (B, U).
+   */
   readonly inputs?: Readonly<Record<string, Float32Array | Int32Array>>;
+  /** Other time axes that the network's inputs have, by name: how many steps, and the valid ones of each sequence (B). */
+  readonly axes?: Readonly<Record<string, { readonly steps: number; readonly lengths?: Int32Array }>>;
   /** Initial states by name, such as "lstm.c0" (layers·directions, B, H). Default: 0. */
   readonly states?: Readonly<Record<string, Float32Array>>;
 }
@@ -31,8 +36,9 @@ export type Targets = Float32Array | Int32Array;
 
 /** A batch, checked. */
 export interface CheckedBatch {
-  readonly B: number;
-  readonly T: number;
+  readonly sizes: Sizes;
+  /** The lengths along an axis, where there are some. */
+  readonly lengthsAlong: (axis: string | undefined) => Int32Array | undefined;
   /** The inputs by name. */
   readonly inputs: readonly (readonly [name: string, data: Float32Array | Int32Array])[];
   /** What is given besides, by name; null where nothing is. */
@@ -59,9 +65,36 @@ function kindOf(value: unknown): string {
   return value === null || value === undefined ? String(value) : (value as object).constructor?.name ?? typeof value;
 }
 
-/** Numbers of a value in a batch. */
-function elements({ kind, size, count = 1 }: Shape, B: number, T: number): number {
-  return kind === "rows" ? B * size : kind === "states" ? count * B * size : B * T * (kind === "tokens" ? 1 : size);
+/** What a batch's sizes are, of its sequences alone. */
+export function batchSizes({ shape: [B, T], axes }: Sequences): Sizes {
+  const entries = Object.entries(axes ?? {}).map(([axis, { steps }]) => [axis, steps]);
+  return { B: B!, T: T!, ...entries.length && { axes: Object.fromEntries(entries) } };
+}
+
+/** Lengths from 1 to T of B sequences. */
+function checkLengths(name: string, lengths: Int32Array, B: number, T: number): void {
+  typed(name, lengths, "Int32Array");
+  length(name, lengths, B);
+  for (const n of lengths) {
+    if (n >= 1 && n <= T) continue;
+    throw fail("batch-value", ACTION, `${name} must be from 1 to ${T}, got ${n}`, { name, value: n });
+  }
+}
+
+/** The steps and lengths of the axes besides that of the shape. */
+function checkAxes(net: PlacedNetwork, axes: NonNullable<Sequences["axes"]>, B: number): void {
+  for (const axis of net.axes) {
+    const name = `axes.${axis}`, steps = axes[axis]?.steps;
+    if (!Number.isInteger(steps) || steps! < 1) {
+      const problem = `${name} must be { steps, lengths? } with steps from 1, got ${JSON.stringify(axes[axis])}`;
+      throw fail("batch-type", ACTION, problem, { name, value: axes[axis] });
+    }
+    const { lengths } = axes[axis]!;
+    if (lengths !== undefined) checkLengths(`${name}.lengths`, lengths, B, steps!);
+  }
+  const unknown = Object.keys(axes).find((axis) => !net.axes.includes(axis));
+  if (unknown === undefined) return;
+  throw fail("batch-type", ACTION, `axes has "${unknown}", which is no time axis of the network`, { name: unknown });
 }
 
 /**
@@ -78,7 +111,7 @@ export function checkBatch(
   if (typeof sequences !== "object" || sequences === null) {
     throw fail("batch-type", ACTION, `sequences must be { x, shape, … }, got ${sequences}`, { name: "sequences" });
   }
-  const { x, shape, lengths, h0, inputs: others, states } = sequences;
+  const { x, shape, lengths, h0, axes = {}, inputs: others = {}, states } = sequences;
   const first = net.firstInput, { kind, size } = first.outputs.output!, tokens = kind === "tokens";
   const width = tokens ? 1 : size;
   typed("x", x, tokens ? "Int32Array" : "Float32Array", tokens ? " of tokens" : "");
@@ -100,37 +133,36 @@ export function checkBatch(
     });
   }
   length("x", x, B * T * width);
-  if (lengths !== undefined) {
-    typed("lengths", lengths, "Int32Array");
-    length("lengths", lengths, B);
-    for (const n of lengths) {
-      if (n >= 1 && n <= T) continue;
-      throw fail("batch-value", ACTION, `lengths must be from 1 to ${T}, got ${n}`, { name: "lengths", value: n });
-    }
-  }
+  if (lengths !== undefined) checkLengths("lengths", lengths, B, T);
+  checkAxes(net, axes, B);
+  const sizes = batchSizes(sequences);
   const inputs: [string, Float32Array | Int32Array][] = [[first.name, x]];
   for (const { name, outputs } of net.inputs) {
     if (name === first.name) continue;
-    const data = others?.[name], shape = outputs.output!;
+    const data = others[name], shape = outputs.output!;
     typed(`inputs.${name}`, data, shape.kind === "tokens" ? "Int32Array" : "Float32Array");
-    length(`inputs.${name}`, data!, elements(shape, B, T));
+    length(`inputs.${name}`, data!, elementsOf(shape, sizes));
     inputs.push([name, data!]);
   }
-  if (others) checkNames("inputs", others, net.inputs.map(({ name }) => name).filter((name) => name !== first.name));
+  const known = net.inputs.map(({ name }) => name).filter((name) => name !== first.name);
+  const besides = net.givenInputs.filter((name) => Object.hasOwn(others, name));
+  checkNames("inputs", others, [...known, ...net.givenInputs]);
   let given: Record<string, Float32Array> | null = null;
   const take = (what: string, name: string | undefined, data: Float32Array) => {
     typed(what, data, "Float32Array");
     const shape = name === undefined ? undefined : net.given.get(name)?.shape;
     if (!shape) throw fail("batch-type", ACTION, `${what}: the network has nothing that takes it`, { name: what });
-    length(what, data, elements(shape, B, T));
+    length(what, data, elementsOf(shape, sizes));
     (given ??= {})[name!] = data;
   };
+  for (const name of besides) take(`inputs["${name}"]`, name, others[name] as Float32Array);
   if (h0 !== undefined) take("h0", net.firstState, h0);
   for (const [name, data] of Object.entries(states ?? {})) take(`states["${name}"]`, name, data);
   for (const [name, data] of Object.entries(masks ?? {})) {
     take("dropoutMask", name === "" ? net.firstMask : name, data);
   }
-  return { B, T, inputs, given };
+  const lengthsAlong = (axis: string | undefined) => axis === undefined ? lengths : axes[axis]!.lengths;
+  return { sizes, lengthsAlong, inputs, given };
 }
 
 function checkNames(what: string, given: object, known: readonly string[]): void {

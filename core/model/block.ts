@@ -2,11 +2,15 @@ import { Arena, from } from "../device/arena.ts";
 import type { TaskBuilder } from "../device/device.ts";
 import { LANES, type Tensor } from "../device/kernels.ts";
 import { type Block, type DropoutMode, groupsOf, type Value } from "./layers/layer.ts";
+import type { Sizes } from "./layers/node.ts";
 
 /** The tensors that the outside reads or writes, batch first and dense, by name: see {@linkcode layOut}. */
 export type IoTensors = ReadonlyMap<string, Tensor>;
 
-/** A block of rows with memory of its own. */
+/** A time axis of a block. */
+type Along = Pick<Block, "T" | "lengths" | "mask">;
+
+/** A block of rows with memory of its own, along one of its time axes. */
 export class BlockSpace implements Block {
   readonly B: number;
   readonly T: number;
@@ -22,13 +26,16 @@ export class BlockSpace implements Block {
   readonly gradient: Tensor;
   readonly scratch = new Arena(0, true);
   readonly words: Tensor;
-  readonly #io: IoTensors;
-  readonly #published = new Set<string>();
+  /** All of its axes: undefined is that of `Sequences.shape`. */
+  readonly axes = new Map<string | undefined, BlockSpace>();
+  // Not #private: the block along another axis is a copy of this one.
+  private readonly tensors: IoTensors;
+  private readonly published = new Set<string>();
 
   constructor(
-    { B, T, row0, rows, wholeBatch, backward, dropout, control, gradient, io }:
+    { B, T, axes = {}, row0, rows, wholeBatch, backward, dropout, control, gradient, io }:
       & Pick<Block, "B" | "T" | "row0" | "rows" | "wholeBatch" | "backward" | "dropout" | "control" | "gradient">
-      & { readonly io: IoTensors },
+      & { readonly io: IoTensors; readonly axes?: Sizes["axes"] },
   ) {
     this.B = B;
     this.T = T;
@@ -40,21 +47,35 @@ export class BlockSpace implements Block {
     this.dropout = dropout;
     this.control = control;
     this.gradient = gradient;
-    this.#io = io;
+    this.tensors = io;
     this.lengths = from(io.get("@lengths")!, row0);
     this.mask = this.scratch.allocate(T * this.groups * LANES);
     this.words = this.scratch.allocate(16);
+    this.axes.set(undefined, this);
+    for (const [axis, T] of Object.entries(axes)) {
+      const lengths = from(io.get(`@lengths.${axis}`)!, row0), mask = this.scratch.allocate(T * this.groups * LANES);
+      const own: Along = { T, lengths, mask };
+      this.axes.set(axis, Object.assign(Object.create(BlockSpace.prototype), this, own));
+    }
+  }
+
+  along(axis: string | undefined): BlockSpace {
+    return this.axes.get(axis)!;
   }
 
   io(name: string): Tensor | null {
-    return this.#io.get(name) ?? null;
+    return this.tensors.get(name) ?? null;
   }
 
-  publish(task: TaskBuilder, source: string, { shape: { kind, size: F }, data: src, stride: ldsrc }: Value): void {
-    const wanted = this.io(source), { T, rows, row0, lengths } = this;
-    if (!wanted || this.#published.has(source) || kind === "tokens") return;
-    this.#published.add(source);
-    if (kind === "rows") {
+  publish(task: TaskBuilder, source: string, { shape, data: src, stride: ldsrc }: Value): void {
+    const { kind, size: F, axis, across } = shape, { rows, row0 } = this, { T, lengths } = this.along(axis);
+    const wanted = this.io(source);
+    if (!wanted || this.published.has(source) || kind === "tokens" || kind === "states") return;
+    this.published.add(source);
+    if (kind === "alignment") {
+      const S = this.along(across).T;
+      task.call("alignmentOut", { dst: from(wanted, row0 * T * S), src, lengths, U: T, T: S, rows });
+    } else if (kind === "rows") {
       task.call("rowsOut", { dst: from(wanted, row0 * F), src, rows, F, lddst: F, ldsrc });
     } else {
       task.call("sequencesOut", { dst: from(wanted, row0 * T * F), src, lengths, T, rows, F, ldsrc });

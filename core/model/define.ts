@@ -2,6 +2,7 @@
 
 import { fail } from "../errors.ts";
 import type { AttentionOptions } from "./layers/attention.ts";
+import type { DecoderOptions } from "./layers/decoder_options.ts";
 import type { Kind } from "./layers/node.ts";
 import type { LayerNormOptions } from "./layers/layer_norm.ts";
 import type { LayerName } from "./layers/mod.ts";
@@ -27,6 +28,9 @@ export type AttentionWeights = NetworkValue<"weights">;
 /** Final states (layers·directions, B, H). They can only leave the network. */
 export type States = NetworkValue<"states">;
 
+/** How much each step of the keys counted at each step of a decoder (B, U, T). It can only leave the network. */
+export type Alignment = NetworkValue<"alignment">;
+
 /** What a GRU gives. */
 export interface GruValues {
   /** The last layer's output at every step (B, T, H·directions). */
@@ -43,14 +47,26 @@ export interface LstmValues extends GruValues {
   readonly cell: States;
 }
 
+/** What a decoder gives. */
+export interface DecoderValues {
+  /** Scores of every token, or numbers, at every step (B, U, O). */
+  readonly output: StepValue;
+  /** The last layer's state after every step (B, U, H). */
+  readonly state: StepValue;
+  /** What the attention found at every step (B, U, D). */
+  readonly context: StepValue;
+  /** What it weighed. */
+  readonly weights: Alignment;
+}
+
 /** The layers that {@linkcode defineNetwork} offers. A layer's name is its attribute's in the PyTorch module. */
 export interface Layers {
-  /** An input: `size` numbers at every step (B, T, size). */
-  numbers(name: string, size: number): StepValue;
+  /** An input: `size` numbers at every step (B, T, size); along a time axis of its own with `axis`, see `Sequences.axes`. */
+  numbers(name: string, size: number, options?: { axis?: string }): StepValue;
   /** An input: a row of `size` numbers for each sequence (B, size). */
   vector(name: string, size: number): RowValue;
-  /** An input: a token at every step (B, T), from 0 to `size` − 1. */
-  tokens(name: string, size: number): TokenValue;
+  /** An input: a token at every step (B, T), from 0 to `size` − 1; `axis` as for numbers. */
+  tokens(name: string, size: number, options?: { axis?: string }): TokenValue;
   /** torch.nn.Embedding: a learned row of `embeddingDim` numbers for each token. */
   embedding(name: string, tokens: TokenValue, embeddingDim: number, options?: { paddingIdx?: number }): StepValue;
   /** torch.nn.GRU. */
@@ -66,6 +82,26 @@ export interface Layers {
     inputs: { readonly query: RowValue; readonly keys: StepValue },
     options?: AttentionOptions,
   ): { readonly context: RowValue; readonly weights: AttentionWeights };
+  /**
+   * A decoder: recurrent layers that ask the keys anew at every step, fed with what was wanted at the step before, or with
+   * their own output. Its steps are along the time axis of `targets`, an input of that axis: `tokens("y", V, { axis:
+   * "target" })`. `state` is what it begins with, numLayers·hiddenSize numbers, or the `hidden` of an encoder with as many;
+   * `cell` the same of an LSTM, by default 0; `start` the numbers that it is fed first. The network's loss then compares
+   * `output` with the targets. `inputs["NAME.teacher"]` (B, U) of a batch is 0 where it is fed its own output. Parameters:
+   * attention.attn.weight, attention.attn.bias, attention.v.weight, NAME.embedding.weight, NAME.gru.weight_ih_l0, …,
+   * fc.weight, fc.bias; tied: projection.weight, projection.bias too, and no fc.weight.
+   */
+  decoder(
+    name: string,
+    inputs: {
+      readonly keys: StepValue;
+      readonly state: RowValue | States;
+      readonly targets: TokenValue | StepValue;
+      readonly start?: RowValue;
+      readonly cell?: RowValue | States;
+    },
+    options: DecoderOptions,
+  ): DecoderValues;
   /** torch.nn.Linear, for each row or each step. */
   linear<K extends "rows" | "steps">(
     name: string,
@@ -163,6 +199,26 @@ export const OUTPUT = "output";
  * assert.deepEqual([inputs.keys!.shape, inputs.query!.shape], [[2, 7, 5], [2, 3]]);
  * ```
  *
+ * @example An encoder and a decoder, from tokens to tokens
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, createTrainer, defineNetwork, END, PAD } from "@grutto/grutto";
+ *
+ * const network = defineNetwork(({ tokens, embedding, gru, linear, tanh, decoder }) => {
+ *   const x = embedding("encoder.embedding", tokens("x", 12), 8); // (B, T, 8)
+ *   const { output: keys, state } = gru("encoder.gru", x, { hiddenSize: 16, bidirectional: true });
+ *   const targets = tokens("y", 12, { axis: "target" }); // (B, U)
+ *   const inputs = { keys, state: tanh(linear("bridge", state, 16)), targets };
+ *   return decoder("decoder", inputs, { hiddenSize: 16, embeddingDim: 8 }).output; // (B, U, 12)
+ * });
+ * using model = await createModel(network, { loss: "crossEntropy" });
+ * // Two sequences of up to 4 tokens, and what is to be made of them: up to 3, the last of each being END.
+ * const y = Int32Array.of(6, 5, END, 9, END, PAD), axes = { target: { steps: 3, lengths: Int32Array.of(3, 2) } };
+ * const batch = { x: Int32Array.of(4, 5, 6, 7, 8, 9, 0, 0), shape: [2, 4, 1], lengths: Int32Array.of(4, 2), axes };
+ * const { loss } = await createTrainer(model).step({ ...batch, inputs: { y } }, y);
+ * assert.ok(loss > 0);
+ * ```
+ *
  * @example Two heads, each with a loss
  * ```ts
  * import assert from "node:assert/strict";
@@ -241,9 +297,9 @@ export function defineNetwork(build: (layers: Layers) => NetworkValue | Record<s
     return { ...state, hidden: value("states", `${name}.hidden`), cell: value("states", `${name}.cell`) };
   };
   const result = build({
-    numbers: (name, size) => value("steps", `${add("numbers", name, {}, { size })}.output`),
+    numbers: (name, size, options) => value("steps", `${add("numbers", name, {}, { size, ...options })}.output`),
     vector: (name, size) => value("rows", `${add("vector", name, {}, { size })}.output`),
-    tokens: (name, size) => value("tokens", `${add("tokens", name, {}, { size })}.output`),
+    tokens: (name, size, options) => value("tokens", `${add("tokens", name, {}, { size, ...options })}.output`),
     embedding: (name, input, embeddingDim, options) =>
       value("steps", `${add("embedding", name, { input }, { embeddingDim, ...options })}.output`),
     gru(name, input, options) {
@@ -254,6 +310,12 @@ export function defineNetwork(build: (layers: Layers) => NetworkValue | Record<s
     attention(name, { query, keys }, options) {
       add("attention", name, { query, keys }, options);
       return { context: value("rows", `${name}.context`), weights: value("weights", `${name}.weights`) };
+    },
+    decoder(name, { keys, state, targets, start, cell }, options) {
+      add("decoder", name, { keys, state, targets, ...start && { start }, ...cell && { cell } }, options);
+      const steps = (port: string) => value("steps", `${name}.${port}`),
+        weights = value("alignment", `${name}.weights`);
+      return { output: steps("output"), state: steps("state"), context: steps("context"), weights };
     },
     linear: (name, input, outFeatures, options) => alike("linear", name, input, { outFeatures, ...options }),
     dropout: (input, p, name = unnamed("dropout")) => alike("dropout", name, input, { p }),

@@ -4,9 +4,9 @@ import { fail } from "../errors.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { checkLoss, LOSSES, type LossName, type LossOptions, type ResolvedLoss, resolveLoss } from "./losses.ts";
 import type { NamedArray, StateDict } from "./arrays.ts";
-import type { Sequences } from "./batch.ts";
+import { batchSizes, type Sequences } from "./batch.ts";
+import { layerOf, stepsAlong } from "./layers/node.ts";
 import type { OutputMeaning } from "./meanings.ts";
-import { layerOf } from "./layers/node.ts";
 import type { NetworkGradients, NetworkOutputs } from "./results.ts";
 import type { RunOptions, RunTask, Session, TaskLoss } from "./session.ts";
 
@@ -163,12 +163,12 @@ export class Internals {
     given: Readonly<Record<string, Float32Array>>,
     sequences: Sequences,
   ): Readonly<Record<string, Float32Array>> {
-    const [B, T] = sizesOf(sequences), { lengths } = sequences;
+    const sizes = batchSizes(sequences), { B } = sizes;
     for (const name of Object.keys(given)) this.session.net.outputShape(action, name);
     return Object.fromEntries(this.outputs.map((output) => {
-      const { size, kind } = this.session.net.outputShape(action, output),
-        steps = kind === "steps" ? T : 1,
-        n = B * size * steps;
+      const { size, kind, axis } = this.session.net.outputShape(action, output);
+      const steps = kind === "steps" ? stepsAlong(axis, sizes) : 1, n = B * size * steps;
+      const lengths = axis === undefined ? sequences.lengths : sequences.axes![axis]!.lengths;
       const gradient = Object.hasOwn(given, output) ? given[output] : new Float32Array(n);
       if (!(gradient instanceof Float32Array) || gradient.length !== n) {
         const problem = `the gradient of output "${output}" must be a Float32Array of ${n} numbers`;
@@ -176,7 +176,7 @@ export class Internals {
       }
       const bad = gradient.findIndex((d, i) => {
         const b = Math.floor(i / size / steps);
-        return !Number.isFinite(d) && Math.floor(i / size) % steps < (lengths?.[b] ?? T);
+        return !Number.isFinite(d) && Math.floor(i / size) % steps < (lengths?.[b] ?? steps);
       });
       if (bad < 0) return [output, gradient];
       throw fail("not-finite", action, `the gradient of output "${output}" holds ${gradient[bad]} at ${bad}`, {
@@ -219,9 +219,4 @@ export class Internals {
     if (!task) this.#predictions.set(key, task = { purpose: "predict", activations, values });
     return task;
   }
-}
-
-/** Sequences and steps of a batch. */
-export function sizesOf({ shape: [B, T] }: Sequences): [number, number] {
-  return [B!, T!];
 }

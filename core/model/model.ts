@@ -155,7 +155,7 @@ class SessionModel implements NetworkModel {
     this.#session = session;
     const { net } = session, outputs = Object.values(net.resolved.outputs).map(({ source }) => source);
     const ready = config ? ["attention.context", `${config.cell}.output`] : [];
-    const values = new Set([...outputs, ...ready, ...net.valuesOf("weights", "states")]);
+    const values = new Set([...outputs, ...ready, ...net.valuesOf("weights", "states", "alignment")]);
     this.#forward = { purpose: "forward", values: [...values] };
     this.internals = new Internals(session, meanings, this.#forward, (found) => this.#outputs(found));
   }
@@ -199,7 +199,7 @@ class SessionModel implements NetworkModel {
 
   /** The values of `forward`, and others. */
   #wanted(values: readonly string[]): readonly string[] {
-    const known = this.#session.net.valuesOf("rows", "steps", "weights", "states");
+    const known = this.#session.net.valuesOf("rows", "steps", "weights", "states", "alignment");
     const unknown = values.find((value) => !known.includes(value));
     if (unknown !== undefined) {
       const problem = `there is no value "${unknown}"; there are ${known.join(", ")}`;
@@ -214,18 +214,20 @@ class SessionModel implements NetworkModel {
     options: GradientOptions = {},
   ): Promise<NetworkGradients> {
     return this.#session.exclusive(() => {
-      const { dropoutMask, weights, outputGradients: given } = options, losses = this.#losses(options);
+      const { dropoutMask, dropoutMasks, weights, outputGradients: given } = options, losses = this.#losses(options);
       const outputGradients = given && this.internals.outputGradients("run model", given, sequences);
       return this.internals.gradients(sequences, losses, {
         targets: byOutput(targets, losses),
         weights,
         outputGradients,
-        masks: dropoutMask && { "": dropoutMask },
+        masks: dropoutMask || dropoutMasks ? { ...dropoutMasks, ...dropoutMask && { "": dropoutMask } } : undefined,
       });
     });
   }
 
-  #losses({ losses, outputGradients, dropoutMask: _, weights, ...options }: GradientOptions): readonly TaskLoss[] {
+  #losses(
+    { losses, outputGradients, dropoutMask: _, dropoutMasks: _m, weights, ...options }: GradientOptions,
+  ): readonly TaskLoss[] {
     const action = "run model", { internals } = this, { outputs } = internals, [other] = Object.keys(options);
     const extra = outputGradients && losses ? "losses" : outputGradients && weights ? "weights" : other;
     if ((outputGradients || losses) && extra !== undefined) {

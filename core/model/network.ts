@@ -2,7 +2,7 @@
 
 import { amend, errorCause, fail } from "../errors.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
-import type { Kind, Node, Shape, Shapes } from "./layers/node.ts";
+import { besideName, type Kind, type Node, type Shape, type Shapes } from "./layers/node.ts";
 import { INPUT_LAYERS, LAYERS, layerType } from "./layers/mod.ts";
 import { layOutParameters, type ParameterLayout, type ParameterSpec } from "./parameters.ts";
 
@@ -46,6 +46,7 @@ const KINDS: Readonly<Record<Kind, string>> = {
   steps: "a row per step (B, T, F)",
   tokens: "tokens (B, T)",
   weights: "attention weights (B, T)",
+  alignment: "attention weights of each step (B, U, T)",
   states: "final states (layers, B, H)",
 };
 
@@ -99,14 +100,18 @@ export function resolveNetwork(network: Network): ResolvedNetwork {
     const inputs = inputShapes(name, kind.inputs, sources, values, all);
     Object.values(sources).forEach(read);
     const full = layerOptions(name, kind.options, options), shape = { name, inputs, options: full };
+    const axis = kind.manyAxes ? undefined : commonAxis(name, inputs) ?? full.axis as string | undefined;
     let made: Shapes;
     try {
       made = kind.outputs(shape);
     } catch (error) {
       throw wiring(name, (error as Error).message);
     }
+    if (axis !== undefined) {
+      made = Object.fromEntries(Object.entries(made).map(([port, value]) => [port, onAxis(value, axis)]));
+    }
     for (const [port, value] of Object.entries(made)) values.set(`${name}.${port}`, value);
-    nodes.push({ ...shape, type, sources, outputs: made, stream, uses: (source) => uses.get(source) ?? 0 });
+    nodes.push({ ...shape, type, sources, outputs: made, axis, stream, uses: (source) => uses.get(source) ?? 0 });
     stream += kind.streams?.(shape) ?? 0;
   }
   const resolved = Object.fromEntries(
@@ -135,6 +140,43 @@ export function resolveNetwork(network: Network): ResolvedNetwork {
   return { nodes, outputs: resolved, layout: layOutParameters(specs(nodes)) };
 }
 
+/**
+ * Refuses networks with layers that cannot do something, or with a second time axis.
+ *
+ * @throws {TypeError} With the layer's name.
+ */
+export function requireAll(
+  action: string,
+  nodes: readonly Node[],
+  has: (type: string) => boolean,
+  advice: string,
+): void {
+  const node = nodes.find(({ type, axis }) => axis !== undefined || !has(type));
+  if (!node) return;
+  const problem = node.axis === undefined
+    ? `is of the type "${node.type}", which it cannot do`
+    : `is along a second time axis`;
+  throw fail("wiring", action, `the layer "${node.name}" ${problem}`, { name: node.name, advice });
+}
+
+/** Kinds of values that have steps. */
+const STEPPED: readonly Kind[] = ["steps", "tokens", "weights"];
+
+/** The time axis of a layer's inputs. */
+function commonAxis(name: string, inputs: Shapes): string | undefined {
+  const stepped = Object.entries(inputs).filter(([, { kind }]) => STEPPED.includes(kind)), [first] = stepped;
+  const other = stepped.find(([, { axis }]) => axis !== first![1].axis);
+  if (!other) return first?.[1].axis;
+  const say = ([port, { axis }]: typeof other) =>
+    `its input "${port}" is along ${axis ? `the axis "${axis}"` : "time"}`;
+  throw wiring(name, `${say(first!)}, ${say(other)}`, "only a decoder reads values along different axes");
+}
+
+/** The same value along an axis, if it has steps. */
+function onAxis(shape: Shape, axis: string): Shape {
+  return STEPPED.includes(shape.kind) && shape.axis === undefined ? { ...shape, axis } : shape;
+}
+
 function inputShapes(
   name: string,
   ports: Readonly<Record<string, readonly Kind[]>>,
@@ -145,12 +187,14 @@ function inputShapes(
   const any = ports["*"], shapes: Record<string, Shape> = {};
   for (const [i, port] of Object.keys(sources).entries()) {
     if (any && port !== String(i)) throw wiring(name, `it has no input "${port}"`, "its inputs are 0, 1, 2, …");
-    if (!any && !Object.hasOwn(ports, port)) {
-      throw wiring(name, `it has no input "${port}"`, `its inputs are ${Object.keys(ports).join(", ") || "none"}`);
+    if (!any && !Object.hasOwn(ports, port) && !Object.hasOwn(ports, `${port}?`)) {
+      const known = Object.keys(ports).map((port) => port.replace("?", "")).join(", ");
+      throw wiring(name, `it has no input "${port}"`, `its inputs are ${known || "none"}`);
     }
   }
-  for (const port of any ? Object.keys(sources) : Object.keys(ports)) {
-    const source = sources[port], wanted = any ?? ports[port]!;
+  for (const key of any ? Object.keys(sources) : Object.keys(ports)) {
+    const port = key.replace("?", ""), source = sources[port], wanted = any ?? ports[key]!;
+    if (source === undefined && port !== key) continue;
     if (source === undefined) throw wiring(name, `its input "${port}" is missing`, adviceFor(wanted, "weights"));
     const shape = values.get(source);
     if (typeof source !== "string") {
@@ -189,7 +233,15 @@ function layerOptions(
 }
 
 function specs(nodes: readonly Node[]): (ParameterSpec & { readonly fullName: string })[] {
+  const taken = new Set<string>();
   return nodes.flatMap((node) =>
-    (layerType(node.type)!.parameters?.(node) ?? []).map((spec) => ({ ...spec, fullName: `${node.name}.${spec.name}` }))
+    (layerType(node.type)!.parameters?.(node) ?? []).map((spec) => {
+      const fullName = spec.beside ? besideName(node.name, spec.name) : `${node.name}.${spec.name}`;
+      if (taken.has(fullName)) {
+        throw wiring(node.name, `its parameter "${fullName}" is another layer's too`, "rename the other layer");
+      }
+      taken.add(fullName);
+      return { ...spec, fullName };
+    })
   );
 }

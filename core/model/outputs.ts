@@ -31,11 +31,11 @@ function dense(task: TaskBuilder, block: Block, { data, stride, shape }: Value):
 
 /** What an output means after training with a loss: probabilities, or values as they are. */
 export function predictions(task: TaskBuilder, block: Block, output: string, value: Value, loss: LossName): void {
-  const { shape } = value, { size: O, kind } = shape, { activation } = LOSSES[loss], wanted = `@${output}.prediction`;
+  const { shape } = value, { size: O } = shape, { activation } = LOSSES[loss], wanted = `@${output}.prediction`;
   const y = dense(task, block, value), groups = groupsOfValue(block, shape);
   if (activation === "sigmoid") task.call("sigmoidGroups", { y, x: y, groups, O });
   if (activation === "softmax") task.call("softmaxGroups", { y, sums: block.words, x: y, groups, O });
-  block.publish(task, wanted, { shape: { kind, size: O }, data: y, stride: O * LANES, gradient: null });
+  block.publish(task, wanted, { shape, data: y, stride: O * LANES, gradient: null });
 }
 
 /** A loss over one block, its gradient by the output, and the count of right rows. */

@@ -9,6 +9,8 @@ import { PANEL, type Tensor } from "../device/kernels.ts";
 export interface ParameterSpec {
   /** PyTorch's name within the layer. */
   readonly name: string;
+  /** Whether it is beside the layer instead, in the module that the layer is in: "fc.weight" of the layer "decoder". */
+  readonly beside?: boolean;
   /** PyTorch's shape. */
   readonly shape: readonly number[];
   /** Initial values: uniform in ±bound; of N(0, bound²) where `normal`; all equal to `constant`. */

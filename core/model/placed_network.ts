@@ -28,10 +28,16 @@ export class PlacedNetwork {
   readonly firstMask: string | undefined;
   /** The embeddings, whose tables' gradients are added up after all blocks. */
   readonly embeddings: readonly Node[];
+  /** The layers that read tokens. */
+  readonly tokenReaders: readonly Node[];
+  /** The names of the time axes besides that of `Sequences.shape`. */
+  readonly axes: readonly string[];
   /** The names of the outputs that may have losses and be predicted: all but attention weights and final states. */
   readonly outputs: readonly string[];
   /** What may come in besides, by name. */
   readonly given: ReadonlyMap<string, Given>;
+  /** Of these, what is neither an initial state nor a mask of dropout. */
+  readonly givenInputs: readonly string[];
 
   constructor(network: Network, resolved: ResolvedNetwork = resolveNetwork(network)) {
     const { nodes, layout } = resolved;
@@ -40,8 +46,11 @@ export class PlacedNetwork {
     const store = this.store = new ParameterStore(layout);
     this.layers = nodes.map((node) => typeOf(node).place(node, store));
     this.inputs = nodes.filter(({ type }) => INPUT_LAYERS.includes(type));
-    this.firstInput = this.inputs.find(({ type }) => type !== "vector") ?? this.inputs[0]!;
+    this.firstInput = this.inputs.find(({ type, axis }) => type !== "vector" && axis === undefined) ?? this.inputs[0]!;
     this.embeddings = nodes.filter(({ type }) => type === "embedding");
+    this.tokenReaders = nodes.filter(({ inputs }) => Object.values(inputs).some(({ kind }) => kind === "tokens"));
+    const axes = new Set(nodes.flatMap(({ outputs }) => Object.values(outputs).map(({ axis }) => axis)));
+    this.axes = [...axes].filter((axis) => axis !== undefined);
     const outputs = Object.entries(resolved.outputs);
     this.outputs = outputs.filter(([, { shape: { kind } }]) => kind === "rows" || kind === "steps").map(([name]) =>
       name
@@ -54,6 +63,9 @@ export class PlacedNetwork {
         })
       ),
     );
+    this.givenInputs = [...this.given.values()].filter(({ name, shape }) =>
+      shape.kind !== "states" && !/mask$/i.test(name)
+    ).map(({ name }) => name);
     const first = (kind: "states" | "mask") =>
       [...this.given.values()].find(({ name, shape }) =>
         kind === "states" ? shape.kind === kind : name.endsWith(".mask")

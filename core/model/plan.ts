@@ -5,7 +5,7 @@ import { type Plan, type Program, type Task, TaskBuilder } from "../device/devic
 import { LANES, type Tensor } from "../device/kernels.ts";
 import { blockRows, BlockSpace, type IoTensors } from "./block.ts";
 import { type DropoutMode, groupsOf, type Values } from "./layers/layer.ts";
-import { layerOf, portOf, type Shape } from "./layers/node.ts";
+import { dimensions, layerOf, portOf, type Shape, type Sizes, stepsAlong } from "./layers/node.ts";
 import { type LossName, targetWidth } from "./losses.ts";
 import { LossPass, type OutputLoss, predictions } from "./outputs.ts";
 import type { PlacedNetwork } from "./placed_network.ts";
@@ -36,6 +36,8 @@ export interface PlanShape {
   readonly B: number;
   /** Steps of the longest. */
   readonly T: number;
+  /** Steps along other time axes. */
+  readonly axes?: Sizes["axes"];
   /** What is given besides the inputs: "gru.h0", "dropout.mask". */
   readonly given?: readonly string[];
   readonly task: PlanTask;
@@ -45,7 +47,7 @@ export interface PlanShape {
 const numbers = new Map<string, number>(), known = new WeakMap<PlanTask, number>();
 
 /** The key of a plan in a cache: all of its shape. Equal tasks have one number, others another. */
-export function planKey({ B, T, given, task }: PlanShape): string {
+export function planKey({ B, T, axes, given, task }: PlanShape): string {
   let number = known.get(task);
   if (number === undefined) {
     const text = JSON.stringify(task);
@@ -53,7 +55,8 @@ export function planKey({ B, T, given, task }: PlanShape): string {
     numbers.set(text, number);
     known.set(task, number);
   }
-  return `${number} ${B} ${T}${given?.length ? ` ${given}` : ""}`;
+  const others = axes && Object.keys(axes).length ? JSON.stringify(axes) : "";
+  return `${number} ${B} ${T}${others}${given?.length ? ` ${given}` : ""}`;
 }
 
 /** What a plan depends on besides its shape: the same for all of a model's plans. */
@@ -108,12 +111,6 @@ export interface Layout {
   readonly partSize: number;
 }
 
-/** The dimensions of a value in the user's layout. */
-function dimensions({ kind, size, count = 1 }: Shape, B: number, T: number): number[] {
-  if (kind === "rows") return [B, size];
-  return kind === "states" ? [count, B, size] : kind === "steps" ? [B, T, size] : [B, T];
-}
-
 /** Lays out the memory for a plan. */
 export function layOut(net: PlacedNetwork, shape: PlanShape, wholeBatch = false): Layout {
   const { B, T, given = [], task } = shape, { purpose, values = [], activations = {}, losses = [] } = task;
@@ -122,12 +119,14 @@ export function layOut(net: PlacedNetwork, shape: PlanShape, wholeBatch = false)
   const R = wholeBatch ? B : blockRows(net.work, B, T), blocks = Math.ceil(B / R);
   const io = new Map<string, Tensor>();
   const add = (name: string, ...shape: readonly number[]) => io.set(name, arena.allocate(...shape));
-  const value = (name: string, of: Shape) => add(name, ...dimensions(of, B, T));
+  const value = (name: string, of: Shape) => add(name, ...dimensions(of, shape));
   for (const { name, outputs } of net.inputs) value(name, outputs.output!);
   add("@lengths", B);
+  for (const axis of Object.keys(shape.axes ?? {})) add(`@lengths.${axis}`, B);
   for (const name of given) value(name, net.given.get(name)!.shape);
   for (const { output, loss, settings, weighted, outputWeighted } of losses) {
-    const { size: O, kind } = net.resolved.outputs[output]!.shape, rows = kind === "steps" ? B * T : B;
+    const { size: O, kind, axis } = net.resolved.outputs[output]!.shape;
+    const rows = kind === "steps" ? B * stepsAlong(axis, shape) : B;
     if (!loss) {
       add(`@${output}.gradient`, rows * O);
       continue;
@@ -146,14 +145,14 @@ export function layOut(net: PlacedNetwork, shape: PlanShape, wholeBatch = false)
     for (const { name, outputs: { output } } of net.inputs) {
       if (output!.kind !== "tokens") value(`${name}.grad`, output!);
     }
-    for (const { name, shape } of net.given.values()) {
-      if (shape.kind === "states") value(`${name}.grad`, shape);
+    for (const { name, shape: own } of net.given.values()) {
+      if (own.kind === "states") value(`${name}.grad`, own);
     }
   }
   if (backward) {
-    for (const { name, inputs, outputs: { output } } of net.embeddings) {
-      add(`${name}.grad`, B, T, output!.size);
-      add(`${name}.occurrences`, occurrencesLength(inputs.input!.size, B, T));
+    for (const { name, axis, inputs, outputs: { output } } of net.embeddings) {
+      value(`${name}.grad`, output!);
+      add(`${name}.occurrences`, occurrencesLength(inputs.input!.size, B, stepsAlong(axis, shape)));
     }
   }
   if (all) add("@gradients", store.paddedSize);
@@ -165,12 +164,13 @@ export function layOut(net: PlacedNetwork, shape: PlanShape, wholeBatch = false)
 
 /** The forward, loss and backward pass of one block. */
 export function blockTask(layout: Layout, index: number): { calls: Task; scratch: number } {
-  const { net, shape: { B, T, task: { dropout = "none", activations, losses = [] } }, io, R, backward } = layout;
+  const { net, shape: { B, T, axes, task: { dropout = "none", activations, losses = [] } }, io, R, backward } = layout;
   const { gradient, parts, partSize, blocks, wholeBatch } = layout, { store, resolved } = net;
   const { paddedSize, layout: { tables, size } } = store;
   const block = new BlockSpace({
     B,
     T,
+    axes,
     row0: index * R,
     rows: Math.min(R, B - index * R),
     wholeBatch,
@@ -182,26 +182,30 @@ export function blockTask(layout: Layout, index: number): { calls: Task; scratch
   });
   const values: Record<string, Values> = {};
   const valueOf = (source: string) => values[layerOf(source)]![portOf(source)]!;
-  const passes = resolved.nodes.map(({ name, sources }, i) => {
+  const passes = resolved.nodes.map(({ name, sources, axis }, i) => {
     const inputs = Object.fromEntries(Object.entries(sources).map(([port, source]) => [port, valueOf(source)]));
-    const pass = net.layers[i]!.over(block, inputs);
+    const pass = net.layers[i]!.over(block.along(axis), inputs);
     values[name] = pass.outputs;
     return { name, pass };
   });
   const task = new TaskBuilder();
-  task.call("activeLanes", { mask: block.mask, lengths: block.lengths, T, rows: block.rows });
+  for (const { mask, lengths, T } of block.axes.values()) {
+    task.call("activeLanes", { mask, lengths, T, rows: block.rows });
+  }
   for (const { name, pass } of passes) {
     pass.forward(task);
     for (const [port, value] of Object.entries(pass.outputs)) block.publish(task, `${name}.${port}`, value);
   }
   if (activations) {
     for (const [output, loss] of Object.entries(activations)) {
-      predictions(task, block, output, valueOf(resolved.outputs[output]!.source), loss);
+      const value = valueOf(resolved.outputs[output]!.source);
+      predictions(task, block.along(value.shape.axis), output, value, loss);
     }
   }
   losses.forEach((loss, l) => {
     const stats = from(io.get("@stats")!, 2 * (l * blocks + index));
-    new LossPass(block, loss, valueOf(resolved.outputs[loss.output]!.source), stats).call(task);
+    const value = valueOf(resolved.outputs[loss.output]!.source);
+    new LossPass(block.along(value.shape.axis), loss, value, stats).call(task);
   });
   if (backward) {
     if (paddedSize > size) task.call("clear", { dst: from(block.gradient, size), n: paddedSize - size });
@@ -231,7 +235,11 @@ export function makePlan(net: PlacedNetwork, shape: PlanShape, options: PlanOpti
     const clear = new TaskBuilder(), count = parallel ? SCATTER_TASKS : 1;
     clear.call("clear", { dst: from(gradient, 0, tables), n: tables });
     tasks.push(clear.calls);
-    main.push(net.embeddings.flatMap((node) => scatterTasks(node, store, io, shape, gradient, count)));
+    main.push(
+      net.embeddings.flatMap((node) =>
+        scatterTasks(node, store, io, { B: shape.B, T: stepsAlong(node.axis, shape) }, gradient, count)
+      ),
+    );
   }
   if (backward) {
     const step = purpose === "step", target = step ? store.gradients : gradient;

@@ -9,6 +9,7 @@ import { layerOf } from "./layers/node.ts";
 import { joinParts, pad4, type SingleLayer, type SinglePlan, SingleStore, type SingleValue } from "./layers/single.ts";
 import { LOSSES, type LossName } from "./losses.ts";
 import { internalsOf, type NetworkModel } from "./model.ts";
+import { requireAll } from "./network.ts";
 import type { PlacedNetwork } from "./placed_network.ts";
 
 /** What a {@linkcode Predictor} says of a sequence. The arrays are used again by the next call. */
@@ -104,10 +105,11 @@ class SinglePredictor implements Predictor {
     this.#loss = loss;
     this.#values = values;
     const store = this.#store = new SingleStore(net.resolved.layout.list, values.length);
-    const parts = new Map<string, readonly number[]>();
-    this.#layers = net.resolved.nodes.map((node) => {
+    const parts = new Map<string, readonly number[]>(), { nodes } = net.resolved;
+    requireAll("create predictor", nodes, (type) => layerType(type)!.single !== undefined, "use model.forward");
+    this.#layers = nodes.map((node) => {
       const inputs = Object.entries(node.sources).map(([port, source]) => [port, parts.get(source)!]);
-      const layer = layerType(node.type)!.single(node, store, Object.fromEntries(inputs));
+      const layer = layerType(node.type)!.single!(node, store, Object.fromEntries(inputs));
       for (const [port, own] of Object.entries(layer.parts)) parts.set(`${node.name}.${port}`, own);
       return layer;
     });

@@ -61,6 +61,8 @@ export interface GradientOptions extends Omit<LossOptions, "loss"> {
   outputGradients?: Readonly<Record<string, Float32Array>>;
   /** Multipliers to use as the mask of the first dropout layer: of the ready-made model (B, D), of the context. */
   dropoutMask?: Float32Array;
+  /** Multipliers of dropout by name: "dropout.mask"; of a decoder "decoder.targetMask" (B, U, E), "decoder.readoutMask". */
+  dropoutMasks?: Readonly<Record<string, Float32Array>>;
   /** How much each sequence counts in the loss (B), from 0: 2 counts as two of it. Default: all 1. */
   weights?: Float32Array;
 }

@@ -4,8 +4,9 @@ import type { Simd } from "../device/wasm.ts";
 import { fail } from "../errors.ts";
 import { Random } from "../random.ts";
 import { fromStateDict, type NamedArray, type StateDict, toStateDict } from "./arrays.ts";
-import { checkBatch, checkTargets, type RowWeights, type Sequences, type Targets } from "./batch.ts";
+import { checkBatch, type CheckedBatch, checkTargets, type RowWeights, type Sequences, type Targets } from "./batch.ts";
 import type { DropoutMode } from "./layers/layer.ts";
+import { type Sizes, stepsAlong } from "./layers/node.ts";
 import type { ResolvedLoss } from "./losses.ts";
 import { checkMemory } from "./memory.ts";
 import type { Parameter } from "./parameters.ts";
@@ -99,7 +100,7 @@ export class Session {
     this.simd = simd;
     this.device = device;
     this.#parallelFrom = parallelFrom;
-    this.#tokens = net.embeddings.map((node) => new Tokens(node));
+    this.#tokens = net.tokenReaders.map((node) => new Tokens(node));
     checkMemory(net, undefined, device);
     // Places the parameters before there is anything to run.
     device.load({ arena: net.store.persistent, scratch: 0, parallel: false, programs: [] }, 0);
@@ -134,19 +135,23 @@ export class Session {
   /** Runs a plan over a batch; its results are in the plan's tensors. To be called within `exclusive`. */
   async run(sequences: Sequences, task: RunTask, options: RunOptions = {}): Promise<Run> {
     const { masks, random, accumulate, update = task.update !== undefined } = options;
-    const { B, T, inputs, given } = checkBatch(this.net, sequences, masks);
-    const rows = this.#checkLosses(sequences, task, options, [B, T]);
+    const { sizes, lengthsAlong, inputs, given } = checkBatch(this.net, sequences, masks), { B } = sizes;
+    const rows = this.#checkLosses(sizes, lengthsAlong, task, options);
     const dropout: DropoutMode = masks ? "given" : random ? "random" : "none";
     const full = this.#planTask(task, rows, dropout, accumulate ?? false, update);
-    const plan = this.#plan({ B, T, given: given ? Object.keys(given) : undefined, task: full }), { io } = plan;
+    const plan = this.#plan({ ...sizes, given: given ? Object.keys(given) : undefined, task: full }), { io } = plan;
     const { device } = this;
     for (const [name, data] of inputs) device.write(io.get(name)!, data);
     for (const tokens of this.#tokens) {
       const wanted = io.get(tokens.name), data = inputs.find(([name]) => name === tokens.input)![1] as Int32Array;
-      tokens.check(data, sequences.lengths, [B, T]);
-      if (wanted) device.write(wanted, tokens.occurrences(data, sequences.lengths, [B, T]));
+      const lengths = lengthsAlong(tokens.axis), T = stepsAlong(tokens.axis, sizes);
+      tokens.check(data, lengths, [B, T]);
+      if (wanted) device.write(wanted, tokens.occurrences(data, lengths, [B, T]));
     }
-    device.write(io.get("@lengths")!, sequences.lengths ?? new Int32Array(B).fill(T));
+    for (const axis of [undefined, ...this.net.axes]) {
+      const lengths = lengthsAlong(axis) ?? new Int32Array(B).fill(stepsAlong(axis, sizes));
+      device.write(io.get(axis === undefined ? "@lengths" : `@lengths.${axis}`)!, lengths);
+    }
     if (given) { for (const name in given) device.write(io.get(name)!, given[name]!); }
     if (task.losses) this.#writeLosses(plan, task.losses, rows, options);
     const weight = rows.length ? rows[0]!.weight : B;
@@ -196,15 +201,15 @@ export class Session {
   }
 
   #checkLosses(
-    { lengths }: Sequences,
+    sizes: Sizes,
+    lengthsAlong: CheckedBatch["lengthsAlong"],
     { losses = [] }: RunTask,
     { targets, weights, accumulate }: RunOptions,
-    [B, T]: readonly [number, number],
   ): RowWeights[] {
     const all = losses.map(({ output, loss }): RowWeights => {
-      if (!loss) return { weight: B };
-      const { shape } = this.net.resolved.outputs[output]!;
-      return checkTargets({ loss, targets: targets?.[output], weights }, shape, [B, T], lengths);
+      if (!loss) return { weight: sizes.B };
+      const { shape } = this.net.resolved.outputs[output]!, T = stepsAlong(shape.axis, sizes);
+      return checkTargets({ loss, targets: targets?.[output], weights }, shape, [sizes.B, T], lengthsAlong(shape.axis));
     });
     if (accumulate && all.some(({ weight }) => weight !== all[0]!.weight)) {
       const advice = "update after every batch";

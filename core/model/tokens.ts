@@ -44,15 +44,19 @@ export class Tokens {
   /** The network's input that it reads, and what its results are called. */
   readonly input: string;
   readonly name: string;
+  /** The time axis of the tokens. */
+  readonly axis: string | undefined;
   readonly #V: number;
   readonly #padding: number;
   /** For each token of the vocabulary how often it was seen, then where its next position goes; 0 between batches. */
   readonly #seen: Int32Array;
 
   constructor({ name, sources, inputs, options }: Node) {
-    this.input = layerOf(sources.input!);
+    const [port, { size, axis }] = Object.entries(inputs).find(([, { kind }]) => kind === "tokens")!;
+    this.input = layerOf(sources[port]!);
     this.name = `${name}.occurrences`;
-    this.#V = inputs.input!.size;
+    this.axis = axis;
+    this.#V = size;
     this.#padding = (options.paddingIdx as number | undefined) ?? -1;
     this.#seen = new Int32Array(this.#V);
   }

@@ -1,4 +1,4 @@
-/** The section of a page on what a model attends to. */
+/** What a model attends to in sequences: a section of a page. */
 
 import { LEFT, stops, WIDTH } from "./chart.ts";
 import { cut, scaleOf } from "./classes.ts";
@@ -29,7 +29,7 @@ export function columnsOf(weights: readonly number[], most: number): Columns {
   return { steps, weights: sums };
 }
 
-/** The weight of the strongest shade: the greatest there is, but at least twice the equal share, so that noise does not look like a choice. */
+/** The weight of the strongest shade: the greatest there is, but twice the equal share at least, lest noise looks like a choice. */
 export function strongest(weights: readonly number[]): number {
   return Math.max(2 / weights.length, extent(weights)?.[1] ?? 0);
 }

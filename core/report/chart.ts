@@ -17,7 +17,7 @@ const POINTS = 480, STOPS = 120;
 export interface Line {
   /** Its name in the legend. */
   readonly name: string;
-  /** Its class, which says color and dashes: "a" to "d". */
+  /** Its class, which says colour and dashes: "a" to "d". */
   readonly style: string;
   /** One value for each x; the line breaks where there is none. */
   readonly values: readonly (number | undefined)[];
@@ -25,15 +25,15 @@ export interface Line {
   readonly readTo?: number;
 }
 
-/** A chart. */
+/** What a chart shows. */
 export interface Chart {
-  /** Its description for screen readers. */
+  /** What it says to who cannot see it. */
   readonly description: string;
   /** From left to right. */
   readonly x: readonly number[];
   /** Name of the x axis. */
   readonly xName: string;
-  /** Name of a place on the x axis; default: its number. */
+  /** What a place on the x axis is called; default: its number. */
   readonly xText?: (index: number) => string;
   /** Whether `xText` names the ticks too: else they are numbers. */
   readonly namedTicks?: boolean;
@@ -55,7 +55,7 @@ export interface Chart {
 export function lineChart(chart: Chart): Markup {
   const { x, lines, format = short } = chart;
   const xRange = extent(x) ?? [0, 1], yRange = extent(lines.flatMap(({ values }) => values)) ?? [0, 1];
-  // Above are the legend, or the pointer's values, and the name of the mark.
+  // Above stand the legend, or what a pointer reads, and the name of the mark.
   const top = chart.mark ? 46 : lines.length > 1 ? 36 : 28;
   const across = [LEFT, WIDTH - RIGHT] as const, up = [HEIGHT - BOTTOM, top] as const;
   const xAxis = chart.namedTicks
@@ -101,7 +101,7 @@ export function lineChart(chart: Chart): Markup {
   );
 }
 
-/** How many names fit side by side below the axis: two at least, five at most. */
+/** How many names stand beside each other below the axis: two at least, five at most. */
 function roomFor(names: readonly string[]): number {
   const longest = names.reduce((most, name) => Math.max(most, name.length), 1);
   return Math.max(2, Math.min(5, Math.floor((WIDTH - LEFT - RIGHT) / (7 * longest + 20))));
@@ -160,7 +160,7 @@ function legend(lines: readonly Line[]): Content {
  * shows its line and text while the pointer is over it.
  *
  * @param at Places along the x axis, rising.
- * @param words What is read there: the place, then strings with the class of their color.
+ * @param words What is read there: the place, then texts with the class of their colour.
  */
 export function stops(
   at: readonly number[],

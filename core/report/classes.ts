@@ -142,7 +142,7 @@ export function cut(text: string, most: number): string {
   return characters.length > most ? `${characters.slice(0, most - 1).join("")}…` : text;
 }
 
-/** The meaning of the shades. */
+/** What the shades mean. */
 export function scaleOf(least: string, greatest: string): Content {
   return el(
     "span",

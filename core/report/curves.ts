@@ -28,7 +28,7 @@ export function bestOf({ history, bestEpoch }: RunReport): EpochRecord | undefin
 
 /** A curve's values, one for each epoch. */
 export interface Curve {
-  /** The quantity. */
+  /** What is measured. */
   readonly name: string;
   /** In training. */
   readonly train: readonly (number | undefined)[];

@@ -14,15 +14,15 @@ import { pickByError, pickExamples } from "./pick_examples.ts";
 import type { AttentionExample, ForecastExample, RunReport } from "./run_report.ts";
 import { short } from "./scale.ts";
 
-/** Options of {@linkcode describePredictions} and {@linkcode describeForecasts}. */
+/** What {@linkcode describePredictions} and {@linkcode describeForecasts} go by. */
 export interface DescribeOptions<Data> {
-  /** The prepared data. Default: prepared by the pipeline. */
+  /** What the pipeline made of it all. Default: it makes it. */
   data?: Data;
   /** The model's outputs for it (N, O). Default: it is evaluated. */
   outputs?: NamedArray;
   /** @deprecated Since 0.3.0: use `outputs`, which does not call values probabilities. */
   probabilities?: NamedArray;
-  /** Their metrics. Default: as the pipeline scores them. */
+  /** What they are worth. Default: as the pipeline scores them. */
   metrics?: TaskMetrics;
   /** How many sequences or forecasts are shown. Default 8. */
   examples?: number;
@@ -159,7 +159,7 @@ function steps(
 
 /**
  * Scores of a model's forecasts beside those of the last value repeated, some forecasts with what came before and after, and
- * what the model attends to in them. One step ahead, forecasts form one line; else some do by themselves, from the best to
+ * what the model attends to in them. One step ahead, forecasts stand in a row; else some do by themselves, from the best to
  * the worst.
  *
  * @param table What is forecast.
@@ -204,7 +204,7 @@ export async function describeForecasts(
   const columnOf = (name: string) => table.values[table.columns.indexOf(name)]!;
   const dates = table.texts?.values().next().value;
   const place = (row: number) => dates?.[row] ?? `row ${row + 1}`;
-  /** The forecast of a target from some row on, and the truth. */
+  /** What is forecast of a target from some row on, and what came. */
   const forecast = (target: number, row: number, name: string, at: readonly number[]): ForecastExample => {
     const first = Math.max(0, row - Math.max(BEFORE, window, at.length));
     return {

@@ -88,7 +88,7 @@ function forecastFigure({ name, truth, predicted, context = [], times }: Forecas
       xText: names ? (i) => names[i] ?? "" : (i) => x[i]! > 0 ? `step +${x[i]}` : `step ${x[i]! - 1}`.replace("-", "−"),
       namedTicks: names !== undefined,
       lines: [
-        // The past leads to the truth: the line does not break between the two.
+        // What came before leads to what came: the line does not break between the two.
         ...before
           ? [{ name: "before", style: "c", values: [...past, truth[0], ...gap(truth.length - 1)], readTo: before }]
           : [],
@@ -146,7 +146,7 @@ function regressionFigure({ name, truth, predicted }: RegressionExample): Conten
   );
 }
 
-/** The head of a figure: its name, and a line about what is left out, if anything. */
+/** What stands above a figure: its name, and a line with what is left out, if anything. */
 function caption(name: string, line: string, left: string | false): Content {
   return el("figcaption", {}, el("h3", {}, name), el("p", {}, line, left));
 }

@@ -67,7 +67,7 @@ export function formatMetrics(metrics: TaskMetrics, { columns = 80 }: { columns?
 /**
  * A confusion matrix as text: true classes down, predicted ones across, and each one's recall.
  *
- * Where names do not fit, columns have numbers, shown before the names of the rows; where those do not fit either, the
+ * Where names do not fit, columns have numbers, which stand before the names of the rows; where those do not fit either, the
  * rarest classes are put together.
  *
  * @param options `columns`: characters across. Default 80.

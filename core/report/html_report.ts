@@ -14,7 +14,7 @@ import { STYLE, STYLE_HASH } from "./style.ts";
  * A training on one page: settings, scores, curves, confusion matrix, forecasts, and what the model attends to.
  *
  * The page is complete in itself: it loads nothing, runs no script (its content security policy lets no browser do either),
- * reads well in light and dark, on a phone and on paper. All text is escaped. Much is cut down where it
+ * reads well in light and dark, on a phone and on paper. All text is escaped, whatever stands in it. Much is cut down where it
  * would not be seen, which the page then says: 24 sequences and forecasts, 30 classes of a matrix, 12 channels, 400 tokens.
  *
  * @returns The text of an HTML file; the same report gives the same text.

@@ -1,6 +1,6 @@
 /** HTML and SVG in which nothing but what is written here can be an element: text and attributes are always escaped. */
 
-/** Markup of a page; only {@linkcode el} makes it. */
+/** Markup that may stand in a page; only {@linkcode el} makes it. */
 export class Markup {
   /** The markup itself. */
   readonly text: string;
@@ -11,10 +11,10 @@ export class Markup {
   }
 }
 
-/** Content of an element: text is escaped; false and undefined are left out. */
+/** What an element holds: text is escaped, what is false or undefined left out. */
 export type Content = Markup | string | number | false | undefined | readonly Content[];
 
-/** Attributes by name; numbers are rounded to what a screen can show; false and undefined are left out. */
+/** Attributes by name; numbers are rounded to what a screen can show, what is false or undefined is left out. */
 export type Attributes = Readonly<Record<string, string | number | false | undefined>>;
 
 const EMPTY = new Set(["rect", "path", "line", "circle"]);
@@ -39,7 +39,7 @@ export function render(content: Content): string {
 
 const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 
-/** Text that a page shows as it is; characters that no page may hold become the replacement character. */
+/** Text that a page shows as it is, whatever stands in it; what no page may hold becomes the replacement character. */
 export function escape(text: string): string {
   // deno-lint-ignore no-control-regex
   return text.toWellFormed().replaceAll(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]/g, "\ufffd")

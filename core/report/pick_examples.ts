@@ -3,7 +3,7 @@
 import { fail } from "../errors.ts";
 import { spread } from "./scale.ts";
 
-/** Options of picking examples. */
+/** What examples are picked by. */
 export interface PickOptions {
   /** How many. Default 8. */
   count?: number;

@@ -9,15 +9,15 @@ export interface PlotOptions {
   columns?: number;
   /** Lines, with titles, axes and the legend. Default 16. */
   rows?: number;
-  /** Whether lines have terminal colors. They can be told apart without, too. Default false. */
+  /** Whether lines have the colours of a terminal. They differ without, too. Default false. */
   color?: boolean;
-  /** Name of the data that were evaluated after every epoch: "test". Default "validation". */
+  /** What the data are called that were looked at after every epoch: "test". Default "validation". */
   validationName?: string;
   /** Whether to draw with ASCII characters instead of braille. Default false. */
   ascii?: boolean;
 }
 
-/** Width from which two plots are side by side, and height from which they are one above the other. */
+/** Width from which two plots stand beside each other, and height from which they stand above each other. */
 const BESIDE = 64, ABOVE = 18;
 
 /** Least size of anything that is a picture. */
@@ -25,8 +25,8 @@ const LEAST_COLUMNS = 24, LEAST_ROWS = 7;
 
 type Kind = "train" | "validation";
 
-/** Cyan and yellow; the color-blind tell them apart. */
-const COLORS = { train: "\x1b[36m", validation: "\x1b[33m", none: "\x1b[39m" };
+/** Cyan and yellow; the colour-blind tell them apart. */
+const COLOURS = { train: "\x1b[36m", validation: "\x1b[33m", none: "\x1b[39m" };
 
 /**
  * Curves of loss and accuracy for a terminal, drawn with braille dots: validation as a line, training dotted, or as a line where it is alone.
@@ -63,7 +63,7 @@ export function plotHistory(records: readonly EpochRecord[], options: PlotOption
     : first;
   const validated = curves[0]!.validation.length > 0;
   const [dots, line] = ascii ? ["...", "***"] : x.length > 1 ? ["⠄⠠ ⠄", "⠤⠤⠤"] : ["●", "○"];
-  const paint = (text: string, kind: Kind) => color ? `${COLORS[kind]}${text}${COLORS.none}` : text;
+  const paint = (text: string, kind: Kind) => color ? `${COLOURS[kind]}${text}${COLOURS.none}` : text;
   const legend = [
     `${paint(validated || x.length === 1 ? dots! : line!, "train")} training`,
     ...validated ? [`${paint(line!, "validation")} ${other}`] : [],
@@ -174,15 +174,15 @@ class Canvas {
 
   rows(): string[] {
     return Array.from({ length: this.#lines }, (_, line) => {
-      let text = "", color = COLORS.none;
+      let text = "", colour = COLOURS.none;
       for (let column = 0; column < this.#columns; column++) {
         const cell = line * this.#columns + column;
         const [train, validation] = [this.#dots.train[cell]!, this.#dots.validation[cell]!];
-        const wanted = validation ? COLORS.validation : train ? COLORS.train : COLORS.none;
-        if (this.#style.color && wanted !== color && (train || validation)) text += color = wanted;
+        const wanted = validation ? COLOURS.validation : train ? COLOURS.train : COLOURS.none;
+        if (this.#style.color && wanted !== colour && (train || validation)) text += colour = wanted;
         text += this.#character(train, validation, this.#points.get(cell));
       }
-      return this.#style.color && color !== COLORS.none ? text.trimEnd() + COLORS.none : text;
+      return this.#style.color && colour !== COLOURS.none ? text.trimEnd() + COLOURS.none : text;
     });
   }
 

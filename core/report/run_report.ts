@@ -1,9 +1,9 @@
-/** The content of a training's report. Everything is plain data; absent parts are not shown. */
+/** What a report of a training shows. Everything is plain data: what is left out is not shown. */
 
 import type { TaskMetrics } from "../data/metrics/summary.ts";
 import type { EpochRecord } from "../train/history.ts";
 
-/** The results of a training, for the page. */
+/** What a training came to, for the page. */
 export interface RunReport {
   /** The page's title: the data set, or the job. */
   readonly title: string;
@@ -13,13 +13,13 @@ export interface RunReport {
   readonly settings?: readonly (readonly [name: string, value: string | number])[];
   /** One record per epoch. */
   readonly history: readonly EpochRecord[];
-  /** Name of the data that were evaluated after every epoch: "test". Default "validation". */
+  /** What the data are called that were looked at after every epoch: "test". Default "validation". */
   readonly validationName?: string;
   /** The epoch whose weights were kept. Default: the one with the least validation loss, or training loss without it. */
   readonly bestEpoch?: number;
-  /** Returned by {@linkcode classificationMetrics} or {@linkcode regressionMetrics}. */
+  /** What {@linkcode classificationMetrics} or {@linkcode regressionMetrics} returns. */
   readonly metrics?: TaskMetrics;
-  /** Figures at the top, beside those of the metrics: "accuracy of 5 seeds", "95.6% ± 0.6%". */
+  /** Figures to stand at the top beside those of the metrics: "accuracy of 5 seeds", "95.6% ± 0.6%". */
   readonly highlights?: readonly (readonly [name: string, value: string, beside?: string])[];
   /** Counts (truth, prediction) of the classes. Default: those of the metrics. */
   readonly confusion?: ConfusionMatrix;
@@ -45,11 +45,11 @@ export interface ConfusionMatrix {
 
 /** A forecast beside what came. */
 export interface ForecastExample {
-  /** The target, and where the forecast starts. */
+  /** What is forecast, and from where. */
   readonly name: string;
-  /** The true values. */
+  /** What came. */
   readonly truth: readonly number[];
-  /** The forecast, as many values. */
+  /** What was forecast, as many values. */
   readonly predicted: readonly number[];
   /** The values before the first forecast. */
   readonly context?: readonly number[];
@@ -71,9 +71,9 @@ export interface RegressionExample {
 export interface AttentionExample {
   /** Which sequence it is. */
   readonly title: string;
-  /** The model's prediction. */
+  /** What the model says. */
   readonly prediction: string;
-  /** The truth, if it is known. */
+  /** What is right, if that is known. */
   readonly truth?: string;
   /** Whether the prediction is right. Default: whether it equals the truth, where the metrics are of a classification. */
   readonly right?: boolean;
@@ -87,6 +87,6 @@ export interface AttentionExample {
   readonly channels?: readonly string[];
   /** The T tokens of a text. */
   readonly tokens?: readonly string[];
-  /** Separator of tokens: "" for characters. Default " ". */
+  /** What stands between tokens: "" for characters. Default " ". */
   readonly separator?: string;
 }

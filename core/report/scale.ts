@@ -59,7 +59,7 @@ export function linearAxis(
   count: number,
   whole = false,
 ): Axis {
-  // A single value is in the middle of an axis.
+  // A single value stands in the middle of an axis.
   if (!(to - from > Math.max(Math.abs(from), Math.abs(to)) * 1e-9)) {
     const half = whole ? 0.5 : Math.abs(from) / 10 || 1;
     return {

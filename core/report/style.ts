@@ -1,5 +1,5 @@
 /**
- * How the page looks: light, dark and printed. Lines take colors of Okabe and Ito, which the color-blind tell apart;
+ * How the page looks: light, dark and printed. Lines take colours of Okabe and Ito, which the colour-blind tell apart;
  * weights and shares take sixteen blues of evenly rising lightness (OKLCH), from the page's own shade to its opposite.
  */
 
@@ -21,7 +21,7 @@ export function shade(weight: number): string {
   return `h${Number.isFinite(weight) ? Math.min(last, Math.max(0, Math.floor(weight * (last + 1)))) : 0}`;
 }
 
-/** Black or white, whichever can be read better on a color: the contrast is 4.5 at least on every one there is. */
+/** Black or white, whichever can be read better on a colour: the contrast is 4.5 at least on every one there is. */
 function ink(hex: string): string {
   const linear = [0, 2, 4].map((at) => {
     const value = parseInt(hex.slice(at, at + 2), 16) / 255;
@@ -31,8 +31,8 @@ function ink(hex: string): string {
   return luminance > 0.1791 ? "000" : "fff";
 }
 
-const shades = (colors: readonly string[]) =>
-  colors.map((hex, i) => `.h${i}{fill:#${hex};background:#${hex};color:#${ink(hex)}}`).join("");
+const shades = (colours: readonly string[]) =>
+  colours.map((hex, i) => `.h${i}{fill:#${hex};background:#${hex};color:#${ink(hex)}}`).join("");
 
 const LIGHT = ":root{--page:#f6f7f9;--card:#fff;--text:#1c2024;--quiet:#59616b;--rule:#d9dee4;--grid:#e6e9ed;" +
   "--blue:#0072b2;--red:#d55e00;--green:#00795a;--grey:#7b848e;--good:#00664b;--bad:#a63f00;--accent:#c8622a}";
@@ -139,5 +139,5 @@ footer{font-size:13px;padding-top:28px;padding-bottom:40px}
 @media print{body{background:#fff;font-size:11px;print-color-adjust:exact;-webkit-print-color-adjust:exact}main,header,footer{max-width:none;padding:0}h2,.note{break-after:avoid}.grid{grid-template-columns:1fr 1fr}.tiles div,figure,.card{border-color:#ccc}.scroll{overflow:visible}details:not([open]){display:none}}
 `;
 
-/** The hash that lets a browser take this style sheet and no other; a test compares the two. */
+/** What lets a browser take this style sheet and no other; a test holds the two together. */
 export const STYLE_HASH = "sha256-fA5SCRYCZKXwvEoLmN6TndYBf6mV0p5DSiBL2xgftZw=";

@@ -130,9 +130,9 @@ export class EventWriter {
   }
 
   /**
-   * The head of a file.
+   * What a file begins with.
    *
-   * @param step Where the run was resumed, if it was: TensorBoard then drops what earlier files of the run hold of
+   * @param step Where the run goes on from, if it was resumed: TensorBoard then drops what earlier files of the run hold of
    * this step and later ones. Default: it begins.
    */
   header(wallTime: number, step?: number): Uint8Array<ArrayBuffer> {
@@ -146,7 +146,7 @@ export class EventWriter {
    * Numbers of one step.
    *
    * @param step From 0.
-   * @param scalars By tag; "loss/train" and "loss/validation" share a group.
+   * @param scalars By tag; "loss/train" and "loss/validation" come to stand in one group.
    */
   scalars(step: number, wallTime: number, scalars: Readonly<Record<string, number>>): Uint8Array<ArrayBuffer> {
     // summary = 5 { value = 1 { tag = 1, simple_value = 2 } }

@@ -18,15 +18,15 @@ const WIDE = new RegExp(
 /** Characters that take none by themselves. */
 const NONE = /^[\p{Mn}\p{Me}\p{Cf}]+$/u;
 
-/** Text that is safe in a terminal: control characters and changes of direction are replaced. */
+/** Text that does nothing to a terminal but stand in it: what controls it, or turns the direction, is replaced. */
 export function plain(text: string): string {
   return text.toWellFormed().replaceAll(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, "\ufffd");
 }
 
-/** Columns that text takes in a terminal; codes of colors take none. */
-export function widthOf(colored: string): number {
+/** Columns that text takes in a terminal; codes of colours take none. */
+export function widthOf(coloured: string): number {
   // deno-lint-ignore no-control-regex
-  const text = colored.replaceAll(/\x1b\[\d+m/g, "");
+  const text = coloured.replaceAll(/\x1b\[\d+m/g, "");
   if (/^[\x20-\x7e]*$/.test(text)) return text.length;
   let width = 0;
   for (const { segment } of graphemes(text)) width += NONE.test(segment) ? 0 : WIDE.test(segment) ? 2 : 1;

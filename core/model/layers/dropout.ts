@@ -13,7 +13,7 @@ export const DROPOUT: LayerType<DropoutOptions> = {
   inputs: { input: ["rows", "steps"] },
   outputs: ({ inputs }) => ({ output: inputs.input! }),
   streams: () => 1,
-  given: ({ inputs: { input } }) => ({ mask: { kind: input!.kind, size: input!.size } }),
+  given: ({ inputs: { input } }) => ({ mask: input! }),
   place: (node) => ({
     over(block, { input }) {
       const { name, options: { p }, stream, sources, uses } = node, x = input!, { dropout: mode } = block;

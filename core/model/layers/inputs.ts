@@ -18,11 +18,18 @@ export interface InputOptions {
   size: number;
 }
 
+/** Options of inputs with steps. */
+export interface StepInputOptions extends InputOptions {
+  /** The time axis that its steps are along, by a name of your own: see `Sequences.axes`. Default: that of x. */
+  axis?: string;
+}
+
 const SIZE = { type: "integer", least: 1, most: 1e8, about: "numbers per row" } as const;
+const AXIS = { type: "text", optional: true, about: "time axis, where it is not that of x" } as const;
 
 /** Numbers at every step: (B, T, size). */
-export const NUMBERS: LayerType<InputOptions> = {
-  options: { size: SIZE },
+export const NUMBERS: LayerType<StepInputOptions> = {
+  options: { size: SIZE, axis: AXIS },
   inputs: {},
   outputs: ({ options: { size } }) => ({ output: { kind: "steps", size } }),
   place: (node) => ({
@@ -81,8 +88,8 @@ export const VECTOR: LayerType<InputOptions> = {
 };
 
 /** A token at every step: (B, T). Only embeddings read it. */
-export const TOKENS: LayerType<InputOptions> = {
-  options: { size: { ...SIZE, about: "tokens in the vocabulary" } },
+export const TOKENS: LayerType<StepInputOptions> = {
+  options: { size: { ...SIZE, about: "tokens in the vocabulary" }, axis: AXIS },
   inputs: {},
   outputs: ({ options: { size } }) => ({ output: { kind: "tokens", size } }),
   place: (node) => ({

@@ -17,18 +17,16 @@ import type { OnnxLayer } from "./onnx.ts";
 export type NodeShape<Options> = Pick<Node<Options>, "name" | "inputs" | "options">;
 
 /** A tensor from outside that a layer may be given: initial states, dropout masks. */
-export interface GivenInput {
-  readonly kind: Kind;
-  readonly size: number;
-  readonly count?: number;
-}
+export type GivenInput = Pick<Shape, "kind" | "size" | "count" | "axis">;
 
 /** A kind of layer: a row of the table of layers. */
 export interface LayerType<Options extends object = Record<string, unknown>> {
   /** Its options. */
   readonly options: { readonly [Name in keyof Required<Options>]: OptionSpec };
-  /** The kinds that each input may have. `"*"`: any number of inputs of these kinds. */
+  /** The kinds that each input may have; one whose name ends in "?" may be absent. `"*"`: any number of inputs of these. */
   readonly inputs: Readonly<Record<string, readonly Kind[]>>;
+  /** Whether its inputs may be along different time axes. It then says itself which its outputs are along. */
+  readonly manyAxes?: boolean;
   /** The shapes of the outputs. Throws an Error whose message says what is wrong with the inputs. */
   outputs(node: NodeShape<Options>): Shapes;
   /** Its parameters in PyTorch's order. Default: none. */
@@ -43,14 +41,14 @@ export interface LayerType<Options extends object = Record<string, unknown>> {
   given?(node: NodeShape<Options>): Readonly<Record<string, GivenInput>>;
   /** Places what the layer keeps between batches, and returns the layer. Called once for each model. */
   place(node: Node<Options>, store: ParameterStore): Layer;
-  /** The same for one sequence by itself, given the widths of the parts that its inputs' rows have. */
-  single(
+  /** The same for one sequence by itself, given the widths of the parts that its inputs' rows have. Absent where there is none. */
+  single?(
     node: Node<Options>,
     store: SingleStore,
     inputs: Readonly<Record<string, readonly number[]>>,
   ): SingleLayer;
-  /** The same as ONNX operators. */
-  readonly onnx: OnnxLayer<Options>;
+  /** The same as ONNX operators. Absent where there is none. */
+  readonly onnx?: OnnxLayer<Options>;
 }
 
 /** A layer of a model. */
@@ -123,6 +121,7 @@ export interface Block {
   readonly rows: number;
   /** Groups of 8 that hold them. */
   readonly groups: number;
+  /** Steps along the time axis that the layer works along. */
   readonly T: number;
   /** Lengths of these rows. */
   readonly lengths: Tensor;
@@ -142,6 +141,8 @@ export interface Block {
   readonly scratch: Arena;
   /** 16 elements of it, for any call that needs so few while it runs. */
   readonly words: Tensor;
+  /** The same rows along another time axis. */
+  along(axis: string | undefined): Block;
   /** A tensor that the outside reads or writes, by name: see `plan.ts`. Null where it is not wanted. */
   io(name: string): Tensor | null;
   /** Copies a value to the outside if it is wanted there; `source` is "layer.port". */
@@ -162,8 +163,8 @@ export function groupStride(F: number): number {
 }
 
 /** Groups that a value has: those of all steps, where it has steps. */
-export function groupsOfValue({ T, groups }: Block, { kind }: Shape): number {
-  return kind === "rows" ? groups : T * groups;
+export function groupsOfValue(block: Block, { kind, axis }: Shape): number {
+  return kind === "rows" || kind === "states" ? block.groups : block.along(axis).T * block.groups;
 }
 
 /** A new value of a layer, with memory for it; its gradient if that is wanted. */

@@ -1,6 +1,7 @@
 /** The table of layers: every kind of layer that a network may have, by the name it has in files. */
 
 import { ATTENTION } from "./attention.ts";
+import { DECODER } from "./decoder.ts";
 import { DROPOUT } from "./dropout.ts";
 import { CONCAT, RELU, SIGMOID, TANH } from "./elementwise.ts";
 import { EMBEDDING, NUMBERS, TOKENS, VECTOR } from "./inputs.ts";
@@ -18,6 +19,7 @@ export const LAYERS = {
   embedding: EMBEDDING,
   ...RECURRENT,
   attention: ATTENTION,
+  decoder: DECODER,
   linear: LINEAR,
   dropout: DROPOUT,
   layerNorm: LAYER_NORM,

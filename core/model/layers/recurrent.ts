@@ -1,4 +1,4 @@
-import { type Arena, from } from "../../device/arena.ts";
+import { from } from "../../device/arena.ts";
 import type { TaskBuilder } from "../../device/device.ts";
 import { LANES, type Tensor } from "../../device/kernels.ts";
 import type { ParameterSpec, ParameterStore, Weight } from "../parameters.ts";
@@ -183,16 +183,24 @@ class RecurrentPass implements Pass {
     );
     const dTop = backward ? new Gradient(this.#slot(this.#dLayer(numLayers - 1), 1), stride) : null;
     const output = { shape: node.outputs.output!, data: this.#slot(this.#top, 1), stride, gradient: dTop };
-    this.outputs = { output, ...this.#stateValue(scratch) };
+    const wanted = this.#wanted("state") || block.io(`${node.name}.state`);
+    this.outputs = { output, ...wanted && { state: this.#rowsValue("state", stride) } };
+    for (const { final } of cell.states) {
+      const { size, count } = node.outputs[final]!;
+      if (this.#wanted(final)) this.outputs[final] = this.#rowsValue(final, groupStride(size * count!));
+    }
   }
 
-  /** The final state as a value of its own, where a layer reads it or it leaves the network. */
-  #stateValue(scratch: Arena): { state?: Value } {
-    const { name, outputs, uses } = this.#node, { groups, backward } = this.#block, stride = this.#stride;
-    if (!uses(`${name}.state`) && !this.#block.io(`${name}.state`)) return {};
-    const data = scratch.allocate(groups * stride);
+  /** Whether a layer reads a port, or it leaves the network. */
+  #wanted(port: string): boolean {
+    return this.#node.uses(`${this.#node.name}.${port}`) > 0;
+  }
+
+  /** Final states as a value of their own. */
+  #rowsValue(port: string, stride: number): Value {
+    const { groups, backward, scratch } = this.#block, data = scratch.allocate(groups * stride);
     const gradient = backward ? new Gradient(scratch.allocate(groups * stride), stride) : null;
-    return { state: { shape: outputs.state!, data, stride, gradient } };
+    return { shape: this.#node.outputs[port]!, data, stride, gradient };
   }
 
   get #top(): Tensor {
@@ -244,6 +252,12 @@ class RecurrentPass implements Pass {
     return from(states, ((layer * (bidirectional ? 2 : 1) + Number(reverse)) * B + row0) * H);
   }
 
+  /** The part of a direction in a value of final states. */
+  #part(states: Tensor, { layer, reverse }: Direction): Tensor {
+    const { hiddenSize: H, bidirectional } = this.#node.options;
+    return from(states, (layer * (bidirectional ? 2 : 1) + Number(reverse)) * H * LANES);
+  }
+
   forward(task: TaskBuilder): void {
     const { T, groups, rows, row0, control } = this.#block, { name, options, stream } = this.#node;
     const { hiddenSize: H, dropout: p } = options, ld = this.#stride, D = this.#D;
@@ -265,8 +279,12 @@ class RecurrentPass implements Pass {
         this.#cell.forward(task, this.#tensors(direction, hidden.forward));
         this.#cell.states.forEach(({ final }, s) => {
           const wanted = this.#block.io(`${name}.${final}`);
+          const src = this.#slot(this.#states[l]![s]!, this.#lastSlot(reverse), d), read = this.outputs[final];
+          if (read) {
+            const args = { dst: this.#part(read.data, direction), src, groups, F: H, accumulate: 0 };
+            task.call("copyGroups", { ...args, lddst: read.stride, ldsrc: ld });
+          }
           if (!wanted) return;
-          const src = this.#slot(this.#states[l]![s]!, this.#lastSlot(reverse), d);
           task.call("rowsOut", { dst: this.#rows(wanted, direction), src, rows, F: H, lddst: H, ldsrc: ld });
         });
       }
@@ -346,6 +364,13 @@ class RecurrentPass implements Pass {
       { x, ldx } = this.#below(layer);
     const dCells = this.#cell.states.slice(1).map(() => this.#dCell);
     for (const dst of dCells) task.call("clear", { dst, n: dst.length });
+    this.#cell.states.forEach(({ final }, s) => {
+      const read = this.outputs[final]?.gradient;
+      if (!read) return;
+      const [dst, lddst] = s ? [this.#dCell, H * LANES] : [this.#slot(dStates, this.#lastSlot(reverse), d), ld];
+      const args = { dst, src: this.#part(read.into, direction), groups, F: H, lddst, ldsrc: read.stride };
+      task.call("copyGroups", { ...args, accumulate: 1 });
+    });
     this.#cell.backward(task, tensors, [from(dStates, d * H * LANES), ...dCells], ld);
     const before = this.#slot(this.#states[layer]![0]!, reverse ? 2 : 0, d);
     const args = { lddy: ldg, transposed, groups: all, scratch: this.#scratch };

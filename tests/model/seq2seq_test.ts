@@ -1,0 +1,353 @@
+/**
+ * Encoders and decoders against what PyTorch computes: tests/testdata/seq2seq, whose form is that of the golden fixtures.
+ */
+
+import assert from "node:assert/strict";
+import { defineNetwork, type Layers, type RowValue, type StepValue } from "../../core/model/define.ts";
+import { createModel, type NetworkModel, type Sequences, type Targets } from "../../core/model/model.ts";
+import type { Network } from "../../core/model/network.ts";
+import { createPredictor } from "../../core/model/predictor.ts";
+import { Random } from "../../core/random.ts";
+import { createTrainer } from "../../core/train/trainer.ts";
+import { normals } from "../batches.ts";
+import { assertClose } from "../close.ts";
+import { DEVICES } from "../devices.ts";
+import { named, numbers, type StoredTensor, type StoredTensors } from "../golden.ts";
+
+interface Side {
+  readonly tokens?: number;
+  readonly size: number;
+}
+
+interface Config {
+  readonly source: Side;
+  readonly target: Side;
+  readonly encoder: { readonly hidden: number; readonly layers: number; readonly bidirectional: boolean };
+  readonly decoder: { readonly hidden: number; readonly layers: number };
+  readonly bridge: "linear" | "copy";
+  readonly attention_size: number | null;
+  readonly bias: boolean;
+  readonly tied: boolean;
+  readonly shape: readonly [B: number, S: number, T: number];
+  readonly label_smoothing: number;
+}
+
+interface Case {
+  readonly config: Config;
+  readonly params: StoredTensors;
+  readonly inputs: StoredTensors;
+  readonly float64: { outputs: StoredTensors; param_grads: StoredTensors; input_grads: StoredTensors };
+  readonly float32_error: Record<string, { max_abs_error: number; max_abs_value: number }>;
+}
+
+const FOLDER = new URL("../testdata/seq2seq/", import.meta.url);
+
+function read<T>(prefix: string): { name: string; read: () => T }[] {
+  const names = [...Deno.readDirSync(FOLDER)].map(({ name }) => name).filter((name) => name.startsWith(prefix)).sort();
+  assert.ok(names.length > 0);
+  return names.map((name) => ({
+    name: name.slice(prefix.length, -".json".length),
+    read: () => JSON.parse(Deno.readTextFileSync(new URL(name, FOLDER))),
+  }));
+}
+
+const floats = (tensor: StoredTensor) => Float32Array.from(numbers(tensor));
+const integers = (tensor: StoredTensor) => Int32Array.from(numbers(tensor));
+
+/** The network of a configuration, under the names that the README of the fixtures gives. */
+function networkOf({ source, target, encoder, decoder: { hidden, layers }, ...config }: Config): Network {
+  return defineNetwork(({ tokens, numbers, vector, embedding, dropout, gru, linear, tanh, decoder }) => {
+    const x = source.tokens === undefined
+      ? numbers("source", source.size)
+      : dropout(embedding("encoder.embedding", tokens("source", source.tokens), source.size), 0, "dropout");
+    const { output: keys, state, hidden: ends } = gru("encoder.gru", x, {
+      hiddenSize: encoder.hidden,
+      numLayers: encoder.layers,
+      bidirectional: encoder.bidirectional,
+      bias: config.bias,
+    });
+    const axis = "target", ofTokens = target.tokens !== undefined;
+    const targets = ofTokens ? tokens("targets", target.tokens!, { axis }) : numbers("targets", target.size, { axis });
+    const { output, weights, context, state: states } = decoder("decoder", {
+      keys,
+      state: config.bridge === "copy" ? ends : tanh(linear("bridge", state, layers * hidden)),
+      targets,
+      ...!ofTokens && { start: vector("start", target.size) },
+    }, {
+      hiddenSize: hidden,
+      numLayers: layers,
+      bias: config.bias,
+      tied: config.tied,
+      ...ofTokens && { embeddingDim: target.size },
+      ...config.attention_size !== null && { attentionSize: config.attention_size },
+    });
+    return { outputs: output, attn_weights: weights, context, dec_out: states, enc_out: keys, enc_h_n: ends };
+  });
+}
+
+/** A stored batch as the public face takes it. */
+function batchOf({ source, target, shape: [B, S, U] }: Config, inputs: StoredTensors) {
+  const values = (side: Side, tensor: StoredTensor) => side.tokens === undefined ? floats(tensor) : integers(tensor);
+  const sequences: Sequences = {
+    x: values(source, inputs.source!),
+    shape: [B, S, source.tokens === undefined ? source.size : 1],
+    ...inputs.lengths && { lengths: integers(inputs.lengths) },
+    axes: { target: { steps: U, ...inputs.target_lengths && { lengths: integers(inputs.target_lengths) } } },
+    inputs: {
+      targets: values(target, inputs.targets!),
+      ...inputs.start && { start: floats(inputs.start) },
+      ...inputs.teacher && { "decoder.teacher": floats(inputs.teacher) },
+    },
+  };
+  const masks = { source: "dropout.mask", target: "decoder.targetMask", readout: "decoder.readoutMask" };
+  const given = Object.entries(masks).filter(([name]) => inputs[`dropout_${name}`]).map(([name, full]) =>
+    [full, floats(inputs[`dropout_${name}`]!)] as const
+  );
+  const targets: Targets = values(target, inputs.targets!);
+  return { sequences, targets, dropoutMasks: given.length ? Object.fromEntries(given) : undefined };
+}
+
+function lossOf({ target, label_smoothing: labelSmoothing }: Config) {
+  return target.tokens === undefined ? { loss: "mse" as const } : { loss: "crossEntropy" as const, labelSmoothing };
+}
+
+/** PyTorch lists a tied weight twice. */
+function paramsOf({ tied }: Config, params: StoredTensors): StoredTensors {
+  const { "fc.weight": _, ...others } = params;
+  return tied ? others : params;
+}
+
+async function modelOf(config: Config, params: StoredTensors, options: object): Promise<NetworkModel> {
+  const model = await createModel(networkOf(config), options);
+  await model.loadStateDict(named(paramsOf(config, params)));
+  return model;
+}
+
+/** The numbers of valid steps. */
+function valid(data: ArrayLike<number>, { shape: [B, , U] }: Config, lengths: Int32Array | undefined): Float64Array {
+  const size = data.length / B / U;
+  return Float64Array.from(data).filter((_, i) =>
+    Math.floor(i / size) % U < (lengths?.[Math.floor(i / size / U)] ?? U)
+  );
+}
+
+const STEPS = ["outputs", "attn_weights", "context", "dec_out"];
+
+for (const device of DEVICES) {
+  for (const { name, read: open } of read<Case>("seq2seq-cases-")) {
+    Deno.test({
+      name: `an encoder and decoder are PyTorch's: ${name}, ${device.name}`,
+      ignore: device.ignore,
+      async fn() {
+        const { config, params, inputs: stored, float64, float32_error } = open();
+        using model = await modelOf(config, params, device.options);
+        const { sequences, targets, dropoutMasks } = batchOf(config, stored);
+        const found = await model.gradients(sequences, { outputs: targets }, {
+          losses: { outputs: lossOf(config) },
+          dropoutMasks,
+        });
+        const { values } = found.outputs, lengths = sequences.axes!.target!.lengths;
+        const check = (full: string, actual: ArrayLike<number>, expected: StoredTensor) => {
+          const { max_abs_error, max_abs_value } = float32_error[full]!, cut = STEPS.includes(full.split(".")[1]!);
+          const numbersOf = (data: ArrayLike<number>) =>
+            cut && full.startsWith("outputs") ? valid(data, config, lengths) : data;
+          const allowed = 8 * max_abs_error + 2e-6 * max_abs_value + 1e-9;
+          assertClose(numbersOf(actual), numbersOf(numbers(expected)), allowed, full);
+        };
+        check("outputs.loss", [found.loss], float64.outputs.loss!);
+        for (const port of [...STEPS, "enc_out", "enc_h_n"]) {
+          check(`outputs.${port}`, values[port]!.data, float64.outputs[port]!);
+        }
+        for (const [parameter, expected] of Object.entries(float64.param_grads)) {
+          check(`param_grads.${parameter}`, found.parameters[parameter]!.data, expected);
+        }
+        assert.deepEqual(Object.keys(found.parameters).sort(), Object.keys(float64.param_grads).sort());
+        for (const input of ["source", "start"]) {
+          const expected = float64.input_grads[input];
+          if (expected) check(`input_grads.${input}`, found.inputs[input]!.data, expected);
+        }
+      },
+    });
+  }
+}
+
+interface Trajectory {
+  readonly config: Config & { readonly optimizer: { lr: number }; readonly clip_norm: number };
+  readonly params: StoredTensors;
+  readonly batches: readonly StoredTensors[];
+  readonly float64: { losses: number[]; grad_norms: number[]; steps: Record<string, { params: StoredTensors }> };
+  readonly float32_error: Record<string, number>;
+}
+
+for (const device of DEVICES) {
+  for (const { name, read: open } of read<Trajectory>("seq2seq-trajectories-")) {
+    Deno.test({
+      name: `30 steps of Adam are PyTorch's: ${name}, ${device.name}`,
+      ignore: device.ignore,
+      async fn() {
+        const { config, params, batches, float64, float32_error } = open();
+        using model = await modelOf(config, params, device.options);
+        const trainer = createTrainer(model, {
+          losses: { outputs: lossOf(config) },
+          optimizer: { name: "adam", learningRate: config.optimizer.lr },
+          clipNorm: config.clip_norm,
+        });
+        for (let k = 0; k < float64.losses.length; k++) {
+          const { sequences, targets } = batchOf(config, batches[k % batches.length]!), expected = float64.losses[k]!;
+          const { loss, gradNorm } = await trainer.step(sequences, { outputs: targets });
+          assertClose([loss], [expected], 1e-5 * Math.max(1, expected), `loss before step ${k + 1}`);
+          assertClose([gradNorm], [float64.grad_norms[k]!], 1e-4 * float64.grad_norms[k]!, `norm in step ${k + 1}`);
+          const after = float64.steps[k + 1];
+          if (!after) continue;
+          const found = await model.stateDict(), allowed = 10 * float32_error[k + 1]! + 2e-6;
+          for (const [parameter, stored] of Object.entries(after.params)) {
+            assertClose(found[parameter]!.data, numbers(stored), allowed, `${parameter} after ${k + 1} steps`);
+          }
+        }
+      },
+    });
+  }
+}
+
+/** A batch of random lengths. */
+function randomBatch(random: Random, { B, S, U, V }: { B: number; S: number; U: number; V: number }) {
+  const tokens = (n: number, first: number) => Int32Array.from({ length: n }, () => first + random.below(V - first));
+  const lengths = (most: number) => Int32Array.from({ length: B }, () => 1 + random.below(most));
+  const targets = tokens(B * U, 3), axes = { target: { steps: U, lengths: lengths(U) } };
+  return { sequences: { x: tokens(B * S, 1), shape: [B, S, 1], lengths: lengths(S), axes }, targets };
+}
+
+Deno.test("a decoder has the same bits on any number of threads, in all of its blocks", async () => {
+  const V = 11, sizes = { B: 80, S: 9, U: 7, V }, random = new Random(5, "data");
+  const network = defineNetwork(({ tokens, embedding, gru, decoder }) => {
+    const { output: keys, state } = gru("gru", embedding("embedding", tokens("x", V), 40), { hiddenSize: 64 });
+    const targets = tokens("y", V, { axis: "target" });
+    return decoder("decoder", { keys, state, targets }, { hiddenSize: 64, embeddingDim: 24, dropout: 0.2 }).output;
+  });
+  const batches = Array.from({ length: 3 }, () => randomBatch(random, sizes));
+  const teacher = normals(random, sizes.B * sizes.U).map((x) => Number(x > 0));
+  for (const simd of ["plain", "relaxed"] as const) {
+    const found = await Promise.all([1, 2, 3].map(async (threads) => {
+      using model = await createModel(network, { threads, simd, loss: "crossEntropy", seed: 3 });
+      const trainer = createTrainer(model, { optimizer: { name: "adam" } }), losses: number[] = [];
+      for (const { sequences, targets } of batches) {
+        const inputs = { y: targets, "decoder.teacher": teacher };
+        losses.push((await trainer.step({ ...sequences, inputs }, targets)).loss);
+      }
+      return { losses, parameters: await model.stateDict() };
+    }));
+    assert.deepEqual(found[1], found[0]);
+    assert.deepEqual(found[2], found[0]);
+  }
+});
+
+/** The loss along a direction through the parameters and inputs, by differences, beside what the gradients say. */
+Deno.test("an LSTM decoder's gradients are its loss's slopes", async () => {
+  const random = new Random(8, "data"), B = 5, S = 4, U = 6, O = 2, H = 5;
+  const network = defineNetwork(({ numbers, vector, lstm, decoder, linear }) => {
+    const { output: keys, hidden: state, cell } = lstm("lstm", numbers("x", 3), { hiddenSize: H, numLayers: 2 });
+    const targets = numbers("y", O, { axis: "target" }), start = vector("start", O);
+    const options = { hiddenSize: H, numLayers: 2, cell: "lstm" as const, attentionSize: 7 };
+    const { output, state: states, context } = decoder("decoder", { keys, state, cell, targets, start }, options);
+    return { output, more: linear("more", states, 2), found: linear("found", context, 3) };
+  });
+  using model = await createModel(network, { seed: 1, simd: "plain" });
+  const teacher = Float32Array.from({ length: B * U }, (_, i) => i % 3 ? 0 : 1), target = normals(random, B * U * O);
+  const mask = (n: number) => Float32Array.from({ length: n }, () => random.below(4) ? 4 / 3 : 0);
+  const dropoutMasks = { "decoder.readoutMask": mask(B * U * (2 * H + O)) };
+  const targets = { output: target, more: normals(random, B * U * 2), found: normals(random, B * U * 3) };
+  const mse = { loss: "mse" as const }, losses = { output: mse, more: mse, found: mse };
+  const x = normals(random, B * S * 3), start = normals(random, B * O), initial = await model.stateDict();
+  const axes = { target: { steps: U, lengths: Int32Array.of(6, 1, 3, 5, 2) } };
+  const directions = new Map<string, Float32Array>();
+  for (const [name, { data }] of Object.entries(initial)) directions.set(name, normals(random, data.length));
+  directions.set("x", normals(random, x.length)).set("start", normals(random, start.length));
+  const moved = (name: string, data: Float32Array, by: number) =>
+    data.map((v, i) => v + by * directions.get(name)![i]!);
+  const at = async (by: number) => {
+    const dict = Object.entries(initial).map((
+      [name, { shape, data }],
+    ) => [name, { shape, data: moved(name, data, by) }]);
+    await model.loadStateDict(Object.fromEntries(dict));
+    const inputs = { y: target, start: moved("start", start, by), "decoder.teacher": teacher };
+    const sequences = { x: moved("x", x, by), shape: [B, S, 3], lengths: Int32Array.of(4, 2, 3, 1, 4), axes, inputs };
+    return await model.gradients(sequences, targets, { losses, dropoutMasks });
+  };
+  const { parameters, inputs } = await at(0), step = 1e-2;
+  const [above, below] = [await at(step), await at(-step)];
+  let slope = 0;
+  for (const [name, { data }] of Object.entries({ ...parameters, x: inputs.x!, start: inputs.start! })) {
+    data.forEach((d, i) => slope += d * directions.get(name)![i]!);
+  }
+  assertClose([(above.loss - below.loss) / 2 / step], [slope], 2e-3 * Math.abs(slope), "slope");
+});
+
+Deno.test("a decoder and its axis are refused in words where they do not fit", async () => {
+  const build = (use: (layers: Layers, keys: StepValue, state: RowValue) => unknown) => () =>
+    defineNetwork((layers) => {
+      const { output, state } = layers.gru("gru", layers.numbers("x", 3), { hiddenSize: 4 });
+      return use(layers, output, state) as StepValue;
+    });
+  const options = { hiddenSize: 4, embeddingDim: 3 }, axis = "target";
+  const refused: [RegExp, ReturnType<typeof build>][] = [
+    [
+      /"decoder".*embeddingDim/,
+      build(({ decoder, tokens }, keys, state) =>
+        decoder("decoder", { keys, state, targets: tokens("y", 9, { axis }) }, { hiddenSize: 4 }).output
+      ),
+    ],
+    [
+      /"decoder".*4 or more.*got 3/,
+      build(({ decoder, tokens }, keys, state) =>
+        decoder("decoder", { keys, state, targets: tokens("y", 3, { axis }) }, options).output
+      ),
+    ],
+    [
+      /"decoder".*"state" must have.*8 numbers, got 4/,
+      build(({ decoder, tokens }, keys, state) =>
+        decoder("decoder", { keys, state, targets: tokens("y", 9, { axis }) }, { ...options, numLayers: 2 }).output
+      ),
+    ],
+    [
+      /"decoder".*"start" is missing/,
+      build(({ decoder, numbers }, keys, state) =>
+        decoder("decoder", { keys, state, targets: numbers("y", 2, { axis }) }, { hiddenSize: 4 }).output
+      ),
+    ],
+    [
+      /"both".*"0" is along time.*"1" is along the axis "target"/,
+      build(({ concat, numbers }, keys) => concat([keys, numbers("y", 2, { axis })], "both")),
+    ],
+    [
+      /"fc.weight" is another layer's too/,
+      build(({ decoder, tokens, linear }, keys, state) => ({
+        a: decoder("decoder", { keys, state, targets: tokens("y", 9, { axis }) }, options).output,
+        b: linear("fc", state, 2),
+      })),
+    ],
+  ];
+  for (const [message, make] of refused) assert.throws(make, message);
+  const network = build(({ decoder, tokens }, keys, state) =>
+    decoder("decoder", { keys, state, targets: tokens("y", 9, { axis }) }, options).output
+  )();
+  using model = await createModel(network, { loss: "crossEntropy" });
+  const good = {
+    x: new Float32Array(6),
+    shape: [1, 2, 3],
+    inputs: { y: Int32Array.of(3) },
+    axes: { target: { steps: 1 } },
+  };
+  assert.deepEqual((await model.forward(good)).values.output!.shape, [1, 1, 9]);
+  const bad: [RegExp, object][] = [
+    [/axes.target must be/, { axes: {} }],
+    [/axes.target must be/, { axes: { target: { steps: 0 } } }],
+    [/axes has "other"/, { axes: { ...good.axes, other: { steps: 1 } } }],
+    [/axes.target.lengths must be from 1 to 1, got 2/, { axes: { target: { steps: 1, lengths: Int32Array.of(2) } } }],
+    [/tokens must be from 0 to 8, got 9/, { inputs: { y: Int32Array.of(9) } }],
+    [/inputs\["decoder.teacher"\] must have 1 numbers, got 2/, {
+      inputs: { ...good.inputs, "decoder.teacher": new Float32Array(2) },
+    }],
+  ];
+  for (const [message, change] of bad) await assert.rejects(model.forward({ ...good, ...change }), message);
+  await assert.rejects(createPredictor(model), /"gru"|"y"|"decoder"/);
+});

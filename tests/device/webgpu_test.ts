@@ -100,7 +100,9 @@ async function results(config: ModelConfig, { B, T }: { B: number; T: number }, 
   const random = new Random(5, "data"), loss = "crossEntropy";
   const { sequences, targets } = randomBatch(random, config, { B, T, loss, lengths: true });
   using model = await createModel(config, { ...options, seed: 4 });
-  const { outputs, parameters, inputs } = await model.gradients(sequences, targets, { loss });
+  const { outputs: { values: _, ...outputs }, parameters, inputs } = await model.gradients(sequences, targets, {
+    loss,
+  });
   const trainer = createTrainer(model, { loss, clipNorm: 0.1 }), steps: number[] = [];
   for (let i = 0; i < 3; i++) {
     const { loss, gradNorm } = await trainer.step(sequences, targets);

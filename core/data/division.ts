@@ -1,7 +1,7 @@
 /** How records or rows are divided into those to train on, to watch while training, and to test on. */
 
 import { amend } from "../errors.ts";
-import type { LabelTask } from "./labels.ts";
+import type { Task } from "./labels.ts";
 import { plainLabels } from "./readers/decimals.ts";
 import type { SequenceRecord } from "./readers/record.ts";
 import { everyNth, kFold, randomIndices, stratifiedSplit, walkForward } from "./split.ts";
@@ -41,7 +41,7 @@ export interface Divided {
   readonly files: readonly number[];
   /** Others to test on. */
   readonly test?: readonly SequenceRecord[];
-  readonly task?: LabelTask;
+  readonly task?: Task;
 }
 
 /**
@@ -90,7 +90,7 @@ export function divideRecords(
 }
 
 /** The class of each record, where they are classes: few names, each more than once. */
-function classesOf(records: readonly SequenceRecord[], task?: LabelTask): readonly string[] | undefined {
+function classesOf(records: readonly SequenceRecord[], task?: Task): readonly string[] | undefined {
   if (task === "regression" || task === "multilabel" || records.some(({ labels }) => labels?.length !== 1)) {
     return undefined;
   }

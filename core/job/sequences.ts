@@ -31,7 +31,7 @@ export async function* sequences(
   const loaded = await read.train(pipeline), test = await read.test();
   refuseSeveralTests(job);
   const { task } = job.preparation, name = job.files.data.map(pathName).join(", ");
-  const divided = { ...loaded, name, test: test?.records, task: task === "forecast" ? undefined : task };
+  const divided = { ...loaded, name, test: test?.records, task };
   for (const division of divideRecords(divided, job.division, seed)) {
     const fitted = pipeline ?? Pipeline.fit(division.train, pipelineOptions(job, loaded));
     const notes = [...loaded.notes, ...test?.notes ?? []];

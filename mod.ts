@@ -92,7 +92,7 @@ export type { MissingPolicy, ScalingState } from "./core/data/scaling.ts";
 export type { Normalization, TokenUnit, VocabularyState } from "./core/data/vocabulary.ts";
 export { ForecastPipeline } from "./core/data/forecast.ts";
 export type { ForecastOptions, ForecastState, RowRange, Transform } from "./core/data/forecast_state.ts";
-export type { ForecastDataset, ForecastInputs } from "./core/data/windows.ts";
+export type { ForecastDataset, ForecastInputs, LeftOut } from "./core/data/windows.ts";
 export { type Preprocessing, type PreprocessingState, restorePreprocessing } from "./core/data/preprocessing.ts";
 export {
   type Classes,

@@ -125,6 +125,8 @@ export const ERROR_CODES = {
   "column-conflict": TypeError,
   /** A column is not of numbers, as its declaration says; `column`. */
   "column-type": TypeError,
+  /** A column that nobody asked for tells the time; `column`, `option`. */
+  "column-is-time": SyntaxError,
   /** A column is not of numbers, as its first cell says; `column`, `option`, `value`. */
   "column-not-numbers": SyntaxError,
   /** No column is of numbers. */
@@ -143,6 +145,8 @@ export const ERROR_CODES = {
   "weight-out-of-range": RangeError,
   /** A sequence comes again right after itself; `option`. */
   "sequence-repeated": SyntaxError,
+  /** A table holds several series; `column`, which tells them apart. */
+  "series-several": SyntaxError,
   /** Rows or steps are not in order. */
   "sequence-order": SyntaxError,
   /** A row does not say which sequence it belongs to. */

@@ -188,7 +188,7 @@ export class ForecastPipeline {
    */
   dataset(table: Table, rows: RowRange = [0, table.rows]): ForecastDataset {
     const { horizon } = this.#state, targets = this.#windows.targets;
-    const { series, starts } = this.#windows.within(table, this.#windows.range(table, rows));
+    const { series, starts, leftOut } = this.#windows.within(table, this.#windows.range(table, rows));
     const inputs = this.#windows.inputs(series, starts);
     const O = this.outputSize;
     const values = new Float32Array(starts.length * O), truth = new Float64Array(starts.length * O);
@@ -201,7 +201,7 @@ export class ForecastPipeline {
         }
       }
     });
-    return { ...inputs, targets: values, truth };
+    return { ...inputs, targets: values, truth, leftOut };
   }
 
   /**

@@ -17,6 +17,16 @@ export interface ForecastInputs {
   readonly levels: Float64Array;
   /** What `center` subtracted (N, targets): 0 without. */
   readonly centers: Float64Array;
+  /** What is to be known about them, in words; absent where nothing is. */
+  readonly notes?: readonly string[];
+}
+
+/** How many windows are left out of a dataset. */
+export interface LeftOut {
+  /** As they reach across a break of the time. */
+  readonly breaks: number;
+  /** As they lack a value. */
+  readonly missing: number;
 }
 
 /** Windows with what came after them. */
@@ -25,6 +35,8 @@ export interface ForecastDataset extends ForecastInputs {
   readonly targets: Float32Array;
   /** The same in the data's units. */
   readonly truth: Float64Array;
+  /** How many windows are left out, and why; a window counts once. */
+  readonly leftOut: LeftOut;
 }
 
 /** The columns of a table that are used, from one row on: raw, and as they go in and come out. */
@@ -170,28 +182,40 @@ export class Windows {
     }
   }
 
+  /** The first break of the time after a row and before another, if any. */
+  #breakIn({ breaks = [] }: Table, first: number, end: number): number | undefined {
+    return breaks.find((row) => row > first && row < end);
+  }
+
   /** The first rows of all that is forecast by windows whose targets lie in a part of the rows. */
-  within(table: Table, [from, to]: RowRange): { series: Series; starts: number[] } {
+  within(table: Table, [from, to]: RowRange): { series: Series; starts: number[]; leftOut: LeftOut } {
     const { horizon, missing } = this.#state, first = Math.max(from, this.reach), starts: number[] = [];
     const series = this.#series(table, Math.max(0, from - this.#state.window), to);
     const values = this.values(table).slice(0, this.targets);
+    let broken = 0, lacking = 0;
     for (let start = first; start + horizon <= to; start++) {
+      if (this.#breakIn(table, start - this.reach, start + horizon) !== undefined) {
+        broken++;
+        continue;
+      }
       const gap = this.#gap(series, start, horizon);
       if (gap && missing === "error") throw this.#missingAt(table, gap);
       // What was filled is no truth to learn or to be scored by.
       const made = missing !== "error" && values.some((column) => {
         for (let row = start; row < start + horizon; row++) if (Number.isNaN(column[row])) return true;
       });
-      if (!gap && !made) starts.push(start);
+      if (gap || made) lacking++;
+      else starts.push(start);
     }
-    if (starts.length) return { series, starts };
+    if (starts.length) return { series, starts, leftOut: { breaks: broken, missing: lacking } };
+    const why = lacking ? "has missing values" : "reaches across a break of the time";
     throw badData(
       first + horizon > to ? "table-too-short" : "value-missing",
       first + horizon > to
         ? `${table.name}: rows ${
           from + 1
         } to ${to} hold no window: ${this.reach} rows must come before the ${horizon} to forecast`
-        : `${table.name}: every window in rows ${from + 1} to ${to} has missing values`,
+        : `${table.name}: every window in rows ${from + 1} to ${to} ${why}`,
     );
   }
 
@@ -204,7 +228,9 @@ export class Windows {
     const series = this.#series(table, rows - reach, rows);
     const gap = this.#gap(series, rows, 0);
     if (gap) throw this.#missingAt(table, gap);
-    return this.inputs(series, [rows]);
+    const inputs = this.inputs(series, [rows]), row = this.#breakIn(table, rows - reach, rows);
+    if (row === undefined) return inputs;
+    return { ...inputs, notes: [`the ${reach} rows before the forecast reach across ${breakAt(table, row)}`] };
   }
 
   /** Windows that forecast from these rows on, as a model takes them. */
@@ -228,4 +254,10 @@ export class Windows {
     });
     return { x, shape: [N, window, I], rows: Int32Array.from(starts), levels, centers };
   }
+}
+
+/** A break of the time, in words. */
+export function breakAt({ name, place, stepsOf }: Table, row: number): string {
+  const steps = stepsOf?.(row), where = place?.(row) ?? `${name}, row ${row + 1}`;
+  return `a break of the time at ${where}` + (steps === undefined ? "" : ` (${Number(steps.toPrecision(3))} steps)`);
 }

@@ -5,7 +5,7 @@ import { divideRows, type Division, type RowDivision } from "../data/division.ts
 import type { Table } from "../data/readers/record.ts";
 import { ForecastPipeline } from "../data/forecast.ts";
 import type { RowRange } from "../data/forecast_state.ts";
-import type { ForecastDataset } from "../data/windows.ts";
+import { breakAt, type ForecastDataset, type LeftOut } from "../data/windows.ts";
 import { describeForecasts } from "../report/describe.ts";
 import type { DataJob } from "./data_options.ts";
 import { chooseLoss, type ChosenLoss } from "./loss.ts";
@@ -79,12 +79,12 @@ function forecastData(
   { preparation: { standardize, missing }, forecast }: DataJob,
 ): TrainingData {
   const { season } = forecast;
-  const { train, validation, test } = rows, dataset = windows(pipeline.dataset(table, train));
-  const watched = validation && windows(pipeline.dataset(table, validation));
+  const { train, validation, test } = rows, learned = pipeline.dataset(table, train), dataset = windows(learned);
+  const looked = validation && pipeline.dataset(table, validation), watched = looked && windows(looked);
   const held = test && pipeline.dataset(table, test), tested = held && windows(held);
   const seasonal = held && season ? pipeline.seasonal(table, held, season) : undefined;
-  const part = (name: string, { shape }: Dataset, [from, to]: RowRange) =>
-    `${name}: ${plural(shape[0]!, "window")}, targets in rows ${from}:${to}`;
+  const part = (name: string, { shape, leftOut }: ForecastDataset, [from, to]: RowRange) =>
+    `${name}: ${plural(shape[0], "window")}, targets in rows ${from}:${to}${leftOutWords(leftOut)}`;
   const names = pipeline.labels.slice(0, 3).join(", ") + (pipeline.labels.length > 3 ? ", …" : "");
   return {
     train: dataset,
@@ -96,10 +96,10 @@ function forecastData(
     weights: {},
     description: [
       `${table.name}: ${table.rows} rows; ${names} from ${pipeline.window} rows of ${pipeline.channelNames.join(", ")}`,
-      part("train", dataset, train),
-      ...watched ? [part("validation", watched, validation)] : [],
-      ...tested ? [part("test", tested, test!)] : [],
-      ...[...table.notes ?? [], ...pipeline.notes].map((note) => `note: ${note}`),
+      part("train", learned, train),
+      ...looked ? [part("validation", looked, validation)] : [],
+      ...held ? [part("test", held, test)] : [],
+      ...[...tableNotes(table), ...pipeline.notes].map((note) => `note: ${note}`),
     ],
     own: {
       preprocessing: pipeline,
@@ -111,6 +111,23 @@ function forecastData(
         test && held ? await describeForecasts(model, pipeline, table, test, { data: held, ...scored }) : {},
     },
   };
+}
+
+/** What is to be said of a table, and where its time breaks. */
+export function tableNotes(table: Table): string[] {
+  const { notes = [], breaks = [] } = table;
+  if (!breaks.length) return [...notes];
+  const all = breaks.length > 1 ? `, the first of ${breaks.length}` : "";
+  return [...notes, `${breakAt(table, breaks[0]!)}${all}: no window reaches across`];
+}
+
+/** Windows that do not take part, in words. */
+function leftOutWords({ breaks, missing }: LeftOut): string {
+  const words = [
+    ...breaks ? [`${plural(breaks, "window")} left out that would reach across a break of the time`] : [],
+    ...missing ? [`${plural(missing, "window")} left out: values are missing`] : [],
+  ];
+  return words.map((what) => `; ${what}`).join("");
 }
 
 /** Windows as a dataset: nothing else. */
@@ -128,9 +145,11 @@ export async function tableData(
   const table = await loadTable(paths, job, source), held = pipeline.dataset(table);
   const { targetColumns: targets } = pipeline.toJSON();
   const { season } = job.forecast, seasonal = season ? pipeline.seasonal(table, held, season) : undefined;
+  const remarks = [...tableNotes(table), leftOutWords(held.leftOut).slice(2)].filter((what) => what);
   return {
     test: windows(held),
     targets,
+    ...remarks.length && { remark: remarks.join("; ") },
     metrics: (outputs, quantiles) => pipeline.score(outputs, held, { quantiles, seasonal }),
   };
 }

@@ -111,9 +111,10 @@ async function* ofChunk(
 async function* ofTable(
   pipeline: ForecastPipeline,
   job: DataJob,
-  { loaded: { model }, paths, source }: Question,
+  { loaded: { model }, paths, source, onNote }: Question,
 ): AsyncGenerator<NamedPrediction> {
   const table = await loadTable(paths, job, source), inputs = pipeline.inputs(table);
+  for (const note of [...table.notes ?? [], ...inputs.notes ?? []]) onNote(note);
   const quantiles = quantilesOf(model), { loss = pipeline.loss } = model;
   const { outputs, attentionWeights } = await predict(model, inputs, { loss });
   const values = pipeline.values(outputs.data, inputs, quantiles), { targetColumns: names } = pipeline.toJSON();

@@ -169,3 +169,20 @@ Deno.test("a small movement on a large level reaches the model, and is told of w
   const { targets } = centered.dataset(data);
   targets.forEach((value, n) => assert.ok(Math.abs(value - (values[n + 2]! - values[n + 1]!)) < 1e-8));
 });
+
+Deno.test("windows that reach across a break are left out and counted, and a forecast across one says so", () => {
+  const data = table({ a: count(12) }, { breaks: [5], stepsOf: () => 4 });
+  const pipeline = ForecastPipeline.fit(data, { ...plain, window: 2, missing: "zero" });
+  const { rows, leftOut } = pipeline.dataset(data);
+  assert.deepEqual([[...rows], leftOut], [[2, 3, 4, 7, 8, 9, 10, 11], { breaks: 2, missing: 0 }]);
+  // A difference reaches one row further back.
+  const steps = ForecastPipeline.fit(data, { ...plain, window: 2, transform: "difference" });
+  assert.deepEqual([...steps.dataset(data).rows], [3, 4, 8, 9, 10, 11]);
+  const holes = table({ a: [0, 1, 2, 3, 4, 5, 6, 7, NaN, 9, 10, 11] }, { breaks: [5] });
+  assert.deepEqual(pipeline.dataset(holes).leftOut, { breaks: 2, missing: 1 });
+  assert.equal(pipeline.inputs(data).notes, undefined);
+  const note = "the 2 rows before the forecast reach across a break of the time at table.csv, row 6 (4 steps)";
+  assert.deepEqual(pipeline.inputs(head(data, 6)).notes, [note]);
+  assert.equal(pipeline.inputs(head(data, 5)).notes, undefined);
+  assert.throws(() => pipeline.dataset(data, [5, 6]), /every window in rows 6 to 6 reaches across a break of the time/);
+});

@@ -24,6 +24,14 @@ export function timeIn(cell: string): number | undefined {
   return Date.UTC(year!, month! - 1, day || 1, hour, minute! - zone, 0) + 1000 * second!;
 }
 
+/** A time in a file, which must be one. */
+export function checkTime(file: string, cell: string, where: () => string): number {
+  const time = timeIn(cell);
+  if (time !== undefined) return time;
+  const what = `must be at a time that is a number or a date as 2026-01-31, got ${show(cell)}`;
+  throw badFile("file-malformed", file, `${where()} ${what}`);
+}
+
 /** Holds that times do not go back. */
 export class Clock {
   readonly #file: string;
@@ -40,14 +48,7 @@ export class Clock {
 
   /** Takes the next time. */
   check(cell: string, where: () => string): void {
-    const time = timeIn(cell);
-    if (time === undefined) {
-      throw badFile(
-        "file-malformed",
-        this.#file,
-        `${where()} must be at a time that is a number or a date as 2026-01-31, got ${show(cell)}`,
-      );
-    }
+    const time = checkTime(this.#file, cell, where);
     if (this.#last !== undefined && time < this.#last) {
       throw badFile(
         "sequence-order",

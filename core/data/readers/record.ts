@@ -132,6 +132,10 @@ export interface Table {
   readonly missing?: readonly (string | undefined)[];
   /** What was found out while reading, in words. */
   readonly notes?: readonly string[];
+  /** Rows, rising, that do not follow the one before by a usual step of the time: windows do not reach across. */
+  readonly breaks?: readonly number[];
+  /** How many usual steps lie between the row before and this one. */
+  readonly stepsOf?: (row: number) => number;
   /** Where a row, counted from 0, stands, for errors: "ETTh1.csv, line 2". */
   readonly place?: (row: number) => string;
 }

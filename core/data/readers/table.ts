@@ -5,11 +5,12 @@
  */
 
 import { badFile } from "./bad_data.ts";
-import { Clock } from "./clock.ts";
+import { checkTime } from "./clock.ts";
 import { called, findColumn } from "./columns.ts";
 import { blankColumns, readHead, unnamed } from "./head.ts";
 import type { Lines } from "./lines.ts";
 import type { ReadOptions, Table } from "./record.ts";
+import { inTime } from "./time_order.ts";
 
 /** Numbers as they come. */
 class Growing {
@@ -32,7 +33,7 @@ class Growing {
 
 /**
  * Reads a table from delimited text. A column whose first cell is no number, and that is none of `featureColumns`, is
- * one of text.
+ * one of text. Rows are brought in the order of the time, where a column tells it.
  */
 export async function readCsvTable(lines: Lines, options: ReadOptions, limit: number): Promise<Table> {
   const { rows, names, format } = await readHead(lines, options, limit), { name } = rows;
@@ -45,7 +46,7 @@ export async function readCsvTable(lines: Lines, options: ReadOptions, limit: nu
   /** Cells of columns that have had nothing but marks of missing values so far: text may come. */
   const marks = new Map<number, string[]>();
   const numbers = new Map<number, Growing>(), texts = new Map<number, string[]>(), missing = new Map<number, string>();
-  const places = new Growing(), clock = new Clock(name);
+  const places = new Growing();
   let count = 0;
   for (let cells = rows.take() ?? await rows.next(); cells; cells = rows.take() ?? await rows.next()) {
     if (cells.length !== names.length) {
@@ -55,7 +56,7 @@ export async function readCsvTable(lines: Lines, options: ReadOptions, limit: nu
     places.push(rows.number);
     for (const column of kept) {
       const cell = cells[column]!, where = () => `line ${rows.number}, ${called(names, column)}`;
-      if (column === time) clock.check(format.plain(cell), where);
+      if (column === time) checkTime(name, format.plain(cell), where);
       if (!count) {
         const isText = column === time || (!asked && !format.isNumber(cell));
         if (isText) texts.set(column, []);
@@ -84,7 +85,7 @@ export async function readCsvTable(lines: Lines, options: ReadOptions, limit: nu
   if (!count) throw badFile("file-empty", name, "there are no rows");
   const nameOf = (column: number) => names[column] || `column ${column + 1}`;
   const columns = (asked ?? kept).filter((column) => numbers.has(column)), lineOf = places.done();
-  return {
+  const table: Table = {
     name,
     columns: columns.map(nameOf),
     values: columns.map((column) => numbers.get(column)!.done()),
@@ -94,4 +95,5 @@ export async function readCsvTable(lines: Lines, options: ReadOptions, limit: nu
     missing: columns.map((column) => missing.get(column)),
     place: (row) => `${name}, line ${lineOf[row]}`,
   };
+  return inTime(table, time === undefined ? undefined : nameOf(time), (cell) => format.plain(cell));
 }

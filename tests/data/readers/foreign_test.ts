@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { Pipeline, type ReadOptions, readRecords, readTable } from "../../../mod.ts";
+import { ForecastPipeline, Pipeline, type ReadOptions, readRecords, readTable } from "../../../mod.ts";
 import { input } from "./read.ts";
 
 // Made by scripts/fixtures/foreign.py: files as other programs write them, and what those read.
@@ -10,6 +10,9 @@ interface Case {
   options: ReadOptions;
   table?: Record<string, (number | null)[]>;
   records: { values?: (number | null)[]; text?: string; steps: number; channels: number; labels?: string[] }[];
+  /** Of a table in time: what the windows of v that have no gap forecast first. */
+  rows?: number[];
+  window?: number;
   x?: number[];
   targets?: number[];
 }
@@ -18,15 +21,20 @@ const cases = JSON.parse(
   await Deno.readTextFile(new URL("../../testdata/foreign.json", import.meta.url)),
 ) as Case[];
 
-for (const { name, file, content, options, records, table, x, targets } of cases) {
+for (const { name, file, content, options, records, table, rows, window, x, targets } of cases) {
   Deno.test(`a file of another program: ${name}`, async () => {
     const bytes = Uint8Array.fromBase64(content);
     if (table) {
-      const { columns, values } = await readTable(input(file, bytes, 61), options);
+      const whole = await readTable(input(file, bytes, 61), options), { columns, values } = whole;
       const read = Object.fromEntries(
         columns.map((column, c) => [column, Array.from(values[c]!, (v) => v === v ? v : null)]),
       );
-      return assert.deepEqual(read, table);
+      assert.deepEqual(read, table);
+      if (!rows) return;
+      const windows = ForecastPipeline.fit(whole, { targetColumns: ["v"], window: window! }).dataset(whole);
+      assert.deepEqual([...windows.rows], rows);
+      assert.equal(windows.leftOut.breaks, whole.rows - window! - rows.length);
+      return;
     }
     const source = await readRecords(input(file, bytes, 61), options);
     const read = await Array.fromAsync(source.records);

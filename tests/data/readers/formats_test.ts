@@ -132,6 +132,37 @@ Deno.test("readTable() reads columns of numbers, and carries dates as text", asy
   assert.deepEqual(some.columns, ["b", "a"]);
 });
 
+Deno.test("rows that are not in time are put in order and it is said, series of several are refused", async () => {
+  const days = (from: number, to: number) =>
+    Array.from({ length: Math.abs(to - from) + 1 }, (_, i) => `2026-01-${10 + from + i * Math.sign(to - from)}`);
+  const file = (head: string, rows: readonly string[]) => input("t.csv", [head, ...rows, ""].join("\n"));
+  const falling = await readTable(file("day,v", days(9, 0).map((day, i) => `${day},${i}`)));
+  assert.deepEqual([...falling.values[0]!], [9, 8, 7, 6, 5, 4, 3, 2, 1, 0]);
+  assert.deepEqual([falling.texts!.get("day")![0], falling.place!(0)], ["2026-01-10", "t.csv, line 11"]);
+  const note = "t.csv: column day falls from row to row: the rows are taken in reverse, the newest last";
+  assert.deepEqual([falling.notes, falling.breaks], [[note], undefined]);
+  const compact = await readTable(file("date,v", ["20260201,1", "20260131,2", "20260130,3", "20260129,4"]));
+  assert.deepEqual([[...compact.values[1]!], compact.breaks], [[4, 3, 2, 1], undefined]);
+
+  const long = (["a", "b"] as const).flatMap((shop) => days(0, 9).map((day, i) => `${shop},${day},${i}`));
+  const restart =
+    /column ds starts again in line 12 where column shop changes: these are 2 series.*make a table of each/;
+  await assert.rejects(readTable(file("shop,ds,v", long)), restart);
+  await assert.rejects(readTable(file("shop,ds,v", long), { timeColumn: "ds" }), restart);
+  const numbered = long.map((row) => row.replace("a", "1").replace("b", "2"));
+  await assert.rejects(readTable(file("shop,ds,v", numbered)), restart);
+  await assert.rejects(readTable(file("shop,ds,v", long.toReversed())), restart);
+  const byDay = long.toSorted((a, b) => a.slice(2) < b.slice(2) ? -1 : 1);
+  const beside = /column ds has several rows for a time, which column shop tells apart: these are 2 series/;
+  await assert.rejects(readTable(file("shop,ds,v", byDay)), beside);
+
+  // Dates that are about the rows and tell no time, and hours beside a date, are none of this.
+  const born = ["1980-05-01", "1999-01-01", "1960-03-03", "1971-01-09"].map((date, i) => `${date},${i}`);
+  assert.deepEqual([...(await readTable(file("born,v", born))).values[0]!], [0, 1, 2, 3]);
+  const halves = days(0, 5).flatMap((day, i) => [`${day},am,${i}`, `${day},pm,${i}`]);
+  assert.equal((await readTable(file("date,hour,v", halves))).rows, 12);
+});
+
 Deno.test("readTable() refuses a table that is wrong, naming line and column", async () => {
   const cases: [text: string, message: RegExp, options?: object][] = [
     ["", /the file is empty$/],
@@ -140,7 +171,7 @@ Deno.test("readTable() refuses a table that is wrong, naming line and column", a
     ["a,b\n1,2\n1,x\n", /line 3, column b must be a number, got "x"$/],
     ["a,b\nx,2\n", /line 2, column a must be a number, got "x"$/, { featureColumns: ["a"] }],
     ["a,a\n1,2\n", /names columns 1 and 2 both a$/],
-    ["a,b\n2,2\n1,1\n", /line 3, column a: the time goes back/, { timeColumn: "a" }],
+    ["a,b\n2,2\n1,1.5\n2,1\n3,1\n", /line 3, column a: the time goes back, to "1": steps must/, { timeColumn: "a" }],
     ["a,b\n2,2\n", /there is no column c, only a, b: featureColumns asks for it$/, { featureColumns: ["c"] }],
   ];
   for (const [text, message, options] of cases) await assert.rejects(readTable(input("t.csv", text), options), message);

@@ -130,6 +130,11 @@ Deno.test("hints go by code and details, whatever the library says", () => {
       { option: "featureColumns" },
       "ζ: name it, or say which columns to take: --feature-columns NAME,…",
     ],
+    [
+      "column-is-time",
+      { option: "featureColumns" },
+      "ζ: --sequence-column NAME if a row is a step, else --feature-columns NAME,… are its steps",
+    ],
     ["column-type", { option: "featureColumns" }, "ζ: --feature-columns NAME,… are those to take"],
     ["column-not-numbers", { option: "featureColumns", column: "a" }, "ζ: --feature-columns NAME,… are those to take"],
     [

@@ -43,6 +43,9 @@ export const HINTS: { readonly [Code in ErrorCode]?: Hint } = {
         ? `, ${flagOfOption(option)} ${column} if it names sequences of a row per step`
         : ""),
   }),
+  "column-is-time": withOption((flag) =>
+    `${flagOfOption("sequenceColumn")} NAME if a row is a step, else ${flag} NAME,… are its steps`
+  ),
   "not-a-number": withOption((flag) => `${flag} . or ${flag} , says which is the decimal sign`),
   "file-malformed": withOption((flag) =>
     flag === "--quote" ? `${flag} none if it is text like any other` : `${flag} latin1, or what else it is in`

@@ -15,6 +15,7 @@ import type { NumberFormat } from "./number_format.ts";
 import { isNoLabel, numberIn } from "./numbers.ts";
 import type { Input, ReadOptions, RecordSource, SequenceRecord } from "./record.ts";
 import type { Rows } from "./rows.ts";
+import { isTimeName } from "./time_order.ts";
 
 /** Sequences whose names are remembered, so that one that comes back is found: memory must stay bounded. */
 const REMEMBERED = 1 << 20;
@@ -109,6 +110,16 @@ function layOut(file: string, { names }: Head, input: Input, options: ReadOption
       if (names[place] === "" && options.header !== false && !options.featureColumns) {
         throw unnamed(file, place);
       }
+    }
+    const time = features.find((place) => isTimeName(names[place]!));
+    if (time !== undefined && sequence === undefined && !options.featureColumns && options.header !== false) {
+      throw badFile("column-is-time", file, `${called(names, time)} is a time, and no step of a sequence`, {
+        option: "featureColumns",
+        column: names[time],
+        advice:
+          "if a row is a step, say which column names the sequence (sequenceColumn); else which columns are its " +
+          "steps (featureColumns)",
+      });
     }
     if (!features.length) throw badFile("file-without-numbers", file, "there is no column of numbers");
   }
@@ -321,6 +332,7 @@ class CsvRecords {
             "sequence-inconsistent",
             name,
             `${this.#where(changed)} must be the same throughout sequence ${show(key)}, got ${got}`,
+            { advice: "a sequence has one label: cut a recording where its label changes, and name the pieces" },
           );
         }
         if (this.#weight(cells) !== about.weight) {

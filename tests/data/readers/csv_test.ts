@@ -73,7 +73,8 @@ Deno.test("readRecords() refuses rows in a wrong order, and labels that change",
   await assertFails(
     "a.csv",
     "id,t,x,y\na,1,1,0\na,2,1,1\n",
-    'line 3, column y must be the same throughout sequence "a", got "1" after "0"',
+    'line 3, column y must be the same throughout sequence "a", got "1" after "0": ' +
+      "a sequence has one label: cut a recording where its label changes, and name the pieces",
     long,
   );
   await assertFails("a.csv", "t,x,y\n1,1,0\n", /a column of times needs one .*: name it \(sequenceColumn\)$/, {
@@ -272,4 +273,18 @@ Deno.test("readRecords() takes rows that lack their last steps for shorter seque
   await assertFails("a.csv", "a,b,c,y\n1,2,3,u\n4,5,u\n", "line 3 must have 4 columns, got 3");
   const columns = { featureColumns: ["c", "b"], labelColumns: ["y"] };
   await assertFails("a.csv", "y,a,b,c\nu,1,2,3\nv,4,5\n", "line 3 must have 4 columns, got 3", columns);
+});
+
+Deno.test("a time among the steps of a wide table is refused, unless it is asked for", async () => {
+  const rows = "user,timestamp,x,y,label\n1,10,0.5,1,a\n1,20,0.25,2,b\n";
+  const what = /column timestamp is a time, and no step of a sequence: if a row is a step, say which column/;
+  await assertFails("t.csv", rows, what);
+  assert.deepEqual((await read("t.csv", rows, { featureColumns: ["timestamp", "x"] })).map(short), [
+    [[10, 0.5], "a"],
+    [[20, 0.25], "b"],
+  ]);
+  const labelled = "id,time,x,label\na,1,1,u\na,2,2,v\n";
+  await assertFails("t.csv", labelled, /cut a recording where its label changes/, { sequenceColumn: "id" });
+  const long = await read("t.csv", "id,time,x,label\na,1,1,u\na,2,2,u\n", { sequenceColumn: "id" });
+  assert.equal(long[0]!.channels, 2);
 });

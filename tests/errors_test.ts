@@ -152,7 +152,7 @@ Deno.test("hints go by code and details, whatever the library says", () => {
     [
       "too-few-items",
       { count: 2, name: "row", option: "testSplit" },
-      "2 rows are too few for --test-split: --test-split 0 holds none back",
+      "2 rows are too few for --test-split: --test-split 0 holds none out",
     ],
     ["line-too-long", { option: "maxLineBytes" }, "ζ"],
     ["line-too-long", {}, "ζ: η"],

@@ -16,15 +16,15 @@ type Every = { readonly epochs: number } | { readonly minutes: number } | undefi
 
 /**
  * What a training leaves on disk: its last and best checkpoint, numbered ones if wanted, and a line of log per epoch. What
- * cannot be written is said before anything is trained; where writing fails later, that is said once, and training goes on.
+ * cannot be written is said before anything is trained; where writing fails later, that is said once, and training continues.
  *
- * The best checkpoint is written before the last: a training that was killed goes on from the last, and by then the best of
+ * The best checkpoint is written before the last: a killed training resumes from the last, and by then the best of
  * what went before must be there. Other runs' checkpoints are not replaced but numbered: `last.1.json`.
  */
 export class CheckpointWriter implements Disposable {
   /** Where checkpoints go; none without --checkpoint or permission. */
   readonly target?: Target;
-  /** The checkpoints that stand there, as they should. */
+  /** The checkpoints that are there, as they should be. */
   readonly kept = new Set<string>();
   /** Epochs that the last checkpoint has behind it, once it is written. */
   keptEpoch: number | undefined;
@@ -40,7 +40,7 @@ export class CheckpointWriter implements Disposable {
   /** How many numbered checkpoints are kept. */
   readonly #keep: number;
   #lock: FileLock | undefined;
-  /** Whether what stands there is this run's, or of the run that it goes on with. */
+  /** Whether the files there are this run's, or those of the run it resumes. */
   #owns = false;
   /** What is to be written. */
   #best: Snapshot | undefined;
@@ -85,7 +85,7 @@ export class CheckpointWriter implements Disposable {
     if (!opened) return writer;
     const { target } = opened;
     writer.#owns = args.resume !== undefined && await same(args.resume, target.last);
-    // A training that goes on need not find a better epoch.
+    // A resumed training need not find a better epoch.
     if (writer.#owns && await stat(target.best)) writer.kept.add(target.best);
     return writer;
   }
@@ -97,13 +97,13 @@ export class CheckpointWriter implements Disposable {
     this.#timer = setInterval(save, this.#every.minutes * 60_000);
   }
 
-  /** Whether best and last stand there as they should, if they are wanted. */
+  /** Whether best and last are there as they should be, if they are wanted. */
   get complete(): boolean {
     return !this.target || ![this.target.best, this.target.last].some((path) => this.#failed.has(path));
   }
 
   /**
-   * Writes what an epoch came to.
+   * Writes the results of an epoch.
    *
    * @param hasAccuracy Whether the log is to hold accuracies.
    */
@@ -128,7 +128,7 @@ export class CheckpointWriter implements Disposable {
     if (due && !pauses) await this.flush();
   }
 
-  /** Writes a checkpoint of the training as it stands. Returns whether it could. */
+  /** Writes a checkpoint of the training as it is now. Returns whether it could. */
   async save(path: string, training: Training): Promise<boolean> {
     this.#last = await this.#snapshot(training);
     await this.flush();
@@ -203,7 +203,7 @@ export class CheckpointWriter implements Disposable {
     this.#lock = lock instanceof FileLock ? lock : undefined;
   }
 
-  /** Keeps the checkpoints of another run that stand where this run's are to go: each under the next free number. */
+  /** Moves another run's checkpoints out of the way of this run's: each under the next free number. */
   async #own(): Promise<void> {
     if (this.#owns) return;
     const { last, best } = this.target!, old = [last, best, ...await this.#steps()];
@@ -331,7 +331,7 @@ async function takeLock(target: Target): Promise<FileLock | string | undefined> 
   }
 }
 
-/** The log, if it is wanted and permitted: a resumed training's goes on. */
+/** The log, if it is wanted and permitted: a resumed training's continues. */
 async function openLog(args: Arguments): Promise<Log | undefined> {
   const { logFile: path, resume, run } = args, append = resume !== undefined || run?.isFirst === false;
   if (path === undefined || !await mayWrite(path, ["write"], `the log "${path}"`, args)) return undefined;

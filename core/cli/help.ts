@@ -7,9 +7,9 @@ import { COMMANDS, EXTRA_FLAGS, SHORT_FLAGS } from "./options.ts";
 /** Kinds of flags: what asks for them, and their titles. "run" are those that are no options of the library. */
 const TOPICS: Record<Group | "run", readonly [topic: string, title: string]> = {
   files: ["files", "Your own data"],
-  columns: ["columns", "Their columns"],
-  preparation: ["preparation", "Their preparation"],
-  division: ["division", "Their division"],
+  columns: ["columns", "Columns"],
+  preparation: ["preprocessing", "Preprocessing"],
+  division: ["splits", "Splits"],
   forecast: ["forecast", "Forecasts"],
   data: ["sample-job", "Data of the sample job"],
   model: ["model", "Model"],
@@ -17,7 +17,7 @@ const TOPICS: Record<Group | "run", readonly [topic: string, title: string]> = {
   earlyStopping: ["early-stopping", "Early stopping"],
   schedule: ["schedule", "Learning rate"],
   optimizer: ["optimizer", "Optimizer"],
-  everything: ["random", "Everything random"],
+  everything: ["random", "Randomness"],
   device: ["device", "Device"],
   run: ["run", "Run"],
 };
@@ -80,7 +80,7 @@ export function helpText(topic?: string): string {
   return [
     ...head(),
     "",
-    "Such as",
+    "Examples",
     "  train --data moves.csv --sequence-column id --label-column kind --checkpoint checkpoints --report run.html",
     "  train --data sales.csv --target-column sales --window 24 --horizon 6",
     "  predict checkpoints/best.json --input new.csv --output csv",
@@ -155,7 +155,7 @@ function defaultOf({ default: value, kinds = {} }: OptionSpec, own?: number): st
   return [`${usual}${yours}`, ...others.map(([kind, of]) => `for ${kind} ${of}`)].join(", ");
 }
 
-/** @param own The default for data of one's own, where that is another. */
+/** @param own The default for the user's own data, where that is another. */
 function optionLine(flag: string, spec: OptionSpec, own?: number): string {
   const negative = spec.type === "boolean" && spec.default === true, usual = defaultOf(spec, own);
   const note = spec.otherwise !== undefined

@@ -56,7 +56,7 @@ export const HINTS: { readonly [Code in ErrorCode]?: Hint } = {
   "too-few-items": ({ count, name = "item", option }) => ({
     problem: `${plural(count!, name)} ${count === 1 ? "is" : "are"} too few` +
       (option === undefined ? "" : ` for ${flagOfOption(option)}`),
-    advice: option === "testSplit" ? `${flagOfOption(option)} 0 holds none back` : undefined,
+    advice: option === "testSplit" ? `${flagOfOption(option)} 0 holds none out` : undefined,
   }),
   // No flag raises these limits.
   "line-too-long": withOption(() => undefined),

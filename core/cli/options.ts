@@ -24,8 +24,8 @@ export const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: C
     about: "write last.json every N epochs, or minutes: 5m (default 1, at most once a second)",
     of: ["train"],
   },
-  keep: { takes: "N", about: "keep step-S.json of the last N times it was written, too (default 0)", of: ["train"] },
-  resume: { takes: "FILE", about: "go on from a checkpoint, to the same bits", of: ["train"] },
+  keep: { takes: "N", about: "also keep the last N checkpoints as step-S.json (default 0)", of: ["train"] },
+  resume: { takes: "FILE", about: "resume a checkpoint, bit for bit", of: ["train"] },
   "log-file": { takes: "FILE", about: "write one JSON line per epoch", of: ["train"] },
   report: {
     takes: "FILE",
@@ -34,16 +34,16 @@ export const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: C
   },
   tensorboard: { takes: "DIR", about: "write an event file for TensorBoard", of: ["train"] },
   plot: { about: "draw the curves in the terminal at the end", of: ["train"] },
-  seeds: { takes: "N", about: "train N times, with seeds that follow one another: mean and deviation", of: ["train"] },
+  seeds: { takes: "N", about: "train with N consecutive seeds: mean and deviation", of: ["train"] },
   input: { takes: "FILE", about: "predict: sequences in the data's format; - for standard input", of: ["predict"] },
   output: { takes: "FORMAT", about: "predict: jsonl (default) or csv", of: ["predict"] },
-  attention: { about: "predict: with the weight of every step", of: ["predict"] },
+  attention: { about: "predict: include the weight of every step", of: ["predict"] },
   wide: {
     about: "start again under flags of V8: up to twice as fast, no bounds checks in WebAssembly",
     of: ["train", "evaluate", "predict"],
   },
   quiet: { about: "print the last line only" },
-  help: { about: "the flags that most people need" },
+  help: { about: "list the common flags" },
   version: { about: "print the version" },
 };
 
@@ -55,11 +55,11 @@ export const SHORT_FLAGS: Record<string, { group: Group; name: string; value: st
 /** What can be done. */
 export const COMMANDS = {
   train: "train on files, or on the sample job's data (the default): train [FILE …]",
-  evaluate: "scores of a checkpoint: evaluate CHECKPOINT [FILE …]",
-  predict: "what a checkpoint says of sequences: predict CHECKPOINT --input FILE",
-  convert: "to .safetensors, .pt, .onnx or .json, and back: convert FROM TO",
-  info: "what a model file holds: info FILE",
-  help: "what flags there are: help TOPIC, help FLAG, help all",
+  evaluate: "score a checkpoint: evaluate CHECKPOINT [FILE …]",
+  predict: "predict sequences with a checkpoint: predict CHECKPOINT --input FILE",
+  convert: "convert to .safetensors, .pt, .onnx or .json, and back: convert FROM TO",
+  info: "describe a model file: info FILE",
+  help: "list flags: help TOPIC, help FLAG, help all",
 };
 
 /** One of the commands. */
@@ -70,7 +70,7 @@ export interface Arguments {
   readonly command: Command;
   /** As it was typed. */
   readonly words: readonly string[];
-  /** What stands behind the command. */
+  /** The words after the command. */
   readonly operands: readonly string[];
   /** The options that were given, by group. */
   readonly given: GivenOptions;
@@ -127,7 +127,7 @@ export function parseCommandLine(args: readonly string[]): Arguments {
     // What looks like the next flag is a value only where it was tied to this one: --checkpoint=--odd
     const missing = !token.value || token.value.startsWith("--") && !token.inlineValue;
     if (type === "string" && missing) throw new UsageError(`--${name} needs a value: see --help`);
-    // A list goes on where its flag stands again.
+    // A flag given again continues its list.
     const before = LISTS.has(name) ? values.get(name) : undefined;
     values.set(name, type === "boolean" ? !negative : before ? `${before},${token.value}` : token.value!);
   }

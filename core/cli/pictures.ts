@@ -50,7 +50,7 @@ export class Pictures implements Disposable {
     return new Pictures(args, terminal, await openReport(args), await openEvents(args));
   }
 
-  /** Writes what an epoch came to. */
+  /** Writes the results of an epoch. */
   async epoch(report: EpochReport, { hasAccuracy, watchedName }: TrainingData): Promise<void> {
     const events = this.#events;
     if (!events || this.#failed) return;

@@ -32,12 +32,12 @@ const ARITHMETIC: Record<string, { words: string; flag: string }> = {
   webgpu: { words: "WebGPU", flag: "--gpu" },
 };
 
-/** Says if a training goes on on something else than it was on so far: the bits are others then. */
+/** Says if a training resumes on other arithmetic than before: its bits will differ. */
 export function remarkArithmetic({ arithmetic, model }: LoadedCheckpoint, path: string): void {
   const before = ARITHMETIC[arithmetic ?? ""], now = ARITHMETIC[model.device.arithmetic]!;
   if (!before || before === now) return;
   remark(
-    `note: "${path}" was trained on ${before.words} and goes on on ${now.words}, to other bits; to the same: ${before.flag}`,
+    `note: "${path}" was trained on ${before.words} and resumes on ${now.words}: the bits will differ; for the same bits: ${before.flag}`,
   );
 }
 

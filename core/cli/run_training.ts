@@ -18,11 +18,11 @@ import { wideHint } from "./wide.ts";
 /** The exit codes of a program that was stopped by Ctrl-C, or told to end. */
 const INTERRUPTED = { SIGINT: 130, SIGTERM: 143 } as const;
 
-/** What a training came to. */
+/** The results of a training. */
 export interface Outcome {
   /** The program's exit code, if it ended with this training. */
   readonly code: number;
-  /** On the data held back; absent where there are none, or where it was stopped. */
+  /** On the held-out data; absent where there are none, or where it was stopped. */
   readonly scores?: Scores;
 }
 
@@ -40,7 +40,7 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
     signal: abort.signal,
     onBatch(progress) {
       const { withoutThreads } = model.device;
-      if (withoutThreads && !told) remark(`note: on one thread, for ${withoutThreads}`);
+      if (withoutThreads && !told) remark(`note: running on one thread: ${withoutThreads}`);
       told ||= withoutThreads !== undefined;
       if (args.quiet) return;
       terminal.progress(() => progressLine(progress, { first, epochs, seconds: seconds() }));
@@ -68,7 +68,7 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
     terminal.line(
       training.stoppedEarly
         ? `nothing to do: "${args.resume}" has stopped early after ${done} epochs`
-        : `nothing to do: "${args.resume}" has all ${done} epochs; to go further: --epochs ${done + 100}`,
+        : `nothing to do: "${args.resume}" has all ${done} epochs; to train longer: --epochs ${done + 100}`,
     );
     return { code: 0 };
   }
@@ -118,12 +118,12 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
 
 const SIGNALS: (keyof typeof INTERRUPTED)[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
 
-/** After Ctrl-C: keeps what there is, and says how to go on. */
+/** After Ctrl-C: saves a checkpoint, and says how to resume. */
 async function stop(training: Training, writer: CheckpointWriter, args: Arguments): Promise<void> {
   const { epoch, batch } = training.state, last = writer.target?.last;
   const place = `stopped after epoch ${epoch}${batch ? ` and ${batch} batches of the next` : ""}`;
   if (last && await writer.save(last, training)) {
     const resume = args.resume === last ? [] : ["--resume", last];
-    remark(`${place}; to go on: ${allowingCommand({ ...args, resume: last }, [...args.words, ...resume])}`);
-  } else remark(`${place}; it is not saved${last ? "" : ": --checkpoint DIR keeps what --resume goes on from"}`);
+    remark(`${place}; to resume: ${allowingCommand({ ...args, resume: last }, [...args.words, ...resume])}`);
+  } else remark(`${place}; it is not saved${last ? "" : ": --checkpoint DIR keeps what --resume needs"}`);
 }

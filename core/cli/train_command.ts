@@ -46,7 +46,7 @@ export async function trainCommand(typed: Arguments): Promise<number> {
     const name = run.name!, quiet = args.quiet || !isFirst;
     const { code, scores } = await runTraining(run, { ...args, quiet, run: { name, isFirst } }, terminal);
     if (code) return code;
-    terminal.line(`${name.padEnd(20)}  ${scores ? inWords(scores.values) : "nothing was held back to score it on"}`);
+    terminal.line(`${name.padEnd(20)}  ${scores ? inWords(scores.values) : "nothing was held out to score it on"}`);
     if (scores) all.push(scores);
     isFirst = false;
   }

@@ -21,7 +21,7 @@ export function lossAndAccuracy(loss: number, accuracy?: number): string {
   return `loss ${loss.toFixed(4)}${accuracy === undefined ? "" : `  accuracy ${percent(accuracy).padStart(8)}`}`;
 }
 
-/** What an epoch came to. */
+/** The results of an epoch. */
 export function epochLine(report: EpochReport, epochs: number, { hasAccuracy, watchedName }: TrainingData): string {
   const number = String(report.epoch).padStart(String(epochs).length);
   const part = (name: string, loss: number, accuracy?: number) =>

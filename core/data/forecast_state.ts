@@ -48,7 +48,7 @@ export const FORECAST_OPTIONS: { readonly [Name in keyof Required<ForecastOption
   transform: { type: "choice", default: "none", choices: TRANSFORMS, about: "what stands for the target columns" },
   center: { type: "boolean", default: false, about: "targets less their last known value" },
   standardize: { type: "boolean", default: true, about: "columns with mean 0 and standard deviation 1" },
-  missing: { type: "choice", default: "error", choices: MISSING_POLICIES, about: "what is done about missing values" },
+  missing: { type: "choice", default: "error", choices: MISSING_POLICIES, about: "how to treat missing values" },
 };
 
 /** A {@linkcode ForecastPipeline} as JSON. */

@@ -259,7 +259,7 @@ export class ThreadPool {
       } catch (error) {
         // A page may forbid workers, and one without cross-origin isolation cannot hand them shared memory.
         const message = (error as DOMException).name === "DataCloneError"
-          ? "shared memory cannot be handed to workers here"
+          ? "shared memory cannot be passed to workers here"
           : `workers cannot be started here: ${(error as Error).message}`;
         Atomics.store(this.#cells, CELL.open, 0);
         this.#end(new NoThreads(message));

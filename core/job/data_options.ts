@@ -1,4 +1,4 @@
-/** The flags for data of one's own: where they are, what their columns are, how they are prepared and divided. */
+/** The flags for the user's own data: where they are, what their columns are, how they are prepared and divided. */
 
 import { PIPELINE_OPTIONS, type PipelineOptions } from "../data/pipeline_options.ts";
 import { FORECAST_OPTIONS, type ForecastOptions } from "../data/forecast_state.ts";
@@ -28,7 +28,7 @@ export const DATA_OPTIONS = {
       choices: ["csv", "json", "jsonl", "ts", "arff", "ucr", "npy", "npz", "text"],
       about: "their format (default: by their names)",
     },
-    delimiter: column("what stands between fields: , ; tab or another character"),
+    delimiter: column("field separator: , ; tab or another character"),
     header: {
       type: "boolean",
       optional: true,
@@ -59,14 +59,14 @@ export const DATA_OPTIONS = {
       choices: ["ntc", "nct"],
       about: "arrays, json: nct where channels come before steps (default ntc)",
     },
-    labelFile: { type: "text", optional: true, about: "npy: labels, an array of their own", takes: "FILE" },
+    labelFile: { type: "text", optional: true, about: "npy: labels, in a separate array", takes: "FILE" },
     testLabelFile: { type: "text", optional: true, about: "npy: labels of --test-data", takes: "FILE" },
   },
   columns: {
-    sequenceColumn: column("column that tells sequences apart: one row per time step"),
+    sequenceColumn: column("column that identifies a sequence: one row per time step"),
     timeColumn: column("column with the time, rising within a sequence"),
-    labelColumn: columns("what is to be predicted"),
-    featureColumns: columns("what is predicted from (default: all other columns)"),
+    labelColumn: columns("labels or targets"),
+    featureColumns: columns("input columns (default: all others)"),
     weightColumn: column("how much each sequence counts"),
     textColumn: column("column with text, in place of numbers"),
     xKey: column("npz: the array of sequences (default x)"),
@@ -102,14 +102,14 @@ export const DATA_OPTIONS = {
       optional: true,
       least: 0,
       below: 1,
-      about: "share for testing (default 0.2 without --test-data)",
+      about: "share held out for testing (default 0.2 without --test-data)",
     },
     testEvery: {
       type: "integer",
       optional: true,
       least: 2,
       most: 1e9,
-      about: "instead: sequences 0, N, 2N, … of each file",
+      about: "hold out sequences 0, N, 2N, … of each file instead",
     },
     validationSplit: {
       type: "number",
@@ -117,27 +117,27 @@ export const DATA_OPTIONS = {
       least: 0,
       above: true,
       below: 1,
-      about: "share of the rest to watch while training; of forecasts, its last rows",
+      about: "share of the rest for validation; of forecasts, its last rows",
     },
     stratify: {
       type: "boolean",
       default: true,
-      about: "the classes' shares in every part",
-      off: "divide at random, whatever the classes' shares",
+      about: "preserve class proportions across splits",
+      off: "do not preserve class proportions across splits",
     },
     folds: {
       type: "integer",
       optional: true,
       least: 2,
       most: 1000,
-      about: "cross-validation with so many parts instead",
+      about: "cross-validate with N folds instead",
     },
     walkForward: {
       type: "integer",
       optional: true,
       least: 1,
       most: 1000,
-      about: "forecasts: cross-validation forward in time",
+      about: "forecasts: cross-validate forward in time, with N parts",
     },
   },
   forecast: {

@@ -65,7 +65,7 @@ export async function* evaluateStored(
       ? await evaluate(model, data.train, options)
       : { lossOverSamples: undefined, accuracy: undefined };
     const { test } = data.own!;
-    if (!test) throw new Error("cannot evaluate: nothing was held back for testing; name files to evaluate on");
+    if (!test) throw new Error("cannot evaluate: nothing was held out for testing; name files to evaluate on");
     yield {
       ...loss !== undefined && { train: { count, loss, ...data.hasAccuracy && { accuracy } } },
       scores: await scoresOf(model, { ...data.own!, test }, options),

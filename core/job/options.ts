@@ -21,7 +21,7 @@ export class UsageError extends Error {}
 const { inputSize: _i, outputSize: _o, numEmbeddings: _n, paddingIdx: _p, loss: _l, quantiles: _q, ...model } =
   MODEL_OPTIONS;
 const { seed, ...sample } = SAMPLE_OPTIONS;
-// Weights are flags of data of one's own.
+// Weights are flags of the user's own data.
 const { seed: _s, classWeights: _c, posWeight: _w, ...trainer } = TRAINER_OPTIONS;
 
 /** The options of a job, by the object they belong to. */
@@ -146,7 +146,7 @@ export function resolveJob(given: GivenOptions): Job {
 }
 
 /**
- * For data of one's own, the task says which loss it is unless one is given, and a last batch of few sequences counts no more
+ * For the user's own data, the task says which loss it is unless one is given, and a last batch of few sequences counts no more
  * than they do.
  */
 function resolveOwnTraining(given: GivenOptions["training"]): TrainingJob {
@@ -157,7 +157,7 @@ function resolveOwnTraining(given: GivenOptions["training"]): TrainingJob {
   return { ...training, ...given.loss !== undefined && { loss: given.loss as LossName } };
 }
 
-/** What a model for data of one's own is where nothing is said. */
+/** What a model for the user's own data is where nothing is said. */
 export const OWN_MODEL: Readonly<Record<string, number>> = { hiddenSize: 32, dropout: 0.2 };
 
 function optimizerOf(given: OptimizerOptions): OptimizerOptions {

@@ -53,7 +53,7 @@ function readOptions({ files, columns, preparation }: DataJob): ReadOptions {
     format: format ?? text,
     delimiter: delimiter === "tab" ? "\t" : delimiter,
     header,
-    // What stands between labels is no sign within them.
+    // The separator of labels does not occur within them.
     decimal: decimal ?? (preparation.labelSeparator === "," ? "." : undefined),
     missingValues,
     quote,

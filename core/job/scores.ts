@@ -25,7 +25,7 @@ export interface Scores {
 }
 
 /**
- * The scores on the data that were held back; undefined where none were.
+ * The scores on the held-out data; undefined where there are none.
  *
  * @param always For the sample job too, whose last epoch has them.
  */

@@ -14,7 +14,7 @@ import { fitsSample, sampleData } from "./sample_data.ts";
 /** What the checkpoint of a job keeps beside model and training. */
 export interface StoredJob {
   readonly data: Job["data"];
-  /** How data of one's own are read. */
+  /** How the user's own data are read. */
   readonly own?: Job["own"];
   readonly seed: number;
 }

@@ -47,7 +47,7 @@ export interface TestData {
 /** What came of the files, for checkpoints, scores and pictures. */
 export interface FileOrigin extends Omit<TestData, "test"> {
   readonly preprocessing: Preprocessing;
-  /** Scored at the end; absent where nothing is held back. */
+  /** Scored at the end; absent where nothing is held out. */
   readonly test?: Dataset;
   /** Options that made the preprocessing what it is. */
   readonly settings: object;

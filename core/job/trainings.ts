@@ -78,6 +78,6 @@ function refuseChoosingOnTest({ own, earlyStopping, training, schedule }: Job): 
     : undefined;
   if (flag === undefined) return;
   throw new UsageError(
-    `--${flag} would go by the test data, whose scores are then too good: --validation-split 0.2 holds back others for it`,
+    `--${flag} would select epochs on the test set and inflate its scores: add --validation-split 0.2`,
   );
 }

@@ -26,7 +26,7 @@ export interface ModelConfig {
   /** Whether the recurrent layers have biases; attention and output always do. Default true. */
   bias?: boolean;
   /**
-   * Tokens in the vocabulary, V: inputs are then token numbers from 0 to V − 1, each standing for a learnt row of
+   * Tokens in the vocabulary, V: inputs are then token numbers from 0 to V − 1, each standing for a learned row of
    * "embedding.weight" (V, I), as in torch.nn.Embedding. 0: inputs are numbers. Default 0.
    */
   numEmbeddings?: number;

@@ -140,7 +140,7 @@ class SinglePredictor implements Predictor {
     return prediction;
   }
 
-  /** Writes an input's rows, padded to whole vectors, or those that its tokens stand for. */
+  /** Writes an input's rows, padded to whole vectors, or those of its tokens. */
   #feed({ input, size, ld, table, V }: Feed, view: Float32Array, data: Float32Array | Int32Array | undefined): void {
     const rows = view.length / ld;
     if (!data || data.length !== rows * (table ? 1 : size)) {

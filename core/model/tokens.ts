@@ -62,7 +62,7 @@ export class Tokens {
   }
 
   /**
-   * Refuses tokens that are not in the vocabulary; behind a sequence's length anything may stand.
+   * Refuses tokens that are not in the vocabulary; past a sequence's length there may be anything.
    *
    * @throws {RangeError} With the token and its place.
    */

@@ -224,7 +224,7 @@ Deno.test({
   },
 });
 
-Deno.test("a training that goes on on other instructions is told that its bits will be others", async () => {
+Deno.test("a training that resumes on other instructions is told that its bits will differ", async () => {
   await using place = await Place.make();
   assertWorks(await place.run(`${SMALL} --epochs 2 --simd plain --checkpoint ck`));
   const [same, other] = await Promise.all([
@@ -235,7 +235,7 @@ Deno.test("a training that goes on on other instructions is told that its bits w
   assert.match(same!.out, /^device {5}WebAssembly, plain SIMD/);
   assert.equal(
     other!.err,
-    'note: "ck/last.json" was trained on plain SIMD and goes on on relaxed SIMD, to other bits; to the same: --simd plain\n',
+    'note: "ck/last.json" was trained on plain SIMD and resumes on relaxed SIMD: the bits will differ; for the same bits: --simd plain\n',
   );
   assert.deepEqual(["same", "other"].map((name) => json(place, `${name}/last.json`).arithmetic), ["plain", "relaxed"]);
 });

@@ -191,7 +191,7 @@ Deno.test("--resume of a finished training says that there is nothing to do", as
   for (const more of ["", " --epochs 1"]) {
     const result = await place.run(`--resume last.json${more}`);
     assertWorks(result);
-    assert.equal(result.out, 'nothing to do: "last.json" has all 2 epochs; to go further: --epochs 102\n');
+    assert.equal(result.out, 'nothing to do: "last.json" has all 2 epochs; to train longer: --epochs 102\n');
   }
 });
 
@@ -544,7 +544,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
       assert.equal(stopped.code, signal === "SIGINT" ? 130 : 143, stopped.err);
       assert.match(
         stopped.err,
-        /^stopped after epoch \d+( and \d+ batches of the next)?; to go on: deno run --allow-read=stopped --allow-write=stopped [^\n]* --checkpoint stopped --resume stopped\/last\.json\n$/,
+        /^stopped after epoch \d+( and \d+ batches of the next)?; to resume: deno run --allow-read=stopped --allow-write=stopped [^\n]* --checkpoint stopped --resume stopped\/last\.json\n$/,
       );
       assert.doesNotMatch(stopped.out, /done in/);
       assert.notEqual(place.read("stopped/last.json"), place.read("whole/last.json"));
@@ -565,7 +565,7 @@ Deno.test({
     assert.equal(code, 130, err);
     assert.match(
       err,
-      /^stopped after epoch \d+.*; it is not saved: --checkpoint DIR keeps what --resume goes on from\n$/,
+      /^stopped after epoch \d+.*; it is not saved: --checkpoint DIR keeps what --resume needs\n$/,
     );
   },
 });

@@ -195,8 +195,7 @@ Deno.test("standard input is read once for all seeds; a checkpoint that came of 
 
 Deno.test("what chooses among epochs is refused where it could only go by the test data", async () => {
   await using place = await samples();
-  const why =
-    "would go by the test data, whose scores are then too good: --validation-split 0.2 holds back others for it";
+  const why = "would select epochs on the test set and inflate its scores: add --validation-split 0.2";
   const flags = ["--patience 3", "--min-delta 1", "--restore-best", "--schedule plateau"];
   for (const [i, result] of (await runAll(place, flags.map((flag) => `train ${LONG} ${flag}`))).entries()) {
     assertFails(result, 2, `${flags[i]!.replace(/ [\d.]+$/, "")} ${why}`);
@@ -299,7 +298,7 @@ Deno.test("what is fine, or asked for, is taken: BOM, CRLF, missing values dropp
   assertFails(
     two!,
     1,
-    "cannot divide two.csv: 2 sequences are too few for --test-split: --test-split 0 holds none back",
+    "cannot divide two.csv: 2 sequences are too few for --test-split: --test-split 0 holds none out",
   );
   assertFails(folds!, 1, "cannot divide two.csv: --folds must be an integer from 2 to 2, got 5");
   assertWorks(onnx!);

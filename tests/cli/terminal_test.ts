@@ -155,7 +155,7 @@ testInTerminal("after yes to reading and writing, the checkpoints are written", 
 });
 
 testInTerminal(
-  "Ctrl-C at the keyboard stops training, takes the live line away, and says how to go on",
+  "Ctrl-C at the keyboard stops training, takes the live line away, and says how to resume",
   async (place) => {
     const { code, screen } = await inTerminal(place, "--epochs 100000 --checkpoint ck", {
       permissions: "--allow-read=ck --allow-write=ck",
@@ -163,7 +163,7 @@ testInTerminal(
     });
     assert.equal(code, 130, screen);
     const last = visible(screen).at(-1)!;
-    assert.match(last, /^(\^C)?stopped after epoch \d+.*; to go on: deno run .* --resume ck\/last\.json$/);
+    assert.match(last, /^(\^C)?stopped after epoch \d+.*; to resume: deno run .* --resume ck\/last\.json$/);
     assert.ok(JSON.parse(place.read("ck/last.json")).generator.epoch >= 3);
   },
 );

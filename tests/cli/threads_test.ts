@@ -15,7 +15,7 @@ Deno.test("where threads are not to be had, that is said once, and one thread co
   const none = `Worker.prototype.postMessage = () => { throw new DOMException("no sharing", "DataCloneError"); }`;
   const { code, out, err } = await run(none, [...JOB, "--threads", "3"]);
   assert.equal(code, 0, err);
-  assert.equal(err, "note: on one thread, for shared memory cannot be handed to workers here\n");
+  assert.equal(err, "note: running on one thread: shared memory cannot be passed to workers here\n");
   const lines = (text: string) =>
     text.split("\n").filter((line) => line.startsWith("epoch")).map((line) => line.slice(0, 80));
   const expected = await run("", [...JOB, "--threads", "auto"]);

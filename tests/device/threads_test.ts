@@ -388,11 +388,11 @@ Deno.test("a program that never disposes its model ends by itself", async () => 
   assert.match(description, /up to 4 threads$/);
 });
 
-Deno.test("where shared memory cannot be handed to workers, one thread does the work, and says so", async () => {
+Deno.test("where shared memory cannot be passed to workers, one thread does the work, and says so", async () => {
   const before = `Worker.prototype.postMessage = () => { throw new DOMException("no sharing", "DataCloneError"); };`;
   const { losses, errors, description } = await runProgram(program({ before, after: "model.dispose();" }));
   assert.deepEqual({ losses, errors }, { losses: await expectedLosses(3), errors: [] });
-  assert.match(description, /1 thread: shared memory cannot be handed to workers here$/);
+  assert.match(description, /1 thread: shared memory cannot be passed to workers here$/);
 });
 
 Deno.test("where workers cannot be told anything, a program that never disposes its model ends by itself", async () => {

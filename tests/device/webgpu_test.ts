@@ -288,7 +288,7 @@ Deno.test("WebGPU: workgroups of a recurrent cell fit the limits, whatever they 
   }
 });
 
-Deno.test("WebGPU: a checkpoint goes on on the other device, either way", { ignore }, async () => {
+Deno.test("WebGPU: a checkpoint resumes on the other device, either way", { ignore }, async () => {
   const two = async (options: typeof gpu) => {
     using model = await createModel(JOB, { ...options, seed: 3 });
     const training = new Training(model, DATA, { epochs: 2, validation: TEST });

@@ -196,7 +196,7 @@ export type {
   RegressionExample,
   RunReport,
 } from "./core/report/run_report.ts";
-export type { Simd } from "./core/device/wasm.ts";
+export type { Simd } from "./core/device/device.ts";
 export { VERSION } from "./core/version.ts";
 
 if (import.meta.main) {

@@ -116,10 +116,10 @@ export function problems(graph: Graph, sources: ReadonlyMap<string, string>): st
   }
   for (const path of cycles(graph)) found.push(`imports go in a circle: ${path.join(" → ")}`);
 
-  const loader = code(sources.get("deps.ts") ?? "").match(
-    new RegExp(`export \\{([^}]*)\\} from "${LOADER.specifier}@`),
-  );
-  const loaderNames = loader?.[1]?.match(/\w+/g) ?? [];
+  const loaderName = code(sources.get("deps.ts") ?? "").match(
+    new RegExp(`export const (\\w+)[^;]*import\\("${LOADER.specifier}@`),
+  )?.[1];
+  if (loaderName === undefined) found.push(`deps.ts does not load ${LOADER.specifier}`);
   for (const [path, text] of sources) {
     const room = roomOf(path), source = code(text);
     if (/^(scripts|tests)\//.test(path)) {
@@ -136,8 +136,9 @@ export function problems(graph: Graph, sources: ReadonlyMap<string, string>): st
       continue;
     }
     if (!graph.has(path)) found.push(`${path} is reached by nothing in mod.ts`);
-    const named = loaderNames.find((name) => new RegExp(`\\b${name}\\b`).test(source));
-    if (named && path !== LOADER.user) found.push(`${path} names ${named}: only ${LOADER.user} uses the loader`);
+    if (path !== LOADER.user && loaderName && new RegExp(`\\b${loaderName}\\b`).test(source)) {
+      found.push(`${path} names ${loaderName}: only ${LOADER.user} uses the loader`);
+    }
     const gpu = source.match(GPU.names)?.[0];
     if (gpu && path !== GPU.user) found.push(`${path} names ${gpu}: only ${GPU.user} uses the GPU`);
     const terminal = source.match(TERMINAL)?.[0], files = source.match(FILES)?.[0];

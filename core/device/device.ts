@@ -24,6 +24,19 @@ export interface Plan {
 /** What computed: with the same the bits are the same, if need be ("relaxed", "webgpu") on the same kind of processor. */
 export type Arithmetic = "plain" | "relaxed" | "webgpu";
 
+/**
+ * Which instructions to use: "plain" SIMD, whose results are the same bits on every machine; "relaxed", with fused
+ * multiply-add where the processor has it; "wide", relaxed with larger tiles, for V8 run with
+ * `--no-wasm-bounds-checks --experimental-wasm-revectorize`. "auto" takes what is faster here.
+ */
+export type Simd = "auto" | "plain" | "relaxed" | "wide";
+
+/** All of these. */
+export const SIMD: readonly Simd[] = ["auto", "plain", "relaxed", "wide"];
+
+/** Threads that a device may have. */
+export const MAX_THREADS = 32;
+
 /** How much a device can hold. */
 export interface Room {
   /** Elements of the arena and the scratch space of one task together. */

@@ -20,9 +20,6 @@ export interface StageTable {
 /** Bytes of the control block. */
 export const CONTROL_BYTES = 512;
 
-/** Threads that a device may have. */
-export const MAX_THREADS = 32;
-
 /** Stages that a program may have. */
 const MAX_STAGES = 16;
 

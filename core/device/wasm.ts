@@ -1,6 +1,6 @@
 import { loadLoader } from "../../deps.ts";
 import { fail } from "../errors.ts";
-import type { Arithmetic, Device, Plan, Program, Room } from "./device.ts";
+import type { Arithmetic, Device, Plan, Program, Room, Simd } from "./device.ts";
 import { KERNELS, orderedArguments, type Tensor } from "./kernels.ts";
 import { isSecondFaster } from "./probe.ts";
 import { CONTROL_BYTES, NoThreads, type ScratchSpace, ThreadPool } from "./threads.ts";
@@ -37,16 +37,6 @@ interface Placed {
 }
 
 const NUMBERS = new Map(Object.keys(KERNELS).map((name, i) => [name, i]));
-
-/**
- * Which instructions to use: "plain" SIMD, whose results are the same bits on every machine; "relaxed", with fused
- * multiply-add where the processor has it; "wide", relaxed with larger tiles, for V8 run with
- * `--no-wasm-bounds-checks --experimental-wasm-revectorize`. "auto" takes what is faster here.
- */
-export type Simd = "auto" | "plain" | "relaxed" | "wide";
-
-/** All of these. */
-export const SIMD: readonly Simd[] = ["auto", "plain", "relaxed", "wide"];
 
 /** What devices are made with: the loader, and the module's bytes in base64. */
 type Parts = Pick<Awaited<ReturnType<typeof loadLoader>>, "instantiateSync"> & typeof import("./wasm_module.ts");

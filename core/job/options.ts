@@ -1,7 +1,7 @@
 /** What a job is: the options of the library's tables, with the sample job's defaults, and those of data in files. */
 
 import { SAMPLE_OPTIONS, type SampleOptions } from "../data/sample.ts";
-import type { Simd } from "../device/wasm.ts";
+import type { Simd } from "../device/device.ts";
 import { errorCause } from "../errors.ts";
 import { type FullConfig, MODEL_OPTIONS } from "../model/config.ts";
 import type { LossName, LossSettings } from "../model/losses.ts";

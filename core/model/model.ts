@@ -1,6 +1,5 @@
 import type { Device } from "../device/device.ts";
-import { MAX_THREADS } from "../device/threads.ts";
-import { SIMD, type Simd, WasmDevice } from "../device/wasm.ts";
+import { MAX_THREADS, SIMD, type Simd } from "../device/device.ts";
 import { fail } from "../errors.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { seedWords } from "../random.ts";
@@ -334,9 +333,7 @@ export async function createModel(given: ModelConfig | Network, options: Network
     config ? { loss: config.loss, quantiles: config.quantiles } : { loss, quantiles },
   );
   const cores = Math.min(globalThis.navigator?.hardwareConcurrency ?? 1, MAX_THREADS);
-  const device = name === "wasm"
-    ? await WasmDevice.open(threads === "auto" ? cores : threads, simd)
-    : await openWebGpu();
+  const device = name === "wasm" ? await openWasm(threads === "auto" ? cores : threads, simd) : await openWebGpu();
   try {
     const session = new Session(net, seed, device, simd, threads === "auto" ? AUTO_BLOCKS : 2);
     return new SessionModel(session, config, meanings);
@@ -363,7 +360,12 @@ function checkSize({ layout: { size, tables } }: ResolvedNetwork): void {
   );
 }
 
-/** Loaded only where it is wanted. */
+/** Devices are loaded where they are wanted: help and files are read without any. */
+async function openWasm(threads: number, simd: Simd): Promise<Device> {
+  const { WasmDevice } = await import("../device/wasm.ts");
+  return await WasmDevice.open(threads, simd);
+}
+
 async function openWebGpu(): Promise<Device> {
   const { WebGpuDevice } = await import("../device/webgpu.ts");
   return await WebGpuDevice.open();

@@ -1,7 +1,7 @@
 import { Arena, from } from "../device/arena.ts";
 import { type Plan, TaskBuilder } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
-import { WasmDevice } from "../device/wasm.ts";
+import type { WasmDevice } from "../device/wasm.ts";
 import { fail } from "../errors.ts";
 import type { Node } from "./layers/node.ts";
 import { layerType } from "./layers/mod.ts";
@@ -313,5 +313,6 @@ export async function createPredictor(
   session.net.outputShape(action, output);
   const { loss } = internals.meaning(action, output, options);
   const values = await session.exclusive(() => session.readValues());
+  const { WasmDevice } = await import("../device/wasm.ts");
   return new SinglePredictor(await WasmDevice.open(1, session.simd), session.net, values, { output, loss });
 }

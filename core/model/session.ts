@@ -1,6 +1,6 @@
 import type { Device } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
-import type { Simd } from "../device/wasm.ts";
+import type { Simd } from "../device/device.ts";
 import { fail } from "../errors.ts";
 import { Random } from "../random.ts";
 import { fromStateDict, type NamedArray, type StateDict, toStateDict } from "./arrays.ts";

@@ -5,7 +5,8 @@
  */
 
 import type { Call, KernelName } from "../../core/device/kernels.ts";
-import { type Simd, WasmDevice } from "../../core/device/wasm.ts";
+import type { Simd } from "../../core/device/device.ts";
+import { WasmDevice } from "../../core/device/wasm.ts";
 import { LOGITS } from "../../core/model/config.ts";
 import { controlWords, resolveOptimizer } from "../../core/train/optimizer.ts";
 import { seedWords } from "../../core/random.ts";

@@ -16,7 +16,7 @@
  */
 
 import { LANES } from "../../core/device/kernels.ts";
-import { SIMD, type Simd } from "../../core/device/wasm.ts";
+import { SIMD, type Simd } from "../../core/device/device.ts";
 import { commandLine, fail, numberOption } from "../command_line.ts";
 import { type KernelCall, stepCalls } from "./calls.ts";
 import { peakMeter } from "./peak.ts";

@@ -6,7 +6,8 @@
 import { tensorAt } from "../../core/device/arena.ts";
 import assert from "node:assert/strict";
 import { type Call, KERNELS, type Tensor } from "../../core/device/kernels.ts";
-import { type Simd, WasmDevice } from "../../core/device/wasm.ts";
+import type { Simd } from "../../core/device/device.ts";
+import { WasmDevice } from "../../core/device/wasm.ts";
 import { classifier, LOGITS, type ModelConfig, resolveConfig } from "../../core/model/config.ts";
 import type { DropoutMode } from "../../core/model/layers/layer.ts";
 import type { LossName } from "../../core/model/losses.ts";

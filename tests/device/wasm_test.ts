@@ -1,6 +1,7 @@
 import { tensorAt } from "../../core/device/arena.ts";
 import assert from "node:assert/strict";
-import { type Simd, WasmDevice } from "../../core/device/wasm.ts";
+import type { Simd } from "../../core/device/device.ts";
+import { WasmDevice } from "../../core/device/wasm.ts";
 import { createModel, type NamedArray } from "../../core/model/model.ts";
 import { Random } from "../../core/random.ts";
 import { createTrainer } from "../../core/train/trainer.ts";

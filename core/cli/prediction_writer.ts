@@ -84,9 +84,15 @@ function byName<T>(entries: readonly (readonly [string, T])[]): Record<string, T
   return Object.fromEntries(entries);
 }
 
-/** Six digits, which is what 32 bits hold. */
-function digit(value: number): number {
-  return Number(value.toPrecision(6));
+/** The number whose shortest decimal gives a 32-bit float back, if it is one: else the 64-bit number that it is. */
+export function digit(value: number): number {
+  if (Math.fround(value) !== value) return value;
+  // Six digits are not more than it takes, but for the smallest numbers, which have fewer bits.
+  for (let digits = Math.abs(value) < 2 ** -126 ? 1 : 6; digits < 9; digits++) {
+    const short = Number(value.toPrecision(digits));
+    if (Math.fround(short) === value) return short;
+  }
+  return Number(value.toPrecision(9));
 }
 
 function digits(values: ArrayLike<number>): number[] {

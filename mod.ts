@@ -69,6 +69,7 @@ export {
 } from "./core/model/model.ts";
 export type { LayerNode, Network } from "./core/model/network.ts";
 export type { Parameter } from "./core/model/parameters.ts";
+export { createSearcher, type Hypothesis, type Searcher, type SearchOptions } from "./core/model/search.ts";
 export { createPredictor, type Predictor, type SinglePrediction } from "./core/model/predictor.ts";
 export {
   type Batch,

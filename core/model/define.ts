@@ -53,6 +53,8 @@ export interface DecoderValues {
   readonly output: StepValue;
   /** The last layer's state after every step (B, U, H). */
   readonly state: StepValue;
+  /** All layers' states after every step (B, U, numLayers·H), those of an LSTM's cells behind the hidden ones. */
+  readonly states: StepValue;
   /** What the attention found at every step (B, U, D). */
   readonly context: StepValue;
   /** What it weighed. */
@@ -315,7 +317,8 @@ export function defineNetwork(build: (layers: Layers) => NetworkValue | Record<s
       add("decoder", name, { keys, state, targets, ...start && { start }, ...cell && { cell } }, options);
       const steps = (port: string) => value("steps", `${name}.${port}`),
         weights = value("alignment", `${name}.weights`);
-      return { output: steps("output"), state: steps("state"), context: steps("context"), weights };
+      const [states, context] = [steps("states"), steps("context")];
+      return { output: steps("output"), state: steps("state"), states, context, weights };
     },
     linear: (name, input, outFeatures, options) => alike("linear", name, input, { outFeatures, ...options }),
     dropout: (input, p, name = unnamed("dropout")) => alike("dropout", name, input, { p }),

@@ -7,6 +7,8 @@ import { defineNetwork, type Layers, type RowValue, type StepValue } from "../..
 import { createModel, type NetworkModel, type Sequences, type Targets } from "../../core/model/model.ts";
 import type { Network } from "../../core/model/network.ts";
 import { createPredictor } from "../../core/model/predictor.ts";
+import { END, PAD, START } from "../../core/model/layers/decoder_options.ts";
+import { createSearcher, type Hypothesis } from "../../core/model/search.ts";
 import { Random } from "../../core/random.ts";
 import { createTrainer } from "../../core/train/trainer.ts";
 import { normals } from "../batches.ts";
@@ -248,15 +250,21 @@ Deno.test("an LSTM decoder's gradients are its loss's slopes", async () => {
     const { output: keys, hidden: state, cell } = lstm("lstm", numbers("x", 3), { hiddenSize: H, numLayers: 2 });
     const targets = numbers("y", O, { axis: "target" }), start = vector("start", O);
     const options = { hiddenSize: H, numLayers: 2, cell: "lstm" as const, attentionSize: 7 };
-    const { output, state: states, context } = decoder("decoder", { keys, state, cell, targets, start }, options);
-    return { output, more: linear("more", states, 2), found: linear("found", context, 3) };
+    const made = decoder("decoder", { keys, state, cell, targets, start }, options);
+    const { output, state: top, states, context } = made;
+    return { output, more: linear("more", top, 2), found: linear("found", context, 3), all: linear("all", states, 2) };
   });
   using model = await createModel(network, { seed: 1, simd: "plain" });
   const teacher = Float32Array.from({ length: B * U }, (_, i) => i % 3 ? 0 : 1), target = normals(random, B * U * O);
   const mask = (n: number) => Float32Array.from({ length: n }, () => random.below(4) ? 4 / 3 : 0);
   const dropoutMasks = { "decoder.readoutMask": mask(B * U * (2 * H + O)) };
-  const targets = { output: target, more: normals(random, B * U * 2), found: normals(random, B * U * 3) };
-  const mse = { loss: "mse" as const }, losses = { output: mse, more: mse, found: mse };
+  const targets = {
+    output: target,
+    more: normals(random, B * U * 2),
+    found: normals(random, B * U * 3),
+    all: normals(random, B * U * 2),
+  };
+  const mse = { loss: "mse" as const }, losses = { output: mse, more: mse, found: mse, all: mse };
   const x = normals(random, B * S * 3), start = normals(random, B * O), initial = await model.stateDict();
   const axes = { target: { steps: U, lengths: Int32Array.of(6, 1, 3, 5, 2) } };
   const directions = new Map<string, Float32Array>();
@@ -350,4 +358,124 @@ Deno.test("a decoder and its axis are refused in words where they do not fit", a
   ];
   for (const [message, change] of bad) await assert.rejects(model.forward({ ...good, ...change }), message);
   await assert.rejects(createPredictor(model), /"gru"|"y"|"decoder"/);
+});
+
+interface Searches {
+  readonly config: Config & { readonly max_length: number };
+  readonly params: StoredTensors;
+  readonly examples: readonly {
+    readonly source: readonly number[];
+    readonly greedy: Found & { readonly attention: StoredTensor };
+    readonly beams: readonly { readonly width: number; readonly alpha: number; readonly results: readonly Found[] }[];
+  }[];
+}
+
+interface Found {
+  readonly tokens: readonly number[];
+  readonly ended: boolean;
+  readonly sum: number;
+  readonly score?: number;
+}
+
+/** Sequences of tokens as a batch. */
+function padded(sources: readonly (readonly number[])[]): Sequences {
+  const T = Math.max(...sources.map(({ length }) => length)), x = new Int32Array(sources.length * T);
+  sources.forEach((source, b) => x.set(source, b * T));
+  return { x, shape: [sources.length, T, 1], lengths: Int32Array.from(sources, ({ length }) => length) };
+}
+
+function assertFound({ tokens, ended, sum, score }: Hypothesis, expected: Found, about: string) {
+  assert.deepEqual([tokens, ended], [expected.tokens, expected.ended], about);
+  assertClose([sum, score], [expected.sum, expected.score ?? expected.sum], 1e-4, about);
+}
+
+for (const device of DEVICES) {
+  for (const { name, read: open } of read<Searches>("seq2seq-searches-")) {
+    Deno.test({
+      name: `searches find what PyTorch finds: ${name}, ${device.name}`,
+      ignore: device.ignore,
+      async fn() {
+        const { config, params, examples } = open(), { max_length: maxLength } = config;
+        using model = await modelOf(config, params, device.options);
+        using searcher = await createSearcher(model);
+        const sequences = padded(examples.map(({ source }) => source));
+        const greedy = await searcher.search(sequences, { maxLength });
+        examples.forEach((example, i) => {
+          const [found, ...others] = greedy[i]!, { attention } = found!;
+          assert.equal(others.length, 0);
+          assertFound(found!, example.greedy, `greedy, ${i}`);
+          assert.deepEqual(attention.shape, example.greedy.attention.shape);
+          assertClose(attention.data, numbers(example.greedy.attention), 1e-5, `attention, ${i}`);
+        });
+        for (const [b, { width, alpha: lengthPenalty }] of examples[0]!.beams.entries()) {
+          const found = await searcher.search(sequences, { maxLength, width, lengthPenalty });
+          examples.forEach(({ beams }, i) => {
+            const { results } = beams[b]!;
+            assert.equal(found[i]!.length, results.length);
+            results.forEach((result, k) =>
+              assertFound(found[i]![k]!, result, `width ${width}, α ${lengthPenalty}, ${i}, ${k}`)
+            );
+          });
+        }
+      },
+    });
+  }
+}
+
+Deno.test("a sequence has the same answers by itself and in a batch, of the least length or more", async () => {
+  const { config, params, examples } = read<Searches>("seq2seq-searches-")[0]!.read(), random = new Random(4, "data");
+  using model = await modelOf(config, params, { simd: "relaxed" });
+  using searcher = await createSearcher(model);
+  const V = config.source.tokens!,
+    draw = () => Array.from({ length: 1 + random.below(9) }, () => 1 + random.below(V - 1));
+  const sources = [...examples.map(({ source }) => source), ...Array.from({ length: 60 }, draw)];
+  for (const options of [{ maxLength: 12 }, { maxLength: 9, width: 4, lengthPenalty: 0.7, minLength: 3 }]) {
+    const all = await searcher.search(padded(sources), options);
+    for (const i of [0, 5, 11, 30, 71]) {
+      assert.deepEqual(await searcher.search(padded([sources[i]!]), options), [all[i]], `sequence ${i}`);
+    }
+    for (const { tokens, ended, attention } of all.flat()) {
+      assert.ok(!tokens.includes(PAD) && !tokens.includes(START) && !tokens.includes(END));
+      assert.ok(tokens.length >= (options.minLength ?? 0) && attention.shape[0] === tokens.length + Number(ended));
+    }
+  }
+  await assert.rejects(searcher.search(padded(sources), { width: 1000 }), /width must be at most/);
+  await assert.rejects(searcher.search(padded(sources), { maxLength: 3, minLength: 3 }), /minLength must be below/);
+});
+
+Deno.test("searching goes through LSTMs of several layers as running free does", async () => {
+  const V = 9, B = 6, U = 8, random = new Random(2, "data");
+  const network = defineNetwork(({ tokens, embedding, lstm, decoder }) => {
+    const x = embedding("embedding", tokens("x", V), 5), encoded = { hiddenSize: 6, numLayers: 2 };
+    const { output: keys, hidden: state, cell } = lstm("lstm", x, encoded),
+      targets = tokens("y", V, { axis: "target" });
+    return decoder("decoder", { keys, state, cell, targets }, { ...encoded, cell: "lstm", embeddingDim: 4 }).output;
+  });
+  using model = await createModel(network, { seed: 7, simd: "plain" });
+  // Weights that are larger decide more.
+  const dict = Object.entries(await model.stateDict());
+  await model.loadStateDict(
+    Object.fromEntries(dict.map(([n, { shape, data }]) => [n, { shape, data: data.map((w) => 4 * w) }])),
+  );
+  using searcher = await createSearcher(model);
+  const sources = Array.from(
+    { length: B },
+    () => Array.from({ length: 1 + random.below(5) }, () => 1 + random.below(V - 1)),
+  );
+  const answers = await searcher.search(padded(sources), { maxLength: U });
+  const inputs = { y: new Int32Array(B * U), "decoder.teacher": new Float32Array(B * U) };
+  const { values } = await model.forward({ ...padded(sources), axes: { target: { steps: U } }, inputs });
+  let different = 0;
+  answers.forEach(([answer], b) => {
+    const said = Array.from({ length: U }, (_, u) => {
+      const at = (b * U + u) * V, row = [...values.output!.data.subarray(at, at + V)];
+      return row.map((x, v) => [x, v] as const).filter(([, v]) => v !== PAD && v !== START).sort((a, b) =>
+        b[0] - a[0]
+      )[0]![1];
+    });
+    const end = said.indexOf(END);
+    assert.deepEqual(answer!.tokens, end < 0 ? said : said.slice(0, end), `sequence ${b}`);
+    different += new Set(answer!.tokens).size;
+  });
+  assert.ok(different > B, "the answers say little");
 });

@@ -7,7 +7,7 @@ import type { Node } from "./node.ts";
 
 /** Throws what does not fit. */
 function check({ inputs, options }: NodeShape<DecoderOptions>): void {
-  const { hiddenSize: H, numLayers = 1, cell = "gru", embeddingDim, tied } = options;
+  const { hiddenSize: H, numLayers = 1, cell = "gru", embeddingDim, tied, shift } = options;
   const { targets, state, cell: cells, start } = inputs, tokens = targets!.kind === "tokens", L = numLayers;
   if (tokens && embeddingDim === undefined) throw new Error("tokens need an embeddingDim");
   if (!tokens && embeddingDim !== undefined) throw new Error("embeddingDim belongs to tokens, its targets are numbers");
@@ -16,7 +16,10 @@ function check({ inputs, options }: NodeShape<DecoderOptions>): void {
     throw new Error(`its tokens must be 4 or more, with padding 0, unknown 1, start 2 and end 3, got ${targets!.size}`);
   }
   if (tokens && start) throw new Error('its input "start" belongs to numbers: tokens begin with 2');
-  if (!tokens && !start) throw new Error('its input "start" is missing: the numbers (B, O) that it is fed first');
+  if (start && !shift) throw new Error('its input "start" belongs to decoders that shift');
+  if (!tokens && shift && !start) {
+    throw new Error('its input "start" is missing: the numbers (B, O) that it is fed first');
+  }
   if (start && start.size !== targets!.size) {
     throw new Error(`its input "start" must have ${targets!.size} numbers, as its targets have, got ${start.size}`);
   }
@@ -52,6 +55,7 @@ export const DECODER: LayerType<DecoderOptions> = {
     bias: { type: "boolean", default: true, about: "biases in the cells" },
     attentionSize: { type: "integer", optional: true, least: 1, most: 65536, about: "width of the attention" },
     embeddingDim: { type: "integer", optional: true, least: 1, most: 65536, about: "numbers of a token's row" },
+    shift: { type: "boolean", default: true, about: "whether it is fed the step before rather than the step itself" },
     tied: { type: "boolean", default: false, about: "whether the readout's weight is the embedding's" },
     dropout: { type: "number", default: 0, least: 0, below: 1, about: "probability of dropout" },
   },
@@ -69,6 +73,7 @@ export const DECODER: LayerType<DecoderOptions> = {
     return {
       output: { kind: "steps", size: O, axis },
       state: { kind: "steps", size: H, axis },
+      states: { kind: "steps", size: H * node.options.numLayers! * CELLS[node.options.cell!].states.length, axis },
       context: { kind: "steps", size: D, axis },
       weights: { kind: "alignment", size: 1, axis, across },
     };
@@ -83,7 +88,11 @@ export const DECODER: LayerType<DecoderOptions> = {
   given(node) {
     const { axis } = node.inputs.targets!, { H, D, E, tokens } = sizesOf(node);
     const mask = (size: number) => ({ kind: "steps" as const, size, axis });
-    return { teacher: mask(1), ...tokens && { targetMask: mask(E) }, readoutMask: mask(H + D + E) };
+    return {
+      ...node.options.shift && { teacher: mask(1) },
+      ...tokens && { targetMask: mask(E) },
+      readoutMask: mask(H + D + E),
+    };
   },
   place(node, store) {
     const own = node as Node<FullDecoderOptions>, cell = CELLS[own.options.cell];

@@ -164,7 +164,9 @@ export class DecoderMemory {
     };
     // Without gaps between groups: losses read it so.
     const output = newValue(this.block, outputs.output!, backward, O * LANES);
-    return { output, state: view("state", 0), context: view("context", H), weights };
+    const used = uses(`${name}.states`) > 0, wanted = used || this.block.io(`${name}.states`);
+    const states = wanted && newValue(this.block, outputs.states!, backward && used);
+    return { output, state: view("state", 0), ...states && { states }, context: view("context", H), weights };
   }
 
   /** Step `u` of something, from the feature `feature` on. */

@@ -19,6 +19,11 @@ export interface DecoderOptions {
   embeddingDim?: number;
   /** Of tokens: whether the readout's weight is the embedding's. Default false. */
   tied?: boolean;
+  /**
+   * Whether it is fed the target of the step before, first START or `start`. Default true. If not it is fed that of the step
+   * itself, whatever it is, to take steps one by one from states of before: see `createSearcher`.
+   */
+  shift?: boolean;
   /** Probability of dropout, of embedded tokens and of what the readout reads, while training. Default 0. */
   dropout?: number;
 }

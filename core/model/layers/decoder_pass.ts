@@ -32,6 +32,7 @@ export class DecoderPass extends DecoderMemory implements Pass {
       if (this.teacher) this.#readout(task, u, 1);
     }
     if (!this.teacher) this.#readout(task, 0, U);
+    this.#allStates(task, false);
     task.call("maskLanes", { x: this.output.data, mask, groups: U * groups, F: O, ldx: this.output.ld });
   }
 
@@ -55,18 +56,39 @@ export class DecoderPass extends DecoderMemory implements Pass {
   /** What it is fed where it is fed what was wanted: of the step before. */
   #targets(task: TaskBuilder): void {
     const { T: U, groups, rows, lengths } = this.block, { O, tokens } = this.sizes, { targets, start } = this.inputs;
+    // The first step that is fed a target: of the step before, or of its own.
+    const first = Number(this.node.options.shift);
     if (tokens) {
-      // A slot more than steps: the last target is not fed.
-      const dst = from(this.tokens, groups * LANES), first = { tokens: this.tokens, logits: null, teacher: null };
-      task.call("nextTokens", { ...first, groups, V: O, ldl: O * LANES, pad: PAD, start: START });
+      // A slot more than steps where the last target is not fed.
+      const dst = from(this.tokens, first * groups * LANES),
+        none = { tokens: this.tokens, logits: null, teacher: null };
+      if (first) task.call("nextTokens", { ...none, groups, V: O, ldl: O * LANES, pad: PAD, start: START });
       task.call("classesIn", { dst, src: targets!.data, lengths, T: U, rows });
       return;
     }
-    const [first, second] = [this.fed(0), this.fed(1)], sizes = { F: O, lddst: first.ld, accumulate: 0 };
-    task.call("copyGroups", { dst: first.data, src: start!.data, groups, ldsrc: start!.stride, ...sizes });
-    if (U === 1) return;
-    const others = { groups: (U - 1) * groups, ldsrc: targets!.stride, ...sizes };
-    task.call("copyGroups", { dst: second.data, src: targets!.data, ...others });
+    const copy = (u: number, src: Tensor, ldsrc: number, n: number) => {
+      const { data: dst, ld: lddst } = this.fed(u), args = { F: O, lddst, ldsrc, accumulate: 0 };
+      if (n) task.call("copyGroups", { dst, src, groups: n * groups, ...args });
+    };
+    if (start) copy(0, start.data, start.stride, 1);
+    copy(first, targets!.data, targets!.stride, U - first);
+  }
+
+  /** All layers' states after every step side by side, or their gradients of step `u` to where they belong. */
+  #allStates(task: TaskBuilder, back: boolean, u = 0): void {
+    const value = this.outputs.states, { H } = this.sizes, { T, groups: each } = this.block, L = this.states.length;
+    const side = back ? value?.gradient?.into : value?.data;
+    if (!value || !side) return;
+    this.states.forEach((states, l) =>
+      states.forEach((own, s) => {
+        const there = from(side, u * each * value.stride + (s * L + l) * H * LANES), groups = back ? each : T * each;
+        const dense = { data: this.dCells[l]!, ld: H * LANES };
+        const here = !back ? this.at(own, 1) : s ? dense : this.at(this.dStates[l]!, u + 1);
+        const [dst, src] = back ? [here.data, there] : [there, here.data];
+        const [lddst, ldsrc] = back ? [here.ld, value.stride] : [value.stride, here.ld];
+        task.call("copyGroups", { dst, src, groups, F: H, lddst, ldsrc, accumulate: Number(back) });
+      })
+    );
   }
 
   #draw(task: TaskBuilder, { name, data: mask, ld, stream, F }: Mask): void {
@@ -227,6 +249,7 @@ export class DecoderPass extends DecoderMemory implements Pass {
   #stepBackward(task: TaskBuilder, u: number, { into: dEncoded, stride: ldde }: Gradient): void {
     const { cells, context, asks, v } = this.weights, { groups } = this.block, { A, D } = this.sizes;
     const { keys } = this.inputs, dContext = this.context(u, this.dRead);
+    this.#allStates(task, true, u);
     for (let l = cells.length - 1; l >= 0; l--) {
       const { input, hidden } = cells[l]!,
         { data, ld } = this.at(this.dStates[l]!, u),

@@ -119,7 +119,7 @@ export function problems(graph: Graph, sources: ReadonlyMap<string, string>): st
   const loaderName = code(sources.get("deps.ts") ?? "").match(
     new RegExp(`export const (\\w+)[^;]*import\\("${LOADER.specifier}@`),
   )?.[1];
-  if (loaderName === undefined) found.push(`deps.ts does not load ${LOADER.specifier}`);
+  if (sources.has("deps.ts") && loaderName === undefined) found.push(`deps.ts does not load ${LOADER.specifier}`);
   for (const [path, text] of sources) {
     const room = roomOf(path), source = code(text);
     if (/^(scripts|tests)\//.test(path)) {

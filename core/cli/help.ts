@@ -134,7 +134,7 @@ function allEntries(): Entry[] {
   ];
 }
 
-/** What a value is called, by its type. */
+/** Name of a value on the help page, by its type. */
 const VALUES: Record<OptionSpec["type"], string> = {
   boolean: "",
   choice: " NAME",

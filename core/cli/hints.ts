@@ -1,4 +1,4 @@
-/** What the library's errors say on the command line: its options as flags, and what to type, by the error's code. */
+/** Hints: the library's errors in the words of the command line, with flags for options, by the error's code. */
 
 import { type ErrorCause, errorCause, type ErrorCode, messageOf } from "../errors.ts";
 import { FLAGS } from "../job/options.ts";
@@ -16,7 +16,7 @@ export function flagOfOption(option: string): string {
 /** What is said in place of the library's words; where `advice` is undefined, none. */
 type Hint = (cause: ErrorCause) => { readonly problem?: string; readonly advice: string | undefined };
 
-/** What to type, by code. Without an `option`, which is one of a file, the library's words stay. */
+/** The advice by code. Without an `option`, which is one of a file, the library's words stay. */
 export const HINTS: { readonly [Code in ErrorCode]?: Hint } = {
   "option-type": wrongValue,
   "option-out-of-range": wrongValue,

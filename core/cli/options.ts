@@ -52,7 +52,7 @@ export const SHORT_FLAGS: Record<string, { group: Group; name: string; value: st
   gpu: { group: "device", name: "device", value: "webgpu", about: "the same as --device webgpu" },
 };
 
-/** What can be done. */
+/** The commands. */
 export const COMMANDS = {
   train: "train on files, or on the sample job's data (the default): train [FILE …]",
   evaluate: "score a checkpoint: evaluate CHECKPOINT [FILE …]",

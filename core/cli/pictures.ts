@@ -1,4 +1,4 @@
-/** What a training leaves to look at: TensorBoard's events, curves in the terminal, a page. */
+/** Pictures of a training: TensorBoard's events, curves in the terminal, a page. */
 
 import type { Job } from "../job/options.ts";
 import type { Scores } from "../job/scores.ts";

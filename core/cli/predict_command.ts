@@ -1,4 +1,4 @@
-/** `predict CHECKPOINT --input FILE`: what a model says of sequences, as they come. */
+/** `predict CHECKPOINT --input FILE`: predictions for a stream of sequences. */
 
 import { UsageError } from "../job/options.ts";
 import { batchPredictions, predictions } from "../job/predictions.ts";

@@ -1,4 +1,4 @@
-/** What a terminal shows: lines, and one live line below them that is rewritten in place. */
+/** The terminal: lines, and one live line below them that is rewritten in place. */
 
 const encoder = new TextEncoder();
 

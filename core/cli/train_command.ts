@@ -13,7 +13,7 @@ import { runTraining } from "./run_training.ts";
 import { inWords, meanAndDeviation } from "./score_lines.ts";
 import { Terminal } from "./terminal.ts";
 
-/** What `--device auto` has measured. */
+/** The measurements of `--device auto`. */
 function measuredLine({ device, wasm, webgpu }: Measured): string {
   const cpu = `auto       wasm ${wasm.toFixed(3)}`;
   return typeof webgpu === "number"

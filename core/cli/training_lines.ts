@@ -1,4 +1,4 @@
-/** What is said of a training: at its start, of its epochs, at its end. */
+/** The lines about a training: at its start, of its epochs, at its end. */
 
 import type { Job } from "../job/options.ts";
 import type { TrainingData } from "../job/training_data.ts";
@@ -53,7 +53,7 @@ export function progressLine(progress: BatchProgress, pace: Pace): string {
   return `epoch ${epoch}/${epochs}  [${bar}] ${batch}/${batches}  ${clock(left)} left`;
 }
 
-/** What a run uses, in the order it is stored. */
+/** The options of a run, in the order in which they are stored. */
 export function headLines(job: Job, data: TrainingData, { model, trainer, options }: Training): string[] {
   return [
     `device     ${model.device.description}`,
@@ -90,7 +90,7 @@ function modelLine(model: Training["model"], { config }: TrainingData): string {
   return `${words({ ...own, ...cell !== "gru" && { cell }, ...rest })}: ${numbers} parameters`;
 }
 
-/** What came out, and where it is. */
+/** The result, and where it is. */
 export function summary(
   training: Training,
   { target, kept }: Pick<CheckpointWriter, "target" | "kept">,

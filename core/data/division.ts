@@ -12,9 +12,9 @@ export interface Division<Part> {
   /** Which of several: "fold 2". */
   readonly name?: string;
   readonly train: Part;
-  /** Absent where nothing is held back for it. */
+  /** Absent where nothing is held out for it. */
   readonly validation?: Part;
-  /** Absent where nothing is held back for it. */
+  /** Absent where nothing is held out for it. */
   readonly test?: Part;
 }
 

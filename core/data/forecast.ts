@@ -43,7 +43,7 @@ import { type ForecastDataset, type ForecastInputs, Windows } from "./windows.ts
 export class ForecastPipeline {
   readonly #state: ForecastState;
   readonly #scaling: Scaling | null;
-  /** What is to be known about the training rows when it was fitted, in words; none where nothing is. */
+  /** Notes about the training rows, in words, made when it was fitted. */
   readonly notes: readonly string[];
   readonly #windows: Windows;
 

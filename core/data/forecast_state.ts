@@ -1,10 +1,10 @@
-/** What a forecast is of, as options and as JSON. */
+/** Options of forecasts, and their JSON. */
 
 import type { OptionSpec } from "../options.ts";
 import { MISSING_POLICIES, type MissingPolicy, Scaling, type ScalingState, storedMeans } from "./scaling.ts";
 import { distinctTexts, fields, nullable, oneOf, truth, whole } from "./state.ts";
 
-/** What stands for a series: its values, their differences, or the differences of their logarithms. */
+/** Transform of a series: its values, their differences, or the differences of their logarithms. */
 export type Transform = "none" | "difference" | "logDifference";
 
 const TRANSFORMS: readonly Transform[] = ["none", "difference", "logDifference"];
@@ -22,7 +22,7 @@ export interface ForecastOptions {
   window: number;
   /** Rows that come out. Default 1. */
   horizon?: number;
-  /** What stands for the target columns, going in and coming out; the other columns stay as they are. Default "none". */
+  /** Transform of the target columns, undone in forecasts; other columns stay as they are. Default "none". */
   transform?: Transform;
   /**
    * Whether the last known value of each target (transformed and standardised) is subtracted from it, going in and coming
@@ -65,13 +65,13 @@ export interface ForecastState {
   readonly window: number;
   /** Rows that come out. */
   readonly horizon: number;
-  /** What stands for the target columns. */
+  /** Transform of the target columns. */
   readonly transform: Transform;
   /** Whether the last known value is subtracted. */
   readonly center: boolean;
-  /** What is done about missing values. */
+  /** Treatment of missing values. */
   readonly missing: MissingPolicy;
-  /** What stands in for missing values: of the targets, then of the features that are none; null where nothing does. */
+  /** Replacements of missing values: of the targets, then of the other features; null for none. */
   readonly means: readonly number[] | null;
   /** Of these columns, the targets transformed. */
   readonly scaling: ScalingState | null;

@@ -1,7 +1,7 @@
 import { fail } from "../errors.ts";
 import type { Dataset } from "./dataset.ts";
 
-/** What tells a dataset from another: SHA-256 of all that is in it. */
+/** A dataset's fingerprint: SHA-256 of all that is in it. */
 export interface DataHash {
   /** Of the data that are trained on. */
   readonly hash: string;

@@ -20,7 +20,7 @@ export type LabelTask = Exclude<Task, "forecast">;
 /** All of those. */
 export const LABEL_TASKS: readonly LabelTask[] = ["binary", "multilabel", "multiclass", "regression"];
 
-/** What one output of a model says, in the data's own words and units. */
+/** A model's output for one sequence, in the data's own words and units. */
 export interface Decoded {
   /** The class: "binary" and "multiclass". */
   readonly label?: string;
@@ -34,11 +34,11 @@ export interface Decoded {
 
 /** How labels are read. */
 export interface LabelOptions {
-  /** What is predicted; undefined: guessed. */
+  /** The task; undefined: guessed. */
   readonly task?: LabelTask;
   /** Names of the label columns. */
   readonly names?: readonly string[];
-  /** What stands between the classes of a "multilabel" record with one label column. */
+  /** Separator of the classes of a "multilabel" record with one label column. */
   readonly separator?: string;
   /** Whether the targets of "multiclass" are rows of 0 and one 1, for the loss "bce". */
   readonly oneHot: boolean;
@@ -48,13 +48,13 @@ export interface LabelOptions {
 
 /** {@linkcode Labels} as JSON. */
 export interface LabelState {
-  /** What is predicted. */
+  /** The task. */
   readonly task: LabelTask;
   /** Classes or targets. */
   readonly names: readonly string[];
   /** Label columns: 0 where the classes of a record are listed by name. */
   readonly columns: number;
-  /** What stands between the names of a list in one column. */
+  /** Separator of the names of a list in one column. */
   readonly separator: string | null;
   /** Whether targets of "multiclass" are one-hot rows. */
   readonly oneHot: boolean;
@@ -107,13 +107,13 @@ function guess(records: readonly SequenceRecord[]): { task: LabelTask; why: stri
 
 /** Knows the classes (sorted as text) or the scale of the targets, from the training records alone. */
 export class Labels {
-  /** What is predicted. */
+  /** The task. */
   readonly task: LabelTask;
   /** Classes or targets. */
   readonly names: readonly string[];
   /** In words, if the task was guessed: "multiclass: 9 different labels". */
   readonly guess?: string;
-  /** What is to be said about the training records, if anything. */
+  /** Notes about the training records, if there are any. */
   readonly notes: readonly string[];
   readonly #state: LabelState;
   readonly #scaling: Scaling | null;

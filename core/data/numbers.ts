@@ -18,7 +18,7 @@ import { distinctTexts, fields, nullable, oneOf, whole } from "./state.ts";
 
 /** How they are prepared. */
 export interface NumberOptions {
-  /** What is done about missing values. */
+  /** Treatment of missing values. */
   readonly missing: MissingPolicy;
   /** Consecutive steps that become one. */
   readonly patch: number;
@@ -28,7 +28,7 @@ export interface NumberOptions {
   readonly standardize: boolean;
 }
 
-/** What is done to sequences of numbers, as JSON: missing values, then patches, then scale. */
+/** Preprocessing of sequences of numbers, as JSON: missing values, then patches, then scale. */
 export interface NumberInputs {
   /** Always "numbers". */
   readonly kind: "numbers";
@@ -38,9 +38,9 @@ export interface NumberInputs {
   readonly names: readonly string[] | null;
   /** Names of the columns that a sequence's steps were in, of a wide table; absent where nobody knows them. */
   readonly stepNames?: readonly string[];
-  /** What is done about missing values. */
+  /** Treatment of missing values. */
   readonly missing: MissingPolicy;
-  /** What stands in for missing values of each channel; null where nothing does. */
+  /** Replacement of each channel's missing values; null for none. */
   readonly means: readonly number[] | null;
   /** Consecutive steps that become one. */
   readonly patch: number;
@@ -50,11 +50,11 @@ export interface NumberInputs {
   readonly scaling: ScalingState | null;
 }
 
-/** What is done to sequences of numbers. */
+/** Preprocessing of sequences of numbers. */
 export class Numbers {
   readonly #state: NumberInputs;
   readonly #scaling: Scaling | null;
-  /** What is to be said about the training records, if anything. */
+  /** Notes about the training records, if there are any. */
   readonly notes: readonly string[];
 
   private constructor(state: NumberInputs, scaling: Scaling | null, notes: readonly string[] = []) {

@@ -17,7 +17,7 @@ import { PADDING, type TokenUnit, Vocabulary, type VocabularyState } from "./voc
 /** Width of the embedding of tokens, unless one is chosen. */
 const EMBEDDING_SIZE = 32;
 
-/** What is done to text, as JSON. */
+/** Preprocessing of text, as JSON. */
 export interface TokenInputs {
   /** Always "tokens". */
   readonly kind: "tokens";
@@ -31,9 +31,9 @@ export interface PipelineState {
   readonly kind: "sequences";
   /** Of this structure: 1. */
   readonly version: 1;
-  /** What is done to the inputs. */
+  /** Preprocessing of the inputs. */
   readonly inputs: NumberInputs | TokenInputs;
-  /** What is done to the labels. */
+  /** Encoding of the labels. */
   readonly labels: LabelState;
 }
 
@@ -83,9 +83,9 @@ export interface PreparedDataset extends PreparedSequences {
  * ```
  */
 export class Pipeline {
-  /** What was guessed when it was fitted, in words: "task multiclass: 9 different labels". */
+  /** Guesses made when it was fitted, in words: "task multiclass: 9 different labels". */
   readonly guesses: readonly string[];
-  /** What is to be known about the training records when it was fitted, in words; none where nothing is. */
+  /** Notes about the training records, in words, made when it was fitted. */
   readonly notes: readonly string[];
   readonly #inputs: Numbers | Vocabulary;
   readonly #labels: Labels;
@@ -174,7 +174,7 @@ export class Pipeline {
     return { kind: "sequences", version: 1, inputs, labels: this.#labels.toJSON() };
   }
 
-  /** What is predicted. */
+  /** The task. */
   get task(): LabelTask {
     return this.#labels.task;
   }

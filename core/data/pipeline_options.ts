@@ -1,4 +1,4 @@
-/** What a pipeline may be asked for. */
+/** Options of pipelines. */
 
 import type { OptionSpec } from "../options.ts";
 import { LABEL_TASKS, type LabelTask } from "./labels.ts";
@@ -7,7 +7,7 @@ import { type Normalization, NORMALIZATIONS, TOKEN_UNITS, type TokenUnit } from 
 
 /** Options of {@linkcode Pipeline.fit}. */
 export interface PipelineOptions {
-  /** What is predicted. Default: guessed from the labels; `guesses` says what and why. */
+  /** The task. Default: guessed from the labels; `guesses` says what and why. */
   task?: LabelTask;
   /** Whether each channel, and each target of "regression", gets mean 0 and standard deviation 1. Default true. */
   standardize?: boolean;
@@ -18,7 +18,7 @@ export interface PipelineOptions {
   missing?: MissingPolicy;
   /** So many consecutive steps become one step with that many times the channels; a remainder is left out. Default 1. */
   patch?: number;
-  /** What a token of text is. Default: words where most texts have several, else characters; `guesses` says which. */
+  /** Unit of tokens. Default: words where most texts have several, else characters; `guesses` says which. */
   tokens?: TokenUnit;
   /**
    * What is done to text: nothing; lower case; or "ascii": characters lose accents (NFD), and all but letters, spaces and
@@ -30,7 +30,7 @@ export interface PipelineOptions {
   minCount?: number;
   /** Steps or tokens that are taken of a sequence; the rest is cut off. Default: all. */
   maxLength?: number;
-  /** What stands between several labels in one column, for "multilabel": "|". Default: nothing does. */
+  /** Separator of several labels in one column, for "multilabel": "|". Default: nothing does. */
   labelSeparator?: string;
   /** Targets of "multiclass" as rows of 0 and one 1, for the loss "bce". Default false: "crossEntropy". */
   oneHot?: boolean;

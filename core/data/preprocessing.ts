@@ -2,7 +2,7 @@ import { ForecastPipeline } from "./forecast.ts";
 import type { ForecastState } from "./forecast_state.ts";
 import { Pipeline, type PipelineState } from "./pipeline.ts";
 
-/** What stands between data and a model, of either kind: sequences with labels, or windows over a table. */
+/** Preprocessing between data and a model, of either kind: sequences with labels, or windows over a table. */
 export type Preprocessing = Pipeline | ForecastPipeline;
 
 /** The same as JSON, as a checkpoint holds it. */

@@ -4,7 +4,7 @@ import { fail } from "../errors.ts";
 import { badData } from "./errors.ts";
 import { fields, nullable, numbers } from "./state.ts";
 
-/** What is done about a missing value. */
+/** Treatment of missing values. */
 export type MissingPolicy = "error" | "drop" | "zero" | "mean" | "last";
 
 /** All of them. */
@@ -15,9 +15,9 @@ export const MISSING_ADVICE = 'choose missing "drop", "zero", "mean" or "last"';
 
 /** {@linkcode Scaling} as JSON. */
 export interface ScalingState {
-  /** What is subtracted, per channel. */
+  /** Subtracted, per channel. */
   readonly mean: readonly number[];
-  /** What it is then divided by, per channel. */
+  /** Then divided by, per channel. */
   readonly scale: readonly number[];
 }
 

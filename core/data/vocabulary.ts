@@ -4,13 +4,13 @@ import { badData } from "./errors.ts";
 import { fail } from "../errors.ts";
 import { distinctTexts, fields, nullable, oneOf, truth, whole } from "./state.ts";
 
-/** What a token is. */
+/** Unit of tokens. */
 export type TokenUnit = "characters" | "words";
 
 /** All of them. */
 export const TOKEN_UNITS: readonly TokenUnit[] = ["characters", "words"];
 
-/** What is done to a text before it is cut into tokens: see {@linkcode Vocabulary}. */
+/** Normalization of a text before it is split into tokens: see {@linkcode Vocabulary}. */
 export type Normalization = "none" | "lower" | "ascii";
 
 /** All of them. */
@@ -27,9 +27,9 @@ const FIRST = 2;
 
 /** How a vocabulary is made. */
 export interface VocabularyOptions {
-  /** What a token is. */
+  /** Unit of tokens. */
   readonly unit: TokenUnit;
-  /** What is done to a text first. */
+  /** Normalization of texts. */
   readonly normalize: Normalization;
   /** How often the training texts must have a token for it to get a number of its own. */
   readonly minCount: number;
@@ -39,9 +39,9 @@ export interface VocabularyOptions {
 
 /** {@linkcode Vocabulary} as JSON. */
 export interface VocabularyState {
-  /** What a token is. */
+  /** Unit of tokens. */
   readonly unit: TokenUnit;
-  /** What is done to a text first. */
+  /** Normalization of texts. */
   readonly normalize: Normalization;
   /** Tokens of a text that are taken; null: all. */
   readonly maxLength: number | null;
@@ -70,9 +70,9 @@ export function byCodePoint(a: string, b: string): number {
  * symbols, and runs of punctuation are tokens. `lower` puts words in lower case, `ascii` too, and keeps a-z, 0-9 and ' alone.
  */
 export class Vocabulary {
-  /** What a token is. */
+  /** Unit of tokens. */
   readonly unit: TokenUnit;
-  /** What is done to a text first. */
+  /** Normalization of texts. */
   readonly normalize: Normalization;
   /** Tokens of a text that are taken; undefined: all. */
   readonly maxLength: number | undefined;
@@ -80,7 +80,7 @@ export class Vocabulary {
   readonly tokens: readonly string[];
   /** Whether emoji, emoticons and signs are tokens beside words. */
   readonly signs: boolean;
-  /** What is to be said about the training texts, if anything. */
+  /** Notes about the training texts, if there are any. */
   readonly notes: readonly string[];
   readonly #numbers: ReadonlyMap<string, number>;
 

@@ -15,7 +15,7 @@ export interface ForecastInputs {
   readonly rows: Int32Array;
   /** Last known value of each target, in the data's units (N, targets). */
   readonly levels: Float64Array;
-  /** What `center` subtracted (N, targets): 0 without. */
+  /** The numbers that `center` subtracted (N, targets): 0 without. */
   readonly centers: Float64Array;
   /** What is to be known about them, in words; absent where nothing is. */
   readonly notes?: readonly string[];
@@ -214,7 +214,7 @@ export class Windows {
       first + horizon > to
         ? `${table.name}: rows ${
           from + 1
-        } to ${to} hold no window: ${this.reach} rows must come before the ${horizon} to forecast`
+        } to ${to} hold no window: each needs ${this.reach} input rows before the ${horizon} to forecast`
         : `${table.name}: every window in rows ${from + 1} to ${to} ${why}`,
     );
   }

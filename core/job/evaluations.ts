@@ -1,4 +1,4 @@
-/** What a checkpoint is worth: on the data that it was trained and tested on, or on other data. */
+/** Scores of a checkpoint: on the data that it was trained and tested on, or on other data. */
 
 import { restorePreprocessing } from "../data/preprocessing.ts";
 import { LOSSES } from "../model/losses.ts";
@@ -19,12 +19,12 @@ export interface PartScores {
   readonly accuracy?: number;
 }
 
-/** What a checkpoint is worth. */
+/** Scores of a checkpoint. */
 export interface Evaluation {
   /** On what it was trained on, if that is wanted and known. */
   readonly train?: PartScores;
   readonly scores: Scores;
-  /** What is to be said about the data, if anything. */
+  /** Notes about the data, if there are any. */
   readonly remark?: string;
   /** Whether its epoch was chosen by these very data. */
   readonly isChosenByTest: boolean;

@@ -15,7 +15,7 @@ export function modelOptions({ device, ...rest }: Job["device"]): Pick<ModelOpti
   return { device: device as DeviceName | undefined, ...rest };
 }
 
-/** What was measured. */
+/** The measurements. */
 export interface Measured {
   /** The faster one, with its options. */
   readonly device: Job["device"];

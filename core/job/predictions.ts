@@ -1,4 +1,4 @@
-/** What a model says of sequences, as they come. */
+/** Predictions for a stream of sequences. */
 
 import type { Decoded } from "../data/labels.ts";
 import type { Pipeline } from "../data/pipeline.ts";
@@ -21,7 +21,7 @@ const CHUNK = 256;
 /** Milliseconds that a sequence waits for others at most, to be predicted with them. */
 const PAUSE = 50;
 
-/** What is said of one sequence. */
+/** The prediction for one sequence. */
 export interface NamedPrediction {
   readonly id: string;
   readonly decoded: Decoded;
@@ -34,7 +34,7 @@ export interface NamedPrediction {
   readonly weights?: Float32Array;
 }
 
-/** What a model without names says of one sequence. */
+/** The prediction of a model without names for one sequence. */
 export interface PlainPrediction {
   readonly id: string;
   /** Number of the class; absent where outputs are no probabilities. */

@@ -10,7 +10,7 @@ import { plural } from "./words.ts";
 
 export type { Input };
 
-/** What errors call standard input. */
+/** Name of standard input in errors. */
 export const STDIN = "standard input";
 
 /** Whether an input comes but once. */
@@ -25,9 +25,9 @@ export function pathName(path: string): string {
 
 /** Where the paths of a job lead. */
 export interface DataSource {
-  /** What cannot be done without data: "train". */
+  /** The action that needs data: "train". */
   readonly action: string;
-  /** What paths name, in order; a folder is the files in it. */
+  /** The files of the paths, in order; a folder is the files in it. */
   inputs(paths: readonly string[], isText: boolean): Promise<Input[]>;
   /** A file. */
   file(path: string): Input;

@@ -1,4 +1,4 @@
-/** What a trained model is worth on data that it was not trained on. */
+/** Scores of a trained model on data that it was not trained on. */
 
 import type { Dataset } from "../data/dataset.ts";
 import { classificationMetrics } from "../data/metrics/classification.ts";
@@ -40,7 +40,7 @@ export async function finalScores(
   return await scoresOf(model, { test: watched, metrics: sampleMetrics(watched, loss) }, { ...loss, batchSize });
 }
 
-/** What outputs for the sample job's data are worth. */
+/** Metrics of outputs for the sample job's data. */
 function sampleMetrics({ targets, shape: [N] }: Dataset, { loss }: ChosenLoss): TestData["metrics"] {
   return (outputs, quantiles) =>
     LOSSES[loss].hasAccuracy

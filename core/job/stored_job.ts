@@ -11,7 +11,7 @@ import { settingsOf } from "./loss.ts";
 import { flagFor, type GivenOptions, type Group, type Job, JOB_OPTIONS, resolveJob, UsageError } from "./options.ts";
 import { fitsSample, sampleData } from "./sample_data.ts";
 
-/** What the checkpoint of a job keeps beside model and training. */
+/** The job as a checkpoint keeps it, beside model and training. */
 export interface StoredJob {
   readonly data: Job["data"];
   /** How the user's own data are read. */

@@ -8,12 +8,12 @@ import type { RunReport } from "../report/run_report.ts";
 import type { TrainerOptions } from "../train/trainer.ts";
 import type { ChosenLoss } from "./loss.ts";
 
-/** What one training is made on. */
+/** The data of one training. */
 export interface TrainingData {
   readonly train: Dataset;
   /** Looked at after every epoch. */
   readonly watched?: Dataset;
-  /** What that is called. */
+  /** Its name. */
   readonly watchedName: "test" | "validation";
   readonly config: Pick<ModelConfig, "inputSize" | "outputSize" | "numEmbeddings" | "paddingIdx">;
   readonly loss: ChosenLoss;
@@ -40,7 +40,7 @@ export interface TestData {
   metrics(outputs: NamedArray, quantiles?: readonly number[]): TaskMetrics;
   /** Names of the targets, of which a row of outputs has each in turn; absent for classes. */
   readonly targets?: readonly string[];
-  /** What is to be said about them, if anything. */
+  /** Notes about them, if there are any. */
   readonly remark?: string;
 }
 

@@ -31,7 +31,7 @@ export type States = NetworkValue<"states">;
 /** How much each step of the keys counted at each step of a decoder (B, U, T). It can only leave the network. */
 export type Alignment = NetworkValue<"alignment">;
 
-/** What a GRU gives. */
+/** Values of a GRU. */
 export interface GruValues {
   /** The last layer's output at every step (B, T, H·directions). */
   readonly output: StepValue;
@@ -41,7 +41,7 @@ export interface GruValues {
   readonly hidden: States;
 }
 
-/** What an LSTM gives. */
+/** Values of an LSTM. */
 export interface LstmValues extends GruValues {
   /** All final cell states, c_n of torch.nn.LSTM. */
   readonly cell: States;

@@ -72,7 +72,7 @@ export const DEVICE_OPTIONS: { readonly [Name in "device" | "threads" | "simd"]:
 
 /** A network that computes. Made by {@linkcode createModel}. */
 export interface NetworkModel extends Disposable {
-  /** What it computes, as plain data. */
+  /** The network, as plain data. */
   readonly network: Network;
   /** The options of the ready-made model, all filled in; undefined for a network of your own. */
   readonly config: Readonly<FullConfig> | undefined;
@@ -355,7 +355,7 @@ function checkSize({ layout: { size, tables } }: ResolvedNetwork): void {
   throw fail(
     "out-of-memory",
     "create model",
-    `its ${size} parameters take ${Math.ceil(mebibytes)} MiB, more than the 4096 MiB that there can be for all`,
+    `its ${size} parameters need ${Math.ceil(mebibytes)} MiB; WebAssembly memory is limited to 4096 MiB`,
     { value: size, advice: `take a smaller hidden size or ${tables ? "vocabulary" : "fewer layers"}` },
   );
 }

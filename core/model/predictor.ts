@@ -12,7 +12,7 @@ import { internalsOf, type NetworkModel } from "./model.ts";
 import { requireAll } from "./network.ts";
 import type { PlacedNetwork } from "./placed_network.ts";
 
-/** What a {@linkcode Predictor} says of a sequence. The arrays are used again by the next call. */
+/** Prediction of a {@linkcode Predictor} for one sequence. The arrays are used again by the next call. */
 export interface SinglePrediction {
   /** (O), for an output of every step (T, O): probabilities, values or quantiles, as the loss says. */
   readonly outputs: Float32Array;

@@ -1,11 +1,11 @@
-/** What models take and give. */
+/** Inputs and results of models. */
 
 import { fail } from "../errors.ts";
 import type { NamedArray } from "./arrays.ts";
 import type { Targets } from "./batch.ts";
 import type { LossName, LossOptions } from "./losses.ts";
 
-/** What a network computes from a batch. */
+/** Outputs of a network for a batch. */
 export interface NetworkOutputs {
   /**
    * Every output of the network by its name, and by "layer.port" all attention weights (B, T) and final states
@@ -14,7 +14,7 @@ export interface NetworkOutputs {
   readonly values: Readonly<Record<string, NamedArray>>;
 }
 
-/** What the ready-made model computes from a batch. */
+/** Outputs of the ready-made model for a batch. */
 export interface Outputs extends NetworkOutputs {
   /** Scores before sigmoid or softmax (B, O). */
   readonly logits: NamedArray;
@@ -28,7 +28,7 @@ export interface Outputs extends NetworkOutputs {
   readonly hidden: NamedArray;
 }
 
-/** What {@linkcode NetworkModel.gradients} returns. */
+/** Result of {@linkcode NetworkModel.gradients}. */
 export interface NetworkGradients {
   /** The mean loss of the batch; of several losses their weighted sum; 0 where gradients came from outside. */
   readonly loss: number;
@@ -43,7 +43,7 @@ export interface NetworkGradients {
   readonly inputs: Readonly<Record<string, NamedArray>>;
 }
 
-/** What {@linkcode Model.gradients} returns. */
+/** Result of {@linkcode Model.gradients}. */
 export interface Gradients extends NetworkGradients {
   /** As {@linkcode Model.forward} gives. */
   readonly outputs: Outputs;

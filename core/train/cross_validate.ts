@@ -23,7 +23,7 @@ export interface CrossValidationOptions
   extends Omit<TrainOptions, "validation" | "state" | "bestParameters" | "trainer" | "seed"> {
   /** Each fold is trained once with each seed. Default [0]. */
   seeds?: readonly number[];
-  /** What the models compute on. Default: the CPU. */
+  /** Device of the models. Default: the CPU. */
   device?: Omit<ModelOptions, "seed">;
   /** Names of the classes. */
   labels?: readonly string[];
@@ -45,7 +45,7 @@ export interface CrossValidationRun {
   readonly test: DetailedMetrics;
 }
 
-/** What {@linkcode crossValidate} returns. */
+/** Result of {@linkcode crossValidate}. */
 export interface CrossValidation {
   /** Every training, fold by fold. */
   readonly runs: readonly CrossValidationRun[];

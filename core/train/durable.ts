@@ -1,5 +1,5 @@
 /**
- * Files that are whole at any instant: written beside their place, flushed with fsync, and only then renamed. And a lock,
+ * Atomic file writes: temporary file, fsync, rename. And a lock,
  * so that two programs do not overwrite each other's files.
  *
  * @module

@@ -12,7 +12,7 @@ import type { RunTask, TaskLoss } from "../model/session.ts";
 import { Yielder } from "../device/event_loop.ts";
 import { LazyResult, ResultQueue } from "../device/results.ts";
 
-/** What {@linkcode evaluate} returns. */
+/** Result of {@linkcode evaluate}. */
 export interface Metrics {
   /** Mean of the batches' losses, as in the usual PyTorch loop. */
   readonly loss: number;
@@ -36,11 +36,11 @@ export interface DetailedOptions extends EvaluateOptions, ClassificationOptions 
   metrics: true;
 }
 
-/** What {@linkcode evaluate} returns with `metrics`. */
+/** Result of {@linkcode evaluate} with `metrics`. */
 export interface DetailedMetrics extends Metrics {
   /** Metrics of classes, labels, or values, as the loss has it; those of values are in the unit of the targets. */
   readonly metrics: TaskMetrics;
-  /** What they are computed from, (N, O) or for an output of every step (N, T, O): see {@linkcode Prediction.outputs}. */
+  /** The outputs that they are computed from, (N, O) or for an output of every step (N, T, O): see {@linkcode Prediction.outputs}. */
   readonly outputs: NamedArray;
   /** @deprecated Since 0.3.0: use `outputs`, which does not call values probabilities. */
   readonly probabilities: NamedArray;
@@ -226,14 +226,14 @@ function validRows(
   return { outputs: { shape: [count, O], data: found }, targets: wanted };
 }
 
-/** What {@linkcode predict} returns. */
+/** Result of {@linkcode predict}. */
 export interface Prediction {
   /**
    * The predictions (B, O), or (B, T, O) for an output of every step: probabilities, independent ("bce", "binaryFocal") or
    * adding up to 1 ("crossEntropy", "focal"); values ("mse", "mae", "huber"); or quantiles of values ("quantile").
    */
   readonly outputs: NamedArray;
-  /** What `outputs` holds. */
+  /** Kind of `outputs`. */
   readonly predicts: "probabilities" | "values" | "quantiles";
   /** Attention weights (B, T), each row adding up to 1; of the first attention layer, absent if there is none. */
   readonly attentionWeights: NamedArray;

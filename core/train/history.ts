@@ -62,7 +62,7 @@ export interface TrainingState {
   readonly history: readonly EpochRecord[];
   /** Whether training has ended and the model has the best epoch's parameters: it cannot be resumed. */
   readonly restored?: boolean;
-  /** What it was trained on, if it comes from a checkpoint: other data are refused. */
+  /** Hash of its data, if it comes from a checkpoint: other data are refused. */
   readonly data?: DataHash;
 }
 

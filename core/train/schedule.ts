@@ -11,7 +11,7 @@ export interface ScheduleOptions {
    * epochs (ReduceLROnPlateau). Default "constant".
    */
   name?: ScheduleName;
-  /** What "step" and "cosine" count: epochs, or updates. Default "epoch". */
+  /** Unit that "step" and "cosine" count: epochs, or updates. Default "epoch". */
   interval?: "epoch" | "update";
   /** "step": epochs (or updates) at one learning rate. Default 30. */
   stepSize?: number;

@@ -21,7 +21,7 @@ import { controlWords, type OptimizerOptions, resolveOptimizer, updateSpec } fro
 
 /** How a model is trained, step by step. */
 export interface TrainerOptions extends LossSettings {
-  /** What is minimized. Default: the model's, or "bce" if it has none. If the model has one, it must be the same. */
+  /** The loss to minimize. Default: the model's, or "bce" if it has none. If the model has one, it must be the same. */
   loss?: LossName;
   /** For a network with several outputs, their losses by name. The means are added up, times their `weight`s. */
   losses?: Readonly<Record<string, WeightedLoss>>;
@@ -39,7 +39,7 @@ export interface TrainerOptions extends LossSettings {
   posWeight?: readonly number[];
 }
 
-/** What may differ from step to step. */
+/** Options of one step. */
 export interface StepOptions {
   /** The mask of the first dropout layer, as multipliers; no other dropout is applied in this step. Default: random. */
   dropoutMask?: Float32Array;

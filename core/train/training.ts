@@ -43,15 +43,15 @@ export interface TrainOptions extends TrainerOptions, TrainingSettings {
 
 /** A training that can be stopped, saved and resumed. {@linkcode train} is the short way. */
 export class Training {
-  /** What is trained. */
+  /** The model. */
   readonly model: NetworkModel;
   /** Makes the steps. */
   readonly trainer: Trainer;
-  /** What it is trained on. */
+  /** The training data. */
   readonly dataset: Dataset;
-  /** What it is validated on, if anything. */
+  /** The validation data, if there are some. */
   readonly validation: Dataset | undefined;
-  /** What a checkpoint keeps: all but data, callbacks and the trainer's own. */
+  /** The options that a checkpoint keeps: all but data, callbacks and the trainer's own. */
   readonly options: TrainingOptions;
   readonly #given: TrainOptions;
   readonly #loader: DataLoader;
@@ -273,7 +273,7 @@ export class Training {
   async #batches(): Promise<void> {
     const { onBatch, signal } = this.#given, { epoch, batch: first } = this.#position;
     const { stepsAhead } = internalsOf(this.model).session.device, sums = new EpochSums(this.#position);
-    /** What `onBatch` threw: the update is completed first, so that training can be resumed. */
+    /** The error that `onBatch` threw: the update is completed first, so that training can be resumed. */
     let failed: { readonly error: unknown } | undefined;
     const queue = new ResultQueue<StepResult>(this.trainer, stepsAhead, (result) => {
       const batch = sums.position.batch + 1, { learningRate, update } = this.#updateOf(epoch, batch);

@@ -143,7 +143,7 @@ Deno.test("bad tables and options are refused", () => {
   refused({ targetColumns: [] }, /targetColumns must be nonempty strings/);
   refused({ featureColumns: ["a", "a"] }, /featureColumns must be distinct names, got a, a/);
   refused({ window: 0 }, /^RangeError: .*window must be an integer from 1/);
-  refused({ window: 9, horizon: 2 }, /rows 1 to 10 hold no window: 9 rows must come before the 2 to forecast/);
+  refused({ window: 9, horizon: 2 }, /rows 1 to 10 hold no window: each needs 9 input rows before the 2 to forecast/);
   refused({}, /a part must lie in rows 0 to 10, got 4 to 11/, [4, 11]);
   refused({}, /a part must lie in rows 0 to 10, got 4 to 4/, [4, 4]);
   refused({ transform: "logDifference" }, /table\.csv, row 1, column "a": "logDifference" needs values above 0, got 0/);

@@ -24,7 +24,7 @@ export interface ClassMetrics {
 
 /** How well sequences are classified that belong to one class each. */
 export interface ClassificationMetrics {
-  /** What kind of metrics this is. */
+  /** Kind of metrics. */
   readonly kind: "classification";
   /** Share of sequences that are right. */
   readonly accuracy: number;
@@ -50,7 +50,7 @@ export interface LabelMetrics extends ClassMetrics {
 
 /** How well labels are found of which a sequence may have any number. */
 export interface MultilabelMetrics {
-  /** What kind of metrics this is. */
+  /** Kind of metrics. */
   readonly kind: "multilabel";
   /** Share of sequences with every label right. */
   readonly subsetAccuracy: number;

@@ -18,13 +18,13 @@ export interface Errors {
 
 /** How well numbers are predicted. */
 export interface RegressionMetrics extends Errors {
-  /** What kind of metrics this is. */
+  /** Kind of metrics. */
   readonly kind: "regression";
   /** Each output by itself, such as each step of a forecast; absent with one output. */
   readonly perOutput?: readonly Errors[];
-  /** What the baseline comes to: for a forecast, that everything stays as it was last. */
+  /** Errors of the baseline: for a forecast, the last known values repeated. */
   readonly persistence?: Errors;
-  /** What the second baseline comes to: for a forecast, that everything is as it was one period before. */
+  /** Errors of the second baseline: for a forecast, the values one period before. */
   readonly seasonal?: Errors;
   /** Each quantile, where quantiles are predicted: the errors then are those of the one nearest the median. */
   readonly quantiles?: readonly QuantileScore[];
@@ -42,7 +42,7 @@ export interface QuantileScore {
 
 /** Options of {@linkcode regressionMetrics}. */
 export interface RegressionOptions {
-  /** What a forecast without a model says (N, O), such as the last known value. */
+  /** A forecast without a model (N, O), such as the last known value. */
   baseline?: Rows;
   /** Another (N, O), such as the value one period before. */
   seasonal?: Rows;

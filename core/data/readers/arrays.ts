@@ -44,7 +44,7 @@ function inRows(bytes: Uint8Array, { shape, size }: NpyHead): Uint8Array {
 /** Elements of an array, a row after the other. */
 class Rows {
   readonly head: NpyHead;
-  /** What errors call it. */
+  /** Its name in errors. */
   readonly name: string;
   /** Elements in a row. */
   readonly width: number;

@@ -7,7 +7,7 @@
 import type { ErrorDetails } from "../../errors.ts";
 import { badFile, show } from "./bad_data.ts";
 
-/** What stands for a missing value, as pandas, R, Excel and SQL write it. */
+/** Marks of missing values, as pandas, R, Excel and SQL write them. */
 const MISSING: ReadonlySet<string> = new Set(
   ["", "?", "nan", "+nan", "-nan", "na", "n/a", "#na", "#n/a", "#n/a n/a", "<na>", "null", "none", "nat"]
     .concat(["1.#ind", "-1.#ind", "1.#qnan", "-1.#qnan"]),

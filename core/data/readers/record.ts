@@ -21,7 +21,7 @@ export interface SequenceRecord {
   readonly labels?: readonly string[];
   /** Its weight in the loss, above 0, where the file says one. */
   readonly weight?: number;
-  /** What the file calls it. */
+  /** Its name in the file. */
   readonly id?: string;
   /** Where it begins, for errors: "train.csv, line 12". */
   readonly place: string;
@@ -41,7 +41,7 @@ export interface RecordSource {
   readonly extraNames?: readonly string[];
   /** Names of the label columns, where the file has them. */
   readonly labelNames?: readonly string[];
-  /** What was found out while reading, in words; complete once the records have been gone through. */
+  /** Notes from reading, in words; complete once the records have been gone through. */
   readonly notes?: readonly string[];
   /** The sequences in the file's order. To be gone through once; leaving early closes the stream. */
   readonly records: AsyncIterable<SequenceRecord>;
@@ -106,7 +106,7 @@ export interface ReadOptions {
   missingValues?: readonly string[];
   /** csv: "none" where quotation marks are text like any other. Default '"': they stand around cells. */
   quote?: '"' | "none";
-  /** What text is encoded in, as the Encoding Standard calls it: "latin1". Default UTF-8, or UTF-16 with its mark. */
+  /** Encoding of the text, by its name in the Encoding Standard: "latin1". Default UTF-8, or UTF-16 with its mark. */
   encoding?: string;
   /** npy, npz, json: "nct" where a sequence is a list of steps for each channel. Default "ntc": of channels for each step. */
   layout?: "ntc" | "nct";
@@ -118,7 +118,7 @@ export interface ReadOptions {
 
 /** Series side by side, one row per point in time. */
 export interface Table {
-  /** What errors call it: "airline.csv". */
+  /** Its name in errors: "airline.csv". */
   readonly name: string;
   /** Names of the columns of numbers, in the file's order. */
   readonly columns: readonly string[];
@@ -130,7 +130,7 @@ export interface Table {
   readonly texts?: ReadonlyMap<string, readonly string[]>;
   /** Where each column's first missing value stands, if any: "line 14". */
   readonly missing?: readonly (string | undefined)[];
-  /** What was found out while reading, in words. */
+  /** Notes from reading, in words. */
   readonly notes?: readonly string[];
   /** Rows, rising, that do not follow the one before by a usual step of the time: windows do not reach across. */
   readonly breaks?: readonly number[];

@@ -24,7 +24,7 @@ const LOCAL = 0x04034b50, CENTRAL = 0x02014b50, END = 0x06054b50;
 /** Deflate makes no more of a byte. */
 const MAX_RATIO = 1032;
 
-/** What an archive holds. */
+/** The entries of an archive. */
 export function readZip(file: string, bytes: Uint8Array): ZipEntry[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const damaged = (what: string) => badFile("file-malformed", file, `its zip is damaged or cut off: ${what}`);

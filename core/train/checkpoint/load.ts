@@ -26,13 +26,13 @@ export interface StoredTraining {
 /** What may differ when a training is resumed. What is not given is as it was saved. */
 export type ResumeOptions = Omit<TrainOptions, keyof TrainerOptions | "state" | "bestParameters" | "trainer">;
 
-/** What {@linkcode loadCheckpoint} returns. */
+/** Result of {@linkcode loadCheckpoint}. */
 export class LoadedCheckpoint {
   /** With the parameters of the file. Of a network of your own, `config` is undefined and `forward` gives `values` alone. */
   readonly model: Model;
   /** With the optimizer's state; null if the file holds none. */
   readonly trainer: Trainer | null;
-  /** What {@linkcode LoadedCheckpoint.resume} goes by; null if the file holds no training. */
+  /** The state that {@linkcode LoadedCheckpoint.resume} starts from; null if the file holds no training. */
   readonly training: StoredTraining | null;
   /**
    * What computed its parameters, see `Model.device.arithmetic`: if the model's is another, training does not resume to the

@@ -12,7 +12,7 @@ import type { Training } from "../training.ts";
 import { firstBad } from "../validate.ts";
 import { FORMAT, FORMAT_VERSION, GENERATOR, inPlace, type StoredCheckpoint, type StoredDict } from "./schema.ts";
 
-/** What {@linkcode saveCheckpoint} writes. */
+/** Parts of a checkpoint for {@linkcode saveCheckpoint}. */
 export interface CheckpointParts {
   /** Required. */
   readonly model: NetworkModel;

@@ -32,7 +32,7 @@ export function checkStateDict(action: string, dict: StateDict, parameters: read
   if (typeof dict !== "object" || dict === null) {
     throw fail("state-dict-mismatch", action, `it must be an object, got ${dict}`, { value: dict });
   }
-  const known = new Set(parameters.map(({ name }) => name));
+  const known = new Set(parameters.flatMap(({ name, also }) => also === undefined ? [name] : [name, also]));
   const unknown = Object.keys(dict).find((name) => !known.has(name));
   for (const { name, shape, length } of parameters) {
     if (!Object.hasOwn(dict, name)) {
@@ -58,6 +58,13 @@ export function checkStateDict(action: string, dict: StateDict, parameters: read
         value: got.data[bad],
       });
     }
+  }
+  for (const { name, also } of parameters) {
+    const [one, other] = [dict[name], dict[also ?? ""]];
+    if (!other || other.data?.length === one!.data.length && one!.data.every((x, i) => x === other.data[i])) continue;
+    throw fail("state-dict-mismatch", action, `"${also}" must be the same as "${name}", which it is tied to`, {
+      name: also,
+    });
   }
   if (unknown !== undefined) {
     throw fail("state-dict-mismatch", action, `unknown parameter ${JSON.stringify(unknown)}`, { name: unknown });

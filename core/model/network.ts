@@ -241,7 +241,7 @@ function specs(nodes: readonly Node[]): (ParameterSpec & { readonly fullName: st
         throw wiring(node.name, `its parameter "${fullName}" is another layer's too`, "rename the other layer");
       }
       taken.add(fullName);
-      return { ...spec, fullName };
+      return { ...spec, fullName, also: spec.also && besideName(node.name, spec.also) };
     })
   );
 }

@@ -11,6 +11,8 @@ export interface ParameterSpec {
   readonly name: string;
   /** Whether it is beside the layer instead, in the module that the layer is in: "fc.weight" of the layer "decoder". */
   readonly beside?: boolean;
+  /** Another name that PyTorch lists it under, beside the layer: a tied weight's. */
+  readonly also?: string;
   /** PyTorch's shape. */
   readonly shape: readonly number[];
   /** Initial values: uniform in ±bound; of N(0, bound²) where `normal`; all equal to `constant`. */
@@ -41,6 +43,8 @@ export interface Parameter {
   readonly constant?: number;
   /** A row that begins as 0. */
   readonly zeroRow?: number;
+  /** Another name that a state dict may list it under too: a tied weight's. */
+  readonly also?: string;
 }
 
 /** Parameters in the order of PyTorch's state dict, and the elements that tables take at their beginning. */
@@ -69,7 +73,7 @@ export function layOutParameters(specs: readonly (ParameterSpec & { readonly ful
   }
   const tables = offset;
   specs.filter(({ table }) => !table).forEach(place);
-  const list = specs.map(({ fullName, shape, bound = 0, normal = false, constant, zeroRow }): Parameter => ({
+  const list = specs.map(({ fullName, shape, bound = 0, normal = false, constant, zeroRow, also }): Parameter => ({
     name: fullName,
     shape,
     length: product(shape),
@@ -78,6 +82,7 @@ export function layOutParameters(specs: readonly (ParameterSpec & { readonly ful
     normal,
     ...constant !== undefined && { constant },
     ...zeroRow !== undefined && { zeroRow },
+    ...also !== undefined && { also },
   }));
   return { list, tables, size: offset };
 }

@@ -113,15 +113,9 @@ function lossOf({ target, label_smoothing: labelSmoothing }: Config) {
   return target.tokens === undefined ? { loss: "mse" as const } : { loss: "crossEntropy" as const, labelSmoothing };
 }
 
-/** PyTorch lists a tied weight twice. */
-function paramsOf({ tied }: Config, params: StoredTensors): StoredTensors {
-  const { "fc.weight": _, ...others } = params;
-  return tied ? others : params;
-}
-
 async function modelOf(config: Config, params: StoredTensors, options: object): Promise<NetworkModel> {
   const model = await createModel(networkOf(config), options);
-  await model.loadStateDict(named(paramsOf(config, params)));
+  await model.loadStateDict(named(params));
   return model;
 }
 
@@ -241,6 +235,17 @@ Deno.test("a decoder has the same bits on any number of threads, in all of its b
     assert.deepEqual(found[1], found[0]);
     assert.deepEqual(found[2], found[0]);
   }
+});
+
+Deno.test("a tied weight may be listed twice, if it is the same", async () => {
+  const { config, params } = read<Case>("seq2seq-cases-tied")[0]!.read(), dict = named(params);
+  using model = await createModel(networkOf(config));
+  await model.loadStateDict(dict);
+  const { "fc.weight": tied, ...once } = dict, { shape, data } = tied!;
+  assert.deepEqual(await model.stateDict(), once);
+  await model.loadStateDict(once);
+  const other = { ...dict, "fc.weight": { shape, data: data.map((x) => x + 1) } };
+  await assert.rejects(model.loadStateDict(other), /"fc.weight" must be the same as "decoder.embedding.weight"/);
 });
 
 /** The loss along a direction through the parameters and inputs, by differences, beside what the gradients say. */

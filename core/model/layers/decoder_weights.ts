@@ -61,7 +61,9 @@ export function parameters(cell: Cell, node: NodeShape<FullDecoderOptions>): Par
   return [
     ...affine("attention.attn", A, H + D),
     { name: "attention.v.weight", beside: true, shape: [1, A], bound: 1 / Math.sqrt(A) },
-    ...tokens ? [{ name: "embedding.weight", shape: [O, E], bound: 1, normal: true }] : [],
+    ...tokens
+      ? [{ name: "embedding.weight", shape: [O, E], bound: 1, normal: true, ...tied && { also: "fc.weight" } }]
+      : [],
     ...Array.from({ length: numLayers }, (_, l) => [
       { name: `${cellName}.weight_ih_l${l}`, shape: [rows, l ? H : E + D], bound: near },
       { name: `${cellName}.weight_hh_l${l}`, shape: [rows, H], bound: near },

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { badFile } from "./bad_data.ts";
+import { badFile, show } from "./bad_data.ts";
 import { findColumn } from "./columns.ts";
 import { plainNumber } from "./decimals.ts";
 import { ended } from "./ends.ts";
@@ -90,7 +90,7 @@ async function* archiveRecords(
       if (value === undefined) throw format.bad(`${at}, column ${j + 1}`, cells[j]!);
       if (j) values[j - 1] = value;
       else if (value !== value) {
-        throw badFile("label-missing", name, `${at}, column 1 must be a label, got ${cells[0]}`);
+        throw badFile("label-missing", name, `${at}, column 1 must be a label, got ${show(cells[0]!)}`);
       }
       if (value !== value) missing ??= `${at}, column ${j + 1}`;
     }

@@ -109,6 +109,7 @@ Deno.test("readRecords() reads the archive's lines: a label, then numbers", asyn
   }
   await assertFails("a.txt", "1 2 3\n1 2\n", "line 2 must have 3 columns, got 2");
   await assertFails("a.txt", "1 2 3\n1 2 x\n", 'line 2, column 3 must be a number, got "x"');
+  await assertFails("a.tsv", "\r\t1\t2\n", String.raw`line 1, column 1 must be a label, got "\r"`);
 });
 
 Deno.test("readRecords() reads texts with labels, and files of one class", async () => {

@@ -109,7 +109,15 @@ export {
 export { balancedWeights } from "./core/data/weights.ts";
 export { type DataHash, hashDataset } from "./core/data/hash.ts";
 export { sampleDataset, type SampleOptions } from "./core/data/sample.ts";
-export type { Format, Input, ReadOptions, RecordSource, SequenceRecord, Table } from "./core/data/readers/record.ts";
+export type {
+  Format,
+  Input,
+  Reading,
+  ReadOptions,
+  RecordSource,
+  SequenceRecord,
+  Table,
+} from "./core/data/readers/record.ts";
 export { writeNpz } from "./core/data/readers/arrays.ts";
 export { type NpyArray, writeNpy } from "./core/data/readers/npy.ts";
 export { formatOf, readRecords, readTable } from "./core/data/readers/read.ts";

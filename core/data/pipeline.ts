@@ -9,9 +9,9 @@ import { resolveOptions } from "../options.ts";
 import { badData, checkSize } from "./errors.ts";
 import { type Decoded, Labels, type LabelState, type LabelTask } from "./labels.ts";
 import { missingPlace, type NumberInputs, Numbers } from "./numbers.ts";
-import type { SequenceRecord } from "./readers/record.ts";
+import { FORMATS, type Reading, type SequenceRecord } from "./readers/record.ts";
 import { type FullOptions, PIPELINE_OPTIONS, type PipelineOptions } from "./pipeline_options.ts";
-import { fields, oneOf, whole } from "./state.ts";
+import { distinctTexts, fields, oneOf, whole } from "./state.ts";
 import { PADDING, type TokenUnit, Vocabulary, type VocabularyState } from "./vocabulary.ts";
 
 /** Width of the embedding of tokens, unless one is chosen. */
@@ -35,6 +35,8 @@ export interface PipelineState {
   readonly inputs: NumberInputs | TokenInputs;
   /** Encoding of the labels. */
   readonly labels: LabelState;
+  /** How the files are written that it was fitted on; absent where nobody said. */
+  readonly reading?: Reading;
 }
 
 /** Sequences as a model takes them, and the records they came from. */
@@ -87,12 +89,20 @@ export class Pipeline {
   readonly guesses: readonly string[];
   /** Notes about the training records, in words, made when it was fitted. */
   readonly notes: readonly string[];
+  /** How the files are written that it was fitted on, as options for reading others; undefined where nobody said. */
+  readonly reading: Reading | undefined;
   readonly #inputs: Numbers | Vocabulary;
   readonly #labels: Labels;
 
-  private constructor(inputs: Numbers | Vocabulary, labels: Labels, guesses: readonly string[] = []) {
+  private constructor(
+    inputs: Numbers | Vocabulary,
+    labels: Labels,
+    reading?: Reading,
+    guesses: readonly string[] = [],
+  ) {
     this.#inputs = inputs;
     this.#labels = labels;
+    this.reading = reading && readingState(reading, "reading");
     this.guesses = guesses;
     this.notes = [...inputs.notes, ...labels.notes];
   }
@@ -105,7 +115,7 @@ export class Pipeline {
    * one another: the message names the place.
    */
   static fit(records: readonly SequenceRecord[], options: PipelineOptions = {}): Pipeline {
-    const { labelNames, channelNames, stepNames, ...rest } = options;
+    const { labelNames, channelNames, stepNames, reading, ...rest } = options;
     const full = resolveOptions("prepare data", PIPELINE_OPTIONS, rest) as unknown as FullOptions;
     if (!records.length) throw badData("empty", "there are no records");
     const guesses: string[] = [];
@@ -142,7 +152,7 @@ export class Pipeline {
     const { task, labelSeparator: separator, oneHot, standardize } = full;
     const labels = Labels.fit(kept, { task, names: labelNames, separator, oneHot, standardize });
     if (labels.guess) guesses.unshift(`task ${labels.guess}`);
-    return new Pipeline(inputs, labels, guesses);
+    return new Pipeline(inputs, labels, reading, guesses);
   }
 
   /**
@@ -153,7 +163,7 @@ export class Pipeline {
    */
   static from(json: unknown): Pipeline {
     const place = "preprocessing";
-    const state = fields(json, place, ["kind", "version", "inputs", "labels"]);
+    const state = fields(json, place, ["kind", "version", "inputs", "labels"], ["reading"]);
     oneOf(state.kind, `${place}.kind`, ["sequences"]);
     whole(state.version, `${place}.version`, 1, 1);
     const kind = (state.inputs as Partial<NumberInputs> | null)?.kind;
@@ -163,7 +173,8 @@ export class Pipeline {
         fields(state.inputs, `${place}.inputs`, ["kind", "vocabulary"]).vocabulary,
         `${place}.inputs.vocabulary`,
       );
-    return new Pipeline(inputs, Labels.from(state.labels, `${place}.labels`));
+    const reading = state.reading === undefined ? undefined : readingState(state.reading, `${place}.reading`);
+    return new Pipeline(inputs, Labels.from(state.labels, `${place}.labels`), reading);
   }
 
   /** As JSON can hold it; numbers to the bit. */
@@ -171,7 +182,8 @@ export class Pipeline {
     const inputs = this.#inputs instanceof Vocabulary
       ? { kind: "tokens" as const, vocabulary: this.#inputs.toJSON() }
       : this.#inputs.toJSON();
-    return { kind: "sequences", version: 1, inputs, labels: this.#labels.toJSON() };
+    const { reading } = this;
+    return { kind: "sequences", version: 1, inputs, labels: this.#labels.toJSON(), ...reading && { reading } };
   }
 
   /** The task. */
@@ -310,6 +322,16 @@ export class Pipeline {
     const truth = { shape: [shape[0]!, this.outputSize], data: this.values(targets) };
     return regressionMetrics({ shape, data: this.values(data, quantiles) }, truth, { quantiles });
   }
+}
+
+/** How files are written, checked; without what is undefined. */
+function readingState(value: unknown, place: string): Reading {
+  const { format, labelColumns, decimal } = fields(value, place, ["format"], ["labelColumns", "decimal"]);
+  return {
+    format: oneOf(format, `${place}.format`, FORMATS),
+    ...labelColumns !== undefined && { labelColumns: distinctTexts(labelColumns, `${place}.labelColumns`, 1) },
+    ...decimal !== undefined && { decimal: oneOf(decimal, `${place}.decimal`, [","] as const) },
+  };
 }
 
 function textOf({ text, place }: SequenceRecord): string {

@@ -2,6 +2,7 @@
 
 import type { OptionSpec } from "../options.ts";
 import { LABEL_TASKS, type LabelTask } from "./labels.ts";
+import type { Reading } from "./readers/record.ts";
 import { MISSING_POLICIES, type MissingPolicy } from "./scaling.ts";
 import { type Normalization, NORMALIZATIONS, TOKEN_UNITS, type TokenUnit } from "./vocabulary.ts";
 
@@ -40,11 +41,16 @@ export interface PipelineOptions {
   channelNames?: readonly string[];
   /** Names of the columns of a wide table that are the steps of a sequence, as its reader gave them. */
   stepNames?: readonly string[];
+  /** How the files are written, as their reader found out. */
+  reading?: Reading;
 }
+
+/** Options that a reader gives. */
+export type ReaderOptions = "labelNames" | "channelNames" | "stepNames" | "reading";
 
 /** The options of a pipeline besides the names that a reader gives: types, defaults, ranges. */
 export const PIPELINE_OPTIONS: {
-  readonly [Name in keyof Required<Omit<PipelineOptions, "labelNames" | "channelNames" | "stepNames">>]: OptionSpec;
+  readonly [Name in keyof Required<Omit<PipelineOptions, ReaderOptions>>]: OptionSpec;
 } = {
   task: { type: "choice", optional: true, choices: LABEL_TASKS, about: "what is predicted" },
   standardize: {
@@ -66,4 +72,4 @@ export const PIPELINE_OPTIONS: {
 /** Options with their defaults. */
 export type FullOptions =
   & Required<Pick<PipelineOptions, "standardize" | "missing" | "patch" | "minCount" | "oneHot">>
-  & Omit<PipelineOptions, "labelNames" | "channelNames" | "stepNames">;
+  & Omit<PipelineOptions, ReaderOptions>;

@@ -1,8 +1,9 @@
 /** The flags for the user's own data: where they are, what their columns are, how they are prepared and divided. */
 
-import { PIPELINE_OPTIONS, type PipelineOptions } from "../data/pipeline_options.ts";
+import { PIPELINE_OPTIONS, type PipelineOptions, type ReaderOptions } from "../data/pipeline_options.ts";
 import { FORECAST_OPTIONS, type ForecastOptions } from "../data/forecast_state.ts";
 import type { Task } from "../data/labels.ts";
+import { FORMATS } from "../data/readers/record.ts";
 import { type OptionSpec, type OptionValues, resolveOptions } from "../options.ts";
 
 const { task, ...pipeline } = PIPELINE_OPTIONS;
@@ -25,7 +26,7 @@ export const DATA_OPTIONS = {
     format: {
       type: "choice",
       optional: true,
-      choices: ["csv", "json", "jsonl", "ts", "arff", "ucr", "npy", "npz", "text"],
+      choices: FORMATS,
       about: "their format (default: by their names)",
     },
     delimiter: column("field separator: , ; tab or another character"),
@@ -157,7 +158,7 @@ export interface DataJob {
   readonly files: OptionValues<Tables["files"]> & { readonly data: readonly string[] };
   readonly columns: OptionValues<Tables["columns"]>;
   readonly preparation:
-    & Omit<PipelineOptions, "task" | "labelNames" | "channelNames" | "stepNames">
+    & Omit<PipelineOptions, "task" | ReaderOptions>
     & OptionValues<Pick<Tables["preparation"], "embeddingDim" | "classWeights" | "posWeight">>
     & { readonly task?: Task };
   readonly division: OptionValues<Tables["division"]>;

@@ -2,7 +2,15 @@
 
 import type { Pipeline } from "../data/pipeline.ts";
 import { formatOf, readRecords, readTable } from "../data/readers/read.ts";
-import type { Format, Input, ReadOptions, RecordSource, SequenceRecord, Table } from "../data/readers/record.ts";
+import type {
+  Format,
+  Input,
+  Reading,
+  ReadOptions,
+  RecordSource,
+  SequenceRecord,
+  Table,
+} from "../data/readers/record.ts";
 import { amend, errorCause } from "../errors.ts";
 import type { DataJob } from "./data_options.ts";
 import { UsageError } from "./options.ts";
@@ -48,9 +56,8 @@ function readOptions({ files, columns, preparation }: DataJob): ReadOptions {
   const column = (name?: string) => name !== undefined && /^-?\d+$/.test(name) ? Number(name) : name;
   const { format, delimiter, header, decimal, missingValues, quote, encoding, layout } = files;
   const { sequenceColumn, timeColumn, labelColumn, featureColumns, weightColumn, textColumn, xKey, yKey } = columns;
-  const text = preparation.tokens && textColumn === undefined ? "text" : undefined;
   const all: ReadOptions = {
-    format: format ?? text,
+    format,
     delimiter: delimiter === "tab" ? "\t" : delimiter,
     header,
     // The separator of labels does not occur within them.
@@ -71,12 +78,35 @@ function readOptions({ files, columns, preparation }: DataJob): ReadOptions {
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
+/** Whether what says nothing of its format is text, a line each. */
+function isText({ preparation, columns }: DataJob): boolean {
+  return preparation.tokens !== undefined && columns.textColumn === undefined;
+}
+
+/**
+ * How a file is read that others came before, which found out how such files are written: what is asked for comes first.
+ *
+ * @param text Whether a file is text that is nothing else by its name.
+ */
+function like({ name }: Input, options: ReadOptions, text: boolean, reading?: Reading): ReadOptions {
+  const named = formatOf(name), isJson = named === "json" || named === "jsonl";
+  // A table by its name may have been lines of text.
+  const asText = text && !isJson && (reading === undefined || reading.format === "text" || named === undefined);
+  const format = options.format ?? (asText ? "text" : undefined);
+  // The first bytes of standard input may still tell that it is JSON, which has no columns.
+  const isTable = (format ?? named ?? (name === STDIN ? "csv" : undefined)) === "csv";
+  const { format: trained, ...columns } = reading ?? {};
+  return { ...isTable && trained === "csv" && columns, ...options, ...format && { format } };
+}
+
 /** Names by which columns of other files are found, in the order that a model takes them. */
 export interface ColumnNames {
   /** Of the channels of long tables. */
   readonly channelNames?: readonly string[];
   /** Of the steps of wide ones. */
   readonly stepNames?: readonly string[];
+  /** How the files are written. */
+  readonly reading?: Reading;
 }
 
 /**
@@ -84,6 +114,20 @@ export interface ColumnNames {
  * file has them; what it has beside them is left out.
  */
 async function openRecords(input: Input, options: ReadOptions, known: ColumnNames = {}): Promise<RecordSource> {
+  try {
+    return await openNamed(input, options, known);
+  } catch (error) {
+    const { code, option } = errorCause(error) ?? {},
+      isTheirs = option === "labelColumns" && known.reading?.labelColumns;
+    if (code !== "column-missing" || !isTheirs) throw error;
+    throw amend(error, {
+      option: undefined,
+      advice: "the training data have it; --label-column says which one it is here",
+    });
+  }
+}
+
+async function openNamed(input: Input, options: ReadOptions, known: ColumnNames): Promise<RecordSource> {
   const isLong = options.sequenceColumn !== undefined, names = isLong ? known.channelNames : known.stepNames;
   const asked = options.header === false || options.featureColumns || options.textColumn !== undefined;
   if (!names || asked) return await readRecords(input, options);
@@ -130,11 +174,11 @@ export async function loadRecords(
   paths: readonly string[],
   job: DataJob,
   source: DataSource,
-  { labelFile, ...like }: { labelFile?: string } & ColumnNames = {},
+  { labelFile, ...known }: { labelFile?: string } & ColumnNames = {},
 ): Promise<Loaded> {
   const options = readOptions(job), records: SequenceRecord[] = [], files: number[] = [], notes: string[] = [];
-  let { channelNames, stepNames } = like, labelNames: readonly string[] | undefined;
-  const inputs = await source.inputs(paths, options.format === "text");
+  let { channelNames, stepNames, reading } = known, labelNames: readonly string[] | undefined;
+  const text = isText(job), inputs = await source.inputs(paths, options.format === "text" || !options.format && text);
   if (labelFile !== undefined && inputs.length !== 1) {
     throw new UsageError(`--label-file goes with one file, got ${inputs.length}`);
   }
@@ -143,8 +187,8 @@ export async function loadRecords(
   for (const [file, input] of inputs.entries()) {
     const opened = await openRecords(
       input,
-      { ...options, ...labels, ...listed && { optionalLabels: true } },
-      { channelNames, stepNames },
+      { ...like(input, options, text, known.reading), ...labels, ...listed && { optionalLabels: true } },
+      { channelNames, stepNames, reading: known.reading },
     );
     labelNames ??= opened.labelNames;
     channelNames ??= opened.channelNames;
@@ -155,25 +199,27 @@ export async function loadRecords(
       files.push(file);
     }
     notes.push(...opened.notes ?? []);
+    reading ??= opened.reading;
   }
   if (!records.length) {
     throw new Error(`cannot ${source.action}: there is no sequence in ${paths.map(pathName).join(", ")}`);
   }
-  return { records, files, labelNames, channelNames, stepNames, notes };
+  return { records, files, labelNames, channelNames, stepNames, reading, notes };
 }
 
 /** Records of one file after the other, as a fitted pipeline takes them: labels may be absent. */
 export async function* streamRecords(
   paths: readonly string[],
-  pipeline: Pick<Pipeline, "numEmbeddings" | "channelNames" | "stepNames">,
+  pipeline: Pick<Pipeline, "numEmbeddings" | "channelNames" | "stepNames" | "reading">,
   job: DataJob,
   source: DataSource,
 ): AsyncGenerator<RecordSource> {
-  const options = { ...readOptions(job), optionalLabels: true };
-  const isText = pipeline.numEmbeddings > 0 && options.textColumn === undefined;
+  const options = { ...readOptions(job), optionalLabels: true }, text = isText(job);
+  const isLines = pipeline.numEmbeddings > 0 && options.textColumn === undefined;
   for (const given of await source.inputs(paths, pipeline.numEmbeddings > 0)) {
-    const { input, format } = options.format ? { input: given } : await piped(given, isText);
-    yield await openRecords(input, { ...format && { format }, ...options }, pipeline);
+    const { input, format } = options.format ? { input: given } : await piped(given, isLines);
+    const known = { ...format && { format }, ...options };
+    yield await openRecords(input, like(input, known, text, pipeline.reading), pipeline);
   }
 }
 
@@ -231,23 +277,21 @@ export class ReadData {
     this.#source = source;
   }
 
-  train(like: ColumnNames = {}): Promise<Loaded> {
-    const { data, labelFile } = this.#job.files;
-    return this.#train ??= loadRecords(data, this.#job, this.#source, {
-      labelFile,
-      channelNames: like.channelNames,
-      stepNames: like.stepNames,
-    });
+  train({ channelNames, stepNames, reading }: ColumnNames = {}): Promise<Loaded> {
+    const { data, labelFile } = this.#job.files, known = { labelFile, channelNames, stepNames, reading };
+    return this.#train ??= loadRecords(data, this.#job, this.#source, known);
   }
 
   /** The test data, where they are files of their own. */
   async test(): Promise<Loaded | undefined> {
-    const { testData, testLabelFile: labelFile } = this.#job.files, { channelNames, stepNames } = await this.train();
+    const { testData, testLabelFile: labelFile } = this.#job.files;
+    const { channelNames, stepNames, reading } = await this.train();
     if (!testData) return undefined;
     return await (this.#test ??= loadRecords(testData, this.#job, this.#source, {
       labelFile,
       channelNames,
       stepNames,
+      reading,
     }));
   }
 

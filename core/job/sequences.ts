@@ -41,13 +41,16 @@ export async function* sequences(
 }
 
 /** The part of a job's options that its pipeline takes. */
-function pipelineOptions({ preparation }: DataJob, { labelNames, channelNames, stepNames }: Loaded): PipelineOptions {
+function pipelineOptions(
+  { preparation }: DataJob,
+  { labelNames, channelNames, stepNames, reading }: Loaded,
+): PipelineOptions {
   const { embeddingDim: _e, classWeights: _c, posWeight: _p, ...options } = preparation;
   const task = (options.task ?? (options.labelSeparator && "multilabel")) as PipelineOptions["task"];
   if (options.labelSeparator !== undefined && task !== "multilabel") {
     throw new UsageError(`--label-separator is for the task multilabel, not for ${task}`);
   }
-  return { ...options, task, labelNames, channelNames, stepNames };
+  return { ...options, task, labelNames, channelNames, stepNames, reading };
 }
 
 /** Ways to test contradict one another. */
@@ -85,6 +88,9 @@ function sequenceData(
         leftOut(train.length - dataset.rows.length)
       }`,
       ...pipeline.guesses,
+      ...job.columns.labelColumn || !pipeline.reading?.labelColumns
+        ? []
+        : [`label column ${pipeline.reading.labelColumns.join(", ")}: by its name`],
       ...[...notes, ...pipeline.notes].map((note) => `note: ${note}`),
       ...watched ? [part("validation", watched, validation!)] : [],
       ...held ? [part("test", held, test!)] : [],
@@ -163,8 +169,8 @@ export async function labelledData(
   job: DataJob,
   source: DataSource,
 ): Promise<TestData> {
-  const { channelNames, stepNames } = pipeline, { labelFile } = job.files;
-  const { records, notes } = await loadRecords(paths, job, source, { channelNames, stepNames, labelFile });
+  const { channelNames, stepNames, reading } = pipeline, { labelFile } = job.files;
+  const { records, notes } = await loadRecords(paths, job, source, { channelNames, stepNames, reading, labelFile });
   const test = pipeline.dataset(records), leftOut = records.length - test.rows.length;
   const remarks = [...notes, ...leftOut ? [leftOutLine(leftOut)] : []];
   return {

@@ -471,3 +471,42 @@ Deno.test("what is left out of a folder is said, links are followed, and files w
   const both = await place.run(`train data/one.txt labelled.txt ${flags}`);
   assertFails(both, 1, /one\.txt: line 1 must be a text, a tab and a label: there is no tab$/m);
 });
+
+Deno.test("what was found out about the files of training holds for those of prediction", async () => {
+  await using place = await Place.make();
+  const rows = Array.from({ length: 20 }, (_, i) => [i / 16, (i * 7 % 20) / 16, i % 3 / 4]);
+  const lines = (head: string, write: (row: number[], i: number) => string) =>
+    [head, ...rows.map(write), ""].join("\n");
+  const classOf = ([, y]: number[]) => y! > 0.6 ? "up" : "down";
+  place.write("wide.csv", lines("x,y,z,label", (row) => `${row},${classOf(row)}`));
+  place.write("new.csv", lines("x,y,z", (row) => `${row}`));
+  place.write("commas.csv", lines("a;b;label", (row) => `${row[0]};${row[1]};${classOf(row)}`.replaceAll(".", ",")));
+  place.write("one.csv", "a;b\n1,250;0,125\n");
+  place.write("point.csv", "a;b\n1.25;0.125\n");
+  const words = (i: number) => i % 2 ? "good fine film" : "bad poor film";
+  place.write("lines.txt", rows.map((_, i) => `${words(i)}\t${i % 2}\n`).join(""));
+  place.write("new.jsonl", rows.map((_, i) => `${JSON.stringify({ x: words(i) })}\n`).join(""));
+  place.write("new.txt", rows.map((_, i) => `${words(i)}\n`).join(""));
+  const [wide, commas, text] = await runAll(place, [
+    "train wide.csv --epochs 2 --checkpoint wide",
+    "train commas.csv --epochs 2 --checkpoint commas",
+    "train lines.txt --tokens words --epochs 2 --checkpoint lines",
+  ]);
+  for (const run of [wide!, commas!, text!]) assertWorks(run);
+  assert.match(wide!.out, /\n {11}label column label: by its name\n/);
+  const [labelled, bare, scored, one, point, json, plain] = await runAll(place, [
+    "predict wide/last.json wide.csv",
+    "predict wide/last.json new.csv",
+    "evaluate wide/last.json new.csv",
+    "predict commas/last.json one.csv",
+    "predict commas/last.json point.csv",
+    "predict lines/last.json new.jsonl",
+    "predict lines/last.json new.txt",
+  ]);
+  for (const run of [labelled!, bare!, one!, json!, plain!]) assertWorks(run);
+  // y is no label here, whatever it is called.
+  assert.equal(bare!.out, labelled!.out.replaceAll("wide.csv", "new.csv"));
+  assertFails(scored!, 1, /no column label, only x, y, z: the training data have it; --label-column says which one/);
+  assertFails(point!, 1, /must be a number with a decimal comma, got "1.25"/);
+  assert.equal(json!.out, plain!.out.replaceAll("new.txt", "new.jsonl"));
+});

@@ -116,7 +116,8 @@ Deno.test("encoded numbers decode to themselves, within float32", () => {
 function pipelines(): { pipeline: Preprocessing; use: (pipeline: Preprocessing) => void }[] {
   const records = [series([[1, 2], [3, 4]], "a"), series([[5, NaN], [6, 8]], "b"), series([[0, 2], [3, 1]], "c")];
   const texts = [text("one two", "x"), text("two three", "y")];
-  const wide = { labelNames: ["u", "v"], stepNames: ["s", "t"] };
+  const reading = { format: "csv", labelColumns: ["u", "v"], decimal: "," } as const;
+  const wide = { labelNames: ["u", "v"], stepNames: ["s", "t"], reading };
   const numbers = ["1.5", "2.5", "4"].map((label, i) => series([i, i + 1], [label, String(i)]));
   const data = table({ a: [1, 2, 4, 3, 5, 8], b: [3, 1, 2, 5, 4, 6] });
   const use = (records: SequenceRecord[]) => (pipeline: Preprocessing) => {
@@ -246,8 +247,9 @@ Deno.test("every field of stored preprocessing is needed, and no other is taken"
       if (!path.length || /^\d+$/.test(path.at(-1)!)) continue;
       const without = changed(json, path, (holder, key) => delete holder[key]);
       // What states of before do not have.
-      if (["signs", "stepNames"].includes(path.at(-1)!)) restorePreprocessing(without);
-      else assert.throws(() => restorePreprocessing(without), /^TypeError: Cannot load preprocessing: /);
+      if (["signs", "stepNames", "reading", "labelColumns", "decimal"].includes(path.at(-1)!)) {
+        restorePreprocessing(without);
+      } else assert.throws(() => restorePreprocessing(without), /^TypeError: Cannot load preprocessing: /);
       assert.throws(
         () => restorePreprocessing(changed(json, path, (holder) => holder.extra = 1)),
         /^TypeError: Cannot load preprocessing: .* has an unknown field "extra"$/,

@@ -141,6 +141,13 @@ export async function readCsv(lines: Lines, input: Input, options: ReadOptions, 
     },
     ...isNamed && layout.extra.length && { extraNames: layout.extra.map((i) => head.names[i]!) },
     ...isNamed && layout.labels.length && { labelNames: layout.labels.map((i) => head.names[i]!) },
+    reading: {
+      format: "csv",
+      ...isNamed && layout.labels.length && { labelColumns: layout.labels.map((i) => head.names[i]!) },
+      get decimal() {
+        return head.format.hasCommas ? "," as const : undefined;
+      },
+    },
     notes: head.format.notes,
     records: layout.text === undefined && layout.sequence !== undefined ? table.long() : table.wide(),
   };

@@ -96,6 +96,11 @@ export class NumberFormat {
     return this.#decimal !== "," && !this.#isWatched;
   }
 
+  /** Whether the decimal sign is a comma, as far as is known. */
+  get hasCommas(): boolean {
+    return this.#decimal === ",";
+  }
+
   /** Whether it has not been found out which sign is the decimal one. */
   get isOpen(): boolean {
     return this.#decimal === undefined && !this.#isCommaCells;

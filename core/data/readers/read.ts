@@ -9,7 +9,15 @@ import { Blocks } from "./blocks.ts";
 import { Lines } from "./lines.ts";
 import { NumberFormat } from "./number_format.ts";
 import { isEncoding, open } from "./open.ts";
-import type { Format, Input, ReadOptions, RecordSource, SequenceRecord, Table } from "./record.ts";
+import {
+  type Format,
+  FORMATS,
+  type Input,
+  type ReadOptions,
+  type RecordSource,
+  type SequenceRecord,
+  type Table,
+} from "./record.ts";
 import { archiveCells, readArchive, readText } from "./text.ts";
 
 const ENDINGS: Readonly<Record<string, Format>> = {
@@ -22,8 +30,6 @@ const ENDINGS: Readonly<Record<string, Format>> = {
   npy: "npy",
   npz: "npz",
 };
-
-const FORMATS: readonly string[] = ["csv", "json", "jsonl", "ts", "arff", "ucr", "npy", "npz", "text"];
 
 /** The type of each option's value, in words, or the values it may have; "column" is a name or a number. */
 const OPTIONS: Readonly<
@@ -232,7 +238,7 @@ export async function readRecords(input: Input, options: ReadOptions = {}): Prom
           throw format satisfies never;
       }
     }
-    return { ...source, notes, records: guarded(source, input, options, notes, close) };
+    return { reading: { format }, ...source, notes, records: guarded(source, input, options, notes, close) };
   } catch (error) {
     await close();
     throw error;

@@ -29,6 +29,16 @@ export interface SequenceRecord {
   readonly missing?: string;
 }
 
+/** How a file turned out to be written: options by which others of its kind are read alike. */
+export interface Reading {
+  /** Its format. */
+  readonly format: Format;
+  /** csv: names of the columns that labels came from. */
+  readonly labelColumns?: readonly string[];
+  /** csv: "," where that is the decimal sign. */
+  readonly decimal?: ",";
+}
+
 /** A file being read: what its head says, and its sequences as they come. */
 export interface RecordSource {
   /** As what it is read. */
@@ -41,6 +51,8 @@ export interface RecordSource {
   readonly extraNames?: readonly string[];
   /** Names of the label columns, where the file has them. */
   readonly labelNames?: readonly string[];
+  /** How it turned out to be written; complete once the records have been gone through. */
+  readonly reading?: Reading;
   /** Notes from reading, in words; complete once the records have been gone through. */
   readonly notes?: readonly string[];
   /** The sequences in the file's order. To be gone through once; leaving early closes the stream. */
@@ -62,6 +74,9 @@ export interface Input {
  * numbers), "text" one text a line, with a tab and its class where the file is not one class.
  */
 export type Format = "csv" | "json" | "jsonl" | "ts" | "arff" | "ucr" | "npy" | "npz" | "text";
+
+/** All of them. */
+export const FORMATS: readonly Format[] = ["csv", "json", "jsonl", "ts", "arff", "ucr", "npy", "npz", "text"];
 
 /** How to read a file. A column is named by its name, or by its number from 0, negative ones from the end. */
 export interface ReadOptions {

@@ -1,6 +1,8 @@
 /** Every command and every block of code of the documentation runs, in the order of its page. */
 
 import assert from "node:assert/strict";
+import { LAYERS } from "../core/model/layers/mod.ts";
+import { LOSS_NAMES } from "../core/model/losses.ts";
 import { ROOT, runDeno } from "./cli/run.ts";
 import { blocksOf, checkPrinted, Clone, commandsOf, leftOut, Reader } from "./pages.ts";
 
@@ -66,6 +68,12 @@ Deno.test("a task or a script that the prose names is there, and its flags too",
     }
   }
   assert.ok(seen > 10);
+});
+
+Deno.test("every layer and every loss has its place on the page about networks", () => {
+  const page = Deno.readTextFileSync(`${ROOT}/.github/docs/networks.md`);
+  for (const name of Object.keys(LAYERS)) assert.match(page, new RegExp(`^\\|.*\`${name}\\(.*\\|`, "m"), name);
+  for (const name of LOSS_NAMES) assert.match(page, new RegExp(`^\\| \`${name}\` `, "m"), name);
 });
 
 Deno.test("what a reader leaves in the clone disturbs neither tests, format, lint nor package", async () => {

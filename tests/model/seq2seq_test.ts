@@ -6,6 +6,8 @@ import assert from "node:assert/strict";
 import { defineNetwork, type Layers, type RowValue, type StepValue } from "../../core/model/define.ts";
 import { createModel, type NetworkModel, type Sequences, type Targets } from "../../core/model/model.ts";
 import type { Network } from "../../core/model/network.ts";
+import { modelFile } from "../../core/exchange/model_file.ts";
+import { exportOnnx } from "../../core/exchange/onnx.ts";
 import { createPredictor } from "../../core/model/predictor.ts";
 import { END, PAD, START } from "../../core/model/layers/decoder_options.ts";
 import { createSearcher, type Hypothesis } from "../../core/model/search.ts";
@@ -13,7 +15,7 @@ import { Random } from "../../core/random.ts";
 import { createTrainer } from "../../core/train/trainer.ts";
 import { normals } from "../batches.ts";
 import { assertClose } from "../close.ts";
-import { DEVICES } from "../devices.ts";
+import { DEVICES as COMMON, type TestDevice } from "../devices.ts";
 import { named, numbers, type StoredTensor, type StoredTensors } from "../golden.ts";
 
 interface Side {
@@ -41,6 +43,9 @@ interface Case {
   readonly float64: { outputs: StoredTensors; param_grads: StoredTensors; input_grads: StoredTensors };
   readonly float32_error: Record<string, { max_abs_error: number; max_abs_value: number }>;
 }
+
+const WIDE: TestDevice = { name: "wide SIMD on 4 threads", options: { simd: "wide", threads: 4 }, ignore: false };
+const DEVICES = [...COMMON, WIDE];
 
 const FOLDER = new URL("../testdata/seq2seq/", import.meta.url);
 
@@ -248,6 +253,49 @@ Deno.test("a tied weight may be listed twice, if it is the same", async () => {
   await assert.rejects(model.loadStateDict(other), /"fc.weight" must be the same as "decoder.embedding.weight"/);
 });
 
+/** A decoder of numbers with a batch for it. */
+function ofNumbers(random: Random, { B, S, U }: { B: number; S: number; U: number }) {
+  const network = defineNetwork(({ numbers, gru, last, decoder }) => {
+    const x = numbers("x", 2), { output: keys, state } = gru("gru", x, { hiddenSize: 5 });
+    const targets = numbers("y", 2, { axis: "target" });
+    return decoder("decoder", { keys, state, targets, start: last(x) }, { hiddenSize: 5 }).output;
+  });
+  const x = normals(random, B * S * 2), y = normals(random, B * U * 2), teacher = new Float32Array(B * U);
+  return { network, x, y, teacher, shape: [B, S, 2] };
+}
+
+Deno.test("neither what is behind a length nor what stood in the memory matters to a decoder", async () => {
+  const B = 3, S = 4, U = 5, { network, x, y, teacher, shape } = ofNumbers(new Random(6, "data"), { B, S, U });
+  using model = await createModel(network, { loss: "mse", simd: "plain" });
+  const [own, target] = [Int32Array.of(4, 1, 2), Int32Array.of(2, 5, 1)];
+  const spoilt = (data: Float32Array, lengths: Int32Array, T: number) => {
+    const each = data.length / B / T;
+    return data.map((v, i) => Math.floor(i / each) % T < lengths[Math.floor(i / each / T)]! ? v : NaN);
+  };
+  const gradients = (x: Float32Array, y: Float32Array) => {
+    const inputs = { y, "decoder.teacher": teacher.map((_, i) => i % 2) };
+    const axes = { target: { steps: U, lengths: target } };
+    return model.gradients({ x, shape, lengths: own, axes, inputs }, y);
+  };
+  const found = await gradients(x, y);
+  assert.ok(Object.values(found.parameters).every(({ data }) => data.every(Number.isFinite)));
+  assert.ok(Number.isNaN((await gradients(x.map(() => NaN), y.map(() => NaN))).loss));
+  assert.deepEqual(await gradients(spoilt(x, own, S), spoilt(y, target, U)), found);
+});
+
+Deno.test("a sequence that has ended is not fed numbers that grow without bounds", async () => {
+  const B = 2, U = 150, { network, x, y, teacher, shape } = ofNumbers(new Random(6, "data"), { B, S: 3, U });
+  using model = await createModel(network, { loss: "mse", simd: "plain" });
+  const dict = await model.stateDict();
+  await model.loadStateDict({ ...dict, "fc.weight": { shape: [2, 12], data: new Float32Array(24).fill(5) } });
+  // The first ends at once, and would go on with its own output; the second is told what was wanted.
+  const inputs = { y, "decoder.teacher": teacher.map((_, i) => Number(i >= U)) };
+  const axes = { target: { steps: U, lengths: Int32Array.of(1, U) } };
+  const { loss, parameters } = await model.gradients({ x, shape, axes, inputs }, y);
+  assert.ok(Number.isFinite(loss));
+  for (const [name, { data }] of Object.entries(parameters)) assert.ok(data.every(Number.isFinite), name);
+});
+
 /** The loss along a direction through the parameters and inputs, by differences, beside what the gradients say. */
 Deno.test("an LSTM decoder's gradients are its loss's slopes", async () => {
   const random = new Random(8, "data"), B = 5, S = 4, U = 6, O = 2, H = 5;
@@ -362,7 +410,9 @@ Deno.test("a decoder and its axis are refused in words where they do not fit", a
     }],
   ];
   for (const [message, change] of bad) await assert.rejects(model.forward({ ...good, ...change }), message);
-  await assert.rejects(createPredictor(model), /"gru"|"y"|"decoder"/);
+  await assert.rejects(createPredictor(model), /the layer "y" is along a second time axis/);
+  const file = await modelFile(model, { loss: "crossEntropy" });
+  assert.throws(() => exportOnnx(file), /the layer "y" is along a second time axis/);
 });
 
 interface Searches {

@@ -112,6 +112,9 @@ export class DecoderPass extends DecoderMemory implements Pass {
     }
     const { data: dst, ld: lddst } = this.fed(u), args = { groups, F: O, lddst, ldsrc: said.ld, accumulate: 0 };
     task.call("replaceLanes", { dst, src: said.data, keep: teacher, ...args });
+    // A sequence that has ended would go on, to numbers without bounds, which times 0 are none.
+    const mask = from(this.block.mask, u * groups * LANES);
+    task.call("maskLanes", { x: dst, mask, groups, F: O, ldx: lddst });
   }
 
   /** What `n` steps from `u` on are fed, and its part of the gates. */

@@ -142,7 +142,8 @@ export function parseCommandLine(args: readonly string[]): Arguments {
   for (const { group, name, spec, flag, formerly } of FLAGS) {
     const text = [flag, ...formerly].map((name) => values.get(name)).find((value) => value !== undefined);
     if (text === undefined) continue;
-    if (command !== "train" && TRAIN_GROUPS.has(group)) {
+    const isScored = command === "evaluate" && name === "testRows";
+    if (command !== "train" && TRAIN_GROUPS.has(group) && !isScored) {
       throw new UsageError(`${command} takes no --${flag}: the checkpoint holds it`);
     }
     given[group][name] = convert(flag, name, spec, text);

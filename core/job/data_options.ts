@@ -147,7 +147,12 @@ export const DATA_OPTIONS = {
     ...windows,
     season: { type: "integer", optional: true, least: 1, most: 1e6, about: "rows of a period, for a second baseline" },
     trainRows: { type: "text", optional: true, about: "rows to train on, from 0, the last excluded", takes: "FROM:TO" },
-    testRows: { type: "text", optional: true, about: "rows to test on (default: the last fifth)", takes: "FROM:TO" },
+    testRows: {
+      type: "text",
+      optional: true,
+      about: "rows to test on (default: the last fifth); -24: is the last 24",
+      takes: "FROM:TO",
+    },
   },
 } as const satisfies Record<string, Record<string, OptionSpec>>;
 

@@ -5,7 +5,7 @@ import { LOSSES } from "../model/losses.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
 import { evaluate } from "../train/evaluate.ts";
 import { FileData, testData } from "./file_data.ts";
-import type { GivenOptions } from "./options.ts";
+import { type GivenOptions, UsageError } from "./options.ts";
 import type { DataSource } from "./read_data.ts";
 import { targetsFor } from "./sample_data.ts";
 import { type Scores, scoresOf } from "./scores.ts";
@@ -41,7 +41,10 @@ export async function evaluateFiles(
   source: DataSource,
 ): Promise<Evaluation> {
   const { model } = loaded, pipeline = restorePreprocessing(loaded.preprocessing);
-  const data = await testData(pipeline, paths, dataJob(loaded, given), source);
+  const data = await testData(pipeline, paths, dataJob(loaded, given), source, {
+    trained: { hash: loaded.training?.state.data?.hash, job: storedJob(loaded)?.own },
+    testRows: given.forecast.testRows,
+  });
   const loss = { loss: model.loss ?? pipeline.loss, ...lossSettings(loaded), batchSize: batchSizeOf(loaded) };
   return { scores: await scoresOf(model, data, loss), remark: data.remark, isChosenByTest: false };
 }
@@ -54,6 +57,9 @@ export async function* evaluateStored(
   withTrain: boolean,
 ): AsyncGenerator<Evaluation> {
   const { model, preprocessing, training } = loaded, stored = storedJob(loaded), own = dataJob(loaded, given);
+  if (given.forecast.testRows) {
+    throw new UsageError("--test-rows needs a file to evaluate on: evaluate CHECKPOINT FILE");
+  }
   if (!stored?.own) throw new Error("cannot evaluate: the file names no data; name some to evaluate on");
   if (own.files.data.includes("-")) {
     throw new Error("cannot evaluate: it was trained on standard input; name files to evaluate on");

@@ -2,7 +2,7 @@
 
 import { byKind, type Preprocessing, restorePreprocessing } from "../data/preprocessing.ts";
 import type { DataJob } from "./data_options.ts";
-import { forecasts, tableData } from "./forecasts.ts";
+import { forecasts, tableData, type Trained } from "./forecasts.ts";
 import type { FileJob } from "./options.ts";
 import { type DataSource, ReadData } from "./read_data.ts";
 import { labelledData, sequences } from "./sequences.ts";
@@ -41,9 +41,10 @@ export function testData(
   paths: readonly string[],
   job: DataJob,
   source: DataSource,
+  options: { readonly trained?: Trained; readonly testRows?: string } = {},
 ): Promise<TestData> {
   return byKind(preprocessing, {
     sequences: (pipeline) => labelledData(pipeline, paths, job, source),
-    forecasts: (pipeline) => tableData(pipeline, paths, job, source),
+    forecasts: (pipeline) => tableData(pipeline, paths, job, source, options),
   });
 }

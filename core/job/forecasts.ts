@@ -2,6 +2,7 @@
 
 import type { Dataset } from "../data/dataset.ts";
 import { divideRows, type Division, type RowDivision } from "../data/division.ts";
+import { hashDataset } from "../data/hash.ts";
 import type { Table } from "../data/readers/record.ts";
 import { ForecastPipeline } from "../data/forecast.ts";
 import type { RowRange } from "../data/forecast_state.ts";
@@ -52,19 +53,27 @@ export async function* forecasts(
   }
 }
 
+/** Rows that a flag asks for: "96:", "0:96"; "-24:" are the last 24. */
+function rowRange(
+  { rows }: Table,
+  name: string,
+  text: string | undefined,
+  from: number,
+  to?: number,
+): RowRange | undefined {
+  if (text === undefined) return undefined;
+  const match = text.match(/^(-?\d+)?:(-?\d+)?$/), place = (at: number) => at < 0 ? rows + at : at;
+  const start = place(Number(match?.[1] ?? from)), end = place(Number(match?.[2] ?? to ?? rows));
+  if (match && 0 <= start && start < end && end <= rows) return [start, end];
+  throw new UsageError(`--${flagFor("forecast", name)} must be FROM:TO within rows 0 to ${rows}, got "${text}"`);
+}
+
 /** How a job divides the rows of its table. */
-function rowsOf({ division, forecast: { trainRows, testRows } }: DataJob, { rows }: Table): RowDivision {
-  const range = (name: string, text: string | undefined, from: number, to: number): RowRange | undefined => {
-    if (text === undefined) return undefined;
-    const match = text.match(/^(\d*):(\d*)$/), start = Number(match?.[1] || from), end = Number(match?.[2] || to);
-    if (match && start < end && end <= rows) return [start, end];
-    throw new UsageError(
-      `--${flagFor("forecast", name)} must be FROM:TO within rows 0 to ${rows}, got "${text}"`,
-    );
-  };
-  const { testSplit, validationSplit, walkForward } = division, test = range("testRows", testRows, 0, rows);
+function rowsOf({ division, forecast: { trainRows, testRows } }: DataJob, table: Table): RowDivision {
+  const { rows } = table;
+  const { testSplit, validationSplit, walkForward } = division, test = rowRange(table, "testRows", testRows, 0);
   const [{ test: held }] = divideRows({ name: "", rows }, { testSplit, test }) as [Division<RowRange>];
-  const train = range("trainRows", trainRows, 0, held?.[0] ?? rows);
+  const train = rowRange(table, "trainRows", trainRows, 0, held?.[0]);
   if (held && train && train[1] > held[0]) {
     throw new UsageError(`rows ${train.join(":")} to train on must come before rows ${held.join(":")} to test on`);
   }
@@ -135,21 +144,63 @@ function windows({ x, shape, targets }: ForecastDataset): Dataset {
   return { x, shape, targets };
 }
 
-/** A table as a fitted pipeline takes it: every window of it. */
+/** What is known of the training whose model is scored. */
+export interface Trained {
+  /** Of what it was trained on. */
+  readonly hash?: string;
+  /** Its job. */
+  readonly job?: DataJob;
+}
+
+/**
+ * A table to score a fitted pipeline's model on: rows that are asked for; of the table that it was trained on those that
+ * were held out, with what is said about it; of another all of them.
+ *
+ * @param testRows Rows that are asked for.
+ */
 export async function tableData(
   pipeline: ForecastPipeline,
   paths: readonly string[],
   job: DataJob,
   source: DataSource,
+  { trained = {}, testRows }: { readonly trained?: Trained; readonly testRows?: string } = {},
 ): Promise<TestData> {
-  const table = await loadTable(paths, job, source), held = pipeline.dataset(table);
-  const { targetColumns: targets } = pipeline.toJSON();
+  const table = await loadTable(paths, job, source), known = await divisionOf(pipeline, table, trained);
+  const asked = rowRange(table, "testRows", testRows, 0), part = asked ?? known?.test ?? [0, table.rows] as const;
+  const held = pipeline.dataset(table, part), { targetColumns: targets } = pipeline.toJSON();
   const { season } = job.forecast, seasonal = season ? pipeline.seasonal(table, held, season) : undefined;
-  const remarks = [...tableNotes(table), leftOutWords(held.leftOut).slice(2)].filter((what) => what);
+  const remarks = [...tableNotes(table), trainedNote(part, known), leftOutWords(held.leftOut).slice(2)];
   return {
     test: windows(held),
     targets,
-    ...remarks.length && { remark: remarks.join("; ") },
+    remark: remarks.filter((what) => what).join("; "),
     metrics: (outputs, quantiles) => pipeline.score(outputs, held, { quantiles, seasonal }),
   };
+}
+
+/** What part of a table is scored, and what of it was trained on. */
+function trainedNote([from, to]: RowRange, known?: Division<RowRange>): string {
+  const scored = `rows ${from}:${to} are scored`;
+  if (!known) return scored;
+  const { train, validation } = known, seen = validation ? [train[0], validation[1]] as const : train;
+  const isSeen = from < seen[1] && to > seen[0];
+  return `${scored}${isSeen ? "" : ", which were held out"}; rows ${seen.join(":")} were trained on`;
+}
+
+/** How a table was divided, if it is the one that a model was trained on. */
+async function divisionOf(
+  pipeline: ForecastPipeline,
+  table: Table,
+  { hash, job }: Trained,
+): Promise<Division<RowRange> | undefined> {
+  if (!hash || !job) return undefined;
+  try {
+    for (const division of divideRows(table, rowsOf(job, table))) {
+      if (await hashDataset(windows(pipeline.dataset(table, division.train))) === hash) return division;
+    }
+  } catch (error) {
+    // Of another table these may be no rows, or rows without a window.
+    if (!(error instanceof UsageError || error instanceof RangeError)) throw error;
+  }
+  return undefined;
 }

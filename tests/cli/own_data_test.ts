@@ -132,6 +132,31 @@ Deno.test("forecasts: rows divided in time, two baselines, a validation part, wh
   assertFails(late!, 2, "rows 50:100 to train on must come before rows 40:60 to test on");
   assertFails(rows!, 2, '--test-rows must be FROM:TO within rows 0 to 120, got "100:130"');
   assertFails(early!, 1, /^error: cannot forecast by season: column "sales" has no value 200 rows before /);
+  const holes = place.read("sales.csv").split("\n");
+  place.write("holes.csv", holes.map((line, i) => i === 50 ? line.replace(/,[^,]*/, ",") : line).join("\n"));
+  for (const missing of ["drop", "zero"]) {
+    const { out } = await place.run(`${task.replace("sales.csv", "holes.csv")} --missing ${missing} --epochs 1`);
+    // A window has 12 rows and the one that it forecasts; what stands in for a value is nothing to forecast.
+    const count = missing === "drop" ? "13 windows" : "1 window";
+    assert.ok(out.includes(`targets in rows 0:96; ${count} left out: values are missing\n`), out);
+  }
+  // A file to evaluate on that is the one of training: what was held out is scored, not what was trained on.
+  const [head, ...sales] = place.read("sales.csv").trimEnd().split("\n");
+  place.write("later.csv", [head, ...sales.slice(60), ""].join("\n"));
+  const [stored, same, asked, last, later] = await runAll(place, [
+    "evaluate ck/best.json",
+    "evaluate ck/best.json sales.csv",
+    "evaluate ck/best.json sales.csv --test-rows 80:120",
+    "evaluate ck/best.json sales.csv --test-rows=-24:",
+    "evaluate ck/best.json later.csv",
+  ]);
+  for (const { code } of [stored!, same!, asked!, last!, later!]) assert.equal(code, 0);
+  assert.equal(same!.out, stored!.out.slice(stored!.out.indexOf("test of")));
+  assert.equal(last!.out, same!.out);
+  const seen = "rows 0:96 were trained on\n";
+  assert.equal(same!.err, `note: rows 96:120 are scored, which were held out; ${seen}`);
+  assert.equal(asked!.err, `note: rows 80:120 are scored; ${seen}`);
+  assert.equal(later!.err, "note: rows 0:60 are scored\n");
   const next = await place.run("predict ck/best.json sales.csv");
   assert.match(next.out, /^\{"id":"sales\.csv \+1","values":\{"sales":1\d\d\.\d+\}\}\n$/);
 });

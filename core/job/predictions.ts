@@ -7,13 +7,13 @@ import { formatOf, readRecords } from "../data/readers/read.ts";
 import type { SequenceRecord } from "../data/readers/record.ts";
 import type { ForecastPipeline } from "../data/forecast.ts";
 import { quantilesOf } from "../model/losses.ts";
-import type { Model, Sequences } from "../model/model.ts";
+import type { Model, NetworkModel, Sequences } from "../model/model.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
 import { predict } from "../train/evaluate.ts";
 import type { DataJob } from "./data_options.ts";
 import type { GivenOptions } from "./options.ts";
 import { type DataSource, leftOutLine, loadTable, streamRecords } from "./read_data.ts";
-import { dataJob } from "./stored_job.ts";
+import { configOf, dataJob } from "./stored_job.ts";
 
 /** Sequences that are predicted at a time: as many are in memory. */
 const CHUNK = 256;
@@ -90,7 +90,11 @@ async function* ofChunk(
   records: readonly SequenceRecord[],
 ): AsyncGenerator<NamedPrediction> {
   const sequences = pipeline.sequences(records), quantiles = quantilesOf(model), { loss = pipeline.loss } = model;
-  const { outputs, attentionWeights } = await predict(model, sequences, { loss });
+  // A network of a program's own may be without attention, or have outputs at every step.
+  const { outputs, attentionWeights } = await predict(model as NetworkModel, sequences, { loss });
+  if (outputs.shape.length > 2) {
+    throw new Error("cannot predict: its outputs are at every step: predict() in a program");
+  }
   const O = outputs.shape[1]!, [N, T] = sequences.shape;
   for (let i = 0; i < N; i++) {
     const record = records[sequences.rows[i]!]!, steps = sequences.lengths?.[i] ?? T;
@@ -102,7 +106,7 @@ async function* ofChunk(
       known: decoded.probabilities?.map((p, o) => [pipeline.labels[o]!, p] as const),
       names: pipeline.labels,
       quantiles,
-      weights: attentionWeights.data.subarray(i * T, i * T + steps),
+      weights: attentionWeights?.data.subarray(i * T, i * T + steps),
     };
   }
 }
@@ -116,12 +120,12 @@ async function* ofTable(
   const table = await loadTable(paths, job, source), inputs = pipeline.inputs(table);
   for (const note of [...table.notes ?? [], ...inputs.notes ?? []]) onNote(note);
   const quantiles = quantilesOf(model), { loss = pipeline.loss } = model;
-  const { outputs, attentionWeights } = await predict(model, inputs, { loss });
+  const { outputs, attentionWeights } = await predict(model as NetworkModel, inputs, { loss });
   const values = pipeline.values(outputs.data, inputs, quantiles), { targetColumns: names } = pipeline.toJSON();
   const width = values.length / pipeline.horizon;
   for (let h = 0; h < pipeline.horizon; h++) {
     const decoded = { values: [...values.subarray(h * width, (h + 1) * width)] };
-    const weights = h === 0 ? attentionWeights.data : undefined;
+    const weights = h === 0 ? attentionWeights?.data : undefined;
     yield { id: `${table.name} +${h + 1}`, decoded, names, quantiles, weights };
   }
 }
@@ -129,7 +133,7 @@ async function* ofTable(
 async function* ofArrays(
   { loaded: { model }, paths, given, source }: Question,
 ): AsyncGenerator<NamedPrediction | PlainPrediction> {
-  const { inputSize: I } = model.config, { format: asked }: Partial<DataJob["files"]> = given.files;
+  const { inputSize: I } = configOf(model, "predict"), { format: asked }: Partial<DataJob["files"]> = given.files;
   for (const input of await source.inputs(paths, false)) {
     const { records } = await readRecords(input, {
       format: asked ?? formatOf(input.name) ?? "jsonl",

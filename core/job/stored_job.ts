@@ -2,7 +2,9 @@
 
 import type { Dataset } from "../data/dataset.ts";
 import { sampleDataset } from "../data/sample.ts";
+import type { FullConfig } from "../model/config.ts";
 import { type LossSettings, quantilesOf } from "../model/losses.ts";
+import type { NetworkModel } from "../model/model.ts";
 import { resolveOptions } from "../options.ts";
 import { seedWords } from "../random.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
@@ -86,6 +88,17 @@ export function resumedJob(loaded: LoadedCheckpoint, given: GivenOptions, name: 
 }
 
 /**
+ * The config of a checkpoint's model, where its network is the ready-made one.
+ *
+ * @param action What cannot be done without: "predict".
+ */
+export function configOf({ config }: NetworkModel, action: string): Readonly<FullConfig> {
+  if (config) return config;
+  const advice = "train it with its preprocessing kept, or load it in a program: loadCheckpoint";
+  throw new Error(`cannot ${action}: the checkpoint holds a network of your own and no preprocessing: ${advice}`);
+}
+
+/**
  * The made data that a checkpoint was trained and validated on, or new data if the options describe some.
  *
  * @param action What cannot be done without: "predict".
@@ -95,7 +108,7 @@ export function storedSample(
   given: GivenOptions,
   action: string,
 ): { train?: Dataset; held: Dataset; heldName: "validation" | "test" } {
-  const stored = storedJob(loaded), { inputSize, outputSize } = loaded.model.config;
+  const stored = storedJob(loaded), { inputSize, outputSize } = configOf(loaded.model, action);
   if (!fitsSample(loaded.model)) {
     throw new Error(
       `cannot ${action}: the data of this command have 2 classes, the checkpoint's model has ${outputSize}`,

@@ -25,7 +25,7 @@ export type StepValue = NetworkValue<"steps">;
 export type TokenValue = NetworkValue<"tokens">;
 /** How much each step counted (B, T). It can only leave the network. */
 export type AttentionWeights = NetworkValue<"weights">;
-/** Final states (layers·directions, B, H). They can only leave the network. */
+/** Final states (layers·directions, B, H). A decoder may begin with them, and they can leave the network. */
 export type States = NetworkValue<"states">;
 
 /** How much each step of the keys counted at each step of a decoder (B, U, T). It can only leave the network. */

@@ -8,7 +8,7 @@ import type { LossName, LossOptions } from "./losses.ts";
 /** Outputs of a network for a batch. */
 export interface NetworkOutputs {
   /**
-   * Every output of the network by its name, and by "layer.port" all attention weights (B, T) and final states
+   * Every output of the network by its name, and by "layer.port" all attention weights (B, T), of decoders (B, U, T), and final states
    * (layers·directions, B, H), and what else was asked for.
    */
   readonly values: Readonly<Record<string, NamedArray>>;

@@ -39,6 +39,11 @@ export interface Hypothesis {
   readonly sum: number;
   /** The sum with the length penalty: what answers are ranked by. */
   readonly score: number;
+  /**
+   * For each token the step of the sequence that counted most: where it is UNKNOWN, the word there may stand in for it. The
+   * first of equals.
+   */
+  readonly aligned: readonly number[];
   /** How much each step of the sequence counted at each token, END's too: (tokens, T). */
   readonly attention: NamedArray;
 }
@@ -184,6 +189,7 @@ class DecoderSearcher implements Searcher {
           ended,
           sum: path.sum,
           score: path.sum / ((5 + length) / 6) ** lengthPenalty,
+          aligned: paths.slice(0, ended ? -1 : undefined).map(({ weights }) => weights.indexOf(Math.max(...weights))),
           attention: { shape: [length, lengths[i]!], data },
         };
       });

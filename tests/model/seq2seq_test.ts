@@ -460,7 +460,11 @@ for (const device of DEVICES) {
           assert.equal(others.length, 0);
           assertFound(found!, example.greedy, `greedy, ${i}`);
           assert.deepEqual(attention.shape, example.greedy.attention.shape);
-          assertClose(attention.data, numbers(example.greedy.attention), 1e-5, `attention, ${i}`);
+          const expected = numbers(example.greedy.attention), T = example.source.length;
+          assertClose(attention.data, expected, 1e-5, `attention, ${i}`);
+          const most = (row: Float64Array) => row.indexOf(Math.max(...row));
+          const rows = example.greedy.tokens.map((_, u) => most(expected.subarray(u * T, (u + 1) * T)));
+          assert.deepEqual(found!.aligned, rows);
         });
         for (const [b, { width, alpha: lengthPenalty }] of examples[0]!.beams.entries()) {
           const found = await searcher.search(sequences, { maxLength, width, lengthPenalty });

@@ -2,8 +2,9 @@
 
 /**
  * What a value of a network is: "rows" (B, F), a row per sequence; "steps" (B, T, F), a row per step; "tokens" (B, T);
- * "weights" (B, T), attention weights; "states" (count, B, F), final states of recurrent layers. The last two only leave
- * the network, as does "alignment" (B, U, T), attention weights of every step of another axis.
+ * "weights" (B, T), attention weights; "states" (count, B, F), final states of recurrent layers, which decoders begin
+ * with; "alignment" (B, U, T), attention weights of every step of another axis. Weights and alignments only leave the
+ * network.
  */
 export type Kind = "rows" | "steps" | "tokens" | "weights" | "states" | "alignment";
 

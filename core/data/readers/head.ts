@@ -61,6 +61,14 @@ async function findDelimiter(lines: Lines, head: string): Promise<string> {
   return even ?? found[0]!;
 }
 
+/** Whether a first line is rather numbers than names: one with a decimal point, or nothing but integers in no even steps. */
+function looksLikeData(cells: readonly string[]): boolean {
+  if (cells.some((cell) => /^\s*-?\d+\.\d+\s*$/.test(cell))) return true;
+  if (cells.length < 2 || !cells.every((cell) => /^\s*-?\d+\s*$/.test(cell))) return false;
+  const step = Number(cells[1]) - Number(cells[0]);
+  return step <= 0 || cells.some((cell, i) => i > 0 && Number(cell) - Number(cells[i - 1]!) !== step);
+}
+
 /** Reads the names of the columns. */
 export async function readHead(lines: Lines, options: ReadOptions, limit: number): Promise<Head> {
   const { name } = lines;
@@ -88,7 +96,7 @@ export async function readHead(lines: Lines, options: ReadOptions, limit: number
     return { rows, names: new Array(countOf(first, delimiter) + 1).fill(""), format };
   }
   const cells = (await rows.next())!, line = rows.number;
-  if (options.header === undefined && cells.some((cell) => /^\s*-?\d+\.\d+\s*$/.test(cell))) {
+  if (options.header === undefined && looksLikeData(cells)) {
     throw badFile("header-unclear", name, `line ${line} looks like data, not like names of columns`, {
       option: "header",
       advice: "say whether it is one (header: true or false)",

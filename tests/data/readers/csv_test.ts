@@ -288,3 +288,16 @@ Deno.test("a time among the steps of a wide table is refused, unless it is asked
   const long = await read("t.csv", "id,time,x,label\na,1,1,u\na,2,2,u\n", { sequenceColumn: "id" });
   assert.equal(long[0]!.channels, 2);
 });
+
+Deno.test("a first line of nothing but numbers is taken for names only where they are in even steps", async () => {
+  const unclear = /line 1 looks like data, not like names of columns: say whether it is one \(header: true or false\)$/;
+  const labels = { labelColumns: [-1] };
+  for (const first of ["3,1,4", "1,2,4", "3,2,1", "-1,0,5"]) {
+    await assertFails("t.csv", `${first}\n1,5,0\n2,6,1\n`, unclear, labels);
+    assert.equal((await read("t.csv", `${first}\n1,5,0\n2,6,1\n`, { ...labels, header: false })).length, 3);
+    assert.equal((await read("t.csv", `${first}\n1,5,0\n2,6,1\n`, { ...labels, header: true })).length, 2);
+  }
+  for (const first of ["0,1,2", "2019,2020,2021", "10,20,30", "5,7,label"]) {
+    assert.equal((await read("t.csv", `${first}\n1,5,0\n2,6,1\n`, labels)).length, 2);
+  }
+});

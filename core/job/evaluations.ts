@@ -46,7 +46,8 @@ export async function evaluateFiles(
     testRows: given.forecast.testRows,
   });
   const loss = { loss: model.loss ?? pipeline.loss, ...lossSettings(loaded), batchSize: batchSizeOf(loaded) };
-  return { scores: await scoresOf(model, data, loss), remark: data.remark, isChosenByTest: false };
+  const isChosenByTest = data.wasWatched === true && loaded.training !== null && isBest(loaded.training);
+  return { scores: await scoresOf(model, data, loss), remark: data.remark, isChosenByTest };
 }
 
 /** On the data that it was trained and tested on, for each fold if there were several. */

@@ -172,6 +172,7 @@ export async function tableData(
   const remarks = [...tableNotes(table), trainedNote(part, known), leftOutWords(held.leftOut).slice(2)];
   return {
     test: windows(held),
+    wasWatched: known !== undefined && !known.validation && part === known.test,
     targets,
     remark: remarks.filter((what) => what).join("; "),
     metrics: (outputs, quantiles) => pipeline.score(outputs, held, { quantiles, seasonal }),

@@ -36,6 +36,8 @@ export interface NamedTraining {
 /** Data to score a model on. */
 export interface TestData {
   readonly test: Dataset;
+  /** Whether they were watched in the training, as far as is known. */
+  readonly wasWatched?: boolean;
   /** What the model's outputs for them are worth, in the data's units: values (N, O), or quantiles (N, O·Q). */
   metrics(outputs: NamedArray, quantiles?: readonly number[]): TaskMetrics;
   /** Names of the targets, of which a row of outputs has each in turn; absent for classes. */

@@ -157,6 +157,13 @@ Deno.test("forecasts: rows divided in time, two baselines, a validation part, wh
   assert.equal(same!.err, `note: rows 96:120 are scored, which were held out; ${seen}`);
   assert.equal(asked!.err, `note: rows 80:120 are scored; ${seen}`);
   assert.equal(later!.err, "note: rows 0:60 are scored\n");
+  // Without a validation part, the best epoch was chosen by what was held out.
+  assertWorks(await place.run(`${task} --epochs 30 --lr 0.05 --checkpoint chosen`));
+  const chosen = await place.run("evaluate chosen/best.json sales.csv");
+  assert.match(
+    chosen.err,
+    /which were held out; .*\nnote: this epoch was the best on these very data, so the scores are/,
+  );
   const next = await place.run("predict ck/best.json sales.csv");
   assert.match(next.out, /^\{"id":"sales\.csv \+1","values":\{"sales":1\d\d\.\d+\}\}\n$/);
 });

@@ -4,10 +4,10 @@
  *     deno task bench                                  all sizes, all sides that can be had
  *     deno task bench --python PATH                    the Python that has PyTorch (default: python3)
  *     deno task bench --sizes S1,S2 --sides pytorch    only some
- *     deno task bench --json FILE --markdown           all figures into a file; the README's table
+ *     deno task bench --json FILE --markdown           all figures into a file; the table of .github/docs/performance.md
  *     deno task bench --rounds 5 --seconds 1           rounds, and the length of a side's turn
  *     deno task bench --threads 4                      Grutto's threads (default: the best of 2 to the cores)
- *     deno task bench --wide                           Grutto under the engine's 256-bit flags besides
+ *     deno task bench --wide                           Grutto under the engine's 256-bit flags, too
  *     deno task bench --plain                          PyTorch's model as it is usually written
  *     deno task bench --no-predict                     training only
  *
@@ -509,8 +509,8 @@ const { values } = commandLine("deno task bench", "Times training steps and pred
   threads: { type: "string", about: "Grutto's threads (default: the best of 2 to the cores)", takes: "N" },
   python: { type: "string", default: "python3", about: "the Python that has PyTorch", takes: "PATH" },
   json: { type: "string", about: "all figures into a file", takes: "FILE" },
-  markdown: { type: "boolean", default: false, about: "the README's table" },
-  wide: { type: "boolean", default: false, about: "Grutto under the engine's 256-bit flags besides" },
+  markdown: { type: "boolean", default: false, about: "the table of .github/docs/performance.md" },
+  wide: { type: "boolean", default: false, about: "Grutto under the engine's 256-bit flags, too" },
   plain: { type: "boolean", default: false, about: "PyTorch's model as it is usually written" },
   "no-predict": { type: "boolean", default: false, about: "training only" },
 });

@@ -1,18 +1,20 @@
 /**
- * Trains a GRU with additive attention on sequences, in TypeScript on a WebAssembly SIMD core: no Python, no native build.
+ * Trains recurrent networks with attention on sequences, in TypeScript on a WebAssembly SIMD core: no Python, no native
+ * build.
  *
  * ```ts
  * import assert from "node:assert/strict";
  * import { createModel, evaluate, predict, randomSplit, sampleDataset, train } from "./mod.ts";
  *
  * const [training, test] = randomSplit(sampleDataset({ seed: 1 }), [0.8, 0.2], 1);
- * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 2, dropout: 0.5 }, { seed: 1 });
- * await train(model, training!, { epochs: 60, validation: test! });
+ * const config = { inputSize: 5, hiddenSize: 10, outputSize: 2, dropout: 0.5, loss: "bce" as const };
+ * using model = await createModel(config, { seed: 1 });
+ * await train(model, training!, { epochs: 60 });
  * const { accuracy } = await evaluate(model, test!);
- * const { probabilities, attentionWeights } = await predict(model, { x: test!.x.slice(0, 50), shape: [1, 10, 5] });
+ * const { outputs, attentionWeights } = await predict(model, { x: test!.x.slice(0, 50), shape: [1, 10, 5] });
  *
  * assert.ok(accuracy > 0.85);
- * assert.deepEqual([probabilities.shape, attentionWeights.shape], [[1, 2], [1, 10]]);
+ * assert.deepEqual([outputs.shape, attentionWeights.shape], [[1, 2], [1, 10]]);
  * ```
  *
  * As a program, `deno run mod.ts` trains the sample job; see `deno run mod.ts --help`.

@@ -1,7 +1,6 @@
 /** `evaluate CHECKPOINT [FILE …]`: scores on the data that it was trained and tested on, or on other data. */
 
 import { evaluateFiles, evaluateSample, evaluateStored, type Evaluation } from "../job/evaluations.ts";
-import { UsageError } from "../job/options.ts";
 import { plural } from "../job/words.ts";
 import { dataFiles } from "./data_files.ts";
 import type { Arguments } from "./options.ts";
@@ -15,7 +14,12 @@ export async function evaluateCommand(args: Arguments): Promise<number> {
   const { loaded, rest } = await openCheckpoint(args), { given, quiet } = args, terminal = new Terminal();
   using _model = loaded.model;
   if (!loaded.preprocessing) {
-    if (rest.length) throw new UsageError(`evaluate takes one checkpoint, got also "${rest[0]}"`);
+    if (rest.length) {
+      throw new Error(
+        `cannot evaluate: the checkpoint does not say how files are read, so "${rest[0]}" cannot be: save it with ` +
+          "preprocessing, or call evaluate in a program",
+      );
+    }
     for await (const { name, width, count, loss, accuracy } of evaluateSample(loaded, given, !quiet)) {
       terminal.line(`${name.padEnd(width)}  ${lossAndAccuracy(loss, accuracy)}  of ${count} sequences`);
     }

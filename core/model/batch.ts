@@ -223,6 +223,18 @@ export function checkTargets(
       }
     }
   }
+  if (LOSSES[loss].activation === "sigmoid") {
+    for (let b = 0, row = 0; b < B; b++, row += width * (steps ? T : 1)) {
+      for (let i = row; i < row + width * valid(b); i++) {
+        if (targets![i]! >= 0 && targets![i]! <= 1) continue;
+        throw fail("batch-value", ACTION, `targets of "${loss}" must be from 0 to 1, got ${targets![i]}`, {
+          name: "targets",
+          value: targets![i],
+          advice: 'for other numbers use "mse" or "huber"',
+        });
+      }
+    }
+  }
   if (weights !== undefined) {
     typed("weights", weights, "Float32Array");
     length("weights", weights, B);

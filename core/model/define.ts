@@ -265,6 +265,13 @@ export function defineNetwork(build: (layers: Layers) => NetworkValue | Record<s
   };
   const sourceOf = (name: string, port: string, given: unknown): string => {
     if (made.has(given)) return (given as NetworkValue).source;
+    const ports = Object.entries((given ?? {}) as object).filter(([, value]) => made.has(value)).map(([name]) => name);
+    if (ports.length) {
+      throw fail("wiring", "define network", `layer "${name}": its ${port} is several values`, {
+        name,
+        advice: `pass one of them: ${ports.map((name) => `.${name}`).join(", ")}`,
+      });
+    }
     throw fail("wiring", "define network", `layer "${name}": its ${port} is no value of this network`, {
       name,
       value: given,

@@ -111,7 +111,11 @@ export class Internals {
   meaning(action: string, output: string, given?: Partial<OutputMeaning>): OutputMeaning {
     if (given?.loss !== undefined) {
       checkLoss(given.loss, action);
-      const { quantiles } = { ...this.meanings[output], ...given };
+      const { quantiles } = { ...this.meanings[output], ...given }, fixed = this.#fixed[output];
+      if (fixed && LOSSES[fixed.loss].activation !== LOSSES[given.loss].activation) {
+        const problem = `the model was made for the loss "${fixed.loss}", got "${given.loss}"`;
+        throw fail("option-conflict", action, problem, { option: "loss", value: given.loss });
+      }
       return { loss: given.loss, ...given.loss === "quantile" && { quantiles } };
     }
     const known = this.meanings[output];

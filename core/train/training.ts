@@ -328,8 +328,8 @@ function trainerFor(model: NetworkModel, trainer: Trainer | undefined, options: 
 /**
  * Trains a model over epochs.
  *
- * @param dataset Sequences (N, T, I) with targets (N, O), or class numbers (N) for "crossEntropy"; for a network with an
- * output at every step (N, T, O), or (N, T).and "focal".
+ * @param dataset Sequences (N, T, I) with targets (N, O), or class numbers (N) for "crossEntropy" and "focal"; for a
+ * network with an output at every step (N, T, O), or class numbers (N, T).
  * @returns One record per epoch.
  * @throws {TypeError | RangeError} If an option is wrong, the data do not fit, or the loss is no longer finite.
  * @throws What `options.signal` was aborted with.

@@ -1,5 +1,13 @@
 import assert from "node:assert/strict";
-import { loadCheckpoint, predict, sampleDataset, VERSION } from "../../mod.ts";
+import {
+  createModel,
+  defineNetwork,
+  formatCheckpoint,
+  loadCheckpoint,
+  predict,
+  sampleDataset,
+  VERSION,
+} from "../../mod.ts";
 import { signed } from "../checkpoints.ts";
 import { assertFails, assertWorks, MOD, Place, ROOT, runDeno } from "./run.ts";
 
@@ -484,6 +492,21 @@ Deno.test("predict says where a line is bad: file, line, field", async () => {
   assertFails(absent!, 1, 'cannot read data "none.jsonl": there is no such file');
   assertFails(both!, 2, "predict takes --input, or --size, --steps and --seed of data to make: not both");
   assertFails(input!, 1, 'cannot read standard input: line 1 is not JSON, got "nope"');
+});
+
+Deno.test("a checkpoint of a network of your own is refused in one line", async () => {
+  await using place = await Place.make();
+  const network = defineNetwork(({ numbers, gru, linear }) => {
+    const { state } = gru("gru", numbers("x", 2), { hiddenSize: 3 });
+    return linear("fc", state, 2);
+  });
+  using model = await createModel(network, { loss: "crossEntropy" });
+  place.write("own.json", await formatCheckpoint({ model }));
+  place.write("new.csv", "1,2\n");
+  for (const args of ["predict own.json --input new.csv", "evaluate own.json", "evaluate own.json new.csv"]) {
+    assertFails(await place.run(args), 1, /^error: cannot \w+: "own\.json" holds a network of your own, .*\n$/);
+  }
+  assertWorks(await place.run("info own.json"));
 });
 
 Deno.test("a checkpoint of the library, which names no data, is predicted and evaluated on what is given", async () => {

@@ -303,6 +303,11 @@ const MISTAKES: Record<string, { build: (layers: Layers) => unknown; says: RegEx
     layer: "fc",
     says: /layer "fc": its input is no value of this network: pass what a layer of the same defineNetwork gave/,
   },
+  "all that a GRU gives in place of one value": {
+    build: ({ numbers, gru, linear }) => linear("fc", gru("gru", numbers("x", 3), { hiddenSize: 3 }) as never, 2),
+    layer: "fc",
+    says: /layer "fc": its input is several values: pass one of them: \.output, \.state, \.hidden/,
+  },
   "an input that is not there": {
     build: ({ numbers, linear }) => linear("fc", numbers("x", 3) && undefined as never, 2),
     layer: "fc",

@@ -259,3 +259,26 @@ Deno.test("a network without a parameter predicts, and its steps change nothing"
   predictor.predict(draw(15));
   assert.deepEqual(predictor.predict(batch.x.slice(0, 15)).outputs, outputs.data.slice(0, 15));
 });
+
+Deno.test("a model made for one kind of outputs is not read as another", async () => {
+  const config = { inputSize: 1, hiddenSize: 2, outputSize: 1, loss: "mse" as const };
+  using model = await createModel(config);
+  const x = { x: new Float32Array(3), shape: [1, 3, 1] }, refused = /the model was made for the loss "mse", got "bce"/;
+  await assert.rejects(predict(model, x, { loss: "bce" }), refused);
+  await assert.rejects(createPredictor(model, { loss: "bce" }), refused);
+  await assert.rejects(evaluate(model, { ...x, targets: new Float32Array(1) }, { loss: "bce" }), refused);
+  // Values by any loss are values.
+  assert.equal((await predict(model, x, { loss: "mae" })).predicts, "values");
+});
+
+Deno.test("targets of probabilities beyond 0 and 1 are refused", async () => {
+  for (const loss of ["bce", "binaryFocal"] as const) {
+    using model = await createModel({ inputSize: 1, hiddenSize: 2, outputSize: 1, loss });
+    const batch = { x: new Float32Array(6), shape: [2, 3, 1] }, trainer = createTrainer(model);
+    for (const bad of [2, -3, NaN]) {
+      const says = new RegExp(`targets of "${loss}" must be from 0 to 1, got ${bad}: for other numbers use "mse"`);
+      await assert.rejects(trainer.step(batch, Float32Array.of(1, bad)), says);
+    }
+    await trainer.step(batch, Float32Array.of(1, 0.25));
+  }
+});

@@ -48,6 +48,8 @@ export interface NumberInputs {
   readonly maxLength: number | null;
   /** Of the channels after patching. */
   readonly scaling: ScalingState | null;
+  /** What numbers are until their mean is off. Absent in states of before 0.3: float32, so that their runs resume. */
+  readonly precision?: "float64";
 }
 
 /** Preprocessing of sequences of numbers. */
@@ -80,6 +82,7 @@ export class Numbers {
       patch,
       maxLength: maxLength ?? null,
       scaling: null,
+      precision: "float64",
     };
     const draft = new Numbers(state, null);
     const kept = records.filter((record) => draft.keeps(record));
@@ -108,7 +111,7 @@ export class Numbers {
       "patch",
       "maxLength",
       "scaling",
-    ], ["stepNames"]);
+    ], ["stepNames", "precision"]);
     const channels = whole(state.channels, `${place}.channels`, 1, 2 ** 24);
     const patch = whole(state.patch, `${place}.patch`, 1, 65536);
     const missing = oneOf(state.missing, `${place}.missing`, MISSING_POLICIES);
@@ -129,6 +132,8 @@ export class Numbers {
       patch,
       maxLength: nullable(state.maxLength, (value) => whole(value, `${place}.maxLength`, 1)),
       scaling: scaling?.toJSON() ?? null,
+      ...state.precision !== undefined &&
+        { precision: oneOf(state.precision, `${place}.precision`, ["float64"] as const) },
     }, scaling);
   }
 
@@ -163,9 +168,10 @@ export class Numbers {
   /** The steps of a record as the model takes them: float32 once the mean is off. */
   encode(record: SequenceRecord): Float32Array {
     const values = this.#filled(record), { width } = this, scaling = this.#scaling;
-    const scaled = new Float32Array(values.length);
+    const scaled = new Float32Array(values.length), rounds = this.#state.precision === undefined;
     for (let i = 0, c = 0; i < values.length; i++, c = c + 1 === width ? 0 : c + 1) {
-      scaled[i] = scaling ? scaling.apply(values[i]!, c) : values[i]!;
+      const value = rounds ? Math.fround(values[i]!) : values[i]!;
+      scaled[i] = scaling ? scaling.apply(value, c) : value;
       if (!Number.isFinite(scaled[i])) throw this.#tooLarge(record.place, i, values[i]!);
     }
     return scaled;

@@ -89,7 +89,7 @@ function isBest(
   return epoch < epochs && losses.length > 1 && losses.every((loss) => losses.at(-1)! <= loss);
 }
 
-/** On the seed job's data: of each part, its name. */
+/** On the sample job's data: of each part, its name. */
 export async function* evaluateSample(
   loaded: LoadedCheckpoint,
   given: GivenOptions,

@@ -135,7 +135,7 @@ export class Trainer {
     }
     this.model = model;
     const seed = own.seed ?? model.seed;
-    this.options = { loss: first.loss, ...own, ...given && { losses }, seed, optimizer: resolveOptimizer(optimizer) };
+    this.options = { loss: first.loss, ...given && { losses }, ...own, seed, optimizer: resolveOptimizer(optimizer) };
     this.#seed = seedWords(seed);
     const update = updateSpec(this.options.optimizer, this.options);
     this.#task = { purpose: "step", update, losses: resolved };

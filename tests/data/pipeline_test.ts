@@ -291,3 +291,23 @@ Deno.test("words of any script, emoji, emoticons, symbols and numbers are tokens
   assert.deepEqual(Pipeline.from(json).tokens("ok ❤️ :) a❤️b 5€"), ["ok", "\ufe0f", "a", "\ufe0fb", "5"]);
   assert.deepEqual(Pipeline.from(throughJson(any)).tokens("ok ❤️ :)"), ["ok", "❤", ":)"]);
 });
+
+Deno.test("a pipeline stored before 0.3 rounds its numbers first, as it did, so that its runs resume", () => {
+  const values = Float64Array.of(0.1, 1 / 3, 1e7 + 0.3, 4491945.0001), other = values.map((x) => x / 7 + 1);
+  const records = [values, other].map((values, i) => ({
+    values,
+    steps: 4,
+    channels: 1,
+    labels: [`${i}`],
+    place: `sequence ${i}`,
+  }));
+  const now = Pipeline.fit(records), state = JSON.parse(JSON.stringify(now.toJSON()));
+  delete state.inputs.precision;
+  const before = Pipeline.from(state), { mean: [mean], scale: [scale] } = state.inputs.scaling;
+  const expect = (round: (x: number) => number) =>
+    Float32Array.from([...values, ...other], (x) => (round(x) - mean) / scale);
+  assert.deepEqual(now.dataset(records).x, expect((x) => x));
+  assert.deepEqual(before.dataset(records).x, expect(Math.fround));
+  assert.notDeepEqual(before.dataset(records).x, now.dataset(records).x);
+  assert.deepEqual(before.toJSON(), state);
+});

@@ -33,7 +33,10 @@ export type Batch = Dataset;
  * @returns N, T, I and the count of targets per sequence.
  */
 function measure(action: string, dataset: Dataset): { N: number; T: number; I: number; width: number } {
-  const { x, shape, targets, targetsPerStep = false, lengths, weights } = dataset;
+  const { x, shape, targets, targetsPerStep = false, lengths, weights } = dataset ?? {};
+  if (!Array.isArray(shape)) {
+    throw fail("argument-type", action, "it must be a dataset: { x, shape, targets }", { name: "dataset" });
+  }
   const [N, T, I] = shape as [number, number, number];
   if (!(x instanceof Float32Array || x instanceof Int32Array)) {
     throw fail("argument-type", action, "x must be a Float32Array, or an Int32Array of tokens", { name: "x" });

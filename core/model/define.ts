@@ -257,6 +257,9 @@ export const OUTPUT = "output";
  * ```
  */
 export function defineNetwork(build: (layers: Layers) => NetworkValue | Record<string, NetworkValue>): Network {
+  if (typeof build !== "function") {
+    throw fail("argument-type", "define network", `it takes a function of the layers, got ${build}`, { value: build });
+  }
   const layers: LayerNode[] = [], made = new Set<unknown>();
   const value = <K extends Kind>(kind: K, source: string): NetworkValue<K> => {
     const result = { kind, source };

@@ -149,7 +149,7 @@ function evaluation(internals: Internals, output: string, options: EvaluateOptio
 export function datasetFor(internals: Internals, action: string, dataset: Dataset): Dataset {
   const output = internals.only(action), { kind } = internals.session.net.resolved.outputs[output]!.shape;
   if (kind === "steps") return { ...dataset, targetsPerStep: true };
-  if (!dataset.targetsPerStep) return dataset;
+  if (!dataset?.targetsPerStep) return dataset;
   const problem = `the targets are of every step, and the network's output "${output}" is of whole sequences`;
   throw fail("shape-mismatch", action, problem, { name: "targets" });
 }

@@ -165,7 +165,7 @@ export class Trainer {
    * using model = await createModel({ inputSize: 5, hiddenSize: 10, outputSize: 1 });
    * const trainer = createTrainer(model), batch = { x: new Float32Array(100), shape: [2, 10, 5] };
    * const { loss } = await trainer.step(batch, ({ values }) => {
-   *   const errors = values.logits.data.map((y) => y - 3); // how far from 3
+   *   const errors = values.logits!.data.map((y) => y - 3); // how far from 3
    *   return { loss: errors.reduce((sum, e) => sum + e ** 4, 0), dOutputs: errors.map((e) => 4 * e ** 3) };
    * });
    * assert.ok(loss > 0);

@@ -282,3 +282,17 @@ Deno.test("targets of probabilities beyond 0 and 1 are refused", async () => {
     await trainer.step(batch, Float32Array.of(1, 0.25));
   }
 });
+
+Deno.test("what is no dataset and no function of the layers is refused in words", async () => {
+  using model = await createModel({ inputSize: 1, hiddenSize: 2, outputSize: 1 });
+  for (const none of [null, undefined, {}, { x: batch.x }]) {
+    const refused = (error: Error) =>
+      error instanceof TypeError && errorCause(error)?.code === "argument-type" &&
+      error.message.includes("it must be a dataset: { x, shape, targets }");
+    await assert.rejects(train(model, none as never), refused);
+    await assert.rejects(evaluate(model, none as never), refused);
+  }
+  for (const none of [null, {}]) {
+    assert.throws(() => defineNetwork(none as never), /it takes a function of the layers, got/);
+  }
+});

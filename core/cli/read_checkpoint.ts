@@ -64,15 +64,7 @@ export async function openCheckpoint(args: Arguments): Promise<{ loaded: LoadedC
   if (path === undefined) {
     throw new UsageError(`${command} needs a checkpoint, such as: ${command} checkpoints/best.json`);
   }
-  const loaded = modelFormatOf(path) ? await readForeign(path, args) : await readCheckpoint(path, args);
-  if (!loaded.model.config) {
-    loaded.model.dispose();
-    throw new Error(
-      `cannot ${command}: "${path}" holds a network of your own, and the command line runs the ready-made model: ` +
-        "use loadCheckpoint and predict in a program, or info and convert here",
-    );
-  }
-  return { loaded, rest };
+  return { loaded: modelFormatOf(path) ? await readForeign(path, args) : await readCheckpoint(path, args), rest };
 }
 
 /** A model in a file of another program, as if it were a checkpoint of it. */

@@ -19,7 +19,7 @@ async function runAsOld(code: string) {
     delete Deno.FsFile.prototype.tryLock;
     ${code}`,
   );
-  return await runDeno(["run", "--no-check", "-A", "old.ts"], { cwd: place.path });
+  return await runDeno(["run", "--quiet", "--no-check", "-A", "old.ts"], { cwd: place.path });
 }
 
 Deno.test("the command line refuses it in one line; the library works as far as it goes", async () => {

@@ -185,9 +185,12 @@ const turn = () => new Promise((resolve) => setTimeout(resolve, 10));
 Deno.test("a folder that turns into a file is said once, training goes on, and the end says that it failed", async () => {
   await using place = await Place.make();
   const flags = "--size 500 --steps 3 --hidden-size 3 --batch-size 1 --epochs 60 --checkpoint ck --checkpoint-every 1";
-  const { code, out, err } = await during(place, flags, /\nepoch +2\//, async () => {
-    await Deno.rename(`${place.path}/ck`, `${place.path}/moved`);
+  const { code, out, err } = await during(place, flags, /\nepoch +2\//, (child) => {
+    // Held, lest it make the folder again in between.
+    child.kill("SIGSTOP");
+    Deno.renameSync(`${place.path}/ck`, `${place.path}/moved`);
     place.write("ck", "");
+    child.kill("SIGCONT");
   });
   assert.equal(code, 1);
   assert.match(out, /\nepoch 60\/60 [^\n]*\ndone in [^;]*\n$/);

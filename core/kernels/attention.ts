@@ -48,6 +48,20 @@ function weigh(
   }
 }
 
+/** hidden = tanh(keys + query), and score = v · hidden. hidden may be keys. */
+@inline
+function score(to: usize, hidden: usize, keys: usize, query: usize, v: usize, aSize: usize): void {
+  for (let i: usize = 0; i < aSize; i += 16) v128.store(hidden + i, f32x4.add(v128.load(keys + i), v128.load(query + i)));
+  tanhVectors(hidden, aSize);
+  let low = zero(), high = zero(), p = v;
+  for (let i: usize = 0; i < aSize; i += FEATURE) {
+    const factor = v128.load32_splat(p);
+    low = madd(factor, v128.load(hidden + i), low), high = madd(factor, v128.load(hidden + i, 16), high);
+    p += 4;
+  }
+  v128.store(to, low), v128.store(to, high, 16);
+}
+
 /** hidden becomes tanh(hidden + query), which backward needs; weights and context are the results. */
 export function attentionForward(
   context: usize, weights: usize, hidden: usize, encoded: usize, query: usize, v: usize, mask: usize,
@@ -57,17 +71,8 @@ export function attentionForward(
   const cStep = <usize> ldc << 2, aStep = <usize> lda << 2, eStep = <usize> lde << 2, qStep = <usize> ldq << 2;
   for (let t: usize = 0; t < <usize> T; t++) {
     for (let g: usize = 0; g < G; g++) {
-      const a = hidden + (t * G + g) * aStep, q = query + g * qStep;
-      for (let i: usize = 0; i < aSize; i += 16) v128.store(a + i, f32x4.add(v128.load(a + i), v128.load(q + i)));
-      tanhVectors(a, aSize);
-      let low = zero(), high = zero(), p = v;
-      for (let i: usize = 0; i < aSize; i += FEATURE) {
-        const factor = v128.load32_splat(p);
-        low = madd(factor, v128.load(a + i), low), high = madd(factor, v128.load(a + i, 16), high);
-        p += 4;
-      }
-      const score = weights + t * step + g * FEATURE;
-      v128.store(score, low), v128.store(score, high, 16);
+      const a = hidden + (t * G + g) * aStep;
+      score(weights + t * step + g * FEATURE, a, a, query + g * qStep, v, aSize);
     }
   }
   weigh(context, weights, encoded, mask, T, G, dSize, cStep, eStep);
@@ -152,16 +157,8 @@ export function attentionAsk(
   const G = <usize> groups, aSize = <usize> A * FEATURE, aStep = <usize> lda << 2, qStep = <usize> ldq << 2;
   for (let t: usize = 0; t < <usize> T; t++) {
     for (let g: usize = 0; g < G; g++) {
-      const k = keys + (t * G + g) * aStep, q = query + g * qStep, score = weights + (t * G + g) * FEATURE;
-      for (let i: usize = 0; i < aSize; i += 16) v128.store(hidden + i, f32x4.add(v128.load(k + i), v128.load(q + i)));
-      tanhVectors(hidden, aSize);
-      let low = zero(), high = zero(), p = v;
-      for (let i: usize = 0; i < aSize; i += FEATURE) {
-        const factor = v128.load32_splat(p);
-        low = madd(factor, v128.load(hidden + i), low), high = madd(factor, v128.load(hidden + i, 16), high);
-        p += 4;
-      }
-      v128.store(score, low), v128.store(score, high, 16);
+      const k = keys + (t * G + g) * aStep;
+      score(weights + (t * G + g) * FEATURE, hidden, k, query + g * qStep, v, aSize);
     }
   }
   weigh(context, weights, encoded, mask, T, G, <usize> D * FEATURE, <usize> ldc << 2, <usize> lde << 2);

@@ -1,4 +1,4 @@
-/** The command line on data of one's own. Every run is a program of its own, with no permission but for its folder. */
+/** The command line on data of your own. Every run is a program of its own, with no permission but for its folder. */
 
 import assert from "node:assert/strict";
 import { writeNpz } from "../../core/data/readers/arrays.ts";
@@ -92,7 +92,7 @@ Deno.test("channels go by their names: another order is put right, another name 
   assertFails(mixed!, 1, message);
 });
 
-Deno.test("a training of one's own goes on to the same bits, and not on other data", async () => {
+Deno.test("a training on data of your own resumes to the same bits, and not on other data", async () => {
   await using place = await samples();
   assertWorks(await place.run(`train ${LONG} --epochs 2 --checkpoint half`));
   place.write("other.csv", place.read("moves.csv").replace("3.97", "3.98"));

@@ -104,7 +104,7 @@ const REFUSED: Record<string, [bytes: Uint8Array, name: string, message: RegExp]
   "a huge shape": [file({ x: entry("F32", [1e9], [0, 4e9]) }, four), "RangeError", /take 4000000000 bytes, and 4/],
   "a shape that is not the bytes": [file({ x: entry("F32", [2], [0, 4]) }, four), "RangeError", /bytes from 0 to 4/],
   "three offsets": [file({ x: entry("F32", [1], [0, 4, 8]) }, four), "TypeError", /must be two/],
-  "offsets turned round": [file({ x: entry("F32", [1], [4, 0]) }, four), "RangeError", /bytes from 4 to 0/],
+  "reversed offsets": [file({ x: entry("F32", [1], [4, 0]) }, four), "RangeError", /bytes from 4 to 0/],
   "a hole": [file({ x: entry("F32", [1], [4, 8]) }, new Uint8Array(8)), "RangeError", /begins at byte 4, expected 0/],
   "an overlap": [file({ x: F4, y: F4 }, four), "RangeError", /"y" begins at byte 0, expected 4/],
   "bytes too many": [file({ x: F4 }, new Uint8Array(8)), "RangeError", /take 4 bytes, and 8/],

@@ -99,7 +99,7 @@ mistake("predicting one of several", TWO, (m) => predict(m, batch), /has 2 outpu
 mistake("evaluating several", TWO, (m) => evaluate(m, { ...batch, targets: draw(4) }), /2 outputs, .*trainer.step/);
 mistake("training several", TWO, (m) => train(m, { ...batch, targets: draw(4) }), /2 outputs, .*trainer.step/);
 mistake("no sequences", ONE, (m) => m.forward(null as never), /sequences must be { x, shape, … }, got null/);
-mistake("a loss of one's own that gives nothing", ONE, own(() => undefined), /must return { loss, dOutputs }/);
+mistake("a loss of your own that gives nothing", ONE, own(() => undefined), /must return { loss, dOutputs }/);
 mistake("one that gives no loss", ONE, own(() => ({ dOutputs: draw(4) })), /must return { loss, dOutputs }/);
 mistake(
   "one that is too short",
@@ -128,7 +128,7 @@ mistake(
   /loss has no part/,
 );
 
-Deno.test("a loss of one's own that waits for the model is refused, and both are as they were", async () => {
+Deno.test("a loss of your own that waits for the model is refused, and both are as they were", async () => {
   using model = await createModel(ONE, { loss: "mse" });
   const trainer = createTrainer(model), before = await model.stateDict();
   let inner: Promise<unknown> | undefined;

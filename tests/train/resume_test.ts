@@ -53,7 +53,7 @@ function packSlots({ step, slots }: TrainerState) {
   return { step, slots: Object.fromEntries(Object.entries(slots).map(([name, dict]) => [name, pack(dict)])) };
 }
 
-/** A training that is stopped after each of some updates of its own, and gone on with from JSON in another model. */
+/** A training that is stopped after each of some updates of its own, and resumed from JSON in another model. */
 async function outcome(data: Dataset, options: TrainOptions, stops: readonly number[]) {
   const { epochs, batchSize, shuffle, accumulate, schedule, monitor, earlyStopping, restoreBest, ...rest } = options;
   let held:
@@ -150,7 +150,7 @@ const CASES: Record<string, { options: TrainOptions; data?: Dataset }> = {
 };
 
 for (const [name, { options, data = DATA }] of Object.entries(CASES)) {
-  Deno.test(`training stopped anywhere, stored as JSON and gone on with gives the same bits: ${name}`, async () => {
+  Deno.test(`training stopped anywhere, stored as JSON and resumed gives the same bits: ${name}`, async () => {
     const { stopped: _, ...whole } = await outcome(data, options, []);
     const random = new Random(3, "split"),
       batches = whole.history.length * Math.ceil(data.shape[0]! / options.batchSize!);

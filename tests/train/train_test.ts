@@ -341,7 +341,7 @@ Deno.test("the same Training goes on where it was stopped", async () => {
   assert.deepEqual({ history, parameters: await model.stateDict(), state: await trainer.state() }, whole);
 });
 
-Deno.test("a finished training can be gone on with for more epochs", async () => {
+Deno.test("a finished training can be resumed for more epochs", async () => {
   const whole = await outcome({ ...QUICK, epochs: 5 });
   using model = await createModel(CONFIG, { seed: 1 });
   const training = new Training(model, DATA, { ...QUICK, epochs: 2 });

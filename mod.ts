@@ -82,6 +82,14 @@ export {
   subset,
 } from "./core/data/dataset.ts";
 export {
+  type PairBatch,
+  type PairDataset,
+  PairLoader,
+  type PairLoaderOptions,
+  type Ragged,
+  ragged,
+} from "./core/data/pairs.ts";
+export {
   Pipeline,
   type PipelineState,
   type PreparedDataset,

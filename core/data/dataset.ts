@@ -3,6 +3,7 @@
 import { fail } from "../errors.ts";
 import { resolveOptions } from "../options.ts";
 import { Random } from "../random.ts";
+import { isPairs, measurePairs, type PairDataset, pairSubset } from "./pairs.ts";
 import { partCounts } from "./split.ts";
 
 /** N labelled sequences of T steps with I numbers, or one token, each. */
@@ -113,7 +114,14 @@ function measure(action: string, dataset: Dataset): { N: number; T: number; I: n
  * assert.deepEqual(x.subarray(0, 50), data.x.subarray(200));
  * ```
  */
-export function subset(dataset: Dataset, rows: ArrayLike<number>, steps = dataset.shape[1]!): Dataset {
+export function subset(dataset: Dataset, rows: ArrayLike<number>, steps?: number): Dataset;
+/** The same of pairs. */
+export function subset(dataset: PairDataset, rows: ArrayLike<number>): PairDataset;
+/** The same of either. */
+export function subset<D extends Dataset | PairDataset>(dataset: D, rows: ArrayLike<number>): D;
+export function subset(dataset: Dataset | PairDataset, rows: ArrayLike<number>, most?: number): Dataset | PairDataset {
+  if (isPairs(dataset)) return pairSubset(dataset, rows);
+  const steps = most ?? dataset.shape[1]!;
   const { x, shape, targets, targetsPerStep, lengths, weights } = dataset;
   const [N, T, I] = shape as [number, number, number];
   const count = rows.length, width = targets.length / N, kept = targetsPerStep ? width / T * steps : width;
@@ -176,8 +184,9 @@ function stepsOf({ shape, lengths }: Dataset, rows: Uint32Array): number {
  * assert.deepEqual([train!.shape, test!.shape], [[800, 10, 5], [200, 10, 5]]);
  * ```
  */
-export function randomSplit(dataset: Dataset, parts: readonly number[], seed = 0): Dataset[] {
-  const { N } = measure("split dataset", dataset), counts = partCounts(N, parts);
+export function randomSplit<D extends Dataset | PairDataset>(dataset: D, parts: readonly number[], seed = 0): D[] {
+  const { N } = isPairs(dataset) ? measurePairs(dataset) : measure("split dataset", dataset);
+  const counts = partCounts(N, parts);
   const order = new Random(seed, "split").permutation(N);
   let start = 0;
   return counts.map((count) => subset(dataset, order.subarray(start, start += count)));

@@ -1,5 +1,6 @@
 import { fail } from "../errors.ts";
 import type { Dataset } from "./dataset.ts";
+import { isPairs, measurePairs, type PairDataset } from "./pairs.ts";
 
 /** A dataset's fingerprint: SHA-256 of all that is in it. */
 export interface DataHash {
@@ -12,7 +13,7 @@ export interface DataHash {
 /** Bytes hashed at a time: the engine copies them. */
 const CHUNK = 64 << 20;
 
-const known = new WeakMap<Dataset, Promise<string>>();
+const known = new WeakMap<Dataset | PairDataset, Promise<string>>();
 
 /**
  * A hash of a dataset: of its shape, and of the types and numbers of its arrays. It is the same on every machine and is
@@ -32,22 +33,32 @@ const known = new WeakMap<Dataset, Promise<string>>();
  * assert.notEqual(await hashDataset(sampleDataset({ seed: 2 })), hash);
  * ```
  */
-export async function hashDataset(dataset: Dataset): Promise<string> {
-  const { x, targets, shape } = dataset ?? {};
-  if (!ArrayBuffer.isView(x) || !ArrayBuffer.isView(targets) || !Array.isArray(shape)) {
-    throw fail("argument-type", "hash dataset", "it must be a dataset: { x, shape, targets }", { name: "dataset" });
-  }
+export async function hashDataset(dataset: Dataset | PairDataset): Promise<string> {
   let hash = known.get(dataset);
-  if (!hash) known.set(dataset, hash = digest(dataset));
+  if (!hash) known.set(dataset, hash = digest(...arraysOf(dataset)));
   return await hash;
 }
 
-async function digest({ x, shape, targets, lengths, weights }: Dataset): Promise<string> {
+/** What a dataset is, and its arrays by name. */
+function arraysOf(dataset: Dataset | PairDataset): [head: string, arrays: Record<string, ArrayBufferView | undefined>] {
+  if (isPairs(dataset)) {
+    const { N } = measurePairs(dataset), { sources, targets, start, weights } = dataset;
+    const sides = { sources: sources.data, lengths: sources.lengths, targets: targets.data };
+    return [`[${N}] pairs`, { ...sides, targetLengths: targets.lengths, start, weights }];
+  }
+  const { x, targets, shape, lengths, weights } = dataset ?? {};
+  if (!ArrayBuffer.isView(x) || !ArrayBuffer.isView(targets) || !Array.isArray(shape)) {
+    throw fail("argument-type", "hash dataset", "it must be a dataset: { x, shape, targets }", { name: "dataset" });
+  }
+  return [`[${shape}]`, { x, targets, lengths, weights }];
+}
+
+async function digest(head: string, arrays: Record<string, ArrayBufferView | undefined>): Promise<string> {
   // The hash of a list of hashes, which no other data have: kinds and lengths stand in it.
-  const parts: string[] = [`[${shape}]`];
-  for (const [name, array] of Object.entries({ x, targets, lengths, weights })) {
+  const parts = [head];
+  for (const [name, array] of Object.entries(arrays)) {
     if (!array) continue;
-    parts.push(`${name} ${array.constructor.name} ${array.length}`);
+    parts.push(`${name} ${array.constructor.name} ${(array as Float32Array).length}`);
     const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
     for (let start = 0; start < bytes.length; start += CHUNK) {
       parts.push((await sha256(bytes.subarray(start, start + CHUNK))).toHex());

@@ -177,6 +177,16 @@ export {
   regressionMetrics,
   type RegressionOptions,
 } from "./core/data/metrics/regression.ts";
+export {
+  type Bleu,
+  bleu,
+  type BleuOptions,
+  type BleuTokenizer,
+  chrf,
+  type CorpusScore,
+} from "./core/data/metrics/bleu.ts";
+export { errorRate } from "./core/data/metrics/errors.ts";
+export { type SequenceMetrics, sequenceMetrics, type SequenceMetricsOptions } from "./core/data/metrics/sequences.ts";
 export type { Rows } from "./core/data/metrics/rows.ts";
 export { summarize, summarizeMetrics, type Summary, type TaskMetrics } from "./core/data/metrics/summary.ts";
 export {

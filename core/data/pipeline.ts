@@ -201,6 +201,11 @@ export class Pipeline {
     return this.#labels.names;
   }
 
+  /** Whether each sequence is taken for the one of more than two classes with the highest output. */
+  get choosesClass(): boolean {
+    return this.loss === "crossEntropy" && this.labels.length > 2;
+  }
+
   /** Numbers per step, I; for tokens 32, the width that their embedding gets unless another is chosen. */
   get inputSize(): number {
     return this.#inputs instanceof Vocabulary ? EMBEDDING_SIZE : this.#inputs.width;

@@ -1,12 +1,12 @@
 /** Scores of a trained model on data that it was not trained on. */
 
 import type { Dataset } from "../data/dataset.ts";
-import { classificationMetrics } from "../data/metrics/classification.ts";
+import { choiceMetrics, type Choices, classificationMetrics } from "../data/metrics/classification.ts";
 import { type Errors, regressionMetrics } from "../data/metrics/regression.ts";
 import { summarize, type Summary, type TaskMetrics } from "../data/metrics/summary.ts";
 import { LOSSES, quantilesOf } from "../model/losses.ts";
 import type { Model, NamedArray } from "../model/model.ts";
-import { evaluate, outputsOf } from "../train/evaluate.ts";
+import { choicesOf, evaluate, outputsOf } from "../train/evaluate.ts";
 import type { ChosenLoss } from "./loss.ts";
 import { SAMPLE_TARGETS } from "./sample_data.ts";
 import type { TestData, TrainingData } from "./training_data.ts";
@@ -16,8 +16,8 @@ export interface Scores {
   /** The numbers that several trainings are compared by. */
   readonly values: Readonly<Record<string, number>>;
   readonly metrics: TaskMetrics;
-  /** Probabilities, values or quantiles (N, O). */
-  readonly outputs: NamedArray;
+  /** Probabilities, values or quantiles (N, O); of more than two classes those that sequences are taken for. */
+  readonly outputs: NamedArray | Choices;
   /** Sequences. */
   readonly count: number;
   /** Names of the targets; none for classes. */
@@ -51,12 +51,23 @@ function sampleMetrics({ targets, shape: [N] }: Dataset, { loss }: ChosenLoss): 
 /** The scores on data. */
 export async function scoresOf(
   model: Model,
-  { test, metrics: toMetrics, targets = [] }: TestData,
+  { test, metrics: toMetrics, targets = [], classes }: TestData,
   options: ChosenLoss & { readonly batchSize: number },
 ): Promise<Scores> {
   const { lossOverSamples: loss } = await evaluate(model, test, options);
-  const outputs = await outputsOf(model, test, options), metrics = toMetrics(outputs, quantilesOf(model));
-  return { values: { loss, ...mainNumbers(metrics) }, metrics, outputs, count: test.shape[0]!, targets };
+  const about = { count: test.shape[0]!, targets };
+  const scores = (metrics: TaskMetrics, outputs: Scores["outputs"]) => ({
+    values: { loss, ...mainNumbers(metrics) },
+    metrics,
+    outputs,
+    ...about,
+  });
+  if (classes) {
+    const choices = await choicesOf(model, test, options);
+    return scores(choiceMetrics(choices, test.targets as Int32Array, classes), choices);
+  }
+  const outputs = await outputsOf(model, test, options);
+  return scores(toMetrics(outputs, quantilesOf(model)), outputs);
 }
 
 /** The scores by which models of a task are compared. */

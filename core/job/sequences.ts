@@ -99,12 +99,17 @@ function sequenceData(
       preprocessing: pipeline,
       settings: job.preparation,
       test: held,
-      ...pipeline.task === "regression" && { targets: pipeline.labels },
+      ...namesOf(pipeline),
       metrics: (outputs, quantiles) => pipeline.score(outputs, held!, { quantiles }),
       pictures: async (model, scored) =>
         test && held ? await describePredictions(model, pipeline, test, { data: held, ...scored }) : {},
     },
   };
+}
+
+/** What stands in a row of outputs, where scores go by it. */
+function namesOf({ task, labels, choosesClass }: Pipeline): Pick<TestData, "targets" | "classes"> {
+  return task === "regression" ? { targets: labels } : choosesClass ? { classes: labels } : {};
 }
 
 /** What a dataset holds, in words. */
@@ -175,7 +180,7 @@ export async function labelledData(
   const remarks = [...notes, ...leftOut ? [leftOutLine(leftOut)] : []];
   return {
     test,
-    ...pipeline.task === "regression" && { targets: pipeline.labels },
+    ...namesOf(pipeline),
     metrics: (outputs, quantiles) => pipeline.score(outputs, test, { quantiles }),
     ...remarks.length && { remark: remarks.join("; ") },
   };

@@ -42,6 +42,8 @@ export interface TestData {
   metrics(outputs: NamedArray, quantiles?: readonly number[]): TaskMetrics;
   /** Names of the targets, of which a row of outputs has each in turn; absent for classes. */
   readonly targets?: readonly string[];
+  /** Names of the classes, where each sequence is taken for the one of several with the highest output. */
+  readonly classes?: readonly string[];
   /** Notes about them, if there are any. */
   readonly remark?: string;
 }

@@ -47,7 +47,7 @@ export type FullConfig =
 export const MODEL_OPTIONS: { readonly [Name in keyof Required<ModelConfig>]: OptionSpec } = {
   inputSize: { type: "integer", least: 1, most: 65536, about: "numbers per time step" },
   hiddenSize: { type: "integer", least: 1, most: 65536, about: "numbers in a state" },
-  outputSize: { type: "integer", least: 1, most: 65536, about: "numbers the model puts out" },
+  outputSize: { type: "integer", least: 1, most: 2 ** 20, about: "numbers the model puts out" },
   cell: { type: "choice", default: "gru", choices: Object.keys(CELLS), about: "cell of the recurrent layers" },
   numLayers: { type: "integer", default: 1, least: 1, most: 64, about: "recurrent layers, one on another" },
   dropout: { type: "number", default: 0, least: 0, below: 1, about: "probability of dropout on the context" },

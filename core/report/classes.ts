@@ -2,6 +2,7 @@
 
 import { type Content, el } from "./markup.ts";
 import type { ClassMetrics } from "../data/metrics/classification.ts";
+import { countsIn, totalOf } from "../data/metrics/confusion.ts";
 import type { ConfusionMatrix, RunReport } from "./run_report.ts";
 import { percent, short } from "./scale.ts";
 import { shade } from "./style.ts";
@@ -9,8 +10,8 @@ import { shade } from "./style.ts";
 /** Most classes of a matrix; above, the rarest share one row and one column. */
 const CLASSES = 30;
 
-/** Most rows of the table of classes. */
-const ROWS = 200;
+/** Most rows of a table of classes. */
+export const ROWS = 200;
 
 /** The confusion matrix of a report, if it has one. */
 export function confusionOf({ confusion, metrics }: RunReport): ConfusionMatrix | undefined {
@@ -23,18 +24,28 @@ export function scoresOf({ metrics }: RunReport): readonly ClassMetrics[] {
   return metrics?.kind === "classification" ? metrics.perClass : metrics?.kind === "multilabel" ? metrics.perLabel : [];
 }
 
-/** The sum of numbers. */
-const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+/** Places of the largest of some numbers, at most so many, in rising order; of equals the first ones. */
+function placesOfLargest(sizes: readonly number[], most: number): number[] {
+  const order = sizes.map((_, i) => i).sort((a, b) => sizes[b]! - sizes[a]! || a - b);
+  return order.slice(0, most).sort((a, b) => a - b);
+}
+
+/** The classes that are shown of many: those with the most sequences. */
+export function mostFrequent<T extends ClassMetrics>(perClass: readonly T[]): readonly T[] {
+  if (perClass.length <= ROWS) return perClass;
+  return placesOfLargest(perClass.map(({ support }) => support), ROWS).map((i) => perClass[i]!);
+}
 
 /** The matrix with at most so many rows and columns: the rarest classes are put together. */
 export function fewer({ labels, counts }: ConfusionMatrix, most: number): ConfusionMatrix & { merged: number } {
   if (labels.length <= most) return { labels, counts, merged: 0 };
-  const totals = counts.map(sum);
-  const kept = labels.map((_, i) => i).sort((a, b) => totals[b]! - totals[a]! || a - b).slice(0, most - 1)
-    .sort((a, b) => a - b);
-  const groupOf = labels.map((_, i) => kept.indexOf(i) < 0 ? most - 1 : kept.indexOf(i));
+  const kept = placesOfLargest(counts.map(totalOf), most - 1);
+  const groupOf = new Int32Array(labels.length).fill(most - 1);
+  kept.forEach((i, group) => groupOf[i] = group);
   const merged = Array.from({ length: most }, () => new Array<number>(most).fill(0));
-  counts.forEach((row, i) => row.forEach((count, j) => merged[groupOf[i]!]![groupOf[j]!]! += count));
+  counts.forEach((row, i) => {
+    for (const [j, count] of countsIn(row)) merged[groupOf[i]!]![groupOf[j]!]! += count;
+  });
   const others = labels.length - kept.length;
   return { labels: [...kept.map((i) => labels[i]!), `${others} others`], counts: merged, merged: others };
 }
@@ -60,7 +71,9 @@ export function classesSection(report: RunReport): Content {
 const roomy = ({ labels }: ConfusionMatrix) => labels.length <= 6;
 
 function noteOf(matrix: ConfusionMatrix & { merged: number }): Content {
-  const { counts, merged } = matrix, total = sum(counts.map(sum)), right = sum(counts.map((row, i) => row[i]!));
+  const { counts, merged } = matrix,
+    total = counts.reduce((sum, row) => sum + totalOf(row), 0),
+    right = counts.reduce((sum, row, i) => sum + row[i]!, 0);
   return el(
     "p",
     { class: "note" },
@@ -108,7 +121,7 @@ function matrixOf(matrix: ConfusionMatrix & { merged: number }): Content {
           "tbody",
           {},
           counts.map((row, i) => {
-            const all = sum(row), one = !merged || i < size - 1;
+            const all = totalOf(row), one = !merged || i < size - 1;
             return el(
               "tr",
               {},
@@ -158,7 +171,7 @@ export function scaleOf(least: string, greatest: string): Content {
 }
 
 function scores(perClass: readonly ClassMetrics[]): Content {
-  const shown = perClass.slice(0, ROWS);
+  const shown = mostFrequent(perClass);
   const bar = (value: number) =>
     el(
       "svg",
@@ -197,6 +210,7 @@ function scores(perClass: readonly ClassMetrics[]): Content {
         ),
       ),
     ),
-    shown.length < perClass.length && el("p", { class: "note" }, `The first ${ROWS} of ${perClass.length} classes.`),
+    shown.length < perClass.length &&
+    el("p", { class: "note" }, `The ${ROWS} most frequent of ${perClass.length} classes.`),
   ];
 }

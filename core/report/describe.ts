@@ -1,5 +1,7 @@
 /** From a model's predictions for data whose truth is known to what a report shows of them. */
 
+import type { Decoded } from "../data/labels.ts";
+import { choiceMetrics, type Choices } from "../data/metrics/classification.ts";
 import type { TaskMetrics } from "../data/metrics/summary.ts";
 import type { Pipeline, PreparedDataset } from "../data/pipeline.ts";
 import type { SequenceRecord, Table } from "../data/readers/record.ts";
@@ -8,7 +10,7 @@ import type { RowRange } from "../data/forecast_state.ts";
 import type { ForecastDataset } from "../data/windows.ts";
 import { quantilesOf } from "../model/losses.ts";
 import type { Model, NamedArray } from "../model/model.ts";
-import { outputsOf, predict } from "../train/evaluate.ts";
+import { choicesOf, outputsOf, predict } from "../train/evaluate.ts";
 import { nearestMedian, quantileOf } from "../data/quantiles.ts";
 import { pickByError, pickExamples } from "./pick_examples.ts";
 import type { AttentionExample, ForecastExample, RunReport } from "./run_report.ts";
@@ -18,8 +20,8 @@ import { short } from "./scale.ts";
 export interface DescribeOptions<Data> {
   /** What the pipeline made of it all. Default: it makes it. */
   data?: Data;
-  /** The model's outputs for it (N, O). Default: it is evaluated. */
-  outputs?: NamedArray;
+  /** The model's outputs for it (N, O); of more than two classes, those that its sequences are taken for. Default: it is evaluated. */
+  outputs?: NamedArray | Choices;
   /** @deprecated Since 0.3.0: use `outputs`, which does not call values probabilities. */
   probabilities?: NamedArray;
   /** What they are worth. Default: as the pipeline scores them. */
@@ -79,53 +81,63 @@ export async function describePredictions(
 ): Promise<Pick<RunReport, "metrics" | "regressions" | "attention" | "attentionNote">> {
   const { task, labels } = pipeline, { data = pipeline.dataset(records), examples = 8 } = options;
   const { targets, rows } = data, N = data.shape[0], loss = model.loss ?? pipeline.loss, quantiles = quantilesOf(model);
-  const outputs = options.outputs ?? options.probabilities ?? await outputsOf(model, data, { loss, batchSize: BATCH });
-  const probabilities = shownOf(outputs, quantiles);
-  const metrics = options.metrics ?? pipeline.score(outputs, data, { quantiles });
-  const said = Array.from({ length: N }, (_, i) => pipeline.decode(rowOf(probabilities, i)));
-  const true_ = Array.from({ length: N }, (_, i) => {
+  const settings = { loss, batchSize: BATCH }, given = options.outputs ?? options.probabilities;
+  const outputs = given ?? await (pipeline.choosesClass ? choicesOf : outputsOf)(model, data, settings);
+  const true_ = (i: number): Decoded => {
     if (targets instanceof Int32Array) return { label: labels[targets[i]!] };
     return pipeline.decode(targets.subarray(i * pipeline.outputSize, (i + 1) * pipeline.outputSize));
-  });
-  const words = ({ label, labels, values }: typeof said[number]) =>
+  };
+  const words = ({ label, labels, values }: Decoded) =>
     label ?? (labels ? labels.join(", ") || "none" : values!.map(short).join(", "));
+  const choices = "found" in outputs ? outputs : undefined;
+  const shown = choices ? undefined : shownOf(outputs as NamedArray, quantiles);
+  const metrics = options.metrics ??
+    (choices
+      ? choiceMetrics(choices, targets as Int32Array, labels)
+      : pipeline.score(outputs as NamedArray, data, { quantiles }));
+  const said = (i: number): Decoded =>
+    choices ? { label: labels[choices.found[i]!] } : pipeline.decode(rowOf(shown!, i));
   const show = async (chosen: readonly number[]): Promise<AttentionExample[]> => {
     if (!chosen.length) return [];
-    const shown = chosen.map((i) => records[rows[i]!]!), sequences = pipeline.sequences(shown);
-    const { attentionWeights } = await predict(model, sequences, { loss });
+    const own = chosen.map((i) => records[rows[i]!]!), sequences = pipeline.sequences(own);
+    const { attentionWeights, outputs } = await predict(model, sequences, { loss });
     return chosen.map((i, k) => {
       const weights = rowOf(attentionWeights, k).subarray(0, sequences.lengths?.[k]);
-      return example(i, shown[k]!, weights);
+      const { probabilities } = choices ? pipeline.decode(rowOf(outputs, k)) : said(i);
+      return {
+        ...example(i, own[k]!, weights),
+        ...probabilities && { probabilities: labels.map((label, o) => [label, probabilities[o]!] as const) },
+      };
     });
   };
-  const example = (i: number, record: SequenceRecord, weights: Float32Array): AttentionExample => {
-    const { probabilities } = said[i]!;
-    return {
-      title: record.id ?? record.place.replace(/^.*[/\\]/, ""),
-      prediction: words(said[i]!),
-      truth: words(true_[i]!),
-      ...probabilities && { probabilities: labels.map((label, k) => [label, probabilities[k]!] as const) },
-      ...task === "multilabel" && { right: words(said[i]!) === words(true_[i]!) },
-      ...steps(pipeline, record, weights),
-    };
-  };
+  const example = (i: number, record: SequenceRecord, weights: Float32Array): AttentionExample => ({
+    title: record.id ?? record.place.replace(/^.*[/\\]/, ""),
+    prediction: words(said(i)),
+    truth: words(true_(i)),
+    ...task === "multilabel" && { right: words(said(i)) === words(true_(i)) },
+    ...steps(pipeline, record, weights),
+  });
   if (task === "regression") {
-    const column = (decoded: typeof said, k: number) => decoded.map(({ values }) => values![k]!);
-    const errors = said.map(({ values }, i) => {
-      const [own, other] = [rowOf(probabilities, i), targets.subarray(i * labels.length)];
-      return values!.reduce((sum, _, k) => sum + Math.abs(own[k]! - other[k]!), 0);
+    const all = Array.from({ length: N }, (_, i) => said(i).values!);
+    const truth = Array.from({ length: N }, (_, i) => true_(i).values!);
+    const errors = all.map((values, i) => {
+      const [own, other] = [rowOf(shown!, i), targets.subarray(i * labels.length)];
+      return values.reduce((sum, _, k) => sum + Math.abs(own[k]! - other[k]!), 0);
     });
+    const column = (of: typeof all, k: number) => of.map((values) => values[k]!);
     return {
       metrics,
-      regressions: labels.map((name, k) => ({ name, truth: column(true_, k), predicted: column(said, k) })),
+      regressions: labels.map((name, k) => ({ name, truth: column(truth, k), predicted: column(all, k) })),
       attention: await show(pickByError(errors, examples)),
       attentionNote: BY_ERROR,
     };
   }
-  const confidence = said.map(({ probabilities }) => Math.max(...probabilities!));
+  const confidence = choices?.score ??
+    Array.from({ length: N }, (_, i) => said(i).probabilities!.reduce((a, b) => Math.max(a, b)));
+  const named = (of: (i: number) => Decoded) => Array.from({ length: N }, (_, i) => words(of(i)));
   return {
     metrics,
-    attention: await show(pickExamples(true_.map(words), said.map(words), { count: examples, confidence })),
+    attention: await show(pickExamples(named(true_), named(said), { count: examples, confidence })),
     attentionNote: "Classes take turns: the first that are right, then the errors that the model is surest of.",
   };
 }
@@ -192,8 +204,8 @@ export async function describeForecasts(
   const { data = pipeline.dataset(table, part), examples = 8 } = options, { rows, truth, x } = data, N = rows.length;
   const loss = model.loss ?? pipeline.loss, quantiles = quantilesOf(model);
   const dataset = { x, shape: data.shape, targets: data.targets };
-  const outputs = options.outputs ?? options.probabilities ??
-    await outputsOf(model, dataset, { loss, batchSize: BATCH });
+  const given = (options.outputs ?? options.probabilities) as NamedArray | undefined;
+  const outputs = given ?? await outputsOf(model, dataset, { loss, batchSize: BATCH });
   const names = pipeline.toJSON().targetColumns, targets = names.length;
   const predicted = pipeline.values(shownOf(outputs, quantiles).data, data);
   const errors = Array.from({ length: N }, (_, n) => {

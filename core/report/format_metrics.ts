@@ -1,6 +1,7 @@
 import { fail } from "../errors.ts";
 import type { TaskMetrics } from "../data/metrics/summary.ts";
-import { fewer } from "./classes.ts";
+import { totalOf } from "../data/metrics/confusion.ts";
+import { fewer, mostFrequent } from "./classes.ts";
 import type { ConfusionMatrix } from "./run_report.ts";
 import { percent, short } from "./scale.ts";
 import { cutTo, plain, table, widthOf } from "./text.ts";
@@ -9,7 +10,8 @@ import { cutTo, plain, table, widthOf } from "./text.ts";
 const NAME = 24;
 
 /**
- * Metrics as a table of text: a row for each class or label, or for the model and its baseline.
+ * Metrics as a table of text: a row for each class or label, or for the model and its baseline. Of more than 200 classes
+ * those with the most sequences.
  *
  * @param options `columns`: characters across; names are cut to fit. Default 80.
  *
@@ -52,16 +54,18 @@ export function formatMetrics(metrics: TaskMetrics, { columns = 80 }: { columns?
   }
   const labels = metrics.kind === "multilabel";
   const rows = labels
-    ? metrics.perLabel.map((
+    ? mostFrequent(metrics.perLabel).map((
       { label, precision, recall, f1, accuracy, support },
     ) => [label, ...[precision, recall, f1, accuracy].map(percent), short(support)])
-    : metrics.perClass.map((
+    : mostFrequent(metrics.perClass).map((
       { label, precision, recall, f1, support },
     ) => [label, ...[precision, recall, f1].map(percent), short(support)]);
   const head = [labels ? "label" : "class", "precision", "recall", "F1", ...labels ? ["accuracy"] : [], "sequences"];
   const rest = head.slice(1).reduce((sum, name) => sum + Math.max(name.length, 6) + 2, 0);
   const most = Math.max(8, Math.min(NAME, columns - rest));
-  return table([head, ...rows.map(([label, ...numbers]) => [cutTo(plain(label!), most), ...numbers])]).join("\n");
+  const lines = table([head, ...rows.map(([label, ...numbers]) => [cutTo(plain(label!), most), ...numbers])]);
+  const all = (labels ? metrics.perLabel : metrics.perClass).length, unit = labels ? "labels" : "classes";
+  return [...lines, ...rows.length < all ? [`the ${rows.length} most frequent of ${all} ${unit}`] : []].join("\n");
 }
 
 /**
@@ -96,9 +100,11 @@ export function formatConfusion(matrix: ConfusionMatrix, { columns = 80 }: { col
     });
   }
   const fits = (lines: readonly string[]) => lines.every((line) => widthOf(line) <= columns);
-  const named = draw(matrix, false);
-  if (fits(named)) return named.join("\n");
-  for (let most = size;; most--) {
+  // A column takes three characters at least: what cannot fit is not drawn.
+  const widest = Math.max(2, Math.floor(columns / 3));
+  const named = size > widest ? [] : draw(matrix, false);
+  if (named.length && fits(named)) return named.join("\n");
+  for (let most = Math.min(size, widest);; most--) {
     const lines = draw(fewer(matrix, most), true);
     if (fits(lines) || most <= 2) return lines.join("\n");
   }
@@ -112,7 +118,7 @@ function draw({ labels, counts, merged = 0 }: ConfusionMatrix & { merged?: numbe
   return table([
     ["true \\ predicted", ...head, "recall"],
     ...counts.map((row, i) => {
-      const all = row.reduce((sum, count) => sum + count, 0);
+      const all = totalOf(row);
       return [
         names[i]!,
         ...row.map((count) => count ? short(count) : "·"),

@@ -1,6 +1,7 @@
 import { fail } from "../errors.ts";
 import { VERSION } from "../version.ts";
 import { attentionSection } from "./attention.ts";
+import { totalOf } from "../data/metrics/confusion.ts";
 import { classesSection, confusionOf } from "./classes.ts";
 import { bestOf, trainingSection } from "./curves.ts";
 import { epochRecord } from "../train/history.ts";
@@ -91,7 +92,7 @@ function tiles(report: RunReport): Content {
   const list: (readonly [name: string, value: string, beside?: string])[] = [];
   if (metrics?.kind === "classification") {
     const { accuracy, balancedAccuracy, macroF1, rocAuc, confusion } = metrics;
-    const total = confusion.flat().reduce((a, b) => a + b, 0);
+    const total = confusion.reduce((sum, row) => sum + totalOf(row), 0);
     list.push(
       ["Accuracy", percent(accuracy), `of ${short(total)} sequence${total === 1 ? "" : "s"}`],
       ["Balanced accuracy", percent(balancedAccuracy)],

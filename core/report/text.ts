@@ -53,6 +53,6 @@ export function cutTo(text: string, width: number): string {
 
 /** Rows in columns, the first to the left, the others to the right. */
 export function table(rows: readonly (readonly string[])[], gap = "  "): string[] {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => widthOf(row[column]!))));
+  const widths = rows[0]!.map((_, column) => rows.reduce((most, row) => Math.max(most, widthOf(row[column]!)), 0));
   return rows.map((row) => row.map((text, i) => pad(text, widths[i]!, i > 0)).join(gap).trimEnd());
 }

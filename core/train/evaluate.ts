@@ -1,6 +1,13 @@
 import { DataLoader, type Dataset, targetRows } from "../data/dataset.ts";
-import { classificationMetrics, type ClassificationOptions } from "../data/metrics/classification.ts";
+import { checkSize } from "../data/errors.ts";
+import {
+  type Choices,
+  classificationMetrics,
+  type ClassificationOptions,
+  highest,
+} from "../data/metrics/classification.ts";
 import { regressionMetrics } from "../data/metrics/regression.ts";
+import { sizes } from "../data/metrics/rows.ts";
 import type { TaskMetrics } from "../data/metrics/summary.ts";
 import { fail } from "../errors.ts";
 import type { NamedArray } from "../model/arrays.ts";
@@ -164,7 +171,36 @@ export async function outputsOf(
   return await gather(internals, internals.only(ACTION), new DataLoader(dataset, { batchSize }), loss);
 }
 
-/** The predictions for all sequences, batch by batch. */
+/**
+ * The class that a model takes each sequence of a dataset for, by its highest output: without room for N × O outputs.
+ *
+ * @throws {RangeError} If an output is not finite.
+ */
+export async function choicesOf(
+  model: NetworkModel,
+  dataset: Dataset,
+  { loss, batchSize }: { readonly loss: LossName; readonly batchSize: number },
+): Promise<Choices> {
+  const internals = internalsOf(model), output = internals.only(ACTION), N = dataset.shape[0]!;
+  const choices = { found: new Int32Array(N), score: new Float32Array(N) };
+  for await (
+    const { outputs: { shape, data }, row } of predictions(
+      internals,
+      output,
+      new DataLoader(dataset, { batchSize }),
+      loss,
+    )
+  ) {
+    const [B, O] = sizes({ shape, data }, "scores");
+    for (let b = 0; b < B; b++) {
+      choices.found[row + b] = highest(data, b, O);
+      choices.score[row + b] = data[b * O + choices.found[row + b]!]!;
+    }
+  }
+  return choices;
+}
+
+/** The predictions for all sequences. */
 async function gather(
   internals: Internals,
   output: string,
@@ -173,22 +209,37 @@ async function gather(
   signal?: AbortSignal,
 ): Promise<NamedArray> {
   const { shape } = internals.session.net.resolved.outputs[output]!, [N, T] = loader.dataset.shape as [number, number];
-  const yielder = new Yielder(), steps = shape.kind === "steps", O = shape.size;
-  const data = new Float32Array(N * O * (steps ? T : 1));
-  let row = 0;
-  for (const batch of loader) {
-    const { outputs } = await run(internals, batch, output, loss), [B, Tb] = batch.shape as [number, number];
+  const steps = shape.kind === "steps", O = shape.size, size = N * O * (steps ? T : 1);
+  checkSize(size, `outputs of ${N} sequences${steps ? ` of ${T} steps` : ""}, ${O} each,`);
+  const data = new Float32Array(size);
+  for await (const { outputs, shape: [B, Tb], row } of predictions(internals, output, loader, loss, signal)) {
     if (!steps || Tb === T) data.set(outputs.data, row * O * (steps ? T : 1));
     else {
-      for (let b = 0; b < B; b++) {
-        data.set(outputs.data.subarray(b * Tb * O, (b + 1) * Tb * O), (row + b) * T * O);
+      for (let b = 0; b < B!; b++) {
+        data.set(outputs.data.subarray(b * Tb! * O, (b + 1) * Tb! * O), (row + b) * T * O);
       }
     }
-    row += B;
+  }
+  return { shape: steps ? [N, T, O] : [N, O], data };
+}
+
+/** The predictions batch by batch, and the number of the batch's first sequence. */
+async function* predictions(
+  internals: Internals,
+  output: string,
+  loader: DataLoader,
+  loss: LossName,
+  signal?: AbortSignal,
+): AsyncGenerator<{ outputs: NamedArray; shape: readonly number[]; row: number }> {
+  const yielder = new Yielder();
+  let row = 0;
+  for (const batch of loader) {
+    const { outputs } = await run(internals, batch, output, loss), { shape } = batch;
+    yield { outputs, shape, row };
+    row += shape[0]!;
     await yielder.yieldIfDue();
     signal?.throwIfAborted();
   }
-  return { shape: steps ? [N, T, O] : [N, O], data };
 }
 
 /** The metrics that a loss calls for. */

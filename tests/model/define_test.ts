@@ -316,7 +316,7 @@ const MISTAKES: Record<string, { build: (layers: Layers) => unknown; says: RegEx
   "a width of nothing": {
     build: ({ numbers, linear }) => linear("fc", numbers("x", 3), 0),
     layer: "fc",
-    says: /layer "fc": outFeatures must be an integer from 1 to 65536, got 0/,
+    says: /layer "fc": outFeatures must be an integer from 1 to 1048576, got 0/,
   },
   "an option of another layer": {
     build: ({ numbers, gru }) => gru("gru", numbers("x", 3), { hiddenSize: 3, outFeatures: 2 } as never).state,

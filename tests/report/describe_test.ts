@@ -3,6 +3,7 @@ import {
   createModel,
   describeForecasts,
   describePredictions,
+  evaluate,
   ForecastPipeline,
   htmlReport,
   type Model,
@@ -10,6 +11,7 @@ import {
   predict,
   type SequenceRecord,
 } from "../../mod.ts";
+import { choicesOf } from "../../core/train/evaluate.ts";
 
 const record = (values: number[], channels: number, labels: string[], line: number): SequenceRecord => ({
   values: Float32Array.from(values),
@@ -76,6 +78,19 @@ Deno.test("describePredictions() shows classes, with the raw values and their sh
       channels: ["a", "b"],
     },
   ]);
+});
+
+Deno.test("describePredictions() of several classes needs no outputs of all sequences", async () => {
+  const records = Array.from({ length: 40 }, (_, i) => record([i % 7, i % 5, i % 3], 1, [`class ${i % 4}`], i + 1));
+  const pipeline = Pipeline.fit(records), data = pipeline.dataset(records), loss = "crossEntropy";
+  using model = await createModel({ inputSize: 1, hiddenSize: 3, outputSize: 4, loss }, { seed: 3 });
+  const { outputs, metrics } = await evaluate(model, data, { metrics: true, labels: pipeline.labels });
+  const choices = await choicesOf(model, data, { loss, batchSize: 7 });
+  const all = await describePredictions(model, pipeline, records, { outputs });
+  const few = await describePredictions(model, pipeline, records, { outputs: choices });
+  assert.deepEqual(all, few);
+  assert.deepEqual(few.metrics, metrics);
+  assert.equal(few.attention!.length, 8);
 });
 
 Deno.test("describePredictions() shows the tokens that a model saw", async () => {

@@ -231,7 +231,7 @@ Deno.test("htmlReport() keeps long data small, and says what it leaves out", () 
     const words of [
       "Every 10 epochs in numbers",
       "The 271 classes with the fewest sequences are put together",
-      "The first 200 of 300 classes",
+      "The 200 most frequent of 300 classes",
       "The first 24 of 40 are shown",
       "1,000 of 5,000 sequences are shown",
       "The first 24 of 40 sequences are shown",

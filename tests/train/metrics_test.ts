@@ -3,11 +3,14 @@ import {
   classificationMetrics,
   createModel,
   evaluate,
+  formatConfusion,
+  formatMetrics,
   predict,
   regressionMetrics,
   sampleDataset,
   summarize,
 } from "../../mod.ts";
+import { choiceMetrics } from "../../core/data/metrics/classification.ts";
 
 interface PerClass {
   precision: number[];
@@ -85,6 +88,41 @@ for (const { name, outputs, scores, targets, confusion, ...expected } of FIXTURE
     });
   }
 }
+
+Deno.test("100,000 classes take the room of what occurs, and read as a matrix", () => {
+  const K = 100_000, N = 5, truth = Int32Array.of(7, 7, 99_999, 0, 7), found = Int32Array.of(7, 3, 99_999, 3, 3);
+  const labels = Array.from({ length: K }, (_, i) => `c${i}`);
+  const metrics = choiceMetrics({ found, score: new Float32Array(N) }, truth, labels), { confusion } = metrics;
+  assert.deepEqual([metrics.accuracy, metrics.balancedAccuracy], [2 / 5, (0 + 1 / 3 + 1) / 3]);
+  assert.deepEqual([confusion.length, confusion[7]!.length, confusion[8]!.length], [K, K, K]);
+  assert.deepEqual([confusion[7]![7], confusion[7]![3], confusion[7]![4], confusion[7]![K]], [1, 2, 0, undefined]);
+  assert.deepEqual([confusion[0]!.indexOf(1), confusion[8]!.indexOf(1)], [3, -1]);
+  assert.equal(confusion[7]!.reduce((a, b) => a + b, 0), 3);
+  assert.equal(confusion[7]!.filter((count) => count === 0).length, K - 2);
+  assert.equal(JSON.parse(JSON.stringify(confusion[7]))[3], 2);
+  assert.throws(() => (confusion[7] as number[])[0] = 1, TypeError);
+  const shown = formatConfusion({ labels, counts: confusion }, { columns: 60 }).split("\n");
+  assert.match(shown[2]!, /^ 2 c1 /, "of equals the first");
+  assert.ok(shown.at(-1)!.includes("others"));
+  const rows = formatMetrics(metrics).split("\n");
+  assert.equal(rows.length, 202);
+  assert.ok(["c0", "c7", "c99999"].every((name) => rows.some((row) => row.startsWith(`${name} `))), "those that occur");
+  assert.equal(rows.at(-1), "the 200 most frequent of 100000 classes");
+});
+
+Deno.test("the matrix of many classes is that of few", () => {
+  const random = (i: number, K: number) => i * 7919 % 31 * 41 % K, N = 400;
+  const [truth, found] = [3, 5].map((step) => Int32Array.from({ length: N }, (_, i) => random(i * step, 1200)));
+  const labels = Array.from({ length: 1200 }, (_, i) => String(i)), score = new Float32Array(N);
+  const few = choiceMetrics(
+    { found: found!.map((c) => c % 1000), score },
+    truth!.map((c) => c % 1000),
+    labels.slice(0, 1000),
+  );
+  const many = choiceMetrics({ found: found!.map((c) => c % 1000), score }, truth!.map((c) => c % 1000), labels);
+  assert.deepEqual(many.confusion.slice(0, 1000).map((row) => [...row].slice(0, 1000)), few.confusion);
+  assert.deepEqual(many.perClass.slice(0, 1000), few.perClass);
+});
 
 for (const { name, outputs, scores, targets, ...expected } of FIXTURES.multilabel) {
   Deno.test(`labels are judged as by scikit-learn: ${name}`, () => {

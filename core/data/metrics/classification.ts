@@ -6,6 +6,7 @@
  */
 
 import { fail } from "../../errors.ts";
+import { countConfusion } from "./confusion.ts";
 import { count, every, type Rows, sizes, sum } from "./rows.ts";
 
 /** How well one class, or one label, is found. */
@@ -36,7 +37,10 @@ export interface ClassificationMetrics {
   readonly perClass: readonly ClassMetrics[];
   /** With two classes: the area under the ROC curve; absent where only one of them occurs. */
   readonly rocAuc?: number;
-  /** confusion[i][j]: sequences of class i that are taken for class j. */
+  /**
+   * confusion[i][j]: sequences of class i that are taken for class j. Above 1024 classes only counts that are not 0 take
+   * room, and rows are slow to go through.
+   */
   readonly confusion: readonly (readonly number[])[];
 }
 
@@ -62,6 +66,26 @@ export interface MultilabelMetrics {
   readonly microF1: number;
   /** Each label. */
   readonly perLabel: readonly LabelMetrics[];
+}
+
+/** What is left of scores (N, O) where each sequence is of one class: which is taken for it, and with what score. */
+export interface Choices {
+  /** The class with the highest score (N), the first of equals. */
+  readonly found: Int32Array;
+  /** That score (N). */
+  readonly score: Float32Array;
+}
+
+/** The place of the highest of the O scores of sequence i, the first of equals. */
+export function highest(data: ArrayLike<number>, i: number, O: number): number {
+  let best = 0;
+  for (let o = 1; o < O; o++) if (data[i * O + o]! > data[i * O + best]!) best = o;
+  return best;
+}
+
+/** The scores of classes that are chosen by the highest output: as {@linkcode classificationMetrics}, without ROC AUC. */
+export function choiceMetrics({ found }: Choices, truth: Int32Array, labels: readonly string[]): ClassificationMetrics {
+  return oneClass(truth, found, labels);
 }
 
 /** Options of {@linkcode classificationMetrics}. */
@@ -144,10 +168,7 @@ export function classificationMetrics(
     );
   }
   const found = Int32Array.from({ length: N }, (_, i) => {
-    if (O === 1) return Number(data[i]! > 0.5);
-    let best = 0;
-    for (let o = 1; o < O; o++) if (data[i * O + o]! > data[i * O + best]!) best = o;
-    return best;
+    return O === 1 ? Number(data[i]! > 0.5) : highest(data, i, O);
   });
   return oneClass(truth, found, names, classes === 2 ? (i) => data[i * O + O - 1]! : undefined);
 }
@@ -158,24 +179,25 @@ function oneClass(
   labels: readonly string[],
   score?: (i: number) => number,
 ): ClassificationMetrics {
-  const N = truth.length, confusion = labels.map(() => labels.map(() => 0));
-  for (let i = 0; i < N; i++) confusion[truth[i]!]![found[i]!]!++;
-  const taken = labels.map((_, j) => sum(confusion.map((row) => row[j]!)));
-  const perClass = labels.map((label, c) => {
-    const row = confusion[c]!;
-    return classMetrics(label, row[c]!, taken[c]!, sum(row));
-  });
+  const N = truth.length, K = labels.length;
+  const hits = new Float64Array(K), taken = new Float64Array(K), support = new Float64Array(K);
+  for (let i = 0; i < N; i++) {
+    support[truth[i]!]!++;
+    taken[found[i]!]!++;
+    if (truth[i] === found[i]) hits[truth[i]!]!++;
+  }
+  const perClass = labels.map((label, c) => classMetrics(label, hits[c]!, taken[c]!, support[c]!));
   const occur = perClass.filter(({ support }) => support > 0);
   const counted = perClass.filter(({ support }, c) => support > 0 || taken[c]! > 0);
   const area = score && rocAuc(Array.from(truth, (c, i) => [score(i), c === 1]));
   return {
     kind: "classification",
-    accuracy: sum(labels.map((_, c) => confusion[c]![c]!)) / N,
+    accuracy: hits.reduce((a, b) => a + b, 0) / N,
     balancedAccuracy: sum(occur.map(({ recall }) => recall)) / occur.length,
     macroF1: sum(counted.map(({ f1 }) => f1)) / counted.length,
     perClass,
     ...area !== undefined && { rocAuc: area },
-    confusion,
+    confusion: countConfusion(truth, found, K),
   };
 }
 

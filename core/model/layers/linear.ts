@@ -19,7 +19,7 @@ export interface LinearOptions {
  */
 export const LINEAR: LayerType<LinearOptions> = {
   options: {
-    outFeatures: { type: "integer", least: 1, most: 65536, about: "numbers it puts out" },
+    outFeatures: { type: "integer", least: 1, most: 2 ** 20, about: "numbers it puts out" },
     bias: { type: "boolean", default: true, about: "whether it has a bias" },
   },
   inputs: { input: ["rows", "steps"] },

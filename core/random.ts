@@ -7,6 +7,7 @@
  */
 
 import { fail } from "./errors.ts";
+import { cos, log, sin } from "./math.ts";
 
 /** What numbers are drawn for. Kernels draw for dropout, 0. */
 export const PURPOSES = { dropout: 0, data: 1, split: 2, shuffle: 3, init: 4 } as const;
@@ -96,9 +97,9 @@ export class Random {
       return spare;
     }
     // 1 − u is in (0, 1]: its logarithm is finite.
-    const radius = Math.sqrt(-2 * Math.log(1 - this.uniform())), angle = 2 * Math.PI * this.uniform();
-    this.#spare = radius * Math.sin(angle);
-    return radius * Math.cos(angle);
+    const radius = Math.sqrt(-2 * log(1 - this.uniform())), angle = 2 * Math.PI * this.uniform();
+    this.#spare = radius * sin(angle);
+    return radius * cos(angle);
   }
 
   /** An integer, uniform in [0, n): no residue is likelier than another. */

@@ -27,7 +27,14 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 };
 
 /** What everyone in core/ may import; among themselves, they import nothing else. */
-const SHARED = ["core/errors.ts", "core/options.ts", "core/random.ts", "core/version.ts"];
+const SHARED = [
+  "core/engine.ts",
+  "core/errors.ts",
+  "core/math.ts",
+  "core/options.ts",
+  "core/random.ts",
+  "core/version.ts",
+];
 
 /** The one file that may import the loader of WASM modules. */
 const LOADER = { specifier: "npm:@assemblyscript/loader", user: "core/device/wasm.ts" };

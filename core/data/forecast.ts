@@ -1,6 +1,7 @@
 /** Forecasting: windows over a table as a model takes them, and what it says in the data's units. */
 
 import { fail } from "../errors.ts";
+import { exp } from "../math.ts";
 import { resolveOptions } from "../options.ts";
 import { badData } from "./errors.ts";
 import {
@@ -234,7 +235,7 @@ export class ForecastPipeline {
       for (let h = 0; h < horizon; h++) {
         const at = h * targets + c, scaled = output[at]! + inputs.centers[window * targets + c]!;
         const value = this.#scaling ? this.#scaling.undo(scaled, c) : scaled;
-        level = transform === "none" ? value : transform === "difference" ? level + value : level * Math.exp(value);
+        level = transform === "none" ? value : transform === "difference" ? level + value : level * exp(value);
         values[at] = level;
       }
     }

@@ -1,5 +1,6 @@
 /** Windows over a table of series: rows before a point in time in, the rows after it out. */
 
+import { log } from "../math.ts";
 import { badData, checkSize } from "./errors.ts";
 import { columnsOf, type ForecastState, type RowRange } from "./forecast_state.ts";
 import type { Table } from "./readers/record.ts";
@@ -144,7 +145,7 @@ export class Windows {
             { value: whole[bad] },
           );
         }
-        values[row - from] = Math.log(whole[row]!) - Math.log(whole[row - 1]!);
+        values[row - from] = log(whole[row]!) - log(whole[row - 1]!);
       }
       raw.push(whole.slice(from));
       transformed.push(values);

@@ -1,5 +1,6 @@
 import { encodeControl } from "../device/control.ts";
 import { fail } from "../errors.ts";
+import { power } from "../math.ts";
 import type { OptimizerName, UpdateSpec } from "../model/update.ts";
 import { resolveKind, type SpecTable } from "../options.ts";
 
@@ -142,8 +143,8 @@ export function controlWords(
     seedHigh: seed[1],
     step,
     learningRate,
-    stepSize: learningRate / (1 - beta1 ** (step + 1)),
-    correction: Math.sqrt(1 - beta2 ** (step + 1)),
+    stepSize: learningRate / (1 - power(beta1, step + 1)),
+    correction: Math.sqrt(1 - power(beta2, step + 1)),
     decay: 1 - learningRate * weightDecay,
     fresh: momentum && step > 0 ? 1 - dampening : 1,
     rowsBefore: rows,

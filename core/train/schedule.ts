@@ -1,3 +1,4 @@
+import { cos, power } from "../math.ts";
 import { resolveKind, type SpecTable } from "../options.ts";
 
 /** Schedules of the learning rate, after PyTorch's `torch.optim.lr_scheduler`. */
@@ -188,10 +189,10 @@ export class LearningRates {
     const { epochs, updates } = this.#length;
     switch (name) {
       case "step": // StepLR: η·γ^⌊t/stepSize⌋
-        return base * gamma ** Math.floor(t / stepSize);
+        return base * power(gamma, Math.floor(t / stepSize));
       case "cosine": { // The closed form of CosineAnnealingLR: ηmin + (η − ηmin)·(1 + cos(π·t/Tmax))/2
         const end = tMax ?? (interval === "update" ? epochs * updates : epochs);
-        return etaMin + (base - etaMin) * (1 + Math.cos(Math.PI * t / end)) / 2;
+        return etaMin + (base - etaMin) * (1 + cos(Math.PI * t / end)) / 2;
       }
       default:
         return this.#reduced;

@@ -37,6 +37,20 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "a model says whether its multiply-add is fused",
+  ignore: Deno.build.arch !== "x86_64",
+  async fn() {
+    const code = `const { createModel } = await import(${JSON.stringify(new URL("../mod.ts", import.meta.url).href)});
+      const config = { inputSize: 1, hiddenSize: 1, outputSize: 1 };
+      for (const simd of ["plain", "relaxed", "wide"]) console.log((await createModel(config, { simd })).device.arithmetic);`;
+    const said = async (...flags: string[]) => (await runDeno(["eval", ...flags, code])).out.trim().split("\n");
+    assert.deepEqual(await said("--v8-flags=--no-enable-fma3"), ["plain", "unfused", "unfused"]);
+    const hasFma = / fma /.test(await Deno.readTextFile("/proc/cpuinfo").catch(() => " fma "));
+    if (hasFma) assert.deepEqual(await said(), ["plain", "relaxed", "relaxed"]);
+  },
+});
+
 Deno.test("the command line leaves the same bytes in every process, on any number of threads", async () => {
   await using place = await Place.make();
   const job = "--size 160 --steps 8 --hidden-size 32 --batch-size 64 --epochs 3 --dropout 0.2 --seed 9";

@@ -26,8 +26,10 @@ export async function readCheckpoint(
 }
 
 /** How the command line calls what computes, and asks for it. */
+const PLAIN = { words: "plain SIMD", flag: "--simd plain" };
 const ARITHMETIC: Record<string, { words: string; flag: string }> = {
-  plain: { words: "plain SIMD", flag: "--simd plain" },
+  plain: PLAIN,
+  unfused: PLAIN,
   relaxed: { words: "relaxed SIMD", flag: "--simd relaxed" },
   webgpu: { words: "WebGPU", flag: "--gpu" },
 };

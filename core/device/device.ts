@@ -21,8 +21,11 @@ export interface Plan {
   readonly programs: readonly Program[];
 }
 
-/** What computed: with the same the bits are the same, if need be ("relaxed", "webgpu") on the same kind of processor. */
-export type Arithmetic = "plain" | "relaxed" | "webgpu";
+/**
+ * The arithmetic of a computation: "plain" SIMD; "relaxed" SIMD, whose multiply-add is fused; "unfused", relaxed SIMD on an
+ * engine or a processor that rounds twice, with the bits of plain SIMD; "webgpu".
+ */
+export type Arithmetic = "plain" | "relaxed" | "unfused" | "webgpu";
 
 /**
  * Which instructions to use: "plain" SIMD, whose results are the same bits on every machine; "relaxed", with fused

@@ -20,6 +20,8 @@ interface Exports extends Record<string, unknown> {
   arenaStart(): number;
   /** Whether products take the larger tiles. */
   setWide(on: number): void;
+  /** Whether multiply-add is two operations (0), fused (1), or could be but is not (2). */
+  multiplyAdd(): number;
 }
 
 /** A task as the module reads it: kernel numbers and arguments, one 4-byte word each. */
@@ -130,7 +132,7 @@ export class WasmDevice implements Device {
   }
 
   get arithmetic(): Arithmetic {
-    return this.#relaxed ? "relaxed" : "plain";
+    return (["plain", "relaxed", "unfused"] as const)[this.#exports.multiplyAdd()]!;
   }
 
   #instantiate(pages: number) {

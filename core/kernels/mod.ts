@@ -24,5 +24,5 @@ export {
   attentionForwardSingle, elementwiseSingle, gruForwardSingle, layerNormSingle, linearForwardSingle, lstmForwardSingle,
   packColumns, packParts, poolSingle, probabilitiesSingle,
 } from "./single";
-export { activation } from "./simd";
+export { activation, multiplyAdd } from "./simd";
 export { setWide } from "./product";

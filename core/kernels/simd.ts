@@ -18,6 +18,16 @@ export function nmadd(a: v128, b: v128, c: v128): v128 {
   return f32x4.sub(c, f32x4.mul(a, b));
 }
 
+/** What `madd` is: 0 in the plain build, else 1 where the engine and the processor fuse it, 2 where they do not. */
+export function multiplyAdd(): i32 {
+  if (!ASC_FEATURE_RELAXED_SIMD) return 0;
+  // (1 + 2⁻¹²)² needs 25 bits; what is left of it once it is rounded shows in a fused one alone.
+  const a = load<f32>(ONE_AND_A_BIT), rounded = a * a, x = f32x4.splat(a);
+  return f32x4.extract_lane(madd(x, x, f32x4.splat(-rounded)), 0) == 0 ? 2 : 1;
+}
+
+const ONE_AND_A_BIT: usize = memory.data<f32>([1.000244140625], 4);
+
 @inline
 export function zero(): v128 {
   return i32x4.splat(0);

@@ -199,7 +199,8 @@ async function modelOf(
   given: Omit<ModelOptions, "seed">,
 ): Promise<Model> {
   // What was trained with plain SIMD resumes with it, to the same bits.
-  const simd = given.simd ?? (arithmetic === "plain" && given.device !== "webgpu" ? "plain" : undefined);
+  const simd = given.simd ??
+    ((arithmetic === "plain" || arithmetic === "unfused") && given.device !== "webgpu" ? "plain" : undefined);
   const options = { ...given, simd, seed };
   if (!config) return await createModel(network as Network, { ...options, loss: meanings }) as Model;
   const model = await createModel(config as unknown as ModelConfig, options);

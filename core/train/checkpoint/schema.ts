@@ -63,7 +63,7 @@ export function schemaOf(v: Awaited<ReturnType<typeof loadValibot>>) {
     /** The program that wrote it. */
     writtenBy: v.string(),
     /** What computed the parameters: Model.device.arithmetic; null in version 1, which did not say. */
-    arithmetic: v.nullable(v.picklist(["plain", "relaxed", "webgpu"])),
+    arithmetic: v.nullable(v.picklist(["plain", "relaxed", "unfused", "webgpu"])),
     /** Options of the ready-made model; null for any other network. */
     config: v.nullable(values),
     /** What the model computes; null before version 3, where it was always the ready-made one. */

@@ -101,6 +101,13 @@ export type { NumberInputs } from "./core/data/numbers.ts";
 export type { Decoded, LabelState, LabelTask, Task } from "./core/data/labels.ts";
 export type { MissingPolicy, ScalingState } from "./core/data/scaling.ts";
 export type { Normalization, TokenUnit, VocabularyState } from "./core/data/vocabulary.ts";
+export {
+  type SequenceNormalization,
+  type SequenceUnit,
+  Tokenizer,
+  type TokenizerOptions,
+  type TokenizerState,
+} from "./core/data/tokenizer.ts";
 export { ForecastPipeline } from "./core/data/forecast.ts";
 export type { ForecastOptions, ForecastState, RowRange, Transform } from "./core/data/forecast_state.ts";
 export type { ForecastDataset, ForecastInputs, LeftOut } from "./core/data/windows.ts";

@@ -44,7 +44,8 @@ export function checkpointTarget(path: string): Target {
 
 /** The paths that a command line needs to read and to write. */
 export function neededPaths(args: Arguments): { read: Set<string>; write: Set<string> } {
-  const { command, operands, given: { files }, checkpoint, resume, input, logFile, report, tensorboard } = args;
+  const { command, operands, given: { files }, checkpoint, resume, from: start, input, logFile, report, tensorboard } =
+    args;
   const read = new Set<string>(), write = new Set<string>();
   const named = [files.data, files.testData, files.labelFile, files.testLabelFile].flat() as (string | undefined)[];
   const [from, to] = operands;
@@ -57,6 +58,7 @@ export function neededPaths(args: Arguments): { read: Set<string>; write: Set<st
         write.add(folder);
       }
       if (resume !== undefined && !read.has(folderOf(resume))) read.add(resume);
+      named.push(start);
       for (const path of [logFile, report]) if (path !== undefined && !write.has(folderOf(path))) write.add(path);
       if (tensorboard !== undefined) write.add(tensorboard);
       break;

@@ -43,6 +43,7 @@ const COMMON = [
   "seed",
   "checkpoint",
   "resume",
+  "from",
   "report",
   "plot",
   "input",

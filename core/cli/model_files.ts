@@ -1,12 +1,13 @@
 /** Model files of any format: this program's checkpoints and the files of others. */
 
 import type { ModelFile } from "../exchange/config.ts";
-import { modelFile, modelFormat, modelFormatOf, readModel } from "../exchange/model_file.ts";
+import { modelFile, readModel } from "../exchange/model_file.ts";
 import { type StoredJob, storedJob } from "../job/stored_job.ts";
 import { words } from "../job/words.ts";
+import type { Start } from "../job/started_job.ts";
 import { parseCheckpoint } from "../train/checkpoint/load.ts";
 import type { Arguments } from "./options.ts";
-import { readError } from "./read_checkpoint.ts";
+import { foreignFormat, readBytes } from "./read_checkpoint.ts";
 
 /** A model file of any format, and what only a checkpoint of this program holds. */
 export interface OpenedModel extends ModelFile {
@@ -16,21 +17,19 @@ export interface OpenedModel extends ModelFile {
   readonly lines: readonly string[];
 }
 
+/** The model that a training starts from. */
+export async function startFrom(path: string, args: Arguments): Promise<Start> {
+  const { job: stored, format: _f, lines: _l, seed: _s, ...file } = await openModel(path, args);
+  return { name: path, file, stored };
+}
+
 /** Reads a model file, a checkpoint too. */
 export async function openModel(path: string, args: Arguments): Promise<OpenedModel> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await Deno.readFile(path);
-  } catch (error) {
-    throw readError("model", path, error, args);
-  }
-  const format = modelFormat(bytes);
-  if (!format && modelFormatOf(path) === "onnx") {
+  const bytes = await readBytes("model", path, args), format = foreignFormat(bytes, path);
+  if (format === "onnx") {
     throw new Error(`cannot read model "${path}": .onnx is written, not read; .safetensors, .pt and .json are both`);
   }
-  // A damaged file is what its name says it is.
-  const meant = format ?? (path.endsWith(".json") ? undefined : modelFormatOf(path));
-  if (meant) return { ...readModel(bytes, path), format: meant, lines: [] };
+  if (format) return { ...readModel(bytes, path), format, lines: [] };
   const loaded = await parseCheckpoint(new TextDecoder().decode(bytes), path);
   using model = loaded.model;
   const { trainer, training, preprocessing } = loaded, job = storedJob(loaded);

@@ -26,6 +26,12 @@ export const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: C
   },
   keep: { takes: "N", about: "also keep the last N checkpoints as step-S.json (default 0)", of: ["train"] },
   resume: { takes: "FILE", about: "resume a checkpoint, bit for bit", of: ["train"] },
+  from: {
+    takes: "FILE",
+    about: "start from the weights and preprocessing of a model (.json, .pt, .safetensors), with new data",
+    of: ["train"],
+  },
+  "unknown-tokens": { about: "with --from: take tokens that the model does not know as unknown", of: ["train"] },
   "log-file": { takes: "FILE", about: "write one JSON line per epoch", of: ["train"] },
   report: {
     takes: "FILE",
@@ -78,6 +84,8 @@ export interface Arguments {
   readonly checkpointEvery?: string;
   readonly keep?: number;
   readonly resume?: string;
+  readonly from?: string;
+  readonly unknownTokens: boolean;
   readonly logFile?: string;
   readonly report?: string;
   readonly tensorboard?: string;
@@ -176,6 +184,8 @@ export function parseCommandLine(args: readonly string[]): Arguments {
     checkpointEvery: text("checkpoint-every"),
     keep: values.has("keep") ? convert("keep", "keep", KEEP, text("keep")!) as number : undefined,
     resume: text("resume"),
+    from: text("from"),
+    unknownTokens: values.get("unknown-tokens") === true,
     logFile: text("log-file"),
     report: text("report"),
     tensorboard: text("tensorboard"),

@@ -1,28 +1,41 @@
 /** Reading checkpoints and models, with the errors of the file system in the command line's words. */
 
-import { loadModel, modelFormatOf } from "../exchange/model_file.ts";
+import { loadModel, type ModelFormat, modelFormat, modelFormatOf } from "../exchange/model_file.ts";
 import { modelOptions } from "../job/faster_device.ts";
 import { type Job, UsageError } from "../job/options.ts";
-import { loadCheckpoint, LoadedCheckpoint } from "../train/checkpoint/load.ts";
+import { LoadedCheckpoint, parseCheckpoint } from "../train/checkpoint/load.ts";
 import { allowingCommand } from "./files.ts";
 import type { Arguments } from "./options.ts";
 import { remark } from "./terminal.ts";
 
-/**
- * loadCheckpoint with the errors of the file system in the command line's words.
- *
- * @param device What its model is to compute on. Default: what the command line says.
- */
-export async function readCheckpoint(
-  path: string,
-  args: Arguments,
-  device: Job["device"] = args.given.device,
-): Promise<LoadedCheckpoint> {
+/** The bytes of a model's file. */
+export async function readBytes(what: string, path: string, args: Arguments): Promise<Uint8Array<ArrayBuffer>> {
   try {
-    return await loadCheckpoint(path, modelOptions(device));
+    return await Deno.readFile(path);
   } catch (error) {
-    throw readError("checkpoint", path, error, args);
+    throw readError(what, path, error, args);
   }
+}
+
+/** The format of another program that a file is in, by its bytes; a damaged file is what its name says it is. */
+export function foreignFormat(bytes: Uint8Array, path: string): ModelFormat | undefined {
+  return modelFormat(bytes) ?? (bytes[0] === BRACE ? undefined : modelFormatOf(path));
+}
+
+/** What JSON begins with. */
+const BRACE = 0x7b;
+
+/**
+ * The checkpoint that is resumed.
+ *
+ * @param device What its model is to compute on.
+ */
+export async function readResumed(path: string, args: Arguments, device: Job["device"]): Promise<LoadedCheckpoint> {
+  const bytes = await readBytes("checkpoint", path, args), format = foreignFormat(bytes, path);
+  if (!format) return await parseCheckpoint(new TextDecoder().decode(bytes), path, modelOptions(device));
+  throw new Error(
+    `cannot resume from "${path}": a .${format} file holds no training: --from ${path} starts from its weights`,
+  );
 }
 
 /** How the command line calls what computes, and asks for it. */
@@ -66,18 +79,15 @@ export async function openCheckpoint(args: Arguments): Promise<{ loaded: LoadedC
   if (path === undefined) {
     throw new UsageError(`${command} needs a checkpoint, such as: ${command} checkpoints/best.json`);
   }
-  return { loaded: modelFormatOf(path) ? await readForeign(path, args) : await readCheckpoint(path, args), rest };
+  const bytes = await readBytes("checkpoint", path, args);
+  return { loaded: await loadBytes(bytes, path, args), rest };
 }
 
-/** A model in a file of another program, as if it were a checkpoint of it. */
-async function readForeign(path: string, args: Arguments): Promise<LoadedCheckpoint> {
-  let bytes: Uint8Array;
-  try {
-    bytes = await Deno.readFile(path);
-  } catch (error) {
-    throw readError("model", path, error, args);
-  }
-  const { model, preprocessing } = await loadModel(bytes, { ...modelOptions(args.given.device), name: path });
+/** A checkpoint, or a model in a file of another program as if it were one. */
+async function loadBytes(bytes: Uint8Array, path: string, args: Arguments): Promise<LoadedCheckpoint> {
+  const options = modelOptions(args.given.device);
+  if (!foreignFormat(bytes, path)) return await parseCheckpoint(new TextDecoder().decode(bytes), path, options);
+  const { model, preprocessing } = await loadModel(bytes, { ...options, name: path });
   return new LoadedCheckpoint({
     model,
     trainer: null,

@@ -24,11 +24,13 @@ export interface Outcome {
   readonly code: number;
   /** On the held-out data; absent where there are none, or where it was stopped. */
   readonly scores?: Scores;
+  /** The same of the model that it started from. */
+  readonly before?: Scores;
 }
 
 /** Trains, prints every epoch, keeps checkpoints, a log and pictures. */
 export async function runTraining(run: TrainingRun, args: Arguments, terminal: Terminal): Promise<Outcome> {
-  const { job, data, stored, resumed, name } = run;
+  const { job, data, stored, resumed, start: started, name } = run;
   using model = await createRunModel(run);
   if (resumed) remarkArithmetic(resumed.loaded, resumed.name);
   const abort = new AbortController();
@@ -72,7 +74,9 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
     );
     return { code: 0 };
   }
-  if (!args.quiet) { for (const text of headLines(job, data, training)) terminal.line(text); }
+  if (!args.quiet) { for (const text of headLines(job, data, training, started)) terminal.line(text); }
+  const score = () => training.options.fastDevRun ? undefined : finalScores(model, data, batchSize, name !== undefined);
+  const before = started && await score();
 
   let stoppedBy: keyof typeof INTERRUPTED = "SIGINT", hint: ReturnType<typeof setTimeout> | undefined;
   const listeners = SIGNALS.map((signal) =>
@@ -89,13 +93,11 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
   for (const [signal, listener] of listeners) Deno.addSignalListener(signal, listener);
   try {
     await training.run();
-    const scores = training.options.fastDevRun
-      ? undefined
-      : await finalScores(model, data, batchSize, name !== undefined);
+    const scores = await score();
     if (!args.quiet && !name) terminal.line(summary(training, writer, data, seconds()));
-    if (!name) { for (const text of scores ? scoreLines(scores, !args.quiet) : []) terminal.line(text); }
+    if (!name) { for (const text of scores ? scoreLines(scores, !args.quiet, before) : []) terminal.line(text); }
     await pictures.finish({ job, data, training, scores, model });
-    return { code: writer.complete ? 0 : 1, scores };
+    return { code: writer.complete ? 0 : 1, scores, before };
   } catch (error) {
     if (error instanceof Deno.errors.BrokenPipe) throw error;
     terminal.clear();
@@ -109,7 +111,8 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
       ? `; the checkpoint of epoch ${writer.keptEpoch} is kept in "${last}"`
       : "";
     const isChanged = errorCode(error) === "data-changed";
-    throw new Error(lineOf(isChanged ? amend(error, { action: `resume from "${args.resume}"` }) : error) + kept);
+    const change = { action: `resume from "${args.resume}"`, advice: `--from ${args.resume} starts from its weights` };
+    throw new Error(lineOf(isChanged ? amend(error, change) : error) + kept);
   } finally {
     clearTimeout(hint);
     for (const [signal, listener] of listeners) Deno.removeSignalListener(signal, listener);

@@ -55,10 +55,24 @@ function details(scores: Scores): string[] {
   return [...table, "", ...formatConfusion(matrix, { columns: columns() }).split("\n")];
 }
 
-/** What is said of scores: in one line, or with all there is to say. */
-export function scoreLines(scores: Scores, full: boolean): string[] {
+/**
+ * What is said of scores: in one line, or with all there is to say.
+ *
+ * @param before Those of the model that the training started from, on the same data.
+ */
+export function scoreLines(scores: Scores, full: boolean, before?: Scores): string[] {
   const { values, count } = scores;
-  return [`test of ${plural(count, "sequence")}: ${inWords(values)}`, ...full ? details(scores) : []];
+  return [
+    `test of ${plural(count, "sequence")}: ${inWords(values)}`,
+    ...before ? ["", ...sideBySide(before, scores)] : [],
+    ...full ? details(scores) : [],
+  ];
+}
+
+/** The scores of two models on the same data, the old one first. */
+function sideBySide({ values: before }: Scores, { values: after }: Scores): string[] {
+  const rows = Object.keys(after).map((name) => [nameOf(name), ...[before, after].map((of) => shown(name, of[name]!))]);
+  return alignRows([["", "before", "after"], ...rows]);
 }
 
 /** Mean and standard deviation of every score over several trainings. */

@@ -3,12 +3,13 @@
 import type { Measured } from "../job/faster_device.ts";
 import { resolveJob, UsageError } from "../job/options.ts";
 import type { Scores } from "../job/scores.ts";
+import { startedJob } from "../job/started_job.ts";
 import { resumedJob } from "../job/stored_job.ts";
 import { trainingsOf } from "../job/trainings.ts";
 import { dataFiles } from "./data_files.ts";
 import { lineOf } from "./hints.ts";
 import type { Arguments } from "./options.ts";
-import { readCheckpoint } from "./read_checkpoint.ts";
+import { readResumed } from "./read_checkpoint.ts";
 import { runTraining } from "./run_training.ts";
 import { inWords, meanAndDeviation } from "./score_lines.ts";
 import { Terminal } from "./terminal.ts";
@@ -31,21 +32,29 @@ export async function trainCommand(typed: Arguments): Promise<number> {
   }
   const all: Scores[] = [];
   let isFirst = true;
-  const { given, resume: name } = args;
+  const { given, resume: name, from } = args;
+  if (name !== undefined && from !== undefined) {
+    throw new UsageError("--resume continues a training and --from begins a new one: they contradict each other");
+  }
+  if (args.unknownTokens && from === undefined) throw new UsageError("--unknown-tokens belongs to --from");
+  const start = from === undefined ? undefined : await (await import("./model_files.ts")).startFrom(from, args);
   const trainings = trainingsOf({
     seeds: args.seeds,
     source: dataFiles(args),
     device: given.device,
-    resume: async (device) =>
-      name === undefined ? undefined : { loaded: await readCheckpoint(name, args, device), name },
-    jobOf: (resumed) => resumed ? resumedJob(resumed.loaded, given, resumed.name) : resolveJob(given),
+    resume: async (device) => name === undefined ? undefined : { loaded: await readResumed(name, args, device), name },
+    start,
+    unknownTokens: args.unknownTokens,
+    jobOf: (resumed) =>
+      resumed ? resumedJob(resumed.loaded, given, resumed.name) : start ? startedJob(start, given) : resolveJob(given),
     onMeasured: (measured) => args.quiet || terminal.line(measuredLine(measured)),
   });
   for await (const run of trainings) {
     if (!several) return (await runTraining(run, args, terminal)).code;
     const name = run.name!, quiet = args.quiet || !isFirst;
-    const { code, scores } = await runTraining(run, { ...args, quiet, run: { name, isFirst } }, terminal);
+    const { code, scores, before } = await runTraining(run, { ...args, quiet, run: { name, isFirst } }, terminal);
     if (code) return code;
+    if (before) terminal.line(`${`${name}, before`.padEnd(20)}  ${inWords(before.values)}`);
     terminal.line(`${name.padEnd(20)}  ${scores ? inWords(scores.values) : "nothing was held out to score it on"}`);
     if (scores) all.push(scores);
     isFirst = false;

@@ -1,6 +1,7 @@
 /** The lines about a training: at its start, of its epochs, at its end. */
 
 import type { Job } from "../job/options.ts";
+import { type Start, startLine } from "../job/started_job.ts";
 import type { TrainingData } from "../job/training_data.ts";
 import { words } from "../job/words.ts";
 import type { OptionSpec } from "../options.ts";
@@ -54,11 +55,17 @@ export function progressLine(progress: BatchProgress, pace: Pace): string {
 }
 
 /** The options of a run, in the order in which they are stored. */
-export function headLines(job: Job, data: TrainingData, { model, trainer, options }: Training): string[] {
+export function headLines(
+  job: Job,
+  data: TrainingData,
+  { model, trainer, options }: Training,
+  start?: Start,
+): string[] {
   return [
     `device     ${model.device.description}`,
     ...data.description.map((line, i) => `${i ? "" : "data"}`.padEnd(11) + line),
     `model      ${modelLine(model, data)}`,
+    ...start ? [`from       ${startLine(start, data)}`] : [],
     `training   ${words(trainingWords(job, options, data))}`,
     `optimizer  ${words(trainer.options.optimizer)}`,
   ];

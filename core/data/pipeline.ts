@@ -244,6 +244,11 @@ export class Pipeline {
     return this.#inputs instanceof Vocabulary ? this.#inputs.split(text) : [];
   }
 
+  /** The tokens of records that the vocabulary lacks, each with its count, the most frequent first; none for numbers. */
+  unknownTokens(records: readonly SequenceRecord[]): ReadonlyMap<string, number> {
+    return this.#inputs instanceof Vocabulary ? this.#inputs.unknown(records.map(textOf)) : new Map();
+  }
+
   /** Whether a record stays in: with missing: "drop", one that lacks a value does not. */
   keeps(record: SequenceRecord): boolean {
     return this.#inputs instanceof Vocabulary || this.#inputs.keeps(record);

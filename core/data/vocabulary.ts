@@ -136,6 +136,17 @@ export class Vocabulary {
     return ids.length ? ids : [UNKNOWN];
   }
 
+  /** The tokens of texts that are not in it, each with its count, the most frequent first. */
+  unknown(texts: Iterable<string>): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const text of texts) {
+      for (const token of this.split(text)) {
+        if (!this.#numbers.has(token)) counts.set(token, (counts.get(token) ?? 0) + 1);
+      }
+    }
+    return new Map([...counts].sort(([a, n], [b, m]) => m - n || byCodePoint(a, b)));
+  }
+
   /** As JSON. */
   toJSON(): VocabularyState {
     const { unit, normalize, maxLength = null, signs, tokens } = this;

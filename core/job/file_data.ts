@@ -12,12 +12,17 @@ import type { NamedTraining, TestData } from "./training_data.ts";
 export class FileData {
   readonly #source: DataSource;
   readonly #restored?: Preprocessing;
+  readonly #onlyKnownTokens: boolean;
   #read?: ReadData;
 
-  /** @param stored The preprocessing of a checkpoint. Default: it is fitted on the training part. */
-  constructor(source: DataSource, stored?: object) {
+  /**
+   * @param stored The preprocessing of a checkpoint. Default: it is fitted on the training part.
+   * @param options Whether texts with tokens that it does not know are refused. Default false.
+   */
+  constructor(source: DataSource, stored?: unknown, { onlyKnownTokens = false }: { onlyKnownTokens?: boolean } = {}) {
     this.#source = source;
-    this.#restored = stored && restorePreprocessing(stored);
+    this.#onlyKnownTokens = onlyKnownTokens;
+    if (stored) this.#restored = restorePreprocessing(stored);
   }
 
   /** What a job trains on: once, or once for each fold. */
@@ -25,7 +30,7 @@ export class FileData {
     const read = this.#read ??= new ReadData(job.own, this.#source), restored = this.#restored;
     if (restored) {
       return byKind(restored, {
-        sequences: (pipeline) => sequences(job, read, pipeline),
+        sequences: (pipeline) => sequences(job, read, pipeline, this.#onlyKnownTokens),
         forecasts: (pipeline) => forecasts(job, read, pipeline),
       });
     }

@@ -21,6 +21,7 @@ export async function* sequences(
   { own: job, everything: { seed }, training }: FileJob,
   read: ReadData,
   pipeline?: Pipeline,
+  onlyKnownTokens = false,
 ): AsyncGenerator<NamedTraining> {
   for (const [name, value] of Object.entries(job.forecast)) {
     const { default: usual }: OptionSpec = DATA_OPTIONS.forecast[name as keyof DataJob["forecast"]];
@@ -29,6 +30,7 @@ export async function* sequences(
   }
   if (job.division.walkForward !== undefined) throw new UsageError("--walk-forward needs --target-column");
   const loaded = await read.train(pipeline), test = await read.test();
+  if (pipeline && onlyKnownTokens) refuseUnknownTokens(pipeline, loaded.records);
   refuseSeveralTests(job);
   const { task } = job.preparation, name = job.files.data.map(pathName).join(", ");
   const divided = { ...loaded, name, test: test?.records, task };
@@ -38,6 +40,17 @@ export async function* sequences(
     const data = sequenceData(fitted, division, job, chooseLoss(training, fitted), notes);
     yield { name: division.name, data };
   }
+}
+
+/** Refuses texts with tokens that a vocabulary does not have. */
+function refuseUnknownTokens(pipeline: Pipeline, records: readonly SequenceRecord[]): void {
+  const unknown = pipeline.unknownTokens(records), count = unknown.size;
+  if (!count) return;
+  const some = [...unknown.keys()].slice(0, 5).map((token) => JSON.stringify(token)).join(", ");
+  throw new Error(
+    `cannot start: the model does not know ${plural(count, "token")} of the data: ${some}${count > 5 ? ", …" : ""}: ` +
+      "--unknown-tokens takes them as unknown",
+  );
 }
 
 /** The part of a job's options that its pipeline takes. */

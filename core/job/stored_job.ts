@@ -1,6 +1,7 @@
 /** The job in a checkpoint: what its data were, and how it is resumed. */
 
 import type { Dataset } from "../data/dataset.ts";
+import { byKind, restorePreprocessing } from "../data/preprocessing.ts";
 import { sampleDataset } from "../data/sample.ts";
 import type { FullConfig } from "../model/config.ts";
 import { type LossSettings, quantilesOf } from "../model/losses.ts";
@@ -40,7 +41,25 @@ export function storedJob({ model, job, preprocessing }: LoadedJob): StoredJob |
 /** How a checkpoint's data are read: as it says, but for what is given. */
 export function dataJob(loaded: LoadedJob, given: GivenOptions): DataJob {
   const own = storedJob(loaded)?.own, { format: _, ...files } = own?.files ?? { data: ["-"] };
-  return resolveDataJob("read data", given, { ...own, files });
+  return resolveDataJob("read data", given, { ...own ?? preparedAs(loaded.preprocessing), files });
+}
+
+/** What preprocessing says of how its data are read, where no job does. */
+export function preparedAs(preprocessing: unknown): { readonly [G in keyof DataJob]?: object } {
+  return byKind<{ readonly [G in keyof DataJob]?: object }>(restorePreprocessing(preprocessing), {
+    sequences(pipeline) {
+      const { inputs, labels: { separator } } = pipeline.toJSON();
+      const tokens = inputs.kind === "tokens" && { tokens: inputs.vocabulary.unit };
+      return {
+        preparation: { task: pipeline.task, ...tokens, ...separator !== null && { labelSeparator: separator } },
+      };
+    },
+    forecasts(pipeline) {
+      const { targetColumns, featureColumns, window, horizon, transform, center, missing } = pipeline.toJSON();
+      const forecast = { targetColumns, window, horizon, transform, center };
+      return { columns: { featureColumns }, preparation: { task: "forecast", missing }, forecast };
+    },
+  });
 }
 
 /** What the loss of a checkpoint was trained with, but for weights. */
@@ -56,7 +75,9 @@ export function lossSettings({ model, trainer }: LoadedCheckpoint): LossSettings
 export function resumedJob(loaded: LoadedCheckpoint, given: GivenOptions, name: string): Job {
   const { model, trainer, training } = loaded, stored = storedJob(loaded);
   if (!trainer || !training || !stored) {
-    throw new Error(`cannot resume from "${name}": it holds no training of this command`);
+    throw new Error(
+      `cannot resume from "${name}": it holds no training of this command; --from ${name} starts from its weights`,
+    );
   }
   const { inputSize: _i, outputSize: _o, loss: _l, quantiles: _q, ...config } = model.config;
   const { optimizer, seed: _s, ...options } = trainer.options, { schedule, earlyStopping, ...rest } = training.options;

@@ -9,6 +9,7 @@ import { TRAIN_OPTIONS } from "../train/training_options.ts";
 import { createTrainer, TRAINER_OPTIONS, type TrainerOptions } from "../train/trainer.ts";
 import { modelOptions } from "./faster_device.ts";
 import { type Job, UsageError } from "./options.ts";
+import { type Start, startedConfig } from "./started_job.ts";
 import type { StoredJob } from "./stored_job.ts";
 import type { TrainingData } from "./training_data.ts";
 
@@ -22,17 +23,28 @@ export interface TrainingRun {
   readonly stored: StoredJob;
   /** What it is resumed from, and what errors call that. */
   readonly resumed?: { readonly loaded: LoadedCheckpoint; readonly name: string };
+  /** The model whose weights it starts from. */
+  readonly start?: Start;
   /** Which of several: "seed 3, fold 2". */
   readonly name?: string;
 }
 
 /** The model of a training, as it was where it is resumed. */
-export async function createRunModel({ job, data, resumed }: TrainingRun): Promise<Model> {
+export async function createRunModel({ job, data, resumed, start }: TrainingRun): Promise<Model> {
   const { seed } = job.everything;
   if (job.training.monitor === "accuracy" && !data.hasAccuracy) {
     throw new UsageError(`--monitor accuracy is for classes, not for the task ${data.own?.preprocessing.task}`);
   }
-  return resumed?.loaded.model ?? await createModel(configOf(job, data), { seed, ...modelOptions(job.device) });
+  if (resumed) return resumed.loaded.model;
+  const model = await createModel(configOf(job, data, start), { seed, ...modelOptions(job.device) });
+  if (!start) return model;
+  try {
+    await model.loadStateDict(start.file.parameters);
+    return model;
+  } catch (error) {
+    model.dispose();
+    throw amend(error, { action: `start from "${start.name}"` });
+  }
 }
 
 /**
@@ -63,7 +75,8 @@ export function createTraining(
 }
 
 /** The config of a job's model. */
-export function configOf({ model, own }: Job, { config, loss }: TrainingData): ModelConfig {
+export function configOf({ model, own }: Job, { config, loss }: TrainingData, start?: Start): ModelConfig {
+  if (start) return startedConfig(start, model);
   const { embeddingDim } = own?.preparation ?? {}, { inputSize, outputSize } = config;
   return {
     ...model,

@@ -5,6 +5,7 @@ import { fasterDevice, type Measured } from "./faster_device.ts";
 import { flagFor, type Job, UsageError } from "./options.ts";
 import type { DataSource } from "./read_data.ts";
 import { sampleData } from "./sample_data.ts";
+import { checkFits, type Start } from "./started_job.ts";
 import type { NamedTraining } from "./training_data.ts";
 import { configOf, trainerOptions, type TrainingRun } from "./training_run.ts";
 
@@ -15,6 +16,10 @@ export interface TrainingsOptions {
   readonly source: DataSource;
   /** The checkpoint that is resumed, read for a device. */
   readonly resume: (device: Job["device"]) => Promise<TrainingRun["resumed"]>;
+  /** The model whose weights each training starts from. */
+  readonly start?: Start;
+  /** Whether tokens that it does not know are taken as unknown ones. */
+  readonly unknownTokens?: boolean;
   /** What the job is, given the checkpoint. */
   readonly jobOf: (resumed: TrainingRun["resumed"]) => Job;
   readonly device: Job["device"];
@@ -24,24 +29,26 @@ export interface TrainingsOptions {
 
 /** The trainings of a job. */
 export async function* trainingsOf(
-  { seeds, source, resume, jobOf, device: asked, onMeasured }: TrainingsOptions,
+  { seeds, source, resume, start, unknownTokens, jobOf, device: asked, onMeasured }: TrainingsOptions,
 ): AsyncGenerator<TrainingRun> {
   // What a checkpoint asks for is in it: it is read on the CPU first, and again where the GPU is faster.
   let resumed = await resume(asked.device === "auto" ? { ...asked, device: "wasm" } : asked);
   const first = jobOf(resumed), { own } = first;
   if (own) refuseChoosingOnTest(first);
   let device = first.device;
+  const stored = resumed?.loaded.preprocessing ?? start?.file.preprocessing ?? undefined;
   const files = own &&
-    new (await import("./file_data.ts")).FileData(source, resumed?.loaded.preprocessing ?? undefined);
+    new (await import("./file_data.ts")).FileData(source, stored, { onlyKnownTokens: start && !unknownTokens });
   for (let i = 0; i < seeds; i++) {
     const seed = first.everything.seed + i, seeded = { ...first, everything: { seed } };
     const divided: AsyncIterable<NamedTraining> | Iterable<NamedTraining> = own
       ? files!.trainings({ ...seeded, own })
       : [{ data: sampleData(seeded) }];
     for await (const { name, data } of divided) {
+      if (start) checkFits(start, data);
       if (device.device === "auto") {
         const [batch] = new DataLoader(data.train, { batchSize: first.training.batchSize! });
-        const measured = await fasterDevice(device, configOf(first, data), trainerOptions(seeded, data), batch!);
+        const measured = await fasterDevice(device, configOf(first, data, start), trainerOptions(seeded, data), batch!);
         onMeasured(measured);
         device = measured.device;
         if (resumed && device.device !== "wasm") {
@@ -55,6 +62,7 @@ export async function* trainingsOf(
         data,
         stored: { data: first.data, ...own && { own }, seed },
         resumed,
+        start,
         name: names.join(", ") || undefined,
       };
     }

@@ -28,7 +28,7 @@ export const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: C
   resume: { takes: "FILE", about: "resume a checkpoint, bit for bit", of: ["train"] },
   from: {
     takes: "FILE",
-    about: "start from the weights and preprocessing of a model (.json, .pt, .safetensors), with new data",
+    about: "start from a model's weights and preprocessing, with new data",
     of: ["train"],
   },
   "unknown-tokens": { about: "with --from: take tokens that the model does not know as unknown", of: ["train"] },

@@ -34,7 +34,7 @@ export async function readResumed(path: string, args: Arguments, device: Job["de
   const bytes = await readBytes("checkpoint", path, args), format = foreignFormat(bytes, path);
   if (!format) return await parseCheckpoint(new TextDecoder().decode(bytes), path, modelOptions(device));
   throw new Error(
-    `cannot resume from "${path}": a .${format} file holds no training: --from ${path} starts from its weights`,
+    `cannot resume from "${path}": a .${format} file holds no training: train FILE --from ${path} starts from its weights`,
   );
 }
 

@@ -111,7 +111,10 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
       ? `; the checkpoint of epoch ${writer.keptEpoch} is kept in "${last}"`
       : "";
     const isChanged = errorCode(error) === "data-changed";
-    const change = { action: `resume from "${args.resume}"`, advice: `--from ${args.resume} starts from its weights` };
+    const change = {
+      action: `resume from "${args.resume}"`,
+      advice: `train FILE --from ${args.resume} starts from its weights`,
+    };
     throw new Error(lineOf(isChanged ? amend(error, change) : error) + kept);
   } finally {
     clearTimeout(hint);

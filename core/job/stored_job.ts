@@ -76,7 +76,7 @@ export function resumedJob(loaded: LoadedCheckpoint, given: GivenOptions, name: 
   const { model, trainer, training } = loaded, stored = storedJob(loaded);
   if (!trainer || !training || !stored) {
     throw new Error(
-      `cannot resume from "${name}": it holds no training of this command; --from ${name} starts from its weights`,
+      `cannot resume from "${name}": it holds no training of this command; its weights: train FILE --from ${name}`,
     );
   }
   const { inputSize: _i, outputSize: _o, loss: _l, quantiles: _q, ...config } = model.config;

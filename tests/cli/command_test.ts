@@ -186,7 +186,11 @@ Deno.test("--resume refuses a state that its data cannot have come to, and what 
     1,
     /^error: cannot resume from "batch\.json": state must be one of this training, with 2 batches/,
   );
-  assertFails(job!, 1, 'cannot resume from "job.json": it holds no training of this command');
+  assertFails(
+    job!,
+    1,
+    'cannot resume from "job.json": it holds no training of this command; its weights: train FILE --from job.json',
+  );
   assertFails(data!, 1, 'cannot resume from "data.json": it holds no training of this command');
   assertFails(features!, 1, 'cannot resume from "features.json": it holds no training of this command');
   assertFails(changed!, 2, '--hidden-size cannot be changed on --resume: "good.json" has 3, got 4');

@@ -89,11 +89,15 @@ Deno.test("new classes and tokens, and options that the weights fix, are refused
   assertFails(label!, 1, /the label "sideways" was never seen in training, which has "down", "up"/);
   assertFails(hidden!, 2, '--hidden-size cannot be changed with --from: "ck/last.json" has 6, got 7');
   assertFails(patch!, 2, /--patch cannot be changed with --from: "ck\/last\.json" has 1, got 2/);
-  assertFails(resumed!, 1, /the data must be those of before, .*: --from ck\/last\.json starts from its weights/);
+  assertFails(
+    resumed!,
+    1,
+    /the data must be those of before, .*: train FILE --from ck\/last\.json starts from its weights/,
+  );
   assertFails(both!, 2, /--resume .* and --from .* contradict each other/);
   assertFails(none!, 2, /--from needs data to train on/);
   assertFails(tokens!, 1, /does not know 1 token of the data: "play": --unknown-tokens takes them as unknown/);
-  assertFails(weights!, 1, /a \.pt file holds no training: --from m\.pt starts from its weights/);
+  assertFails(weights!, 1, /a \.pt file holds no training: train FILE --from m\.pt starts from its weights/);
   assertWorks(await place.run("train new.txt --from text/last.json --unknown-tokens --epochs 1 --quiet"));
   assertWorks(await place.run("train april.csv --from m.pt --epochs 1 --quiet"));
 });

@@ -30,6 +30,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
 const SHARED = [
   "core/engine.ts",
   "core/errors.ts",
+  "core/greatest.ts",
   "core/math.ts",
   "core/options.ts",
   "core/random.ts",

@@ -1,3 +1,4 @@
+import { greatest } from "../greatest.ts";
 import { encodeSnapshot, type Snapshot, takeSnapshot } from "../train/checkpoint/snapshot.ts";
 import { FileLock, removeLeftovers, writeDurably } from "../train/durable.ts";
 import type { EpochReport } from "../train/history.ts";
@@ -209,7 +210,7 @@ export class CheckpointWriter implements Disposable {
     const { last, best } = this.target!, old = [last, best, ...await this.#steps()];
     const found = (await Promise.all(old.map(stat))).flatMap((info, i) => info ? [old[i]!] : []);
     if (found.length) {
-      const number = Math.max(...(await this.#others()).map(({ run }) => run ?? 0), 0);
+      const number = greatest((await this.#others()).map(({ run }) => run ?? 0), 0);
       const numbered = (path: string, n: number) => path.replace(/json$/, `${n}.json`);
       const twins = await Promise.all(found.map((path) => same(path, numbered(path, number))));
       if (!twins.every(Boolean)) {

@@ -17,6 +17,9 @@ import { PADDING, type TokenUnit, Vocabulary, type VocabularyState } from "./voc
 /** Width of the embedding of tokens, unless one is chosen. */
 const EMBEDDING_SIZE = 32;
 
+/** Steps up to which sequences of any length are packed together, and padded steps that a part has at most. */
+const LEAST_STEPS = 16, MOST_STEPS = 2 ** 18;
+
 /** Preprocessing of text, as JSON. */
 export interface TokenInputs {
   /** Always "tokens". */
@@ -274,22 +277,52 @@ export class Pipeline {
    * @throws {RangeError} As `dataset`.
    */
   sequences(records: readonly SequenceRecord[]): PreparedSequences {
+    const { encoded, rows } = this.#encode(records);
+    return this.#pack(encoded, rows);
+  }
+
+  /**
+   * The same in parts of similar lengths, as many sequences to a part as are predicted well together: padding takes no
+   * more room than the sequences, whatever their lengths.
+   *
+   * @throws {RangeError} As `dataset`.
+   */
+  parts(records: readonly SequenceRecord[]): PreparedSequences[] {
+    const { encoded, rows } = this.#encode(records), width = this.#width;
+    const parts = new Map<number, number[]>(), full: number[][] = [];
+    encoded.forEach(({ length }, i) => {
+      const steps = Math.max(LEAST_STEPS, 2 ** Math.ceil(Math.log2(length / width))), part = parts.get(steps) ?? [];
+      part.push(i);
+      if (part.length * steps < MOST_STEPS) parts.set(steps, part);
+      else if (full.push(part)) parts.delete(steps);
+    });
+    return [...full, ...parts.values()].map((part) =>
+      this.#pack(part.map((i) => encoded[i]!), Uint32Array.from(part, (i) => rows[i]!))
+    );
+  }
+
+  /** Numbers of a step as it is stored: 1 for tokens. */
+  get #width(): number {
+    return this.#inputs instanceof Vocabulary ? 1 : this.#inputs.width;
+  }
+
+  /** What goes into a model of each record that stays in, and their numbers. */
+  #encode(records: readonly SequenceRecord[]): { encoded: (Float32Array | Int32Array)[]; rows: Uint32Array } {
     if (!records.length) throw badData("empty", "there are no records");
-    if (this.#inputs instanceof Vocabulary) {
-      const vocabulary = this.#inputs, tokens = records.map((record) => vocabulary.encode(textOf(record)));
-      return pack(tokens, 1, (size) => new Int32Array(size), Uint32Array.from(records.keys()));
+    const inputs = this.#inputs, all = Uint32Array.from(records.keys());
+    if (inputs instanceof Vocabulary) {
+      return { encoded: records.map((record) => Int32Array.from(inputs.encode(textOf(record)))), rows: all };
     }
-    const inputs = this.#inputs;
-    const rows = Uint32Array.from(records.keys()).filter((row) => this.keeps(records[row]!));
+    const rows = all.filter((row) => this.keeps(records[row]!));
     if (!rows.length) {
       throw badData("value-missing", `every record has missing values, the first at ${missingPlace(records[0]!)}`);
     }
-    return pack(
-      Array.from(rows, (row) => inputs.encode(records[row]!)),
-      inputs.width,
-      (size) => new Float32Array(size),
-      rows,
-    );
+    return { encoded: Array.from(rows, (row) => inputs.encode(records[row]!)), rows };
+  }
+
+  #pack(encoded: readonly (Float32Array | Int32Array)[], rows: Uint32Array): PreparedSequences {
+    const isText = this.#inputs instanceof Vocabulary;
+    return pack(encoded, this.#width, (size) => isText ? new Int32Array(size) : new Float32Array(size), rows);
   }
 
   /**

@@ -8,7 +8,7 @@ export function quantileOf(outputs: ArrayLike<number>, count: number, k: number)
 /** Which of the quantiles is nearest the median. */
 export function nearestMedian(quantiles: readonly number[]): number {
   const far = quantiles.map((quantile) => Math.abs(quantile - 0.5));
-  return far.indexOf(Math.min(...far));
+  return far.reduce((best, distance, i) => distance < far[best]! ? i : best, 0);
 }
 
 /**

@@ -1,5 +1,6 @@
 import { loadLoader } from "../../deps.ts";
 import { fail } from "../errors.ts";
+import { greatest } from "../greatest.ts";
 import type { Arithmetic, Device, Plan, Program, Room, Simd } from "./device.ts";
 import { KERNELS, orderedArguments, type Tensor } from "./kernels.ts";
 import { isSecondFaster } from "./probe.ts";
@@ -160,7 +161,7 @@ export class WasmDevice implements Device {
     const first = align(this.#base + 4 * plan.arena), size = align(4 * plan.scratch);
     const records = tasks.reduce((sum, { words }) => sum + words.byteLength + 8, 0);
     // Threads beyond the tasks that need scratch space would find nothing to do with it.
-    const tasksAtOnce = Math.max(1, ...encoded.flat().map((stage) => stage.filter((task) => task.scratch).length));
+    const tasksAtOnce = greatest(encoded.flat().map((stage) => stage.filter((task) => task.scratch).length), 1);
     const most = plan.parallel ? Math.min(this.#threads, tasksAtOnce) : 1;
     const room = Math.floor((MAX_PAGES * PAGE - first - records) / Math.max(1, size));
     const threads = Math.max(1, Math.min(most, room)), programs = first + size * threads;

@@ -1,4 +1,5 @@
 import { fail } from "../errors.ts";
+import { greatest } from "../greatest.ts";
 import type { Device, Plan, Program, Room } from "./device.ts";
 import { type Call, KERNELS, orderedArguments, type Signature, type Tensor } from "./kernels.ts";
 import { ARGUMENT_BYTES, argumentWords, MOST_CALLS, shaderOf, shaderTexts, type WorkgroupLimits } from "./shaders.ts";
@@ -318,7 +319,7 @@ export function encode(plan: Plan, limits: WorkgroupLimits): Encoded {
       for (const [entry, count] of Object.entries(shader.passes)) {
         type Given = Parameters<typeof count>[0];
         const [given] = calls.map((call) => call.arguments as Given), { file, times = {}, constants } = shader;
-        const workgroups = Math.max(...calls.map((call) => count(call.arguments as Given)));
+        const workgroups = greatest(calls.map((call) => count(call.arguments as Given)));
         if (!workgroups) continue;
         dispatches.push({
           file,
@@ -354,7 +355,7 @@ export function encode(plan: Plan, limits: WorkgroupLimits): Encoded {
     });
   }
   const times = [...programs.values()].flat().map((dispatch) => dispatch.times);
-  return { words, programs, times: Math.max(1, ...times) };
+  return { words, programs, times: greatest(times, 1) };
 }
 
 /**
@@ -365,7 +366,7 @@ function together(program: Program): Call[][] {
   const sets: Call[][] = [];
   for (const stage of program) {
     // Tasks do not depend on one another: the first calls of all, the second calls of all, and so on.
-    const longest = Math.max(0, ...stage.map((task) => task.length));
+    const longest = greatest(stage.map((task) => task.length), 0);
     for (let i = 0; i < longest; i++) {
       for (const call of stage.flatMap((task) => task[i] ?? [])) {
         const last = sets.at(-1);

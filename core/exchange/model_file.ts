@@ -6,6 +6,7 @@
 
 import { type Preprocessing, restorePreprocessing } from "../data/preprocessing.ts";
 import { errorCause, fail, whileReading } from "../errors.ts";
+import { greatest } from "../greatest.ts";
 import { type FullConfig, type ModelConfig, resolveConfig } from "../model/config.ts";
 import { checkLoss, type LossName } from "../model/losses.ts";
 import { createModel, type Model, type ModelOptions, type NetworkModel } from "../model/model.ts";
@@ -179,7 +180,7 @@ export function describeModel(file: ModelFile): string[] {
   const { config, network, parameters, preprocessing } = file, { loss = config?.loss } = file;
   const tensors = Object.entries(parameters);
   const size = tensors.reduce((sum, [, { data }]) => sum + data.length, 0);
-  const width = Math.max(...tensors.map(([name]) => name.length));
+  const width = greatest(tensors.map(([name]) => name.length));
   return [
     ...network ? describeNetwork(network) : describeConfig(resolveConfig(config!)),
     `loss ${loss ?? "not known"}${config?.quantiles ? ` ${config.quantiles.join(", ")}` : ""}`,
@@ -219,8 +220,8 @@ function describeConfig(config: FullConfig): string[] {
 
 /** A network that is not the ready-made one, a line for each layer. */
 function describeNetwork({ layers, outputs }: Network): string[] {
-  const name = Math.max(...layers.map((layer) => layer.name.length));
-  const type = Math.max(...layers.map((layer) => layer.type.length));
+  const name = greatest(layers.map((layer) => layer.name.length));
+  const type = greatest(layers.map((layer) => layer.type.length));
   return [
     `network of ${plural(layers.length, "layer")}, outputs ${Object.keys(outputs).join(", ")}:`,
     ...layers.map((layer) => {

@@ -1,5 +1,6 @@
 /** Predictions for a stream of sequences. */
 
+import { highest } from "../data/metrics/classification.ts";
 import type { Decoded } from "../data/labels.ts";
 import type { Pipeline } from "../data/pipeline.ts";
 import { byKind, restorePreprocessing } from "../data/preprocessing.ts";
@@ -15,8 +16,8 @@ import type { GivenOptions } from "./options.ts";
 import { type DataSource, leftOutLine, loadTable, streamRecords } from "./read_data.ts";
 import { configOf, dataJob } from "./stored_job.ts";
 
-/** Sequences that are predicted at a time: as many are in memory. */
-const CHUNK = 256;
+/** Sequences that are predicted at a time; about how many numbers or characters of them, and outputs, are in memory. */
+const CHUNK = 256, CHUNK_SIZE = 2 ** 22, CHUNK_OUTPUTS = 2 ** 24;
 
 /** Milliseconds that a sequence waits for others at most, to be predicted with them. */
 const PAUSE = 50;
@@ -72,7 +73,7 @@ async function* ofRecords(
   let leftOut = 0;
   try {
     for await (const opened of streamRecords(paths, pipeline, job, source)) {
-      for await (const chunk of chunks(opened.records)) {
+      for await (const chunk of chunks(opened.records, pipeline.outputSize)) {
         const records = chunk.filter((record) => pipeline.keeps(record));
         leftOut += chunk.length - records.length;
         if (records.length) yield* ofChunk(model, pipeline, records);
@@ -89,26 +90,33 @@ async function* ofChunk(
   pipeline: Pipeline,
   records: readonly SequenceRecord[],
 ): AsyncGenerator<NamedPrediction> {
-  const sequences = pipeline.sequences(records), quantiles = quantilesOf(model), { loss = pipeline.loss } = model;
-  // A network of a program's own may be without attention, or have outputs at every step.
-  const { outputs, attentionWeights } = await predict(model as NetworkModel, sequences, { loss });
-  if (outputs.shape.length > 2) {
-    throw new Error("cannot predict: its outputs are at every step: predict() in a program");
+  const quantiles = quantilesOf(model), { loss = pipeline.loss } = model, found: (() => NamedPrediction)[] = [];
+  // Parts of similar lengths are padded little; the predictions come in the order of the records.
+  for (const sequences of pipeline.parts(records)) {
+    // A network of a program's own may be without attention, or have outputs at every step.
+    const { outputs, attentionWeights } = await predict(model as NetworkModel, sequences, { loss });
+    if (outputs.shape.length > 2) {
+      throw new Error("cannot predict: its outputs are at every step: predict() in a program");
+    }
+    const O = outputs.shape[1]!, [N, T] = sequences.shape;
+    for (let i = 0; i < N; i++) {
+      const record = records[sequences.rows[i]!]!, steps = sequences.lengths?.[i] ?? T;
+      const row = outputs.data.subarray(i * O, (i + 1) * O);
+      const weights = attentionWeights?.data.subarray(i * T, i * T + steps);
+      found[sequences.rows[i]!] = () => {
+        const decoded = quantiles ? { values: [...pipeline.values(row, quantiles)] } : pipeline.decode(row);
+        return {
+          id: record.id ?? record.place,
+          decoded,
+          known: decoded.probabilities?.map((p, o) => [pipeline.labels[o]!, p] as const),
+          names: pipeline.labels,
+          quantiles,
+          weights,
+        };
+      };
+    }
   }
-  const O = outputs.shape[1]!, [N, T] = sequences.shape;
-  for (let i = 0; i < N; i++) {
-    const record = records[sequences.rows[i]!]!, steps = sequences.lengths?.[i] ?? T;
-    const row = outputs.data.subarray(i * O, (i + 1) * O);
-    const decoded = quantiles ? { values: [...pipeline.values(row, quantiles)] } : pipeline.decode(row);
-    yield {
-      id: record.id ?? record.place,
-      decoded,
-      known: decoded.probabilities?.map((p, o) => [pipeline.labels[o]!, p] as const),
-      names: pipeline.labels,
-      quantiles,
-      weights: attentionWeights?.data.subarray(i * T, i * T + steps),
-    };
-  }
+  for (const one of found) yield one();
 }
 
 /** The rows that follow a table's last. */
@@ -139,7 +147,7 @@ async function* ofArrays(
       format: asked ?? formatOf(input.name) ?? "jsonl",
       optionalLabels: true,
     });
-    for await (const chunk of chunks(records)) {
+    for await (const chunk of chunks(records, 1)) {
       for (const { values, steps, channels, place, missing } of chunk) {
         if (channels !== I) {
           throw new Error(`cannot read ${place}: a step must be a list of ${I} numbers, got ${channels}`);
@@ -170,26 +178,29 @@ export async function* batchPredictions(
 
 /** The most likely class; of a single output, whether it is above 0.5. */
 function classOf(values: Float32Array): number {
-  return values.length === 1 ? Number(values[0]! > 0.5) : values.indexOf(Math.max(...values));
+  return values.length === 1 ? Number(values[0]! > 0.5) : highest(values, 0, values.length);
 }
 
 /**
  * Items in chunks: full ones, or what has come when the first of them has waited for a moment, so that a slow pipe is
  * answered. What comes before an error comes.
  */
-async function* chunks<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {
-  const iterator = items[Symbol.asyncIterator]();
+async function* chunks(items: AsyncIterable<SequenceRecord>, outputs: number): AsyncGenerator<SequenceRecord[]> {
+  const iterator = items[Symbol.asyncIterator](), most = Math.max(1, Math.min(CHUNK, CHUNK_OUTPUTS / outputs));
   // An error is an item until those before it have been handed on.
   const advance = () => iterator.next().catch((error: unknown) => ({ error }));
   try {
     for (let next = advance();;) {
-      const chunk: T[] = [];
+      const chunk: SequenceRecord[] = [];
+      let size = 0;
       let timer: ReturnType<typeof setTimeout> | undefined, pause: Promise<undefined> | undefined;
       let come = await next;
       while (come && !("error" in come) && !come.done) {
+        const { values, text } = come.value;
         chunk.push(come.value);
+        size += (values ?? text)?.length ?? 0;
         next = advance();
-        if (chunk.length === CHUNK) break;
+        if (chunk.length >= most || size >= CHUNK_SIZE) break;
         pause ??= new Promise((resolve) => timer = setTimeout(() => resolve(undefined), PAUSE));
         come = await Promise.race([next, pause]) as typeof come;
       }

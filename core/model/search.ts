@@ -1,6 +1,7 @@
 /** Searching for what a decoder makes of sequences: greedily, or with a beam. */
 
 import { fail } from "../errors.ts";
+import { greatest } from "../greatest.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import type { NamedArray, StateDict } from "./arrays.ts";
 import type { Sequences } from "./batch.ts";
@@ -128,7 +129,7 @@ class DecoderSearcher implements Searcher {
           return data.subarray(first * each, (first + n) * each);
         };
       const given = { keys: part(keys!.data), states: rows.map(part), lengths: lengths.subarray(first, first + n) };
-      answers.push(...await this.#answer(given, resolved));
+      for (const answer of await this.#answer(given, resolved)) answers.push(answer);
     }
     return answers;
   }
@@ -189,7 +190,7 @@ class DecoderSearcher implements Searcher {
           ended,
           sum: path.sum,
           score: path.sum / ((5 + length) / 6) ** lengthPenalty,
-          aligned: paths.slice(0, ended ? -1 : undefined).map(({ weights }) => weights.indexOf(Math.max(...weights))),
+          aligned: paths.slice(0, ended ? -1 : undefined).map(({ weights }) => weights.indexOf(greatest(weights))),
           attention: { shape: [length, lengths[i]!], data },
         };
       });

@@ -4,8 +4,19 @@
  * @module
  */
 
-// Splits the command line into flags and values; ships with Deno.
-export { parseArgs } from "node:util";
+/**
+ * Splits the command line into flags and values; ships with Deno. Looked up when it is called: browsers, which have no such
+ * module, load this file too.
+ */
+export const parseArgs = ((config) => builtIn("node:util").parseArgs(config)) as typeof import("node:util").parseArgs;
+
+function builtIn(name: "node:util"): typeof import("node:util") {
+  const { process } = globalThis as unknown as { process: { getBuiltinModule: typeof builtIn } };
+  return process.getBuiltinModule(name);
+}
+
+/** Threads of Node, where there are no web workers. */
+export const loadNodeWorkers = (): Promise<typeof import("node:worker_threads")> => import("node:worker_threads");
 
 /** Instantiates the WASM module of core/kernels. Loaded when a model is made. */
 export const loadLoader = (): Promise<typeof import("npm:@assemblyscript/loader@0.28.20")> =>
@@ -14,9 +25,11 @@ export const loadLoader = (): Promise<typeof import("npm:@assemblyscript/loader@
 /** Checks the structure of checkpoints. Loaded when one is read, so that nobody else waits for it. */
 export const loadValibot = (): Promise<typeof import("npm:valibot@1.5.0")> => import("npm:valibot@1.5.0");
 
-/** Parses CSV with quoted cells. Loaded when a file has some. */
+/** Parses CSV with quoted cells. Loaded when a file has some; browsers, which have no `Buffer`, load a build with one. */
 export const loadCsvParse = (): Promise<typeof import("npm:csv-parse@7.0.3/sync")> =>
-  import("npm:csv-parse@7.0.3/sync");
+  "Buffer" in globalThis
+    ? import("npm:csv-parse@7.0.3/sync")
+    : import("npm:csv-parse@7.0.3/browser/esm/sync") as unknown as Promise<typeof import("npm:csv-parse@7.0.3/sync")>;
 
 /** Packs and unpacks the arrays of .npz files. Loaded when there is one. */
 export const loadFflate = (): Promise<typeof import("npm:fflate@0.8.3/browser")> => import("npm:fflate@0.8.3/browser");

@@ -1,3 +1,4 @@
+import { toHex } from "../engine.ts";
 import { fail } from "../errors.ts";
 import type { Dataset } from "./dataset.ts";
 import { isPairs, measurePairs, type PairDataset } from "./pairs.ts";
@@ -61,10 +62,10 @@ async function digest(head: string, arrays: Record<string, ArrayBufferView | und
     parts.push(`${name} ${array.constructor.name} ${(array as Float32Array).length}`);
     const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
     for (let start = 0; start < bytes.length; start += CHUNK) {
-      parts.push((await sha256(bytes.subarray(start, start + CHUNK))).toHex());
+      parts.push(toHex(await sha256(bytes.subarray(start, start + CHUNK))));
     }
   }
-  return `sha256:${(await sha256(new TextEncoder().encode(parts.join("\n")))).toHex()}`;
+  return `sha256:${toHex(await sha256(new TextEncoder().encode(parts.join("\n"))))}`;
 }
 
 async function sha256(bytes: Uint8Array): Promise<Uint8Array> {

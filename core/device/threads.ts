@@ -1,7 +1,7 @@
 /**
  * Runs the tasks of a program on several threads, over one shared memory.
  *
- * Workers start from a Blob, the only way that needs no permission, locally and by URL. Between programs they sleep, and
+ * Between programs they sleep, and
  * end by themselves after a while without work, so that they do not keep a program alive; they are started again when
  * needed. Which thread does which task is left to chance: tasks do not depend on one another, and what they add up stands
  * in places of their own, so the result is the same bits for any number of threads.
@@ -10,6 +10,7 @@
  */
 
 import { fail } from "../errors.ts";
+import type { HostedWorker, StartWorker } from "./workers.ts";
 
 /** One stage for the workers: how many tasks, and where their list begins: pairs of address and count of calls. */
 export interface StageTable {
@@ -156,17 +157,21 @@ const PATIENCE = 10_000;
 export class ThreadPool {
   readonly #start: Omit<WorkerStart, "slot">;
   readonly #cells: Int32Array;
-  readonly #workers: (Worker | undefined)[] = [];
-  #url: string | undefined;
+  readonly #workers: (HostedWorker | undefined)[] = [];
+  readonly #startWorker: StartWorker;
   /** Ends the program in hand with an error. */
   #fail: (error: Error) => void = () => {};
   /** Why nothing can be run any more. */
   #broken: Error | undefined;
 
-  /** @param control Address of CONTROL_BYTES zeros in the memory. */
-  constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, control: number) {
-    if (typeof Worker === "undefined") throw new NoThreads("there are no workers here");
+  /**
+   * @param control Address of CONTROL_BYTES zeros in the memory.
+   * @param startWorker How workers are started here, if there are any.
+   */
+  constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, control: number, startWorker?: StartWorker) {
+    if (!startWorker) throw new NoThreads("there are no workers here");
     if (typeof Atomics.waitAsync !== "function") throw new NoThreads("Atomics.waitAsync is missing here");
+    this.#startWorker = startWorker;
     this.#start = { module, memory, control, cell: CELL };
     this.#cells = new Int32Array(memory.buffer, control, CONTROL_BYTES / 4);
   }
@@ -244,15 +249,11 @@ export class ThreadPool {
     for (let slot = 0; slot < threads; slot++) {
       if (Atomics.compareExchange(this.#cells, CELL.slots + slot, 0, 1) !== 0) continue;
       try {
-        this.#url ??= URL.createObjectURL(new Blob([`(${workerMain})()`], { type: "text/javascript" }));
-        const worker = new Worker(this.#url, { type: "module" });
+        const breaks = (message: string) => this.#break(message);
+        const worker = this.#startWorker(`(${workerMain})()`, { message: breaks, error: breaks });
+        this.#workers[slot]?.terminate();
         this.#workers[slot] = worker;
-        worker.onmessage = ({ data }) => this.#break(data);
-        worker.onerror = (event) => {
-          event.preventDefault();
-          this.#break(event.message);
-        };
-        worker.postMessage({ ...this.#start, slot } satisfies WorkerStart);
+        worker.post({ ...this.#start, slot } satisfies WorkerStart);
       } catch (error) {
         // A page may forbid workers, and one without cross-origin isolation cannot hand them shared memory.
         const message = (error as DOMException).name === "DataCloneError"
@@ -285,8 +286,6 @@ export class ThreadPool {
     Atomics.add(this.#cells, CELL.generation, 1);
     Atomics.notify(this.#cells, CELL.generation);
     for (const worker of this.#workers) worker?.terminate();
-    if (this.#url) URL.revokeObjectURL(this.#url);
-    this.#url = undefined;
     this.#fail(this.#broken);
   }
 

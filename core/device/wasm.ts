@@ -1,4 +1,5 @@
 import { loadLoader } from "../../deps.ts";
+import { fromBase64 } from "../engine.ts";
 import { fail } from "../errors.ts";
 import { greatest } from "../greatest.ts";
 import type { Arithmetic, Device, Plan, Program, Room, Simd } from "./device.ts";
@@ -6,6 +7,7 @@ import { KERNELS, orderedArguments, type Tensor } from "./kernels.ts";
 import { isSecondFaster } from "./probe.ts";
 import { CONTROL_BYTES, NoThreads, type ScratchSpace, ThreadPool } from "./threads.ts";
 import { Yielder } from "./event_loop.ts";
+import { type StartWorker, workerStarter } from "./workers.ts";
 
 const PAGE = 65536;
 /** The largest memory of 32-bit WASM, in pages. */
@@ -56,7 +58,7 @@ const modules = new Map<boolean, WebAssembly.Module>();
 
 /** The module, compiled once per process; with relaxed SIMD if wanted and there, else in plain SIMD. */
 function compileModule(simd: Simd, { PLAIN, RELAXED }: Parts): { module: WebAssembly.Module; relaxed: boolean } {
-  const binary = simd === "plain" ? undefined : decode(RELAXED),
+  const binary = simd === "plain" ? undefined : fromBase64(RELAXED),
     relaxed = binary !== undefined && WebAssembly.validate(binary);
   if (!relaxed && simd !== "auto" && simd !== "plain") {
     throw fail("simd-unavailable", "create model", `this engine has no relaxed SIMD, which simd "${simd}" needs`, {
@@ -65,17 +67,12 @@ function compileModule(simd: Simd, { PLAIN, RELAXED }: Parts): { module: WebAsse
     });
   }
   let module = modules.get(relaxed);
-  if (!module) modules.set(relaxed, module = new WebAssembly.Module(relaxed ? binary : decode(PLAIN)));
+  if (!module) modules.set(relaxed, module = new WebAssembly.Module(relaxed ? binary : fromBase64(PLAIN)));
   return { module, relaxed };
 }
 
 /** What the probe said: whether this process runs the larger tiles faster. */
 let wideIsFaster: boolean | undefined;
-
-/** Engines before 2025 have no fromBase64, which is many times as fast. */
-function decode(base64: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.fromBase64?.(base64) ?? Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
-}
 
 /** Kernels in WebAssembly with 128-bit SIMD, on the CPU. */
 export class WasmDevice implements Device {
@@ -87,6 +84,7 @@ export class WasmDevice implements Device {
   readonly #module: WebAssembly.Module;
   readonly #relaxed: boolean;
   readonly #simd: Simd;
+  readonly #startWorker: StartWorker | undefined;
   #wide: boolean;
   #threads: number;
   #withoutThreads: string | undefined;
@@ -108,10 +106,11 @@ export class WasmDevice implements Device {
 
   /** @param threads Threads for programs that are worth several. */
   static async open(threads: number, simd: Simd = "auto"): Promise<WasmDevice> {
-    return new WasmDevice(threads, simd, await (loading ??= loadParts()));
+    const parts = await (loading ??= loadParts());
+    return new WasmDevice(threads, simd, parts, threads > 1 ? await workerStarter() : undefined);
   }
 
-  private constructor(threads: number, simd: Simd, parts: Parts) {
+  private constructor(threads: number, simd: Simd, parts: Parts, startWorker: StartWorker | undefined) {
     const { module, relaxed } = compileModule(simd, parts);
     this.#instantiateSync = parts.instantiateSync;
     this.#module = module;
@@ -119,6 +118,7 @@ export class WasmDevice implements Device {
     this.#simd = simd;
     this.#wide = simd === "wide";
     this.#threads = threads;
+    this.#startWorker = startWorker;
     this.#instantiate(1);
   }
 
@@ -280,7 +280,7 @@ export class WasmDevice implements Device {
         await this.#yielder.yieldIfDue();
         this.#check();
       }
-      this.#pool ??= new ThreadPool(this.#module, this.#memory, this.#control);
+      this.#pool ??= new ThreadPool(this.#module, this.#memory, this.#control, this.#startWorker);
       const tables = stages.map(({ tasks, list }) => ({ tasks: tasks.length, list }));
       const start = performance.now();
       await this.#pool.run(tables, this.#scratch, this.#wide, helps ? this.#exports.run : undefined);

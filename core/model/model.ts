@@ -1,5 +1,6 @@
 import type { Device } from "../device/device.ts";
 import { MAX_THREADS, SIMD, type Simd } from "../device/device.ts";
+import { dispose } from "../engine.ts";
 import { fail } from "../errors.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { seedWords } from "../random.ts";
@@ -271,7 +272,7 @@ class SessionModel implements NetworkModel {
     this.#session.dispose();
   }
 
-  [Symbol.dispose](): void {
+  [dispose](): void {
     this.dispose();
   }
 }

@@ -2,6 +2,7 @@ import { Arena, from } from "../device/arena.ts";
 import { type Plan, TaskBuilder } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
 import type { WasmDevice } from "../device/wasm.ts";
+import { dispose } from "../engine.ts";
 import { fail } from "../errors.ts";
 import type { Node } from "./layers/node.ts";
 import { layerType } from "./layers/mod.ts";
@@ -252,7 +253,7 @@ class SinglePredictor implements Predictor {
     this.#device.dispose();
   }
 
-  [Symbol.dispose](): void {
+  [dispose](): void {
     this.dispose();
   }
 }

@@ -1,5 +1,6 @@
 /** Searching for what a decoder makes of sequences: greedily, or with a beam. */
 
+import { dispose } from "../engine.ts";
 import { fail } from "../errors.ts";
 import { greatest } from "../greatest.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
@@ -203,7 +204,7 @@ class DecoderSearcher implements Searcher {
     this.#step.dispose();
   }
 
-  [Symbol.dispose](): void {
+  [dispose](): void {
     this.dispose();
   }
 }

@@ -66,7 +66,12 @@ export function pickExamples(
 
 /** The first `count` of some places, where classes take turns in the order in which they first occur. */
 function inTurn(places: readonly number[], classes: ArrayLike<number | string>, count: number): number[] {
-  const queues = Map.groupBy(places, (place) => classes[place]!), chosen: number[] = [];
+  const queues = new Map<number | string, number[]>(), chosen: number[] = [];
+  for (const place of places) {
+    const queue = queues.get(classes[place]!);
+    if (queue) queue.push(place);
+    else queues.set(classes[place]!, [place]);
+  }
   for (let round = 0; chosen.length < Math.min(count, places.length); round++) {
     for (const queue of queues.values()) {
       if (round < queue.length && chosen.length < count) chosen.push(queue[round]!);

@@ -1,11 +1,12 @@
 /**
  * Gzip (RFC 1952): members one after the other, with zeros behind any of them, as gzip and Python read them. The engine's
- * own DecompressionStream takes one member alone.
+ * own DecompressionStream takes one member alone, and where there is no zlib, as in browsers, that is what is read.
  *
  * @module
  */
 
 import { type InflateRaw, loadZlib } from "../../../deps.ts";
+import { iterate } from "../../engine.ts";
 import { badFile } from "./bad_data.ts";
 import { ByteReader } from "./bytes.ts";
 import { crc32 } from "./zip.ts";
@@ -15,7 +16,9 @@ const BLOCK = 1 << 16;
 
 /** Unpacks a stream. */
 export async function* gunzip(name: string, source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
-  const bytes = new ByteReader(source), { createInflateRaw } = await loadZlib();
+  const zlib = await loadZlib().catch(() => undefined);
+  if (!zlib) return yield* oneMember(name, source);
+  const bytes = new ByteReader(source);
   const damaged = () => badFile("file-malformed", name, "its gzip is damaged or cut off");
   try {
     for (let isFirst = true; await atMember(bytes); isFirst = false) {
@@ -23,7 +26,7 @@ export async function* gunzip(name: string, source: AsyncIterable<Uint8Array>): 
         throw isFirst ? damaged() : badFile("file-malformed", name, "what follows the end of its gzip is no gzip");
       }
       let crc = 0, size = 0;
-      for await (const piece of inflate(bytes, createInflateRaw())) {
+      for await (const piece of inflate(bytes, zlib.createInflateRaw())) {
         crc = crc32(piece, crc);
         size += piece.length;
         yield piece;
@@ -37,6 +40,29 @@ export async function* gunzip(name: string, source: AsyncIterable<Uint8Array>): 
     throw error instanceof Damaged ? damaged() : error;
   } finally {
     await bytes.close();
+  }
+}
+
+/** Unpacks a stream of one member where there is no zlib, as in browsers. */
+async function* oneMember(name: string, source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  const packed = source[Symbol.asyncIterator]();
+  const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      const { done, value } = await packed.next();
+      if (done) controller.close();
+      else controller.enqueue(value.slice());
+    },
+    cancel: async () => void await packed.return?.(),
+  });
+  const pieces = iterate(stream.pipeThrough(new DecompressionStream("gzip")));
+  try {
+    for (let next = await pieces.next(); !next.done; next = await pieces.next()) yield next.value;
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    const what = "its gzip is damaged, cut off, or in several members, of which this engine unpacks one alone";
+    throw badFile("file-malformed", name, what);
+  } finally {
+    await pieces.return?.();
   }
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { iterate } from "../../engine.ts";
 import { badFile } from "./bad_data.ts";
 import { gunzip } from "./gzip.ts";
 import type { Input } from "./record.ts";
@@ -29,7 +30,7 @@ export function isEncoding(label: string): boolean {
 
 /** Opens a stream, takes off gzip, and makes text UTF-8: what its first bytes say is UTF-16, or all that is encoded otherwise. */
 export async function open(input: Input, encoding?: string): Promise<Opened> {
-  const raw = await withHead((await input.stream())[Symbol.asyncIterator]());
+  const raw = await withHead(iterate(await input.stream()));
   try {
     const { head, ...rest } = raw.head[0] === 0x1f && raw.head[1] === 0x8b
       ? await withHead(gunzip(input.name, raw.bytes))

@@ -71,6 +71,7 @@ export {
 } from "./core/model/model.ts";
 export type { LayerNode, Network } from "./core/model/network.ts";
 export type { Parameter } from "./core/model/parameters.ts";
+export type { Seq2SeqConfig } from "./core/model/seq2seq.ts";
 export { createSearcher, type Hypothesis, type Searcher, type SearchOptions } from "./core/model/search.ts";
 export { createPredictor, type Predictor, type SinglePrediction } from "./core/model/predictor.ts";
 export {
@@ -151,6 +152,8 @@ export {
 export type { BatchProgress, EpochRecord, EpochReport, TrainingState } from "./core/train/history.ts";
 export { train, Training, type TrainOptions } from "./core/train/training.ts";
 export type { TrainingOptions, TrainingSettings } from "./core/train/training_options.ts";
+export type { TrainingData } from "./core/train/batch_source.ts";
+export type { TeacherName, TeacherOptions } from "./core/train/teacher.ts";
 export {
   crossValidate,
   type CrossValidation,
@@ -168,6 +171,7 @@ export {
   type Metrics,
   predict,
   type Prediction,
+  type Scores,
 } from "./core/train/evaluate.ts";
 export {
   type ClassificationMetrics,

@@ -10,7 +10,7 @@ import { fail } from "./errors.ts";
 import { cos, log, sin } from "./math.ts";
 
 /** What numbers are drawn for. Kernels draw for dropout, 0. */
-export const PURPOSES = { dropout: 0, data: 1, split: 2, shuffle: 3, init: 4 } as const;
+export const PURPOSES = { dropout: 0, data: 1, split: 2, shuffle: 3, init: 4, teacher: 5 } as const;
 
 /** The seed as two 32-bit words, low word first. */
 export function seedWords(seed: number): [number, number] {

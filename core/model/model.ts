@@ -22,6 +22,7 @@ import {
   type NetworkOutputs,
   type Outputs,
 } from "./results.ts";
+import { isSeq2Seq, type Seq2SeqConfig, seq2seqLoss, seq2seqNetwork } from "./seq2seq.ts";
 import { type RunTask, Session, type TaskLoss } from "./session.ts";
 
 /** Options of {@linkcode createModel}. */
@@ -317,10 +318,40 @@ export function createModel(
   config: ModelConfig,
   options?: ModelOptions & { loss?: LossName; quantiles?: readonly number[] },
 ): Promise<Model>;
+/**
+ * The same from sequences to sequences: an encoder, a bridge, and a decoder that asks all of the encoder's outputs at every
+ * step (Bahdanau, Cho and Bengio 2014). It is trained on pairs. Its loss is by default "crossEntropy" of tokens and "mse" of
+ * numbers; its `network` says what it is, and `config` is undefined.
+ *
+ * @example Digits to their names
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, createSearcher, END, ragged, train } from "@grutto/grutto";
+ *
+ * // Sources: 0 is padding, 1 unknown, then two digits. Targets: 0 to 3 have their own meaning, then two names.
+ * const digits = [[2, 3], [3], [2, 2, 3], [3, 2]], names = digits.map((of) => [...of.map((digit) => digit + 2), END]);
+ * const sizes = { sourceTokens: 4, sourceSize: 8, targetTokens: 6, targetSize: 8, hiddenSize: 16 };
+ * using model = await createModel({ task: "seq2seq", ...sizes });
+ * const pairs = { sources: ragged(digits), targets: ragged(names) };
+ * await train(model, pairs, { epochs: 60, batchSize: 4, optimizer: { learningRate: 0.02 } });
+ *
+ * using searcher = await createSearcher(model);
+ * const [[best]] = await searcher.search({ x: Int32Array.of(2, 3), shape: [1, 2, 1] }, { maxLength: 5 });
+ * assert.deepEqual(best!.tokens, [4, 5]);
+ * ```
+ */
+export function createModel(
+  config: Seq2SeqConfig,
+  options?: ModelOptions & { loss?: LossName; quantiles?: readonly number[] },
+): Promise<NetworkModel>;
 /** The same for a network of your own. */
 export function createModel(network: Network, options?: NetworkOptions): Promise<NetworkModel>;
-export async function createModel(given: ModelConfig | Network, options: NetworkOptions = {}): Promise<NetworkModel> {
-  const { seed = 0, loss, quantiles, ...own } = options;
+export async function createModel(
+  made: ModelConfig | Seq2SeqConfig | Network,
+  options: NetworkOptions = {},
+): Promise<NetworkModel> {
+  const given = isSeq2Seq(made) ? seq2seqNetwork(made) : made, usual = isSeq2Seq(made) ? seq2seqLoss(made) : undefined;
+  const { seed = 0, loss = usual, quantiles, ...own } = options;
   const config = isNetwork(given) ? undefined : resolveConfig(withLoss(given, { loss, quantiles }));
   const network = isNetwork(given) ? given : classifier(config!), resolved = resolveNetwork(network);
   checkSize(resolved);

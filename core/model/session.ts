@@ -271,14 +271,14 @@ export class Session {
   }
 
   /**
-   * Refuses batches of B sequences of T steps that would not fit, before anything is computed.
+   * Refuses batches of these sizes that would not fit, before anything is computed.
    *
    * @throws {RangeError} With what takes how much.
    */
-  checkFits([B, T]: readonly [B: number, T: number], task: RunTask, accumulate = false): void {
+  checkFits(sizes: Sizes, task: RunTask, accumulate = false): void {
     const rows = (task.losses ?? []).map(() => WEIGHTED), dropout = task.purpose === "step" ? "random" : "none";
     const full = this.#planTask(task, rows, dropout, accumulate, task.update !== undefined);
-    checkMemory(this.net, { B, T, task: full }, this.device);
+    checkMemory(this.net, { ...sizes, task: full }, this.device);
   }
 
   /**

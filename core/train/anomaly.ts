@@ -1,6 +1,6 @@
-import { type Batch, DataLoader, type Dataset } from "../data/dataset.ts";
 import type { NamedArray, StateDict } from "../model/arrays.ts";
 import type { NetworkModel, NetworkOutputs, Outputs } from "../model/model.ts";
+import type { TrainingBatch } from "./batch_source.ts";
 import type { StepResult, Trainer } from "./trainer.ts";
 import { firstBad } from "./validate.ts";
 
@@ -66,7 +66,7 @@ export class AnomalyDetector {
   #parameters: StateDict;
   #step: number;
   /** The batches since the last update. */
-  #batches: Batch[] = [];
+  #batches: { readonly batch: TrainingBatch; readonly teacherRatio: number | undefined }[] = [];
 
   constructor(trainer: Trainer, parameters: StateDict) {
     this.#trainer = trainer;
@@ -82,11 +82,15 @@ export class AnomalyDetector {
   /**
    * Examines a batch that was just trained on.
    *
-   * @param update Whether the parameters were updated.
+   * @param how Whether the parameters were updated, and how often its decoder was fed targets.
    * @returns What is wrong, in words, if anything is.
    */
-  async check(batch: Batch, { loss, gradNorm }: StepResult, update: boolean): Promise<string | undefined> {
-    this.#batches.push(batch);
+  async check(
+    batch: TrainingBatch,
+    { loss, gradNorm }: StepResult,
+    { update, teacherRatio }: { readonly update: boolean; readonly teacherRatio?: number },
+  ): Promise<string | undefined> {
+    this.#batches.push({ batch, teacherRatio });
     if (!Number.isFinite(loss) || update && !Number.isFinite(gradNorm)) return words(await this.#cause(gradNorm));
     if (!update) return undefined;
     const { model, steps } = this.#trainer;
@@ -104,11 +108,12 @@ export class AnomalyDetector {
     const { model } = this.#trainer;
     await model.loadStateDict(this.#parameters);
     let rows = 0;
-    for (const batch of this.#batches) {
+    for (const { batch, teacherRatio } of this.#batches) {
       const { loss, outputs, parameters } = await this.#trainer.replay(batch, batch.targets, {
         weights: batch.weights,
         step: this.#step,
         rows,
+        teacherRatio,
       });
       const bad = firstOf(forward(model, outputs)) ?? anomalyOf("the loss", loss) ?? firstOf(
         // The backward pass reaches the last layers first.
@@ -121,14 +126,10 @@ export class AnomalyDetector {
   }
 }
 
-/** The first bad tensor in evaluating a model on a dataset, in words. */
-export async function evaluationAnomaly(
-  model: NetworkModel,
-  dataset: Dataset,
-  batchSize: number,
-): Promise<string> {
+/** The first bad tensor in evaluating a model on batches, in words. */
+export async function evaluationAnomaly(model: NetworkModel, batches: Iterable<TrainingBatch>): Promise<string> {
   let number = 0;
-  for (const batch of new DataLoader(dataset, { batchSize })) {
+  for (const batch of batches) {
     const bad = firstOf(forward(model, await model.forward(batch)));
     number++;
     if (bad) return `batch ${number}: ${words(bad)}`;

@@ -1,4 +1,4 @@
-import { DataLoader, type Dataset, targetRows } from "../data/dataset.ts";
+import { DataLoader, type Dataset } from "../data/dataset.ts";
 import { checkSize } from "../data/errors.ts";
 import {
   type Choices,
@@ -8,6 +8,7 @@ import {
 } from "../data/metrics/classification.ts";
 import { regressionMetrics } from "../data/metrics/regression.ts";
 import { sizes } from "../data/metrics/rows.ts";
+import { isPairs } from "../data/pairs.ts";
 import type { TaskMetrics } from "../data/metrics/summary.ts";
 import { fail } from "../errors.ts";
 import type { NamedArray } from "../model/arrays.ts";
@@ -18,15 +19,27 @@ import { internalsOf, type NetworkModel } from "../model/model.ts";
 import type { RunTask, TaskLoss } from "../model/session.ts";
 import { Yielder } from "../device/event_loop.ts";
 import { LazyResult, ResultQueue } from "../device/results.ts";
+import type { BatchSource, TrainingData } from "./batch_source.ts";
+import { batchSource, datasetFor } from "./batches.ts";
+import { PairSource } from "./pair_batches.ts";
 
-/** Result of {@linkcode evaluate}. */
-export interface Metrics {
+/** Loss and accuracy over data. */
+export interface Scores {
   /** Mean of the batches' losses, as in the usual PyTorch loop. */
   readonly loss: number;
   /** Mean over all sequences by their weights, whatever the batches. */
   readonly lossOverSamples: number;
   /** Share of sequences that are right, 0 to 1; for an output of every step, share of steps; 0 for a loss of values. */
   readonly accuracy: number;
+}
+
+/**
+ * Result of {@linkcode evaluate}. Of pairs they are those of a decoder that runs free: it is fed its own output at every step,
+ * as in use, and compared with the targets step by step.
+ */
+export interface Metrics extends Scores {
+  /** Of pairs: the same with the targets fed at every step, teacher forcing, which flatters; absent of other data. */
+  readonly forced?: Scores;
 }
 
 /** Options of {@linkcode evaluate}. */
@@ -59,7 +72,8 @@ export interface DetailedMetrics extends Metrics {
  * A sequence is right if its largest output is that of the class, or that of its largest target; with one output and "bce",
  * if the logit is above 0 and the target above 0.5, or neither.
  *
- * @param dataset Sequences (N, T, I) with targets (N, O), or class numbers (N) for "crossEntropy" and "focal".
+ * @param dataset Sequences (N, T, I) with targets (N, O), or class numbers (N) for "crossEntropy" and "focal"; or pairs, for a
+ * network with a decoder.
  * @param options The loss and its settings (default: those of the model's trainer, or else of the model; with `loss`, only
  * the settings given here), `batchSize` (default 32), a `signal` that stops it; `metrics: true`, with the `labels` of the
  * classes, and `multilabel` if a sequence may have any number of them.
@@ -85,19 +99,60 @@ export function evaluate(
   options: DetailedOptions,
 ): Promise<DetailedMetrics>;
 /** The same without `metrics`: loss and accuracy alone. */
-export function evaluate(model: NetworkModel, dataset: Dataset, options?: EvaluateOptions): Promise<Metrics>;
+export function evaluate(model: NetworkModel, dataset: TrainingData, options?: EvaluateOptions): Promise<Metrics>;
 export async function evaluate(
   model: NetworkModel,
-  dataset: Dataset,
+  dataset: TrainingData,
   options: EvaluateOptions & Partial<DetailedOptions> = {},
 ): Promise<Metrics | DetailedMetrics> {
-  const internals = internalsOf(model), { session } = internals, output = internals.only(ACTION);
+  const internals = internalsOf(model), output = internals.only(ACTION);
   const task = evaluation(internals, output, options), [{ loss }] = task.losses as [TaskLoss & { loss: ResolvedLoss }];
-  const data = datasetFor(internals, ACTION, dataset);
-  const loader = new DataLoader(data, { batchSize: options.batchSize }), yielder = new Yielder();
+  const { batchSize, signal } = options, source = batchSource(internals, ACTION, dataset, { batchSize });
+  if (isPairs(dataset) && options.metrics) {
+    const advice = "search for the answers with createSearcher, and compare them";
+    throw fail("option-conflict", ACTION, "pairs have no further metrics here", { option: "metrics", advice });
+  }
+  const metrics = await scored(internals, task, { output, source, signal });
+  if (!options.metrics || isPairs(dataset)) return metrics;
+  const loader = new DataLoader(datasetFor(internals, ACTION, dataset), { batchSize });
+  const outputs = await gather(internals, output, loader, loss.loss, signal);
+  const taskResult = taskMetrics(loss, outputs, dataset, options);
+  return { ...metrics, metrics: taskResult, outputs, probabilities: outputs };
+}
+
+/** Loss and accuracy over batches, with the losses of the model's trainer. */
+export function evaluateOn(
+  model: NetworkModel,
+  source: BatchSource,
+  { signal }: { readonly signal: AbortSignal | undefined },
+): Promise<Metrics> {
+  const internals = internalsOf(model), output = internals.only(ACTION);
+  return scored(internals, evaluation(internals, output, {}), { output, source, signal });
+}
+
+/** Where loss and accuracy are computed. */
+interface Scored {
+  readonly output: string;
+  readonly source: BatchSource;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Loss and accuracy over all batches: of a decoder when it runs free, and when it is forced. */
+async function scored(internals: Internals, task: RunTask, what: Scored): Promise<Metrics> {
+  if (!(what.source instanceof PairSource)) return await scores(internals, task, what, false);
+  return { ...await scores(internals, task, what, true), forced: await scores(internals, task, what, false) };
+}
+
+async function scores(
+  { session }: Internals,
+  task: RunTask,
+  { output, source, signal }: Scored,
+  free: boolean,
+): Promise<Scores> {
+  const yielder = new Yielder();
   let sum = 0, weighted = 0, weights = 0, correct = 0;
   const queue = new ResultQueue<{ loss: number; correct: number; weight: number }>(
-    model,
+    session,
     session.device.stepsAhead,
     (stats) => {
       sum += stats.loss;
@@ -106,7 +161,7 @@ export async function evaluate(
       correct += stats.correct;
     },
   );
-  for (const batch of loader) {
+  for (const batch of source.batches(0, 0, { free })) {
     const { fetch, weight } = await session.exclusive(async () => {
       const { plan, weight } = await session.run(batch, task, {
         targets: { [output]: batch.targets },
@@ -116,18 +171,13 @@ export async function evaluate(
     });
     await queue.add(new LazyResult(async () => ({ ...await fetch(), weight })));
     await yielder.yieldIfDue();
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
   }
   await queue.drain();
   if (weights === 0) {
     throw fail("batch-value", ACTION, "the weights of all sequences are 0", { name: "weights", value: 0 });
   }
-  const accuracy = correct / targetRows(data);
-  const metrics = { loss: sum / loader.length, lossOverSamples: weighted / weights, accuracy };
-  if (!options.metrics) return metrics;
-  const outputs = await gather(internals, output, loader, loss.loss, options.signal);
-  const taskResult = taskMetrics(loss, outputs, dataset, options);
-  return { ...metrics, metrics: taskResult, outputs, probabilities: outputs };
+  return { loss: sum / source.length, lossOverSamples: weighted / weights, accuracy: correct / source.rows };
 }
 
 const ACTION = "evaluate model";
@@ -146,19 +196,6 @@ function evaluation(internals: Internals, output: string, options: EvaluateOptio
   const task: RunTask = { purpose: "evaluate", losses };
   if (trained && !Object.keys(given).length) evaluations.set(trained, task);
   return task;
-}
-
-/**
- * The dataset as a network with one output takes it: with targets for every step if that output has steps.
- *
- * @throws {RangeError} If it has targets for every step, but the output does not.
- */
-export function datasetFor(internals: Internals, action: string, dataset: Dataset): Dataset {
-  const output = internals.only(action), { kind } = internals.session.net.resolved.outputs[output]!.shape;
-  if (kind === "steps") return { ...dataset, targetsPerStep: true };
-  if (!dataset?.targetsPerStep) return dataset;
-  const problem = `the targets are of every step, and the network's output "${output}" is of whole sequences`;
-  throw fail("shape-mismatch", action, problem, { name: "targets" });
 }
 
 /** A model's predictions for all sequences of a dataset: see {@linkcode Prediction.outputs}. */

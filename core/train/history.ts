@@ -13,12 +13,20 @@ export interface EpochRecord {
   readonly validationLoss?: number;
   /** Share of validation sequences that are right, 0 to 1; absent without such data. */
   readonly validationAccuracy?: number;
+  /**
+   * Loss and accuracy on validation pairs under teacher forcing, the targets being fed at every step: `validationLoss` and
+   * `validationAccuracy` are those of a decoder that runs free. Absent of other data.
+   */
+  readonly validationForcedLoss?: number;
+  readonly validationForcedAccuracy?: number;
   /** @deprecated Since 0.3.0: use `validationLoss`. Not enumerable. */
   readonly testLoss?: number;
   /** @deprecated Since 0.3.0: use `validationAccuracy`. Not enumerable. */
   readonly testAccuracy?: number;
   /** Of the epoch's last update. */
   readonly learningRate?: number;
+  /** Of the epoch's last update, where a `teacher` is set. */
+  readonly teacherRatio?: number;
   /** Mean over the updates of the norm of the whole gradient, before clipping. */
   readonly gradNorm?: number;
 }

@@ -18,6 +18,7 @@ import { optimizerState } from "../model/update.ts";
 import { resolveOptions, type SpecTable } from "../options.ts";
 import { seedWords } from "../random.ts";
 import { controlWords, type OptimizerOptions, resolveOptimizer, updateSpec } from "./optimizer.ts";
+import { drawTeacher } from "./teacher.ts";
 
 /** How a model is trained, step by step. */
 export interface TrainerOptions extends LossSettings {
@@ -52,6 +53,11 @@ export interface StepOptions {
    * one large batch, whose gradient is clipped and applied once. Default true.
    */
   update?: boolean;
+  /**
+   * Of a network with a decoder: how likely it is at each step to be fed the target of the step before rather than its own
+   * output, 0 to 1, drawn by the trainer's seed. Default: as `inputs["NAME.teacher"]` of the batch say, else 1.
+   */
+  teacherRatio?: number;
 }
 
 /** The options of a trainer besides its optimizer: types, defaults, ranges. */
@@ -190,7 +196,7 @@ export class Trainer {
     targets: AnyTargets | LossFunction,
     options: StepOptions = {},
   ): Promise<{ readonly result: Promise<StepResult> }> {
-    const { session } = this.#internals, { dropoutMask, weights, update = true } = options;
+    const { session } = this.#internals, { dropoutMask, weights, update = true, teacherRatio } = options;
     const { learningRate = this.options.optimizer.learningRate! } = options;
     if (!(Number.isFinite(learningRate) && learningRate >= 0)) {
       throw fail("argument-out-of-range", "train model", `learningRate must be a number from 0, got ${learningRate}`, {
@@ -201,6 +207,7 @@ export class Trainer {
     return await session.exclusive(async () => {
       this.#check();
       const waiting = this.#waiting, { optimizer } = this.options;
+      const fed = this.#taught(sequences, teacherRatio, this.#step, waiting.rows);
       const common = {
         masks: dropoutMask && { "": dropoutMask },
         random: true,
@@ -208,10 +215,10 @@ export class Trainer {
         accumulate: !update || waiting.rows > 0,
         control: (added: number) => controlWords(optimizer, this.#seed, this.#step, waiting, added, learningRate),
       };
-      const own = typeof targets === "function" ? await this.#ownLoss(sequences, targets, common, weights) : undefined;
+      const own = typeof targets === "function" ? await this.#ownLoss(fed, targets, common, weights) : undefined;
       const { plan, weight } = own
-        ? await session.run(sequences, this.#outside, { ...common, outputGradients: own.gradients })
-        : await session.run(sequences, this.#task, {
+        ? await session.run(fed, this.#outside, { ...common, outputGradients: own.gradients })
+        : await session.run(fed, this.#task, {
           ...common,
           targets: byOutput(targets as AnyTargets, this.#task.losses!),
           weights,
@@ -227,6 +234,27 @@ export class Trainer {
         return { ...stats, losses: Object.fromEntries(all.map((l, i) => [l.output, losses[i]! / (l.weight ?? 1)])) };
       });
     });
+  }
+
+  /** A batch with what says where decoders are fed targets. */
+  #taught(sequences: Sequences, ratio: number | undefined, step: number, rows: number): Sequences {
+    if (ratio === undefined) return sequences;
+    const action = "train model", { given, givenInputs } = this.#internals.session.net;
+    if (!(ratio >= 0 && ratio <= 1)) {
+      const problem = `teacherRatio must be a number from 0 to 1, got ${ratio}`;
+      throw fail("argument-out-of-range", action, problem, { name: "teacherRatio", value: ratio });
+    }
+    const teachers = givenInputs.filter((name) => name.endsWith(".teacher"));
+    if (!teachers.length) {
+      const problem = "teacherRatio is for networks with a decoder that is fed its own output";
+      throw fail("option-conflict", action, problem, { option: "teacherRatio", value: ratio });
+    }
+    if (ratio === 1) return sequences;
+    const drawn = teachers.map((name) => {
+      const U = sequences.axes?.[given.get(name)!.shape.axis!]?.steps ?? 0, B = sequences.shape[0]!;
+      return [name, drawTeacher(ratio, [B, U], { seed: this.#seed, step, rows })] as const;
+    });
+    return { ...sequences, inputs: { ...Object.fromEntries(drawn), ...sequences.inputs } };
   }
 
   /** The loss of the user's own of a batch, with the dropout of the step, and its gradients. */
@@ -265,28 +293,38 @@ export class Trainer {
    *
    * @param sequences Inputs (B, T, I).
    * @param targets As for `step`.
-   * @param options `step`: updates done before it; `rows`: sequences in earlier batches of the same update.
+   * @param options `step`: updates done before it; `rows`: sequences in earlier batches of the same update; `teacherRatio` as
+   * for that step.
    * @throws {TypeError | RangeError} If the batch does not fit the model.
    */
   async replay(
     sequences: Sequences,
     targets: AnyTargets,
-    options: { weights?: Float32Array; step: number; rows?: number },
+    options: { weights?: Float32Array; step: number; rows?: number; teacherRatio?: number },
   ): Promise<NetworkGradients> {
-    const { optimizer } = this.options, { weights, step, rows = 0 } = options, internals = this.#internals;
+    const { optimizer } = this.options,
+      { weights, step, rows = 0, teacherRatio } = options,
+      internals = this.#internals;
+    const fed = this.#taught(sequences, teacherRatio, step, rows);
     const control = (added: number) => controlWords(optimizer, this.#seed, step, { rows, weight: 0 }, added);
     const run = { targets: byOutput(targets, this.#task.losses!), weights, random: true, control };
-    return await internals.session.exclusive(() => internals.gradients(sequences, this.#task.losses!, run));
+    return await internals.session.exclusive(() => internals.gradients(fed, this.#task.losses!, run));
   }
 
   /**
    * Checks that batches of B sequences of T steps fit into memory, before anything is computed.
    *
+   * @param batch Its sizes, of networks with several time axes `axes` too: steps by name.
    * @throws {RangeError} If they do not; the message says what takes how much.
    */
-  checkFits(batch: readonly [B: number, T: number], purpose: "step" | "evaluate" = "step", accumulate = false): void {
+  checkFits(
+    batch: readonly [B: number, T: number] | { B: number; T: number; axes?: Readonly<Record<string, number>> },
+    purpose: "step" | "evaluate" = "step",
+    accumulate = false,
+  ): void {
     const task = purpose === "step" ? this.#task : { purpose, losses: this.#task.losses };
-    this.#internals.session.checkFits(batch, task, accumulate);
+    const sizes = "B" in batch ? batch : { B: batch[0], T: batch[1] };
+    this.#internals.session.checkFits(sizes, task, accumulate);
   }
 
   #check() {

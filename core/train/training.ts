@@ -1,4 +1,3 @@
-import { DataLoader, type Dataset, targetRows } from "../data/dataset.ts";
 import { hashDataset } from "../data/hash.ts";
 import { Yielder } from "../device/event_loop.ts";
 import { ResultQueue } from "../device/results.ts";
@@ -6,9 +5,12 @@ import { fail } from "../errors.ts";
 import type { StateDict } from "../model/arrays.ts";
 import { LOSSES } from "../model/losses.ts";
 import { internalsOf, type NetworkModel } from "../model/model.ts";
+import { isPairs } from "../data/pairs.ts";
 import { AnomalyDetector, evaluationAnomaly } from "./anomaly.ts";
+import type { BatchSource, TrainingData } from "./batch_source.ts";
+import { batchSource } from "./batches.ts";
 import { EarlyStopping } from "./early_stopping.ts";
-import { datasetFor, evaluate, type Metrics } from "./evaluate.ts";
+import { evaluateOn, type Metrics, type Scores } from "./evaluate.ts";
 import {
   type BatchProgress,
   type EpochRecord,
@@ -19,14 +21,15 @@ import {
 } from "./history.ts";
 import { ADVICE, checkState, diverged, EpochSums, type Position, START } from "./position.ts";
 import { LearningRates } from "./schedule.ts";
+import { teacherRatio } from "./teacher.ts";
 import { createTrainer, type StepResult, type Trainer, type TrainerOptions } from "./trainer.ts";
 import { divideOptions, resolveTraining, type TrainingOptions, type TrainingSettings } from "./training_options.ts";
-import { checkFinite, firstBad } from "./validate.ts";
+import { firstBad } from "./validate.ts";
 
 /** Options of a training: those of its trainer, its settings, and what no checkpoint keeps. */
 export interface TrainOptions extends TrainerOptions, TrainingSettings {
-  /** Evaluated after every epoch. Default: none. */
-  validation?: Dataset;
+  /** Evaluated after every epoch; pairs free-running, the decoder being fed its own output. Default: none. */
+  validation?: TrainingData;
   /** Called after every epoch; training waits for it. */
   onEpoch?: (report: EpochReport, training: Training) => void | Promise<void>;
   /** Called after every batch. */
@@ -48,14 +51,14 @@ export class Training {
   /** Makes the steps. */
   readonly trainer: Trainer;
   /** The training data. */
-  readonly dataset: Dataset;
+  readonly dataset: TrainingData;
   /** The validation data, if there are some. */
-  readonly validation: Dataset | undefined;
+  readonly validation: TrainingData | undefined;
   /** The options that a checkpoint keeps: all but data, callbacks and the trainer's own. */
   readonly options: TrainingOptions;
   readonly #given: TrainOptions;
-  readonly #loader: DataLoader;
-  readonly #validation?: Dataset;
+  readonly #source: BatchSource;
+  readonly #validation?: BatchSource;
   readonly #yielder = new Yielder();
   readonly #history: History;
   readonly #rates: LearningRates;
@@ -68,10 +71,10 @@ export class Training {
   /**
    * A training of a model on a dataset.
    *
-   * @param dataset Sequences (N, T, I) with targets (N, O), or class numbers (N) for "crossEntropy" and "focal".
+   * @param dataset Sequences (N, T, I) with targets (N, O), or class numbers (N) for "crossEntropy" and "focal"; or pairs.
    * @throws {TypeError | RangeError} If an option is wrong, the data do not fit, or a number in them is not finite.
    */
-  constructor(model: NetworkModel, dataset: Dataset, options: TrainOptions = {}) {
+  constructor(model: NetworkModel, dataset: TrainingData, options: TrainOptions = {}) {
     const { validation, onEpoch: _e, onBatch: _b, signal: _s, state, bestParameters, trainer, ...named } = options;
     const { training, rest } = divideOptions(named);
     const internals = internalsOf(model);
@@ -85,16 +88,17 @@ export class Training {
         option: "monitor",
       });
     }
-    const used = (data: Dataset) => {
-      const marked = datasetFor(internals, "train", data);
-      return fastDevRun ? new DataLoader(marked, { batchSize }).batches(0).next().value! : marked;
-    };
-    this.#loader = new DataLoader(used(dataset), { batchSize, shuffle, seed });
-    this.#validation = validation && used(validation);
+    const { buckets, teacher } = this.options;
+    if (teacher && !isPairs(dataset)) {
+      throw fail("option-conflict", "train", "teacher belongs to pairs of sequences", { option: "teacher" });
+    }
+    const used = { batchSize, firstOnly: fastDevRun };
+    this.#source = batchSource(internals, "train", dataset, { ...used, shuffle, seed, buckets });
+    this.#validation = validation && batchSource(internals, "train", validation, used);
     this.dataset = dataset;
     this.validation = validation;
-    checkFinite(this.#loader.dataset, "data");
-    if (this.#validation) checkFinite(this.#validation, "validation data");
+    this.#source.checkFinite("data");
+    this.#validation?.checkFinite("validation data");
     this.#given = options;
     const { schedule, epochs, earlyStopping, restoreBest } = this.options;
     const { greater } = this.#history = new History(monitor);
@@ -104,8 +108,7 @@ export class Training {
     this.#position = position;
     for (const record of history) this.#add(epochRecord(record));
     this.#bestParameters = restoreBest ? bestParameters : undefined;
-    const { length, dataset: { shape: [, steps], targetsPerStep } } = this.#loader;
-    const rows = batchSize * (targetsPerStep ? steps! : 1), hasBest = this.#bestParameters !== undefined;
+    const { length, mostRows: rows } = this.#source, hasBest = this.#bestParameters !== undefined;
     checkState(this.state, this.options, { length, rows, finished: this.finished, hasBest });
   }
 
@@ -127,10 +130,8 @@ export class Training {
 
   /** Checks that the largest batches fit: otherwise training would fail where the first of them comes. */
   #checkMemory(): void {
-    const { accumulate, batchSize } = this.options;
-    this.trainer.checkFits(this.#loader.largest, "step", accumulate > 1);
-    if (!this.#validation) return;
-    this.trainer.checkFits(new DataLoader(this.#validation, { batchSize }).largest, "evaluate");
+    this.trainer.checkFits(this.#source.largest, "step", this.options.accumulate > 1);
+    if (this.#validation) this.trainer.checkFits(this.#validation.largest, "evaluate");
   }
 
   /** How far it has come. */
@@ -160,7 +161,7 @@ export class Training {
 
   /** Updates per epoch. */
   get #updates(): number {
-    return Math.ceil(this.#loader.length / this.options.accumulate);
+    return Math.ceil(this.#source.length / this.options.accumulate);
   }
 
   /**
@@ -236,36 +237,55 @@ export class Training {
   /** The results of the current epoch, after its batches. */
   async #record(): Promise<EpochRecord> {
     const { epoch, lossSum, correct, gradNormSum } = this.#position, validation = await this.#validate();
+    const lossOf = ({ loss, lossOverSamples }: Scores) =>
+      this.options.validationReduction === "sequences" ? lossOverSamples : loss;
     return epochRecord({
       epoch: epoch + 1,
-      trainLoss: lossSum / this.#loader.length,
-      trainAccuracy: correct / targetRows(this.#loader.dataset),
+      trainLoss: lossSum / this.#source.length,
+      trainAccuracy: correct / this.#source.rows,
       ...validation && {
-        validationLoss: this.options.validationReduction === "sequences" ? validation.lossOverSamples : validation.loss,
+        validationLoss: lossOf(validation),
         validationAccuracy: validation.accuracy,
+        ...validation.forced && {
+          validationForcedLoss: lossOf(validation.forced),
+          validationForcedAccuracy: validation.forced.accuracy,
+        },
       },
       learningRate: this.#rates.at(epoch, this.#updates * (epoch + 1) - 1),
+      ...this.options.teacher && { teacherRatio: this.#teacherRatio(this.#updates * (epoch + 1) - 1) },
       ...gradNormSum !== undefined && { gradNorm: gradNormSum / this.#updates },
     });
   }
 
   /** Evaluates the model on the validation data, if there are any. */
   async #validate(): Promise<Metrics | undefined> {
-    if (!this.#validation) return undefined;
-    const { batchSize, detectAnomaly } = this.options, { signal } = this.#given;
+    const validation = this.#validation, { signal } = this.#given;
+    if (!validation) return undefined;
     // With the trainer's loss and its settings.
-    const metrics = await evaluate(this.model, this.#validation, { batchSize, signal });
+    const metrics = await evaluateOn(this.model, validation, { signal });
     if (Number.isFinite(metrics.loss)) return metrics;
-    const why = detectAnomaly ? await evaluationAnomaly(this.model, this.#validation, batchSize) : ADVICE;
+    const why = this.options.detectAnomaly
+      ? await evaluationAnomaly(this.model, validation.batches(0, 0, { free: true }))
+      : ADVICE;
     throw diverged(`the validation loss is ${metrics.loss} after epoch ${this.#position.epoch + 1}; ${why}`);
   }
 
-  /** The update that the batch with this number, from 1, belongs to: its learning rate, and whether the batch completes it. */
-  #updateOf(epoch: number, batch: number): { readonly learningRate: number; readonly update: boolean } {
+  /** The teacher ratio after so many updates. */
+  #teacherRatio(done: number): number | undefined {
+    const { teacher, epochs } = this.options;
+    return teacher && teacherRatio(teacher, done, this.#updates * epochs);
+  }
+
+  /** The update that the batch with this number, from 1, belongs to: how it is made, and whether the batch completes it. */
+  #updateOf(
+    epoch: number,
+    batch: number,
+  ): { readonly learningRate: number; readonly update: boolean; readonly teacherRatio?: number } {
     const { accumulate } = this.options, done = epoch * this.#updates + Math.ceil(batch / accumulate) - 1;
     return {
       learningRate: this.#rates.at(epoch, done),
-      update: batch % accumulate === 0 || batch === this.#loader.length,
+      update: batch % accumulate === 0 || batch === this.#source.length,
+      teacherRatio: this.#teacherRatio(done),
     };
   }
 
@@ -280,7 +300,7 @@ export class Training {
       sums.add(result, update);
       if (failed) return;
       try {
-        onBatch?.({ epoch: epoch + 1, batch, batches: this.#loader.length, loss: result.loss, learningRate });
+        onBatch?.({ epoch: epoch + 1, batch, batches: this.#source.length, loss: result.loss, learningRate });
       } catch (error) {
         failed = { error };
       }
@@ -291,10 +311,10 @@ export class Training {
     };
     const detector = this.options.detectAnomaly ? await AnomalyDetector.of(this.trainer) : undefined;
     let begun = first;
-    for (const batch of this.#loader.batches(epoch, first)) {
+    for (const batch of this.#source.batches(epoch, first)) {
       const how = this.#updateOf(epoch, ++begun), { weights } = batch;
       const step = await this.trainer.begin(batch, batch.targets, { weights, ...how });
-      const anomaly = await detector?.check(batch, await step.result, how.update);
+      const anomaly = await detector?.check(batch, await step.result, how);
       if (anomaly) throw diverged(`in epoch ${epoch + 1}, batch ${begun}, ${anomaly}`);
       await queue.add(step);
       await this.#yielder.yieldIfDue();
@@ -329,7 +349,7 @@ function trainerFor(model: NetworkModel, trainer: Trainer | undefined, options: 
  * Trains a model over epochs.
  *
  * @param dataset Sequences (N, T, I) with targets (N, O), or class numbers (N) for "crossEntropy" and "focal"; for a
- * network with an output at every step (N, T, O), or class numbers (N, T).
+ * network with an output at every step (N, T, O), or class numbers (N, T); for a network with a decoder pairs.
  * @returns One record per epoch.
  * @throws {TypeError | RangeError} If an option is wrong, the data do not fit, or the loss is no longer finite.
  * @throws What `options.signal` was aborted with.
@@ -346,7 +366,7 @@ function trainerFor(model: NetworkModel, trainer: Trainer | undefined, options: 
  */
 export async function train(
   model: NetworkModel,
-  dataset: Dataset,
+  dataset: TrainingData,
   options: TrainOptions = {},
 ): Promise<readonly EpochRecord[]> {
   return await new Training(model, dataset, options).run();

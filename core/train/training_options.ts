@@ -1,6 +1,7 @@
 import { resolveOptions, type SpecTable, withFormerNames } from "../options.ts";
 import { type EarlyStoppingOptions, resolveEarlyStopping } from "./early_stopping.ts";
 import { resolveSchedule, type ScheduleOptions } from "./schedule.ts";
+import { resolveTeacher, type TeacherOptions } from "./teacher.ts";
 
 /** How a training runs over epochs: what a checkpoint keeps of it besides the options of the trainer. */
 export interface TrainingSettings {
@@ -40,19 +41,31 @@ export interface TrainingSettings {
    * first, and where in it. Changes no result, but takes time: a GPU waits for every step. Default false.
    */
   detectAnomaly?: boolean;
+  /**
+   * Of pairs: batches of similar lengths, sorted among so many batches' worth of pairs at a time: see
+   * {@linkcode PairLoaderOptions}. Default: 1, batches in random order.
+   */
+  buckets?: number;
+  /** Of pairs: how often the decoder is fed targets rather than its own output. Default: always. */
+  teacher?: TeacherOptions;
 }
 
 /** The settings of a training, all filled in; `earlyStopping` is absent if training never stops early. */
 export interface TrainingOptions
-  extends Readonly<Required<Omit<TrainingSettings, "earlyStopping" | "validationLoss">>> {
+  extends
+    Readonly<Required<Omit<TrainingSettings, "earlyStopping" | "validationLoss" | "buckets" | "teacher">>>,
+    Readonly<Pick<TrainingSettings, "buckets" | "teacher">> {
   /** When training ends early; absent: never. */
   readonly earlyStopping?: Required<EarlyStoppingOptions>;
   /** @deprecated Since 0.3.0: use `validationReduction`. Not enumerable. */
   readonly validationLoss?: "batches" | "sequences";
 }
 
-/** The settings besides the schedule and early stopping, which have tables of their own: types, defaults, ranges. */
-export const TRAIN_OPTIONS: SpecTable<Omit<TrainingSettings, "schedule" | "earlyStopping" | "validationLoss">> = {
+/** Settings that have tables of their own. */
+type OwnTables = "schedule" | "earlyStopping" | "teacher";
+
+/** The settings but those with tables of their own: types, defaults, ranges. */
+export const TRAIN_OPTIONS: SpecTable<Omit<TrainingSettings, OwnTables | "validationLoss">> = {
   epochs: { type: "integer", default: 100, least: 1, most: 1e9, about: "passes over the data" },
   batchSize: { type: "integer", default: 32, least: 1, most: 1e6, about: "sequences per batch" },
   shuffle: {
@@ -83,6 +96,14 @@ export const TRAIN_OPTIONS: SpecTable<Omit<TrainingSettings, "schedule" | "early
   },
   fastDevRun: { type: "boolean", default: false, about: "one batch of everything: does it work?" },
   detectAnomaly: { type: "boolean", default: false, about: "name the first tensor that is not finite" },
+  buckets: {
+    type: "integer",
+    optional: true,
+    otherwise: "none",
+    least: 1,
+    most: 1e6,
+    about: "of pairs: batches that are sorted by length at a time",
+  },
 };
 
 /** Every name that `resolveTraining` takes. */
@@ -90,6 +111,7 @@ const NAMES: ReadonlySet<string> = new Set([
   ...Object.entries(TRAIN_OPTIONS).flatMap(([name, { formerly = name }]) => [name, formerly]),
   "schedule",
   "earlyStopping",
+  "teacher",
 ]);
 
 /** Divides options into those of a training and the rest: those of its trainer, and unknown ones. */
@@ -106,7 +128,7 @@ export function divideOptions(
  *
  * @throws {TypeError | RangeError} If an option is unknown, missing or wrong.
  */
-export function resolveTraining({ schedule, earlyStopping, ...given }: TrainingSettings): TrainingOptions {
+export function resolveTraining({ schedule, earlyStopping, teacher, ...given }: TrainingSettings): TrainingOptions {
   // Its place is the same whether it is given or not: checkpoints are compared byte by byte.
   const usual: Pick<TrainingSettings, "restoreBest"> = { restoreBest: earlyStopping !== undefined };
   const flat = { ...usual, ...resolveOptions("train", TRAIN_OPTIONS, given) } as Omit<TrainingOptions, "schedule">;
@@ -115,5 +137,6 @@ export function resolveTraining({ schedule, earlyStopping, ...given }: TrainingS
     ...flat.fastDevRun && { epochs: 1 },
     schedule: resolveSchedule(schedule),
     ...earlyStopping && { earlyStopping: resolveEarlyStopping(earlyStopping) },
+    ...teacher && { teacher: resolveTeacher(teacher) },
   }, { validationLoss: "validationReduction" });
 }

@@ -1,12 +1,12 @@
 /** Reading checkpoints: the model, the trainer and the training of a file, and how training resumes. */
 
-import type { Dataset } from "../../data/dataset.ts";
 import { fail } from "../../errors.ts";
 import { checkStateDict, type StateDict } from "../../model/arrays.ts";
 import { type ModelConfig, networkOf } from "../../model/config.ts";
 import { createModel, internalsOf, type Model, type ModelOptions } from "../../model/model.ts";
 import { type Network, resolveNetwork } from "../../model/network.ts";
 import type { Parameter } from "../../model/parameters.ts";
+import type { TrainingData } from "../batch_source.ts";
 import { epochRecord, type TrainingState } from "../history.ts";
 import { createTrainer, type Trainer, type TrainerOptions } from "../trainer.ts";
 import { Training, type TrainOptions } from "../training.ts";
@@ -87,7 +87,7 @@ export class LoadedCheckpoint {
    * loaded.model.dispose();
    * ```
    */
-  resume(dataset: Dataset, options: ResumeOptions = {}): Training {
+  resume(dataset: TrainingData, options: ResumeOptions = {}): Training {
     const { model, trainer, training } = this;
     if (!trainer || !training) throw fail("training-missing", "resume", "the checkpoint holds no training");
     const { state, bestParameters } = training;

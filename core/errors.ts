@@ -19,6 +19,8 @@ export const ERROR_CODES = {
   "option-type": TypeError,
   /** An option is out of range, alone or beside others; `option`, `expected`, `value`. */
   "option-out-of-range": RangeError,
+  /** An option is not for such data: it would change nothing; `option`, `expected`, `name`. */
+  "option-unsuited": TypeError,
   /** Options contradict each other; `option`, one of them. */
   "option-conflict": TypeError,
   /** An argument is of the wrong type; `name`, `value`. */

@@ -107,6 +107,13 @@ Deno.test("hints go by code and details, whatever the library says", () => {
     ["option-type", { option: "labelColumns", expected: "odd", value: "2" }, '--label-column must be odd, got "2": η'],
     ["option-type", { option: "maxBytes", expected: "odd", value: 2 }, "maxBytes must be odd, got 2: η"],
     ["option-type", { name: "hiddenSize", expected: "odd", value: 2 }, "ζ: η"],
+    [
+      "option-unsuited",
+      { option: "labelsFrom", expected: "npy", name: "npz", advice: "yKey says where labels are" },
+      "--label-file is for npy, not for npz: --y-key says where labels are",
+    ],
+    ["label-missing", { option: "textColumn" }, "ζ: of a table, --text-column NAME says which column holds the text"],
+    ["label-missing", {}, "ζ: η"],
     ["option-missing", { option: "sequenceColumn" }, "ζ: --sequence-column NAME"],
     ["option-missing", { option: "window", advice: undefined }, "--window is missing"],
     [

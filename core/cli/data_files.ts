@@ -16,6 +16,7 @@ export function dataName(path: string): string {
 export function dataFiles(args: Arguments): DataSource {
   return {
     action: args.command,
+    given: args.given,
     inputs: (paths, isText) => inputsOf(paths, isText, args),
     file: (path) => fileInput(path, args),
   };

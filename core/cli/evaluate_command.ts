@@ -1,6 +1,7 @@
 /** `evaluate CHECKPOINT [FILE …]`: scores on the data that it was trained and tested on, or on other data. */
 
 import { evaluateFiles, evaluateSample, evaluateStored, type Evaluation } from "../job/evaluations.ts";
+import { refuseForeign } from "../job/stored_job.ts";
 import { plural } from "../job/words.ts";
 import { dataFiles } from "./data_files.ts";
 import type { Arguments } from "./options.ts";
@@ -13,10 +14,12 @@ import { lossAndAccuracy } from "./training_lines.ts";
 export async function evaluateCommand(args: Arguments): Promise<number> {
   const { loaded, rest } = await openCheckpoint(args), { given, quiet } = args, terminal = new Terminal();
   using _model = loaded.model;
+  const named = [...given.files.data ?? [], ...rest], paths = named.length ? named : undefined;
+  refuseForeign(loaded, given, paths !== undefined);
   if (!loaded.preprocessing) {
-    if (rest.length) {
+    if (paths) {
       throw new Error(
-        `cannot evaluate: the checkpoint does not say how files are read, so "${rest[0]}" cannot be: save it with ` +
+        `cannot evaluate: the checkpoint does not say how files are read, so "${paths[0]}" cannot be: save it with ` +
           "preprocessing, or call evaluate in a program",
       );
     }
@@ -25,7 +28,7 @@ export async function evaluateCommand(args: Arguments): Promise<number> {
     }
     return 0;
   }
-  const paths = rest.length ? rest : given.files.data, source = dataFiles(args);
+  const source = dataFiles(args);
   if (paths) show(await evaluateFiles(loaded, paths, given, source), quiet, terminal);
   else {
     for await (const found of evaluateStored(loaded, given, source, !quiet)) show(found, quiet, terminal);

@@ -26,6 +26,10 @@ export const HINTS: { readonly [Code in ErrorCode]?: Hint } = {
       : advice === undefined
       ? { problem: `${flagOfOption(option)} is missing`, advice }
       : { problem, advice: `${flagOfOption(option)} NAME` },
+  "option-unsuited": ({ option, expected, name, advice }) => ({
+    problem: `${flagOfOption(option!)} is for ${expected}, not for ${name}`,
+    advice: advice?.replace(/^[a-z]+[A-Z]\w*/, flagOfOption),
+  }),
   "input-kind": ({ option, expected, name, problem, advice }) => ({
     problem: option === undefined ? problem : `${flagOfOption(option)} is for ${expected}, which ${name} is not`,
     advice,
@@ -33,6 +37,7 @@ export const HINTS: { readonly [Code in ErrorCode]?: Hint } = {
   "value-missing": withOption(() => "--missing drop leaves it out, --missing zero, mean or last fills it in"),
   "header-unclear": withOption(() => "--header or --no-header says what it is"),
   "label-column-unknown": withOption((flag) => `${flag} NAME`),
+  "label-missing": withOption((flag) => `of a table, ${flag} NAME says which column holds the text`),
   "labels-missing": withOption((flag) => `they are y of a .npz, or a .npy of their own: ${flag} FILE`),
   "column-missing": withOption((flag) => `${flag} asks for it`),
   "column-unnamed": withOption((flag) => `name it, or say which columns to take: ${flag} NAME,…`),

@@ -1,3 +1,4 @@
+import { errorCode } from "../errors.ts";
 import { OLDEST_DENO, VERSION } from "../version.ts";
 import { helpText } from "./help.ts";
 import { lineOf } from "./hints.ts";
@@ -24,7 +25,7 @@ export async function main(args: readonly string[]): Promise<number> {
     if (error instanceof Deno.errors.BrokenPipe) return 0;
     // One line, whatever a file holds that an error quotes.
     remark(`error: ${lineOf(error).replace(/\p{Cc}+/gu, " ")}`);
-    return error instanceof UsageError ? 2 : 1;
+    return error instanceof UsageError || errorCode(error) === "option-unsuited" ? 2 : 1;
   }
 }
 

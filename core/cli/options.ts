@@ -4,21 +4,28 @@ import { parseArgs } from "../../deps.ts";
 import { flagFor, FLAGS, type GivenOptions, type Group, JOB_OPTIONS, UsageError } from "../job/options.ts";
 import { expected, type OptionSpec, resolveOptions } from "../options.ts";
 
-/** The groups that a checkpoint holds: nobody else than "train" takes them. */
-const TRAIN_GROUPS: ReadonlySet<Group> = new Set([
-  "preparation",
-  "division",
-  "forecast",
-  "model",
-  "training",
-  "earlyStopping",
-  "schedule",
-  "optimizer",
-]);
+/** The commands that read data. */
+const READING: readonly Command[] = ["train", "evaluate", "predict"];
+
+/** The groups that others than "train" take too; the checkpoint holds the rest. */
+const SHARED_GROUPS: ReadonlySet<Group> = new Set(["files", "columns", "data", "everything", "device"]);
+
+/** Options that not all commands take which take others of their group. */
+const OPTION_COMMANDS: Readonly<Record<string, { readonly of: readonly Command[]; readonly instead?: string }>> = {
+  testData: { of: ["train"], instead: "name files: evaluate CHECKPOINT FILE" },
+  testLabelFile: { of: ["train"] },
+  labelFile: { of: ["train", "evaluate"] },
+  yKey: { of: ["train", "evaluate"] },
+  testRows: { of: ["train", "evaluate"] },
+};
 
 /** Flags that are no option of the library: what they take (none: a switch), what they mean, and whose alone they are. */
 export const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: Command[] }> = {
-  checkpoint: { takes: "PATH", about: "keep last.json and best.json in this folder, or a file PATH.json" },
+  checkpoint: {
+    takes: "PATH",
+    about: "keep last.json and best.json in this folder, or a file PATH.json",
+    of: ["train", "evaluate", "predict", "info"],
+  },
   "checkpoint-every": {
     takes: "N",
     about: "write last.json every N epochs, or minutes: 5m (default 1, at most once a second)",
@@ -48,7 +55,7 @@ export const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: C
     about: "start again under flags of V8: up to twice as fast, no bounds checks in WebAssembly",
     of: ["train", "evaluate", "predict"],
   },
-  quiet: { about: "print the last line only" },
+  quiet: { about: "print the last line only; predict: no notes", of: ["train", "evaluate", "predict", "convert"] },
   help: { about: "list the common flags" },
   version: { about: "print the version" },
 };
@@ -150,10 +157,7 @@ export function parseCommandLine(args: readonly string[]): Arguments {
   for (const { group, name, spec, flag, formerly } of FLAGS) {
     const text = [flag, ...formerly].map((name) => values.get(name)).find((value) => value !== undefined);
     if (text === undefined) continue;
-    const isScored = command === "evaluate" && name === "testRows";
-    if (command !== "train" && TRAIN_GROUPS.has(group) && !isScored) {
-      throw new UsageError(`${command} takes no --${flag}: the checkpoint holds it`);
-    }
+    refuseElsewhere(command as Command, group, name, flag);
     given[group][name] = convert(flag, name, spec, text);
   }
   for (const [flag, { group, name, value }] of Object.entries(SHORT_FLAGS)) {
@@ -170,9 +174,7 @@ export function parseCommandLine(args: readonly string[]): Arguments {
     throw new UsageError(`--device auto belongs to train, not to ${command}`);
   }
   for (const [flag, { of }] of Object.entries(EXTRA_FLAGS)) {
-    if (values.has(flag) && of && !of.includes(command as Command)) {
-      throw new UsageError(`--${flag} belongs to ${of.join(" and ")}, not to ${command}`);
-    }
+    if (values.has(flag) && of && !of.includes(command as Command)) throw new UsageError(elsewhere(flag, of, command));
   }
   const text = (flag: string) => values.get(flag) as string | undefined;
   return {
@@ -199,6 +201,22 @@ export function parseCommandLine(args: readonly string[]): Arguments {
     help: values.get("help") === true,
     version: values.get("version") === true,
   };
+}
+
+/** Refuses an option that a command does not take. */
+function refuseElsewhere(command: Command, group: Group, name: string, flag: string): void {
+  const own = OPTION_COMMANDS[name], of = own?.of ?? (SHARED_GROUPS.has(group) ? READING : ["train" as const]);
+  if (of.includes(command)) return;
+  if (!own && of.length === 1 && READING.includes(command)) {
+    throw new UsageError(`${command} takes no --${flag}: the checkpoint holds it`);
+  }
+  const { instead } = own ?? {};
+  throw new UsageError(elsewhere(flag, of, command) + (instead && command === "evaluate" ? `: ${instead}` : ""));
+}
+
+function elsewhere(flag: string, of: readonly string[], command: string): string {
+  const owners = of.join(", ").replace(/, (\w+)$/, " and $1");
+  return `--${flag} belongs to ${owners}, not to ${command}`;
 }
 
 const KEEP: OptionSpec = { type: "integer", least: 0, most: 1e6, about: "numbered checkpoints" };

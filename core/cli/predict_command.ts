@@ -2,7 +2,7 @@
 
 import { UsageError } from "../job/options.ts";
 import { batchPredictions, predictions } from "../job/predictions.ts";
-import { storedSample } from "../job/stored_job.ts";
+import { refuseForeign, storedSample } from "../job/stored_job.ts";
 import { dataFiles } from "./data_files.ts";
 import type { Arguments } from "./options.ts";
 import { PredictionWriter } from "./prediction_writer.ts";
@@ -14,13 +14,14 @@ export async function predictCommand(args: Arguments): Promise<number> {
   const { given, input, command } = args, { loaded, rest } = await openCheckpoint(args), { data, everything } = given;
   using model = loaded.model;
   const paths = [...input === undefined ? [] : [input], ...given.files.data ?? [], ...rest];
+  refuseForeign(loaded, given, paths.length > 0);
   if (loaded.preprocessing && !paths.length) {
     throw new UsageError("predict needs --input FILE, or - for standard input");
   }
   if (!loaded.preprocessing && paths.length && Object.keys({ ...data, ...everything }).length) {
     throw new UsageError("predict takes --input, or --size, --steps and --seed of data to make: not both");
   }
-  const onNote = (note: string) => remark(`note: ${note}`), source = dataFiles(args);
+  const onNote = (note: string) => args.quiet || remark(`note: ${note}`), source = dataFiles(args);
   const said = paths.length
     ? predictions({ loaded, paths, given, source, onNote })
     : batchPredictions(model, storedSample(loaded, given, command).held);

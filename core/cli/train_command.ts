@@ -30,6 +30,9 @@ export async function trainCommand(typed: Arguments): Promise<number> {
   for (const flag of ["resume", "checkpoint", "report", "tensorboard", "plot"] as const) {
     if (several && args[flag]) throw new UsageError(`--${flag} is for one training, not for several seeds or folds`);
   }
+  for (const [flag, value] of Object.entries({ keep: args.keep, "checkpoint-every": args.checkpointEvery })) {
+    if (value !== undefined && args.checkpoint === undefined) throw new UsageError(`--${flag} needs --checkpoint DIR`);
+  }
   const all: Scores[] = [];
   let isFirst = true;
   const { given, resume: name, from } = args;

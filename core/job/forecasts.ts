@@ -13,6 +13,7 @@ import { chooseLoss, type ChosenLoss } from "./loss.ts";
 import { type FileJob, flagFor, UsageError } from "./options.ts";
 import { type DataSource, loadTable, type ReadData } from "./read_data.ts";
 import type { NamedTraining, TestData, TrainingData } from "./training_data.ts";
+import { refuseUnsuited } from "./suits.ts";
 import { plural } from "./words.ts";
 
 /** Every training that a job asks for. */
@@ -21,20 +22,14 @@ export async function* forecasts(
   read: ReadData,
   restored?: ForecastPipeline,
 ): AsyncGenerator<NamedTraining> {
-  const { files, columns, preparation, division, forecast } = job;
+  read.refuseUnsuited({ form: "forecasts" });
+  const { columns, preparation, forecast } = job;
   const { targetColumns, window, season: _s, trainRows: _, testRows: __, ...options } = forecast;
+  if ((preparation.task ?? "forecast") !== "forecast") {
+    throw new UsageError(`--task ${preparation.task} is not for forecasts: --target-column asks for one`);
+  }
   if (!targetColumns) throw new UsageError("--task forecast needs --target-column NAME, what is forecast");
   if (window === undefined) throw new UsageError("--target-column needs --window N, the rows that a forecast sees");
-  for (const name of ["testEvery", "folds"] as const) {
-    if (division[name] === undefined) continue;
-    throw new UsageError(
-      `--${flagFor("division", name)} mixes past and future: forecasts are divided by --train-rows and --test-rows, ` +
-        "or --walk-forward",
-    );
-  }
-  if (files.testData) {
-    throw new UsageError("--test-data is not for forecasts: --test-rows FROM:TO are rows of the one table");
-  }
   const loss = chooseLoss(training, { task: "forecast", loss: "mse" });
   if (loss.quantiles && options.transform !== "none" && options.horizon !== 1) {
     throw new UsageError(
@@ -165,6 +160,7 @@ export async function tableData(
   source: DataSource,
   { trained = {}, testRows }: { readonly trained?: Trained; readonly testRows?: string } = {},
 ): Promise<TestData> {
+  refuseUnsuited(source.given, { form: "forecasts" });
   const table = await loadTable(paths, job, source), known = await divisionOf(pipeline, table, trained);
   const asked = rowRange(table, "testRows", testRows, 0), part = asked ?? known?.test ?? [0, table.rows] as const;
   const held = pipeline.dataset(table, part), { targetColumns: targets } = pipeline.toJSON();

@@ -130,6 +130,9 @@ export function resolveJob(given: GivenOptions): Job {
       isOwn ? `--${flag} is for the sample job's data, not for --data` : `--${flag} needs --data FILE`,
     );
   }
+  const { model: { layerDropout, numLayers }, optimizer: { dampening, momentum } } = given;
+  if (layerDropout !== undefined && (numLayers ?? 1) < 2) throw new UsageError("--layer-dropout needs --num-layers 2");
+  if (dampening !== undefined && !momentum) throw new UsageError("--dampening needs --momentum X");
   const resolve = <G extends keyof Job>(group: G & Group, defaults: object = {}) =>
     resolveOptions<NonNullable<Job[G]>>("train", JOB_OPTIONS[group], { ...defaults, ...given[group] });
   return {

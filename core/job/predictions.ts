@@ -4,7 +4,7 @@ import { highest } from "../data/metrics/classification.ts";
 import type { Decoded } from "../data/labels.ts";
 import type { Pipeline } from "../data/pipeline.ts";
 import { byKind, restorePreprocessing } from "../data/preprocessing.ts";
-import { formatOf, readRecords } from "../data/readers/read.ts";
+import { formatOf, readSuited } from "../data/readers/read.ts";
 import type { SequenceRecord } from "../data/readers/record.ts";
 import type { ForecastPipeline } from "../data/forecast.ts";
 import { quantilesOf } from "../model/losses.ts";
@@ -13,8 +13,9 @@ import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
 import { predict } from "../train/evaluate.ts";
 import type { DataJob } from "./data_options.ts";
 import type { GivenOptions } from "./options.ts";
-import { type DataSource, leftOutLine, loadTable, streamRecords } from "./read_data.ts";
+import { askedOf, type DataSource, leftOutLine, loadTable, readOptions, streamRecords } from "./read_data.ts";
 import { configOf, dataJob } from "./stored_job.ts";
+import { refuseUnsuited } from "./suits.ts";
 
 /** Sequences that are predicted at a time; about how many numbers or characters of them, and outputs, are in memory. */
 const CHUNK = 256, CHUNK_SIZE = 2 ** 22, CHUNK_OUTPUTS = 2 ** 24;
@@ -125,6 +126,7 @@ async function* ofTable(
   job: DataJob,
   { loaded: { model }, paths, source, onNote }: Question,
 ): AsyncGenerator<NamedPrediction> {
+  refuseUnsuited(source.given, { form: "forecasts" });
   const table = await loadTable(paths, job, source), inputs = pipeline.inputs(table);
   for (const note of [...table.notes ?? [], ...inputs.notes ?? []]) onNote(note);
   const quantiles = quantilesOf(model), { loss = pipeline.loss } = model;
@@ -141,12 +143,11 @@ async function* ofTable(
 async function* ofArrays(
   { loaded: { model }, paths, given, source }: Question,
 ): AsyncGenerator<NamedPrediction | PlainPrediction> {
-  const { inputSize: I } = configOf(model, "predict"), { format: asked }: Partial<DataJob["files"]> = given.files;
+  const { inputSize: I } = configOf(model, "predict"), { files, columns } = given;
+  const options = { ...readOptions({ files, columns, preparation: {} }), optionalLabels: true };
   for (const input of await source.inputs(paths, false)) {
-    const { records } = await readRecords(input, {
-      format: asked ?? formatOf(input.name) ?? "jsonl",
-      optionalLabels: true,
-    });
+    const format = options.format ?? formatOf(input.name) ?? "jsonl";
+    const { records } = await readSuited(input, { ...options, format }, askedOf(given));
     for await (const chunk of chunks(records, 1)) {
       for (const { values, steps, channels, place, missing } of chunk) {
         if (channels !== I) {

@@ -1,7 +1,7 @@
 /** Data in files, read as a job says. Whoever runs the job opens them. */
 
 import type { Pipeline } from "../data/pipeline.ts";
-import { formatOf, readRecords, readTable } from "../data/readers/read.ts";
+import { formatOf, readSuited, readSuitedTable } from "../data/readers/read.ts";
 import type {
   Format,
   Input,
@@ -11,9 +11,11 @@ import type {
   SequenceRecord,
   Table,
 } from "../data/readers/record.ts";
+import { READ_SUITS } from "../data/readers/suits.ts";
 import { amend, errorCause } from "../errors.ts";
 import type { DataJob } from "./data_options.ts";
-import { UsageError } from "./options.ts";
+import { type GivenOptions, UsageError } from "./options.ts";
+import { refuseUnsuited, type Traits } from "./suits.ts";
 import { plural } from "./words.ts";
 
 export type { Input };
@@ -35,6 +37,8 @@ export function pathName(path: string): string {
 export interface DataSource {
   /** The action that needs data: "train". */
   readonly action: string;
+  /** The options that were asked for: what does not suit the data is refused. Others hold where they suit. */
+  readonly given: GivenOptions;
   /** The files of the paths, in order; a folder is the files in it. */
   inputs(paths: readonly string[], isText: boolean): Promise<Input[]>;
   /** A file. */
@@ -52,7 +56,13 @@ export interface Loaded extends ColumnNames {
 }
 
 /** How the files of a job are read. */
-function readOptions({ files, columns, preparation }: DataJob): ReadOptions {
+export function readOptions(
+  { files, columns, preparation }: {
+    readonly files: Partial<DataJob["files"]>;
+    readonly columns: Partial<DataJob["columns"]>;
+    readonly preparation: Pick<DataJob["preparation"], "labelSeparator">;
+  },
+): ReadOptions {
   const column = (name?: string) => name !== undefined && /^-?\d+$/.test(name) ? Number(name) : name;
   const { format, delimiter, header, decimal, missingValues, quote, encoding, layout } = files;
   const { sequenceColumn, timeColumn, labelColumn, featureColumns, weightColumn, textColumn, xKey, yKey } = columns;
@@ -78,6 +88,12 @@ function readOptions({ files, columns, preparation }: DataJob): ReadOptions {
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 
+/** The options of reading that were asked for. */
+export function askedOf({ files, columns }: GivenOptions): ReadonlySet<string> {
+  const options = readOptions({ files, columns, preparation: {} });
+  return new Set([...Object.keys(options), ...files.labelFile === undefined ? [] : ["labelsFrom"]]);
+}
+
 /** Whether what says nothing of its format is text, a line each. */
 function isText({ preparation, columns }: DataJob): boolean {
   return preparation.tokens !== undefined && columns.textColumn === undefined;
@@ -89,9 +105,9 @@ function isText({ preparation, columns }: DataJob): boolean {
  * @param text Whether a file is text that is nothing else by its name.
  */
 function like({ name }: Input, options: ReadOptions, text: boolean, reading?: Reading): ReadOptions {
-  const named = formatOf(name), isJson = named === "json" || named === "jsonl";
+  const named = formatOf(name), isNamed = named !== undefined && named !== "csv";
   // A table by its name may have been lines of text.
-  const asText = text && !isJson && (reading === undefined || reading.format === "text" || named === undefined);
+  const asText = text && !isNamed && (reading === undefined || reading.format === "text" || named === undefined);
   const format = options.format ?? (asText ? "text" : undefined);
   // The first bytes of standard input may still tell that it is JSON, which has no columns.
   const isTable = (format ?? named ?? (name === STDIN ? "csv" : undefined)) === "csv";
@@ -113,9 +129,14 @@ export interface ColumnNames {
  * Opens a file whose columns must be those of others: by name where the file and they have names, in whatever order the
  * file has them; what it has beside them is left out.
  */
-async function openRecords(input: Input, options: ReadOptions, known: ColumnNames = {}): Promise<RecordSource> {
+async function openRecords(
+  input: Input,
+  options: ReadOptions,
+  known: ColumnNames,
+  asked: ReadonlySet<string>,
+): Promise<RecordSource> {
   try {
-    return await openNamed(input, options, known);
+    return await openNamed(input, options, known, asked);
   } catch (error) {
     const { code, option } = errorCause(error) ?? {},
       isTheirs = option === "labelColumns" && known.reading?.labelColumns;
@@ -127,13 +148,18 @@ async function openRecords(input: Input, options: ReadOptions, known: ColumnName
   }
 }
 
-async function openNamed(input: Input, options: ReadOptions, known: ColumnNames): Promise<RecordSource> {
+async function openNamed(
+  input: Input,
+  options: ReadOptions,
+  known: ColumnNames,
+  asked: ReadonlySet<string>,
+): Promise<RecordSource> {
   const isLong = options.sequenceColumn !== undefined, names = isLong ? known.channelNames : known.stepNames;
-  const asked = options.header === false || options.featureColumns || options.textColumn !== undefined;
-  if (!names || asked) return await readRecords(input, options);
+  const isSaid = options.header === false || options.featureColumns || options.textColumn !== undefined;
+  if (!names || isSaid) return await readSuited(input, options, asked);
   let format = options.format ?? formatOf(input.name);
   if (format === undefined && !isOnce(input)) {
-    const { format: found, records } = await readRecords(input, options);
+    const { format: found, records } = await readSuited(input, options, asked);
     format = found;
     // To leave closes it, once there is a record; what is wrong with that is told below.
     try {
@@ -141,11 +167,11 @@ async function openNamed(input: Input, options: ReadOptions, known: ColumnNames)
     } catch { /* The columns that are asked for may be fine. */ }
   }
   if (format !== undefined && format !== "csv" && (isLong || format !== "arff")) {
-    return await readRecords(input, options);
+    return await readSuited(input, options, asked);
   }
   let source: RecordSource;
   try {
-    source = await readRecords(input, { ...options, featureColumns: names });
+    source = await readSuited(input, { ...options, featureColumns: names }, asked);
   } catch (error) {
     const isTheirs = errorCause(error)?.code === "column-missing" && errorCause(error)!.option === "featureColumns";
     throw isTheirs ? amend(error, { option: undefined, advice: "the training data have it" }) : error;
@@ -174,7 +200,9 @@ export async function loadRecords(
   paths: readonly string[],
   job: DataJob,
   source: DataSource,
-  { labelFile, ...known }: { labelFile?: string } & ColumnNames = {},
+  { labelFile, asked = askedOf(source.given), ...known }:
+    & { labelFile?: string; asked?: ReadonlySet<string> }
+    & ColumnNames = {},
 ): Promise<Loaded> {
   const options = readOptions(job), records: SequenceRecord[] = [], files: number[] = [], notes: string[] = [];
   let { channelNames, stepNames, reading } = known, labelNames: readonly string[] | undefined;
@@ -184,12 +212,18 @@ export async function loadRecords(
   }
   const listed = job.preparation.labelSeparator !== undefined;
   const labels = labelFile !== undefined && { labelsFrom: source.file(labelFile) };
+  // What suits one of several files is not in vain.
+  const idle = new Set(asked), none: ReadonlySet<string> = new Set();
   for (const [file, input] of inputs.entries()) {
     const opened = await openRecords(
       input,
       { ...like(input, options, text, known.reading), ...labels, ...listed && { optionalLabels: true } },
       { channelNames, stepNames, reading: known.reading },
+      file === inputs.length - 1 ? idle : none,
     );
+    for (const [option, { formats }] of Object.entries(READ_SUITS)) {
+      if (formats.includes(opened.format)) idle.delete(option);
+    }
     labelNames ??= opened.labelNames;
     channelNames ??= opened.channelNames;
     stepNames ??= opened.stepNames;
@@ -219,7 +253,7 @@ export async function* streamRecords(
   for (const given of await source.inputs(paths, pipeline.numEmbeddings > 0)) {
     const { input, format } = options.format ? { input: given } : await piped(given, isLines);
     const known = { ...format && { format }, ...options };
-    yield await openRecords(input, like(input, known, text, pipeline.reading), pipeline);
+    yield await openRecords(input, like(input, known, text, pipeline.reading), pipeline, askedOf(source.given));
   }
 }
 
@@ -261,7 +295,7 @@ export async function loadTable(paths: readonly string[], job: DataJob, source: 
   const inputs = await source.inputs(paths, false);
   if (inputs.length !== 1) throw new UsageError(`forecasts are made on one table, got ${inputs.length} files`);
   const { labelColumns: _, featureColumns: __, ...options } = readOptions(job);
-  return await readTable(inputs[0]!, options);
+  return await readSuitedTable(inputs[0]!, options, askedOf(source.given));
 }
 
 /** A job's data, kept for the next of several trainings: standard input comes but once. */
@@ -275,6 +309,11 @@ export class ReadData {
   constructor(job: DataJob, source: DataSource) {
     this.#job = job;
     this.#source = source;
+  }
+
+  /** Refuses options that were asked for and do not suit the data. */
+  refuseUnsuited(traits: Traits): void {
+    refuseUnsuited(this.#source.given, traits);
   }
 
   train({ channelNames, stepNames, reading }: ColumnNames = {}): Promise<Loaded> {
@@ -292,6 +331,8 @@ export class ReadData {
       channelNames,
       stepNames,
       reading,
+      // What else is asked for is for the training data, if not for these.
+      asked: new Set(labelFile === undefined ? [] : ["labelsFrom"]),
     }));
   }
 

@@ -7,11 +7,10 @@ import type { PipelineOptions } from "../data/pipeline_options.ts";
 import type { SequenceRecord } from "../data/readers/record.ts";
 import { balancedWeights } from "../data/weights.ts";
 import { LOSSES } from "../model/losses.ts";
-import type { OptionSpec } from "../options.ts";
 import { describePredictions } from "../report/describe.ts";
-import { DATA_OPTIONS, type DataJob } from "./data_options.ts";
+import type { DataJob } from "./data_options.ts";
 import { chooseLoss, type ChosenLoss } from "./loss.ts";
-import { type FileJob, flagFor, UsageError } from "./options.ts";
+import { type FileJob, UsageError } from "./options.ts";
 import { type DataSource, leftOutLine, type Loaded, loadRecords, pathName, type ReadData } from "./read_data.ts";
 import type { NamedTraining, TestData, TrainingData } from "./training_data.ts";
 import { plural } from "./words.ts";
@@ -23,19 +22,17 @@ export async function* sequences(
   pipeline?: Pipeline,
   onlyKnownTokens = false,
 ): AsyncGenerator<NamedTraining> {
-  for (const [name, value] of Object.entries(job.forecast)) {
-    const { default: usual }: OptionSpec = DATA_OPTIONS.forecast[name as keyof DataJob["forecast"]];
-    if (value === usual) continue;
-    throw new UsageError(`--${flagFor("forecast", name)} needs --target-column`);
-  }
-  if (job.division.walkForward !== undefined) throw new UsageError("--walk-forward needs --target-column");
+  read.refuseUnsuited({ form: "labeled sequences" });
   const loaded = await read.train(pipeline), test = await read.test();
   if (pipeline && onlyKnownTokens) refuseUnknownTokens(pipeline, loaded.records);
   refuseSeveralTests(job);
+  const input = loaded.records[0]!.text === undefined ? "numbers" : "text";
+  read.refuseUnsuited({ input });
   const { task } = job.preparation, name = job.files.data.map(pathName).join(", ");
   const divided = { ...loaded, name, test: test?.records, task };
   for (const division of divideRecords(divided, job.division, seed)) {
     const fitted = pipeline ?? Pipeline.fit(division.train, pipelineOptions(job, loaded));
+    read.refuseUnsuited({ input, task: fitted.task });
     const notes = [...loaded.notes, ...test?.notes ?? []];
     const data = sequenceData(fitted, division, job, chooseLoss(training, fitted), notes);
     yield { name: division.name, data };
@@ -66,8 +63,9 @@ function pipelineOptions(
   return { ...options, task, labelNames, channelNames, stepNames, reading };
 }
 
-/** Ways to test contradict one another. */
-function refuseSeveralTests({ files, division: { testSplit, testEvery, folds } }: DataJob): void {
+/** Ways to test contradict one another, and one may leave nothing to what else is asked for. */
+function refuseSeveralTests({ files, division }: DataJob): void {
+  const { testSplit, testEvery, folds, stratify, validationSplit } = division;
   const ways = Object.entries({
     "--test-data": files.testData,
     "--test-split": testSplit,
@@ -75,6 +73,12 @@ function refuseSeveralTests({ files, division: { testSplit, testEvery, folds } }
     "--folds": folds,
   }).filter(([, value]) => value !== undefined).map(([flag]) => flag);
   if (ways.length > 1) throw new UsageError(`${ways[0]} and ${ways[1]} contradict each other`);
+  const isCut = validationSplit !== undefined || folds !== undefined ||
+    !(files.testData || testEvery || testSplit === 0);
+  if (files.testLabelFile && !files.testData) throw new UsageError("--test-label-file needs --test-data FILE");
+  if (!stratify && !isCut) {
+    throw new UsageError("--no-stratify needs a random division: --test-split or --validation-split");
+  }
 }
 
 function sequenceData(

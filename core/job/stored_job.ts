@@ -62,6 +62,26 @@ export function preparedAs(preprocessing: unknown): { readonly [G in keyof DataJ
   });
 }
 
+/**
+ * Refuses options about data of the other kind than a checkpoint's: made for the sample job, or in files.
+ *
+ * @param hasFiles Whether files are named.
+ * @throws {UsageError} If there are some.
+ */
+export function refuseForeign({ preprocessing }: LoadedJob, given: GivenOptions, hasFiles: boolean): void {
+  const idle: Group[] = preprocessing ? ["data", "everything"] : hasFiles ? [] : ["files", "columns"];
+  for (const group of idle) {
+    const [name] = Object.keys(given[group]);
+    if (name === undefined) continue;
+    const flag = `--${flagFor(group, name)}`;
+    throw new UsageError(
+      preprocessing
+        ? `${flag} is for checkpoints of the sample job, not for those of files`
+        : `${flag} is for files: name some`,
+    );
+  }
+}
+
 /** What the loss of a checkpoint was trained with, but for weights. */
 export function lossSettings({ model, trainer }: LoadedCheckpoint): LossSettings {
   return { quantiles: quantilesOf(model), ...settingsOf(trainer?.options ?? {}) };

@@ -141,7 +141,7 @@ class Reader {
       throw badFile("file-malformed", name, `${at} must be an object with x, got ${what(json)}`);
     }
     const get = (key: string) => Object.hasOwn(json, key) ? (json as Record<string, unknown>)[key] : undefined;
-    const x = get("x"), about = { labels: labelsOf(name, at, get("y")), ...idOf(name, at, get("id")), place };
+    const x = get("x"), about = { labels: this.#labelsOf(at, get("y")), ...idOf(name, at, get("id")), place };
     const weight = get("weight");
     if (weight !== undefined && (typeof weight !== "number" || !(weight > 0) || !(Math.fround(weight) < Infinity))) {
       throw badFile("weight-out-of-range", name, `${at}: weight must be a number above 0, got ${what(weight)}`, {
@@ -182,18 +182,21 @@ class Reader {
     }
     return ended(turned({ values, steps, channels, ...rest, ...missing !== undefined && { missing } }, this.#isTurned));
   }
-}
 
-function labelsOf(name: string, at: string, y: unknown): string[] | undefined {
-  if (y === undefined || y === null) return undefined;
-  return (Array.isArray(y) ? y : [y]).map((label) => {
-    if (typeof label === "string" || typeof label === "boolean") return String(label);
-    if (typeof label === "number") {
-      checkFinite(name, () => `${at}: y`, label);
-      return String(label);
-    }
-    throw badFile("file-malformed", name, `${at}: y must be a label or a list of labels, got ${what(label)}`);
-  });
+  #labelsOf(at: string, y: unknown): string[] | undefined {
+    const name = this.#name,
+      isMark = (value: unknown) =>
+        (typeof value === "number" || typeof value === "string") && this.#format.isMark(value);
+    if (y === undefined || y === null || isMark(y)) return undefined;
+    return (Array.isArray(y) ? y : [y]).map((label) => {
+      if (typeof label === "string" || typeof label === "boolean") return String(label);
+      if (typeof label === "number") {
+        checkFinite(name, () => `${at}: y`, label);
+        return String(label);
+      }
+      throw badFile("file-malformed", name, `${at}: y must be a label or a list of labels, got ${what(label)}`);
+    });
+  }
 }
 
 function idOf(name: string, at: string, id: unknown): { id?: string } {

@@ -18,6 +18,7 @@ import {
   type SequenceRecord,
   type Table,
 } from "./record.ts";
+import { suited } from "./suits.ts";
 import { archiveCells, readArchive, readText } from "./text.ts";
 
 const ENDINGS: Readonly<Record<string, Format>> = {
@@ -198,12 +199,28 @@ async function* guarded(
  * ```
  */
 export async function readRecords(input: Input, options: ReadOptions = {}): Promise<RecordSource> {
-  checkOptions(input.name, options);
-  const { name } = input, limit = options.maxLineBytes ?? MAX_LINE, notes: string[] = [];
-  const { head, bytes, close } = await open(input, options.encoding);
+  return await readSuited(input, options, new Set(Object.keys(options)));
+}
+
+/**
+ * Reads sequences as they come, by options of which some may be for other formats.
+ *
+ * @param asked The options that are refused where they are not for the format; others are left out there.
+ */
+export async function readSuited(
+  input: Input,
+  given: ReadOptions,
+  asked: ReadonlySet<string>,
+): Promise<RecordSource> {
+  checkOptions(input.name, given);
+  const { name } = input, limit = given.maxLineBytes ?? MAX_LINE, notes: string[] = [];
+  const { head, bytes, close } = await open(input, given.encoding);
   try {
     if (!head.length) throw badFile("file-empty", name, "the file is empty");
-    let format: Format | undefined = options.format ?? formatOf(name) ?? formatOfBytes(head);
+    let format: Format | undefined = given.format ?? formatOf(name) ?? formatOfBytes(head);
+    const lines = format === "json" || format === "npy" || format === "npz" ? undefined : new Lines(name, bytes, limit);
+    format ??= formatOfLine(await lines!.peek() ?? "", input, given);
+    const options = suited(name, format, given, asked);
     let source: RecordSource;
     if (format === "json") {
       const { readJson } = await import("./json.ts");
@@ -213,26 +230,24 @@ export async function readRecords(input: Input, options: ReadOptions = {}): Prom
       const readArrays = format === "npy" ? readNpyRecords : readNpzRecords;
       source = await readArrays(name, bytes, input, options, options.maxBytes ?? MAX_BYTES);
     } else {
-      const lines = new Lines(name, bytes, limit);
-      format ??= formatOfLine(await lines.peek() ?? "", input, options);
       switch (format) {
         case "csv":
-          source = await (await import("./csv.ts")).readCsv(lines, input, options, limit);
+          source = await (await import("./csv.ts")).readCsv(lines!, input, options, limit);
           break;
         case "jsonl":
-          source = await (await import("./json.ts")).readJsonLines(lines, options);
+          source = await (await import("./json.ts")).readJsonLines(lines!, options);
           break;
         case "ts":
-          source = await (await import("./ts.ts")).readTs(lines, input, options);
+          source = await (await import("./ts.ts")).readTs(lines!, input, options);
           break;
         case "text":
-          source = await readText(lines, input, options);
+          source = await readText(lines!, input, options);
           break;
         case "ucr":
-          source = await readArchive(lines, options);
+          source = await readArchive(lines!, options);
           break;
         case "arff":
-          source = await (await import("./arff.ts")).readArff(lines, input, options);
+          source = await (await import("./arff.ts")).readArff(lines!, input, options);
           break;
         default:
           throw format satisfies never;
@@ -264,12 +279,18 @@ export async function readRecords(input: Input, options: ReadOptions = {}): Prom
  * ```
  */
 export async function readTable(input: Input, options: ReadOptions = {}): Promise<Table> {
-  checkOptions(input.name, options);
-  const limit = options.maxLineBytes ?? MAX_LINE;
-  const { head, bytes, close } = await open(input, options.encoding), lines = new Lines(input.name, bytes, limit);
+  return await readSuitedTable(input, options, new Set(Object.keys(options)));
+}
+
+/** Reads a whole table of series, by options as {@linkcode readSuited} takes them. */
+export async function readSuitedTable(input: Input, given: ReadOptions, asked: ReadonlySet<string>): Promise<Table> {
+  checkOptions(input.name, given);
+  const limit = given.maxLineBytes ?? MAX_LINE;
+  const { head, bytes, close } = await open(input, given.encoding), lines = new Lines(input.name, bytes, limit);
   try {
     if (!head.length) throw badFile("file-empty", input.name, "the file is empty");
-    const format = options.format ?? formatOf(input.name) ?? formatOfBytes(head) ?? "csv";
+    const format = given.format ?? formatOf(input.name) ?? formatOfBytes(head) ?? "csv";
+    const options = format === "csv" || format === "npy" ? suited(input.name, format, given, asked, true) : given;
     if (format === "npy") {
       return await (await import("./arrays.ts")).readNpyTable(
         input.name,

@@ -78,7 +78,10 @@ export type Format = "csv" | "json" | "jsonl" | "ts" | "arff" | "ucr" | "npy" | 
 /** All of them. */
 export const FORMATS: readonly Format[] = ["csv", "json", "jsonl", "ts", "arff", "ucr", "npy", "npz", "text"];
 
-/** How to read a file. A column is named by its name, or by its number from 0, negative ones from the end. */
+/**
+ * How to read a file. A column is named by its name, or by its number from 0, negative ones from the end. An option that is
+ * not for the file's format is refused.
+ */
 export interface ReadOptions {
   /** The format. Default: by the name's ending, and by the first bytes where that leaves a choice. */
   format?: Format;

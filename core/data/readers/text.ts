@@ -32,7 +32,10 @@ async function* texts(lines: Lines, input: Input, options: ReadOptions): AsyncGe
     const at = `line ${lines.number}`, about = { steps: 0, channels: 0, place: `${name}, ${at}` };
     const cells = hasLabels || textColumn !== undefined ? line.split("\t") : [line];
     if (hasLabels && cells.length === 1 && !optionalLabels) {
-      throw badFile("label-missing", name, `${at} must be a text, a tab and a label: there is no tab`);
+      const isTable = /\.csv(\.gz)?$/i.test(name);
+      throw badFile("label-missing", name, `${at} must be a text, a tab and a label: there is no tab`, {
+        ...isTable && { option: "textColumn", advice: "of a table, say which column holds the text (textColumn)" },
+      });
     }
     if (names && cells.length !== names.length) {
       throw badFile("row-width", name, `${at} must have ${names.length} columns, got ${cells.length}`);

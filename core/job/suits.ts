@@ -1,0 +1,107 @@
+/** Which option suits which data and task, and what to use instead: what would change nothing is refused. */
+
+import type { LabelTask } from "../data/labels.ts";
+import type { DataJob } from "./data_options.ts";
+import { FLAGS, type GivenOptions, UsageError } from "./options.ts";
+
+/** What is known of the data and the task; absent: nothing yet. */
+export interface Traits {
+  /** Whether each sequence has labels, or rows of a table are forecast. */
+  readonly form?: "labeled sequences" | "forecasts";
+  /** What sequences are made of. */
+  readonly input?: "numbers" | "text";
+  /** What labels are for. */
+  readonly task?: LabelTask;
+}
+
+/** The traits that an option is for. */
+interface Suit {
+  readonly form?: Traits["form"];
+  readonly input?: Traits["input"];
+  /** Tasks; where `input` is there too, that or these. */
+  readonly tasks?: readonly LabelTask[];
+  /** What to use instead with data of the other form. */
+  readonly instead?: string;
+}
+
+const LABELED = { form: "labeled sequences" } as const, FORECASTS = { form: "forecasts" } as const;
+const TEXT = { ...LABELED, input: "text" } as const;
+const WINDOW = "--window N says how many rows a forecast sees", TARGET = "--target-column NAME says what is forecast";
+const ROWS = "--train-rows and --test-rows divide a table in time, or --walk-forward";
+const ONE_SERIES = "a table holds one series";
+
+/** Options that are not for all data and tasks. Those of losses and weights go by the loss, whose table says so. */
+export const SUITS: { readonly [G in keyof DataJob]: { readonly [Name in keyof DataJob[G]]?: Suit } } = {
+  files: {
+    testData: { ...LABELED, instead: "--test-rows FROM:TO are rows of the one table" },
+    layout: { ...LABELED, input: "numbers" },
+    labelFile: { ...LABELED, instead: TARGET },
+    testLabelFile: { ...LABELED, instead: TARGET },
+  },
+  columns: {
+    sequenceColumn: { ...LABELED, instead: ONE_SERIES },
+    labelColumn: { ...LABELED, instead: TARGET },
+    weightColumn: LABELED,
+    textColumn: LABELED,
+    xKey: { ...LABELED, instead: ONE_SERIES },
+    yKey: { ...LABELED, instead: TARGET },
+  },
+  preparation: {
+    standardize: { input: "numbers", tasks: ["regression"] },
+    missing: { input: "numbers" },
+    patch: { ...LABELED, input: "numbers", instead: WINDOW },
+    tokens: TEXT,
+    normalize: { ...TEXT, instead: "--transform NAME changes a series" },
+    minCount: TEXT,
+    maxLength: { ...LABELED, instead: WINDOW },
+    labelSeparator: { ...LABELED, instead: "--target-column NAME,NAME are several" },
+    oneHot: { ...LABELED, tasks: ["multiclass"] },
+    embeddingDim: TEXT,
+    classWeights: LABELED,
+    posWeight: LABELED,
+  },
+  division: {
+    testEvery: { ...LABELED, instead: ROWS },
+    stratify: { ...LABELED, tasks: ["binary", "multiclass"] },
+    folds: { ...LABELED, instead: ROWS },
+    walkForward: { ...FORECASTS, instead: "--folds N is for labeled sequences" },
+  },
+  forecast: {
+    window: FORECASTS,
+    horizon: FORECASTS,
+    transform: FORECASTS,
+    center: FORECASTS,
+    season: FORECASTS,
+    trainRows: FORECASTS,
+    testRows: { ...FORECASTS, instead: "--test-split X or --test-data FILE is for labeled sequences" },
+  },
+};
+
+/**
+ * Refuses options that were given, and would change nothing.
+ *
+ * @throws {UsageError} With what they are for, and what to use instead.
+ */
+export function refuseUnsuited(given: GivenOptions, traits: Traits): void {
+  for (const { group, name, flag: positive } of FLAGS) {
+    const suit = (SUITS as Readonly<Record<string, Readonly<Record<string, Suit>>>>)[group]?.[name];
+    const value = (given[group] as Readonly<Record<string, unknown>>)[name];
+    if (!suit || value === undefined) continue;
+    const flag = `--${value === false ? "no-" : ""}${positive}`, { form, input, tasks, instead } = suit;
+    const advice = instead === undefined ? "" : `: ${instead}`;
+    if (form && traits.form && form !== traits.form) {
+      throw new UsageError(
+        form === "forecasts"
+          ? `${flag} needs --target-column${advice}`
+          : `${flag} is for ${form}, not for ${traits.form}${advice}`,
+      );
+    }
+    const fitsTask = traits.task === undefined ? undefined : tasks?.includes(traits.task);
+    if (input && traits.input && input !== traits.input && (tasks ? fitsTask === false : true)) {
+      throw new UsageError(`${flag} is for ${input}, not for ${traits.input}`);
+    }
+    if (tasks && !input && fitsTask === false) {
+      throw new UsageError(`${flag} is for the task ${tasks.join(" or ")}, not for ${traits.task}`);
+    }
+  }
+}

@@ -1,0 +1,114 @@
+/** Small data of every kind that a training takes, and what a job makes of them. */
+
+import { hashDataset } from "../../core/data/hash.ts";
+import { writeNpz } from "../../core/data/readers/arrays.ts";
+import { type NpyArray, writeNpy } from "../../core/data/readers/npy.ts";
+import { dataFiles } from "../../core/cli/data_files.ts";
+import { parseCommandLine } from "../../core/cli/options.ts";
+import { resolveJob } from "../../core/job/options.ts";
+import { configOf, trainerOptions } from "../../core/job/training_run.ts";
+import { trainingsOf } from "../../core/job/trainings.ts";
+
+/** Sequences of each file. */
+const COUNT = 24;
+
+/** A number with a decimal point, of which the files are full. */
+const value = (n: number, t: number) => (n * 37 + t * t * 11) % 17 + 0.5;
+const label = (n: number) => ["up", "down"][n % 2]!;
+const rows = (row: (n: number) => string, count = COUNT) =>
+  Array.from({ length: count }, (_, n) => row(n)).join("\n") + "\n";
+const steps = (n: number, length = 6) => Array.from({ length }, (_, t) => value(n, t));
+const flat = (width: number) => Float32Array.from({ length: COUNT * width }, (_, i) => value(i % 23, i));
+
+/** The files, by name. */
+export async function files(): Promise<Readonly<Record<string, string | Uint8Array>>> {
+  const x: NpyArray = { shape: [COUNT, 6, 2], data: flat(12) },
+    other: NpyArray = { shape: [COUNT, 5, 2], data: flat(10) };
+  const y: NpyArray = { shape: [COUNT], data: Int32Array.from({ length: COUNT }, (_, n) => n % 2) };
+  const z: NpyArray = { shape: [COUNT], data: Int32Array.from({ length: COUNT }, (_, n) => n % 3) };
+  const wide = (say: (n: number) => string, name = "label") =>
+    `"${name}",w,t0,t1,t2,t3\n` + rows((n) => `${say(n)},${1 + n % 3},${steps(n, 4).join(",")}`);
+  const ts = (n: number) => `${steps(n).join(",")}:${steps(n + 1).join(",")}:${label(n)}`;
+  return {
+    "wide.csv": wide((n) => `"${label(n)}"`),
+    "amounts.csv": wide((n) => String(value(n, 3)), "target"),
+    "lists.csv": wide((n) => `${label(n)}${n % 3 ? "|odd" : ""}`),
+    "long.csv": 'id,at,"label",w,a,b\n' +
+      rows((i) => `s${i >> 2},${i},"${label(i >> 2)}",${1 + (i >> 2) % 3},${steps(i, 2).join(",")}`, COUNT * 4),
+    "texts.csv": 'label,w,"text",other\n' +
+      rows((n) => `${label(n)},${1 + n % 3},"one ${n % 5} Two é","${n % 3} more"`),
+    "records.json": JSON.stringify(
+      Array.from({ length: COUNT }, (_, n) => ({ x: [steps(n), steps(n + 1)], y: label(n) })),
+    ),
+    "lines.jsonl": rows((n) => JSON.stringify({ x: [steps(n), steps(n + 1)], y: label(n) })),
+    "texts.jsonl": rows((n) => JSON.stringify({ x: `one ${n % 5} Two é`, y: label(n) })),
+    "archive.ts": "@univariate false\n@classLabel true up down\n@data\n" + rows(ts),
+    "weka.arff": "@relation r\n@attribute a numeric\n@attribute b numeric\n@attribute kind {u,v}\n" +
+      "@attribute label {up,down}\n@data\n" + rows((n) => `${steps(n, 2)},${"uv"[n % 2]},${label(n)}`),
+    "ucr.txt": rows((n) => `${n % 2} ${steps(n).join(" ")}`),
+    "texts.txt": rows((n) => `one ${n % 5} Two é\t${label(n)}`),
+    "x.npy": writeNpy(x),
+    "y.npy": writeNpy(y),
+    "z.npy": writeNpy(z),
+    "arrays.npz": await writeNpz({ x, y, other, z }),
+    "series.csv": 'when,"sales",price\n' + rows((n) => `2024-01-${String(n + 1).padStart(2, "0")},${steps(n, 2)}`),
+    "series.npy": writeNpy({ shape: [COUNT, 2], data: flat(2) }),
+  };
+}
+
+/** A command line for each kind of data. */
+export const KINDS: Readonly<Record<string, string>> = {
+  "the sample job": "",
+  "wide table": "wide.csv",
+  "wide table of amounts": "amounts.csv",
+  "wide table of lists of labels": "lists.csv --label-separator |",
+  "wide table, two classes in one output": "wide.csv --task binary",
+  "long table": "long.csv --sequence-column id --time-column at",
+  "table of texts": "texts.csv --text-column text",
+  "json": "records.json",
+  "jsonl": "lines.jsonl",
+  "jsonl of texts": "texts.jsonl",
+  "ts": "archive.ts",
+  "arff": "weka.arff --feature-columns a,b",
+  "ucr": "ucr.txt",
+  "text": "texts.txt",
+  "npy": "x.npy --label-file y.npy",
+  "npz": "arrays.npz",
+  "forecast of a table": "series.csv --target-column sales --window 4",
+  "forecast of an array": "series.npy --target-column 0 --window 4",
+};
+
+/** What a training would be: its data, its model, its loss, how it is scored. */
+export async function madeBy(words: readonly string[]): Promise<unknown> {
+  const args = parseCommandLine(["train", ...words]), { operands } = args;
+  const given = operands.length ? { ...args.given, files: { ...args.given.files, data: operands } } : args.given;
+  const all: unknown[] = [];
+  const runs = trainingsOf({
+    seeds: 1,
+    source: dataFiles({ ...args, given }),
+    device: given.device,
+    resume: () => Promise.resolve(undefined),
+    jobOf: () => resolveJob(given),
+    onMeasured: () => {},
+  });
+  for await (const { job, data } of runs) {
+    const { train, watched, watchedName, hasAccuracy, own } = data, config = configOf(job, data);
+    const N = own?.test?.shape[0] ?? 0,
+      outputs = { shape: [N, config.outputSize], data: new Float32Array(N * config.outputSize) };
+    all.push({
+      config,
+      trainer: trainerOptions(job, data),
+      settings: [job.training, job.earlyStopping, job.schedule, job.device],
+      watchedName,
+      hasAccuracy,
+      parts: await Promise.all(
+        [train, watched, own?.test].map(async (part) =>
+          part && [await hashDataset(part), part.shape, part.lengths?.join(), part.weights?.join()]
+        ),
+      ),
+      preprocessing: own?.preprocessing,
+      scores: own?.test && own.metrics(outputs, data.loss.quantiles),
+    });
+  }
+  return JSON.parse(JSON.stringify(all));
+}

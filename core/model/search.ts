@@ -2,58 +2,29 @@
 
 import { dispose } from "../engine.ts";
 import { fail } from "../errors.ts";
-import { greatest } from "../greatest.ts";
-import { type OptionSpec, resolveOptions } from "../options.ts";
+import { resolveOptions } from "../options.ts";
 import type { NamedArray, StateDict } from "./arrays.ts";
 import type { Sequences } from "./batch.ts";
+import {
+  beamSearch,
+  type FullSearchOptions,
+  type Hypothesis,
+  SEARCH_OPTIONS,
+  type SearchOptions,
+  type Steps,
+} from "./beam.ts";
 import { CELLS } from "./layers/cells.ts";
 import { END, type FullDecoderOptions, PAD, START } from "./layers/decoder_options.ts";
 import { layerOf, type Node } from "./layers/node.ts";
 import { createModel, internalsOf, type NetworkModel } from "./model.ts";
 import type { Network } from "./network.ts";
 
-/** Options of {@linkcode Searcher.search}. */
-export interface SearchOptions {
-  /** Most tokens of an answer, END among them. Default 50. */
-  maxLength?: number;
-  /** Fewest tokens of an answer, END not among them. Default 0. */
-  minLength?: number;
-  /** Hypotheses that are followed, and given back. 1 is greedy: always the likeliest token. Default 1. */
-  width?: number;
-  /** How much longer answers are favored, α: score = sum / ((5 + tokens) / 6)^α (arXiv:1609.08144). Default 0. */
-  lengthPenalty?: number;
-}
-
-const OPTIONS: { readonly [Name in keyof Required<SearchOptions>]: OptionSpec } = {
-  maxLength: { type: "integer", default: 50, least: 1, most: 1e6, about: "most tokens of an answer" },
-  minLength: { type: "integer", default: 0, least: 0, most: 1e6, about: "fewest tokens of an answer" },
-  width: { type: "integer", default: 1, least: 1, most: 1024, about: "hypotheses that are followed" },
-  lengthPenalty: { type: "number", default: 0, least: 0, most: 10, about: "how much longer answers are favored" },
-};
-
-/** An answer to one sequence. */
-export interface Hypothesis {
-  /** Its tokens, without END. */
-  readonly tokens: readonly number[];
-  /** Whether it ended by itself, before `maxLength`. */
-  readonly ended: boolean;
-  /** The sum of its tokens' log-probabilities, with END's. */
-  readonly sum: number;
-  /** The sum with the length penalty: what answers are ranked by. */
-  readonly score: number;
-  /**
-   * For each token the step of the sequence that counted most: where it is UNKNOWN, the word there may stand in for it. The
-   * first of equals.
-   */
-  readonly aligned: readonly number[];
-  /** How much each step of the sequence counted at each token, END's too: (tokens, T). */
-  readonly attention: NamedArray;
-}
+export type { Hypothesis, SearchOptions };
 
 /** Finds the likeliest outputs of a decoder. Made by {@linkcode createSearcher}. */
 export interface Searcher extends Disposable {
   /**
-   * The best answers to each sequence, the best first: as many as `width`. PAD and START are never among their tokens. A
+   * The best answers to each sequence, the best first: as many as `nBest`, fewer where so few end. PAD and START are never among their tokens. A
    * sequence by itself has the same answers as in a batch.
    *
    * @param sequences What the network's encoder takes; its targets are left out.
@@ -62,24 +33,6 @@ export interface Searcher extends Disposable {
   search(sequences: Sequences, options?: SearchOptions): Promise<Hypothesis[][]>;
   /** Frees the memory. */
   dispose(): void;
-}
-
-/** A hypothesis in the making: a token and those before it. */
-interface Path {
-  readonly token: number;
-  readonly before: Path | null;
-  readonly sum: number;
-  /** Its row in the step that found it. */
-  readonly row: number;
-  /** What the attention weighed then. */
-  readonly weights: Float32Array;
-}
-
-/** A sequence that is being answered. */
-interface Search {
-  live: (Path | null)[];
-  readonly finished: { readonly path: Path; readonly length: number; readonly ended: boolean }[];
-  done: boolean;
 }
 
 /** Hypotheses that go through a step at once. */
@@ -99,17 +52,26 @@ class DecoderSearcher implements Searcher {
   }
 
   async search(sequences: Sequences, options: SearchOptions = {}): Promise<Hypothesis[][]> {
-    const resolved = resolveOptions(ACTION, OPTIONS, options) as Required<SearchOptions>, { width } = resolved;
-    const V = this.#decoder.inputs.targets!.size;
-    if (width > V - 2) {
-      const problem = `width must be at most ${V - 2}, the tokens there are but PAD and START, got ${width}`;
-      throw fail("argument-out-of-range", ACTION, problem, { name: "width", value: width });
+    const [B, T] = sequences.shape as [number, number], V = this.#decoder.inputs.targets!.size;
+    const { batchSize, prefixes, ...full } = resolveSearch(options, B, V), answers: Hypothesis[][] = [];
+    const { keys, states } = await this.#encode(sequences), lengths = sequences.lengths ?? new Int32Array(B).fill(T);
+    for (let first = 0; first < B; first += batchSize) {
+      const end = Math.min(B, first + batchSize),
+        rows = (data: Float32Array) => {
+          const each = data.length / B;
+          return data.subarray(first * each, end * each);
+        };
+      const given = { keys: rows(keys), states: states.map(rows), lengths: lengths.subarray(first, end) };
+      const steps = new DecoderSteps(this.#step, { V, T, ...given });
+      const found = await beamSearch(steps, given.lengths, { ...full, prefixes: prefixes.slice(first, end) });
+      for (const answer of found) answers.push(answer);
     }
-    if (resolved.minLength >= resolved.maxLength) {
-      const problem = `minLength must be below maxLength, ${resolved.maxLength}, got ${resolved.minLength}`;
-      throw fail("option-conflict", ACTION, problem, { option: "minLength", value: resolved.minLength });
-    }
-    const { sources, inputs: { targets } } = this.#decoder, [B, T] = sequences.shape as [number, number];
+    return answers;
+  }
+
+  /** What the decoder asks, and the states it begins with, a row for each sequence. */
+  async #encode(sequences: Sequences): Promise<{ keys: Float32Array; states: Float32Array[] }> {
+    const { sources, inputs: { targets }, options: { cell } } = this.#decoder, B = sequences.shape[0]!;
     const own = { [layerOf(sources.targets!)]: new Int32Array(B) };
     const wanted = ["keys", "state", ...sources.cell ? ["cell"] : []].map((port) => sources[port]!);
     const { values } = await this.#encoder.forward({
@@ -117,86 +79,10 @@ class DecoderSearcher implements Searcher {
       axes: { ...sequences.axes, ...targets!.axis !== undefined && { [targets!.axis]: { steps: 1 } } },
       inputs: { ...sequences.inputs, ...own },
     }, { values: wanted });
-    const [keys, ...states] = wanted.map((source) => values[source]!), answers: Hypothesis[][] = [];
-    const rows = states.map((value) => byRow(value, B)), { cell } = this.#decoder.options;
+    const [keys, ...given] = wanted.map((source) => values[source]!), states = given.map((value) => byRow(value, B));
     // Cell states that come from nowhere begin as 0.
-    if (rows.length < CELLS[cell].states.length) rows.push(new Float32Array(rows[0]!.length));
-    const count = Math.max(1, Math.floor(ROWS / width));
-    const lengths = sequences.lengths ?? new Int32Array(B).fill(T);
-    for (let first = 0; first < B; first += count) {
-      const n = Math.min(count, B - first),
-        part = (data: Float32Array) => {
-          const each = data.length / B;
-          return data.subarray(first * each, (first + n) * each);
-        };
-      const given = { keys: part(keys!.data), states: rows.map(part), lengths: lengths.subarray(first, first + n) };
-      for (const answer of await this.#answer(given, resolved)) answers.push(answer);
-    }
-    return answers;
-  }
-
-  /** The answers to some sequences, each of which has `width` rows of the batch. */
-  async #answer(
-    given: { readonly keys: Float32Array; readonly states: readonly Float32Array[]; readonly lengths: Int32Array },
-    { width, maxLength, minLength, lengthPenalty }: Required<SearchOptions>,
-  ): Promise<Hypothesis[][]> {
-    const { lengths } = given, n = lengths.length, R = n * width, D = this.#decoder.inputs.keys!.size;
-    const T = given.keys.length / n / D, V = this.#decoder.inputs.targets!.size;
-    const keys = repeated(given.keys, n, width), y = new Int32Array(R).fill(START);
-    let states = given.states.map((data) => repeated(data, n, width));
-    const searches = Array.from(lengths, (): Search => ({ live: [null], finished: [], done: false }));
-    const sequences = {
-      x: keys,
-      shape: [R, T, D],
-      lengths: Int32Array.from({ length: R }, (_, r) => lengths[Math.floor(r / width)]!),
-    };
-    for (let length = 1; length <= maxLength && searches.some(({ done }) => !done); length++) {
-      const [state, cell] = states;
-      const inputs = { y, state: state!, ...cell && { cell } }, axes = { target: { steps: 1 } };
-      const { values } = await this.#step.forward({ ...sequences, axes, inputs });
-      const logits = values.output!.data,
-        weights = values.weights!.data,
-        next = values.states!.data,
-        parents = new Int32Array(R);
-      searches.forEach((search, i) => {
-        if (search.done) return;
-        const found = candidates(search, logits, { first: i * width, V, width, end: length > minLength });
-        const path = ({ row, token, sum }: Candidate): Path => {
-          const at = i * width + row, own = weights.slice(at * T, at * T + lengths[i]!);
-          return { token, before: search.live[row]!, sum, row, weights: own };
-        };
-        for (const candidate of found.slice(0, width)) {
-          if (candidate.token === END) search.finished.push({ path: path(candidate), length, ended: true });
-        }
-        const going = found.filter(({ token }) => token !== END).slice(0, width).map(path);
-        search.live = going;
-        search.done = search.finished.length >= width || !going.length;
-        going.forEach((path, row) => {
-          y[i * width + row] = path.token;
-          parents[i * width + row] = i * width + path.row;
-        });
-        if (search.done || length < maxLength) return;
-        for (const path of going) search.finished.push({ path, length, ended: false });
-      });
-      states = gathered(next, states, parents);
-    }
-    return searches.map(({ finished }, i) => {
-      const ranked = finished.map(({ path, length, ended }): Hypothesis => {
-        const paths: Path[] = [];
-        for (let at: Path | null = path; at; at = at.before) paths.unshift(at);
-        const data = new Float32Array(length * lengths[i]!), tokens = paths.map(({ token }) => token);
-        paths.forEach(({ weights }, u) => data.set(weights, u * lengths[i]!));
-        return {
-          tokens: ended ? tokens.slice(0, -1) : tokens,
-          ended,
-          sum: path.sum,
-          score: path.sum / ((5 + length) / 6) ** lengthPenalty,
-          aligned: paths.slice(0, ended ? -1 : undefined).map(({ weights }) => weights.indexOf(greatest(weights))),
-          attention: { shape: [length, lengths[i]!], data },
-        };
-      });
-      return ranked.sort((a, b) => b.score - a.score).slice(0, width);
-    });
+    if (states.length < CELLS[cell].states.length) states.push(new Float32Array(states[0]!.length));
+    return { keys: keys!.data, states };
   }
 
   dispose(): void {
@@ -209,66 +95,123 @@ class DecoderSearcher implements Searcher {
   }
 }
 
-/** A live hypothesis and a token that continues it. */
-interface Candidate {
-  /** Which of the sequence's rows. */
-  readonly row: number;
-  readonly token: number;
-  readonly sum: number;
-}
-
-/** The best continuations of a sequence's live hypotheses, twice as many as the width, the best first. */
-function candidates(
-  { live }: Search,
-  logits: Float32Array,
-  { first, V, width, end }: { first: number; V: number; width: number; end: boolean },
-): Candidate[] {
-  const best: Candidate[] = [];
-  live.forEach((path, row) => {
-    const own = logits.subarray((first + row) * V, (first + row + 1) * V), before = path?.sum ?? 0;
-    let largest = -Infinity, sum = 0;
-    for (const x of own) {
-      if (Number.isNaN(x)) throw fail("not-finite", ACTION, "the decoder's output is not a number", { name: "output" });
-      if (x > largest) largest = x;
-    }
-    for (const x of own) sum += Math.exp(x - largest);
-    const all = before - largest - Math.log(sum);
-    for (let token = 0; token < V; token++) {
-      if (token === PAD || token === START || token === END && !end) continue;
-      const total = all + own[token]!;
-      if (best.length === 2 * width && total <= best.at(-1)!.sum) continue;
-      let at = best.length;
-      while (at > 0 && best[at - 1]!.sum < total) at--;
-      best.splice(at, 0, { row, token, sum: total });
-      if (best.length > 2 * width) best.pop();
-    }
-  });
-  return best;
-}
-
-/** Each of `n` rows `times` times. */
-function repeated(data: Float32Array, n: number, times: number): Float32Array<ArrayBuffer> {
-  const each = data.length / n, result = new Float32Array(times * data.length);
-  for (let r = 0; r < n * times; r++) {
-    const row = Math.floor(r / times);
-    result.set(data.subarray(row * each, (row + 1) * each), r * each);
+/** The options of a search of B sequences over V tokens. */
+function resolveSearch(
+  { prefix = [], ...options }: SearchOptions,
+  B: number,
+  V: number,
+): FullSearchOptions & { readonly batchSize: number } {
+  const resolved = resolveOptions(ACTION, SEARCH_OPTIONS, options) as unknown as Required<SearchOptions>;
+  const { width, maxLength, minLength, nBest = width } = resolved;
+  const { batchSize = Math.max(1, Math.floor(ROWS / width)) } = resolved;
+  if (width > V - 2) {
+    const expected = `at most ${V - 2}, the tokens there are but PAD and START`;
+    const details = { option: "width", expected, value: width };
+    throw fail("option-out-of-range", ACTION, `width must be ${expected}, got ${width}`, details);
   }
+  if (nBest > width) {
+    const expected = `at most width, ${width}`, details = { option: "nBest", expected, value: nBest };
+    throw fail("option-out-of-range", ACTION, `nBest must be ${expected}, got ${nBest}`, details);
+  }
+  if (minLength >= maxLength) {
+    const problem = `minLength must be below maxLength, ${maxLength}, got ${minLength}`;
+    throw fail("option-conflict", ACTION, problem, { option: "minLength", value: minLength });
+  }
+  const isEach = Array.isArray(prefix[0]), all = prefix as readonly number[];
+  const prefixes = isEach ? prefix as readonly (readonly number[])[] : Array.from({ length: B }, () => all);
+  if (prefixes.length !== B) {
+    const problem = `prefix must be tokens, or a list of them for each of ${B} sequences, got ${prefixes.length} lists`;
+    throw fail("option-conflict", ACTION, problem, { option: "prefix" });
+  }
+  for (const own of prefixes) {
+    const bad = own.find((token) => !(Number.isInteger(token) && token > PAD && token < V) || SPECIAL.has(token));
+    if (bad !== undefined) {
+      const problem = `prefix must be of tokens from 1 to ${V - 1} but START and END, got ${bad}`;
+      throw fail("option-out-of-range", ACTION, problem, { option: "prefix", value: bad });
+    }
+    if (own.length < maxLength) continue;
+    const problem = `prefix must be shorter than maxLength, ${maxLength}, got ${own.length} tokens`;
+    throw fail("option-conflict", ACTION, problem, { option: "prefix", value: own.length });
+  }
+  return { ...resolved, nBest, batchSize, prefixes };
+}
+
+const SPECIAL: ReadonlySet<number> = new Set([START, END]);
+
+/** What a decoder goes on from, a row for each sequence. */
+interface Given {
+  readonly V: number;
+  readonly T: number;
+  readonly keys: Float32Array;
+  readonly states: readonly Float32Array[];
+  readonly lengths: Int32Array;
+}
+
+/** The steps of a decoder that a model computes. */
+class DecoderSteps implements Steps {
+  readonly V: number;
+  readonly T: number;
+  readonly #model: NetworkModel;
+  readonly #given: Given;
+  /** The sequence of each row of the step before. */
+  #of: Int32Array;
+  /** What the step before asked. */
+  #keys: Float32Array | undefined;
+  #states: readonly Float32Array[];
+
+  constructor(model: NetworkModel, given: Given) {
+    this.V = given.V;
+    this.T = given.T;
+    this.#model = model;
+    this.#given = given;
+    this.#of = Int32Array.from(given.lengths.keys());
+    this.#states = given.states;
+  }
+
+  async next(tokens: Int32Array, parents: Int32Array): Promise<{ logits: Float32Array; weights: Float32Array }> {
+    const { V, T } = this, { keys, lengths } = this.#given, before = this.#of, R = roundedRows(parents.length);
+    // Rows that nobody asks for are copies of the first.
+    const from = Int32Array.from({ length: R }, (_, r) => parents[r] ?? parents[0]!);
+    const of = from.map((row) => before[row]!), y = new Int32Array(R).fill(START);
+    y.set(tokens);
+    if (!this.#keys || of.length !== before.length || of.some((sequence, r) => sequence !== before[r])) {
+      this.#keys = gathered(keys, lengths.length, of);
+    }
+    const [state, cell] = this.#states.map((data) => gathered(data, before.length, from));
+    const inputs = { y, state: state!, ...cell && { cell } }, axes = { target: { steps: 1 } };
+    const shape = [R, T, this.#keys.length / (R * T)], own = of.map((sequence) => lengths[sequence]!);
+    const { values } = await this.#model.forward({ x: this.#keys, shape, lengths: own, axes, inputs });
+    this.#of = of;
+    this.#states = parts(values.states!.data, R, this.#states.length);
+    const { output, weights } = values;
+    return {
+      logits: output!.data.subarray(0, tokens.length * V),
+      weights: weights!.data.subarray(0, tokens.length * T),
+    };
+  }
+}
+
+/** Rows of a step: few sizes come up, because each takes a plan. */
+function roundedRows(rows: number): number {
+  return Math.max(4, 2 ** Math.ceil(Math.log2(rows)));
+}
+
+/** Some of `n` rows, in the order given. */
+function gathered(data: Float32Array, n: number, rows: Int32Array): Float32Array<ArrayBuffer> {
+  const each = data.length / n, result = new Float32Array(rows.length * each);
+  rows.forEach((row, r) => result.set(data.subarray(row * each, (row + 1) * each), r * each));
   return result;
 }
 
-/** The states that the next step begins with: those of each row's parent, hidden and cell states apart. */
-function gathered(
-  next: Float32Array,
-  before: readonly Float32Array[],
-  parents: Int32Array,
-): Float32Array<ArrayBuffer>[] {
-  const each = next.length / parents.length, width = each / before.length;
-  return before.map((_, s) => {
-    const result = new Float32Array(parents.length * width);
-    parents.forEach((parent, r) => {
-      const start = parent * each + s * width;
-      result.set(next.subarray(start, start + width), r * width);
-    });
+/** Hidden and cell states, which lie side by side in each of `n` rows, apart. */
+function parts(data: Float32Array, n: number, count: number): Float32Array[] {
+  if (count === 1) return [data];
+  const each = data.length / n, width = each / count;
+  return Array.from({ length: count }, (_, s) => {
+    const result = new Float32Array(n * width);
+    for (let r = 0; r < n; r++) {
+      result.set(data.subarray(r * each + s * width, r * each + (s + 1) * width), r * width);
+    }
     return result;
   });
 }

@@ -196,7 +196,11 @@ Deno.test("--resume refuses a state that its data cannot have come to, and what 
     1,
     'cannot resume from "data.json": it holds no training of this command; its weights: train FILE --from data.json',
   );
-  assertFails(features!, 1, 'cannot resume from "features.json": it holds no training of this command');
+  assertFails(
+    features!,
+    1,
+    'cannot resume from "features.json": it holds no training of this command; its weights: train FILE --from features.json',
+  );
   assertFails(changed!, 2, '--hidden-size cannot be changed on --resume: "good.json" has 3, got 4');
   assertFails(none!, 2, '--momentum cannot be changed on --resume: "good.json" has none, got 0.5');
 });

@@ -7,6 +7,7 @@ import { formatCheckpoint } from "../train/checkpoint/snapshot.ts";
 import { writeDurably } from "../train/durable.ts";
 import { allowingCommand, reason } from "./files.ts";
 import { openModel } from "./model_files.ts";
+import { givenMeaning } from "./read_checkpoint.ts";
 import type { Arguments } from "./options.ts";
 import { Terminal } from "./terminal.ts";
 
@@ -18,7 +19,7 @@ export async function convertCommand(args: Arguments): Promise<number> {
   }
   const format = modelFormatOf(to) ?? (to.endsWith(".json") ? "json" : undefined);
   if (!format) throw new UsageError(`convert writes .safetensors, .pt, .onnx and .json, got "${to}"`);
-  const opened = await openModel(from, args);
+  const opened = withMeaning(await openModel(from, args), from, args);
   const content = format === "json" ? await checkpointOf(opened) : writeModel(opened, format);
   try {
     await writeDurably(to, content);
@@ -30,9 +31,18 @@ export async function convertCommand(args: Arguments): Promise<number> {
   }
   if (!args.quiet) {
     const left = opened.lines.length && format !== "json" ? "; optimizer and history stay behind" : "";
-    new Terminal().line(`${from} (${opened.format}) written as ${to} (${format})${left}`);
+    const others = opened.leftOut ? `; left out: ${opened.leftOut.join(", ")}` : "";
+    new Terminal().line(`${from} (${opened.format}) written as ${to} (${format})${left}${others}`);
   }
   return 0;
+}
+
+/** The file with what --loss says of its outputs, if it does not say that itself. */
+function withMeaning<File extends ModelFile>(file: File, path: string, args: Arguments): File {
+  const { config, network, loss = config?.loss } = file, meaning = givenMeaning(args, path, loss);
+  if (!meaning) return file;
+  if (!network) return { ...file, loss: meaning.loss, config: { ...config!, ...meaning } };
+  return { ...file, loss: meaning.loss, meanings: { [Object.keys(network.outputs)[0]!]: meaning } };
 }
 
 /** A checkpoint of a model by itself. */

@@ -2,7 +2,8 @@
 
 import { describeModel } from "../exchange/model_file.ts";
 import { UsageError } from "../job/options.ts";
-import { openModel } from "./model_files.ts";
+import { LOSS_NAMES } from "../model/losses.ts";
+import { type OpenedModel, openModel } from "./model_files.ts";
 import type { Arguments } from "./options.ts";
 import { Terminal } from "./terminal.ts";
 
@@ -15,5 +16,23 @@ export async function infoCommand(args: Arguments): Promise<number> {
   const opened = await openModel(path, args), terminal = new Terminal();
   terminal.line(`${path}: ${opened.format}`);
   for (const text of [...opened.lines, ...describeModel(opened)]) terminal.line(text);
+  for (const text of missingLines(opened, path)) terminal.line(text);
   return 0;
+}
+
+/** What the file does not say, and how it is given. */
+function missingLines({ config, loss = config?.loss, preprocessing }: OpenedModel, path: string): string[] {
+  const lines: string[] = [];
+  if (loss === undefined && (preprocessing ?? null) === null) {
+    lines.push(
+      `the loss is missing, which says what the outputs mean: predict ${path} --input FILE gives scores (logits)`,
+      `  with --loss NAME (${LOSS_NAMES.join(", ")}) it gives classes or values`,
+      `  convert ${path} NEW.safetensors --loss NAME writes it down`,
+    );
+  }
+  if ((preprocessing ?? null) === null) {
+    lines.push("preprocessing is missing: predict takes numbers as the model does, and knows no names of classes");
+    if (config) lines.push(`  train FILE --from ${path} fits it on data, and trains on`);
+  }
+  return lines.length ? ["", ...lines] : [];
 }

@@ -17,6 +17,9 @@ const OPTION_COMMANDS: Readonly<Record<string, { readonly of: readonly Command[]
   labelFile: { of: ["train", "evaluate"] },
   yKey: { of: ["train", "evaluate"] },
   testRows: { of: ["train", "evaluate"] },
+  // What a file may not say of its outputs.
+  loss: { of: ["train", "evaluate", "predict", "convert"] },
+  quantiles: { of: ["train", "evaluate", "predict", "convert"] },
 };
 
 /** Flags that are no option of the library: what they take (none: a switch), what they mean, and whose alone they are. */

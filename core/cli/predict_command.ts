@@ -25,6 +25,9 @@ export async function predictCommand(args: Arguments): Promise<number> {
   const said = paths.length
     ? predictions({ loaded, paths, given, source, onNote })
     : batchPredictions(model, storedSample(loaded, given, command).held);
+  if (!loaded.preprocessing && model.loss === undefined) {
+    onNote("the file does not say what the outputs mean, so these are scores (logits); --loss NAME says it");
+  }
   const writer = new PredictionWriter(args);
   for await (const prediction of said) writer.write(prediction);
   return 0;

@@ -4,6 +4,9 @@ import type { NamedPrediction, PlainPrediction } from "../job/predictions.ts";
 import type { Arguments } from "./options.ts";
 import { Terminal } from "./terminal.ts";
 
+/** Heads of columns, by what is in them. */
+const ONE = { probabilities: "probability", values: "value", scores: "score" } as const;
+
 /** Writes predictions as JSON Lines or CSV. */
 export class PredictionWriter {
   readonly #terminal = new Terminal();
@@ -51,16 +54,15 @@ export class PredictionWriter {
   }
 
   /** Of a model without names: class numbers. */
-  #plain({ id, number, values, weights }: PlainPrediction): void {
+  #plain({ id, predicts, number, values, weights }: PlainPrediction): void {
+    const isClass = number !== undefined;
     if (!this.#csv) {
-      const what = number === undefined ? { values: digits(values) } : { class: number, probabilities: digits(values) };
-      return this.#terminal.line(JSON.stringify({ ...what, attentionWeights: digits(weights) }));
+      const what = { ...isClass && { class: number }, [predicts]: digits(values), attentionWeights: digits(weights) };
+      return this.#terminal.line(JSON.stringify(what));
     }
-    const fields: [string, string | number][] = [
-      ["id", id],
-      ...number === undefined ? [] : [["class", number]] as [string, number][],
-    ];
-    values.forEach((value, i) => fields.push([`${number === undefined ? "value" : "probability"} ${i}`, digit(value)]));
+    const fields: [string, string | number][] = [["id", id]];
+    if (isClass) fields.push(["class", number]);
+    values.forEach((value, i) => fields.push([`${ONE[predicts]} ${i}`, digit(value)]));
     if (this.#attention) fields.push(["attention", digits(weights).join(" ")]);
     this.#row(fields);
   }

@@ -18,6 +18,8 @@ export interface ModelFile {
   readonly loss?: LossName;
   /** What the outputs of a network mean, by name. */
   readonly meanings?: Readonly<Record<string, OutputMeaning>>;
+  /** Names in the file that are none of the model's, such as the weights of its loss. */
+  readonly leftOut?: readonly string[];
   /** What makes its inputs of raw data, and labels of its outputs: a pipeline as JSON. Default: none. */
   readonly preprocessing?: unknown;
 }
@@ -25,17 +27,38 @@ export interface ModelFile {
 /** The parameter that every ready-made model has; what is before it is before all. */
 const FIRSTS = (Object.keys(CELLS) as CellName[]).map((cell) => ({ cell, first: `${cell}.weight_ih_l0` }));
 
+/** What a training keeps in a state dict beside the model: its loss, and what it measures. */
+const BESIDE =
+  /^(criterion|loss|losses|loss_fn|loss_func|loss_function|objective|(\w+_)?metrics?|(\w+_)?(acc|accuracy|f1|auroc))\./;
+
 /**
- * The dict without what PyTorch's wrappers put before every name: "module." (DataParallel), "_orig_mod." (compile),
- * "model." and the like (a module within another).
+ * The model in a state dict, without what PyTorch's wrappers put before every name: "module." (DataParallel), "_orig_mod."
+ * (compile), "model." and the like (a module within another). What stands beside it, such as the weights of the loss, is
+ * left out.
+ *
+ * @returns The parameters, and the names that were left out.
+ * @throws {TypeError} If there are several such models.
  */
-export function withoutPrefix(dict: StateDict): StateDict {
-  const prefixes = FIRSTS.flatMap(({ first }) =>
-    Object.keys(dict).filter((name) => name.endsWith(`.${first}`)).map((name) => name.slice(0, -first.length))
-  );
-  const [prefix] = prefixes;
-  if (!prefix || !Object.keys(dict).every((name) => name.startsWith(prefix))) return dict;
-  return Object.fromEntries(Object.entries(dict).map(([name, tensor]) => [name.slice(prefix.length), tensor]));
+export function modelIn(dict: StateDict): { readonly parameters: StateDict; readonly leftOut: readonly string[] } {
+  const names = Object.keys(dict);
+  const prefixes = [
+    ...new Set(
+      FIRSTS.flatMap(({ first }) =>
+        names.filter((name) => name === first || name.endsWith(`.${first}`)).map((name) => name.slice(0, -first.length))
+      ),
+    ),
+  ];
+  if (prefixes.length > 1 && !prefixes.includes("")) {
+    const list = prefixes.map((prefix) => `"${prefix}"`).join(", ");
+    throw fail("state-dict-mismatch", FIND, `there are several, under ${list}: save one of them by itself`);
+  }
+  // Without a prefix, only the name tells what stands beside the model and what belongs to it.
+  const prefix = prefixes.includes("") ? "" : prefixes[0] ?? "",
+    own = prefix === "" ? (name: string) => !BESIDE.test(name) : (name: string) => name.startsWith(prefix);
+  return {
+    parameters: Object.fromEntries(names.filter(own).map((name) => [name.slice(prefix.length), dict[name]!])),
+    leftOut: names.filter((name) => !own(name)),
+  };
 }
 
 /**

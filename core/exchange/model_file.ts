@@ -12,10 +12,10 @@ import { checkLoss, type LossName } from "../model/losses.ts";
 import { createModel, type Model, type ModelOptions, type NetworkModel } from "../model/model.ts";
 import { type Network, resolveNetwork } from "../model/network.ts";
 import { VERSION } from "../version.ts";
-import { checkModelFile, configFromStateDict, type ModelFile, withoutPrefix } from "./config.ts";
+import { checkModelFile, configFromStateDict, type ModelFile, modelIn } from "./config.ts";
 import { quoted } from "./numbers.ts";
 import { exportOnnx } from "./onnx.ts";
-import { readPt, writePt } from "./pt.ts";
+import { type PtFile, readPt, writePt } from "./pt.ts";
 import { readSafetensors, writeSafetensors } from "./safetensors.ts";
 import { isZip } from "./zip.ts";
 
@@ -66,13 +66,15 @@ export function readModel(bytes: Uint8Array, name = "model"): ModelFile {
   if (!format) {
     throw fail("file-format-unknown", action, "it is neither a safetensors file nor a .pt file", { file: name });
   }
-  const { tensors, metadata } = format === "pt" ? readPt(bytes, name) : readSafetensors(bytes, name);
-  const parameters = withoutPrefix(tensors);
+  const { tensors, metadata, ...pt }: PtFile = format === "pt" ? readPt(bytes, name) : readSafetensors(bytes, name);
   try {
     const own = Object.hasOwn(metadata, KEY) ? parseOwn(metadata[KEY]!) : undefined;
-    if (!own) return { config: configFromStateDict(parameters), parameters };
-    checkModelFile({ ...own, parameters });
-    return { ...own, parameters };
+    if (own) {
+      checkModelFile({ ...own, parameters: tensors });
+      return { ...own, parameters: tensors };
+    }
+    const { parameters, leftOut: others } = modelIn(tensors), leftOut = [...others, ...pt.leftOut ?? []];
+    return { config: configFromStateDict(parameters), parameters, ...leftOut.length && { leftOut } };
   } catch (error) {
     throw whileReading(action, error);
   }
@@ -142,6 +144,8 @@ export interface LoadedModel {
   readonly loss?: LossName;
   /** Its pipeline as JSON, if the file holds one. */
   readonly preprocessing?: unknown;
+  /** Names in the file that are none of the model's, such as the weights of its loss; absent if there are none. */
+  readonly leftOut?: readonly string[];
 }
 
 /**
@@ -154,8 +158,8 @@ export async function loadModel(
   bytes: Uint8Array,
   { name, ...options }: ModelOptions & { name?: string } = {},
 ): Promise<LoadedModel> {
-  const file = readModel(bytes, name), { loss = file.config?.loss, preprocessing } = file;
-  return { model: await restoreModel(file, options), loss, preprocessing };
+  const file = readModel(bytes, name), { loss = file.config?.loss, preprocessing, leftOut } = file;
+  return { model: await restoreModel(file, options), loss, preprocessing, ...leftOut && { leftOut } };
 }
 
 /** A model with the parameters of a file; it knows what its outputs mean if the file does. */
@@ -185,6 +189,7 @@ export function describeModel(file: ModelFile): string[] {
     ...network ? describeNetwork(network) : describeConfig(resolveConfig(config!)),
     `loss ${loss ?? "not known"}${config?.quantiles ? ` ${config.quantiles.join(", ")}` : ""}`,
     ...describePreprocessing(preprocessing),
+    ...file.leftOut ? [`left out, none of the model's: ${file.leftOut.join(", ")}`] : [],
     `${plural(size, "number")} in ${plural(tensors.length, "tensor")}:`,
     ...tensors.map(([name, { shape, data }]) => {
       let least = Infinity, greatest = -Infinity;

@@ -17,6 +17,8 @@ export interface PtFile {
   readonly tensors: StateDict;
   /** What {@linkcode writePt} put beside them; PyTorch passes it over. */
   readonly metadata: Readonly<Record<string, string>>;
+  /** Entries that are no tensors, PyTorch's "_extra_state"; absent if there are none. */
+  readonly leftOut?: readonly string[];
 }
 
 /** Under which names a training's file keeps the state dict, those of most use first. */
@@ -75,19 +77,25 @@ export function readPt(bytes: Uint8Array, name = "state dict"): PtFile {
   if (order !== undefined && order !== "little") {
     throw fail("file-unsupported", action, `its numbers are ${quoted(order)}-endian, expected little`);
   }
-  const dict = stateDictOf(unpickle(pickle(), action), action);
+  const { dict, leftOut } = stateDictOf(unpickle(pickle(), action), action);
   const tensors = readTensors(dict, entries, { folder, action, most: MOST_SHARING * bytes.length });
-  return { tensors, metadata: parseMetadata(text(METADATA), action) };
+  return { tensors, metadata: parseMetadata(text(METADATA), action), ...leftOut.length && { leftOut } };
 }
 
-/** The dict of tensors in what was saved. */
-function stateDictOf(root: Value, action: string): [string, Tensor][] {
+/** Whether an entry is what a module keeps beside its tensors: a value of any kind. */
+const isExtra = ([key, value]: [Value, Value]) =>
+  typeof key === "string" && /(^|\.)_extra_state$/.test(key) && !(value instanceof Tensor);
+
+/** The dict of tensors in what was saved, and the names of what else is in it. */
+function stateDictOf(root: Value, action: string): { dict: [string, Tensor][]; leftOut: string[] } {
   const isTensor = ([key, value]: [Value, Value]) => typeof key === "string" && value instanceof Tensor;
   let dict = root;
   // As deep as somebody would nest: a pickle can hold a dict within itself.
   for (let depth = 0; dict instanceof Map && depth < 4; depth++) {
-    const entries: [Value, Value][] = [...dict], tensors = entries.filter(isTensor);
-    if (tensors.length && tensors.length === entries.length) return tensors as [string, Tensor][];
+    const entries: [Value, Value][] = [...dict], tensors = entries.filter(isTensor), extra = entries.filter(isExtra);
+    if (tensors.length && tensors.length + extra.length === entries.length) {
+      return { dict: tensors as [string, Tensor][], leftOut: extra.map(([key]) => key as string) };
+    }
     const held: Map<Value, Value> = dict, nested = NESTED.find((key) => held.get(key) instanceof Map);
     if (nested === undefined) {
       const others = entries.filter((entry) => !isTensor(entry)).map(([key]) => quoted(String(key)));

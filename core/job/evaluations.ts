@@ -95,7 +95,10 @@ export async function* evaluateSample(
   given: GivenOptions,
   withTrain: boolean,
 ): AsyncGenerator<PartScores & { readonly name: string; readonly width: number }> {
-  const { model } = loaded, loss = model.loss ?? "bce", batchSize = loaded.training?.options.batchSize;
+  const { model } = loaded, { loss } = model, batchSize = loaded.training?.options.batchSize;
+  if (loss === undefined) {
+    throw new UsageError("the file does not say what the outputs mean: --loss NAME, the loss that it was trained with");
+  }
   const { train, held, heldName } = storedSample(loaded, given, "evaluate");
   const parts = { ...train && withTrain && { train }, [heldName]: held }, width = train ? heldName.length : 5;
   for (const [name, dataset] of Object.entries(parts)) {

@@ -10,7 +10,7 @@ import type { ForecastPipeline } from "../data/forecast.ts";
 import { quantilesOf } from "../model/losses.ts";
 import type { Model, NetworkModel, Sequences } from "../model/model.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
-import { predict } from "../train/evaluate.ts";
+import { predict, type Prediction } from "../train/evaluate.ts";
 import type { DataJob } from "./data_options.ts";
 import type { GivenOptions } from "./options.ts";
 import { askedOf, type DataSource, leftOutLine, loadTable, readOptions, streamRecords } from "./read_data.ts";
@@ -39,7 +39,9 @@ export interface NamedPrediction {
 /** The prediction of a model without names for one sequence. */
 export interface PlainPrediction {
   readonly id: string;
-  /** Number of the class; absent where outputs are no probabilities. */
+  /** What the values are; "scores": the model's outputs as they are, where nobody knows what they mean. */
+  readonly predicts: "probabilities" | "values" | "scores";
+  /** Number of the class, of probabilities. */
   readonly number?: number;
   readonly values: Float32Array;
   readonly weights: Float32Array;
@@ -166,15 +168,27 @@ export async function* batchPredictions(
   sequences: Sequences,
   ids: readonly string[] = [],
 ): AsyncGenerator<NamedPrediction | PlainPrediction> {
-  const { outputs, predicts, attentionWeights } = await predict(model, sequences);
+  const { outputs, predicts, attentionWeights } = await outputsOf(model, sequences);
   const [B, T] = sequences.shape as [number, number], O = model.config.outputSize, quantiles = quantilesOf(model);
   const names = Array.from({ length: O / (quantiles?.length ?? 1) }, (_, o) => `value ${o}`);
   for (let i = 0; i < B; i++) {
     const values = outputs.data.subarray(i * O, (i + 1) * O);
     const weights = attentionWeights.data.subarray(i * T, (i + 1) * T), id = ids[i] ?? String(i);
     if (predicts === "quantiles") yield { id, decoded: { values: [...values] }, names, quantiles, weights };
-    else yield { id, number: predicts === "probabilities" ? classOf(values) : undefined, values, weights };
+    else {
+      yield { id, predicts, ...predicts === "probabilities" && { number: classOf(values) }, values, weights };
+    }
   }
+}
+
+/** What a model says, or its scores if it does not know what they mean. */
+async function outputsOf(
+  model: Model,
+  sequences: Sequences,
+): Promise<Omit<Prediction, "predicts" | "probabilities"> & { predicts: Prediction["predicts"] | "scores" }> {
+  if (model.loss !== undefined) return await predict(model, sequences);
+  const { logits, attentionWeights } = await model.forward(sequences);
+  return { outputs: logits, predicts: "scores", attentionWeights };
 }
 
 /** The most likely class; of a single output, whether it is above 0.5. */

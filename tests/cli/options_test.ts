@@ -139,7 +139,7 @@ Deno.test("a flag that a command does not take is refused", () => {
   assert.equal(refusal("evaluate", "c", "--input", "x"), "--input belongs to predict, not to evaluate");
   assert.equal(refusal("predict", "c", "--resume", "x"), "--resume belongs to train, not to predict");
   assert.equal(refusal("predict", "c", "--log-file", "x"), "--log-file belongs to train, not to predict");
-  for (const flag of ["--hidden-size=3", "--epochs=3", "--lr=3", "--no-bias", "--loss=mse"]) {
+  for (const flag of ["--hidden-size=3", "--epochs=3", "--lr=3", "--no-bias", "--clip-norm=1"]) {
     const name = flag.replace("no-", "").split("=")[0];
     assert.equal(refusal("evaluate", "c", flag), `evaluate takes no ${name}: the checkpoint holds it`);
   }

@@ -2,12 +2,12 @@
 
 import type { ModelFile } from "../exchange/config.ts";
 import { modelFormatOf, restoreModel, writeModel } from "../exchange/model_file.ts";
+import { givenMeaning } from "../job/loss.ts";
 import { UsageError } from "../job/options.ts";
 import { formatCheckpoint } from "../train/checkpoint/snapshot.ts";
 import { writeDurably } from "../train/durable.ts";
 import { allowingCommand, reason } from "./files.ts";
 import { openModel } from "./model_files.ts";
-import { givenMeaning } from "./read_checkpoint.ts";
 import type { Arguments } from "./options.ts";
 import { Terminal } from "./terminal.ts";
 
@@ -39,7 +39,8 @@ export async function convertCommand(args: Arguments): Promise<number> {
 
 /** The file with what --loss says of its outputs, if it does not say that itself. */
 function withMeaning<File extends ModelFile>(file: File, path: string, args: Arguments): File {
-  const { config, network, loss = config?.loss } = file, meaning = givenMeaning(args, path, loss);
+  const { config, network, loss = config?.loss } = file,
+    meaning = givenMeaning("convert", args.given.training, path, loss);
   if (!meaning) return file;
   if (!network) return { ...file, loss: meaning.loss, config: { ...config!, ...meaning } };
   return { ...file, loss: meaning.loss, meanings: { [Object.keys(network.outputs)[0]!]: meaning } };

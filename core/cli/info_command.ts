@@ -1,8 +1,8 @@
 /** `info FILE`: what a model file holds. */
 
 import { describeModel } from "../exchange/model_file.ts";
+import { LOSS_NAMES } from "../job/loss.ts";
 import { UsageError } from "../job/options.ts";
-import { LOSS_NAMES } from "../model/losses.ts";
 import { type OpenedModel, openModel } from "./model_files.ts";
 import type { Arguments } from "./options.ts";
 import { Terminal } from "./terminal.ts";

@@ -2,10 +2,8 @@
 
 import { loadModel, type ModelFormat, modelFormat, modelFormatOf } from "../exchange/model_file.ts";
 import { modelOptions } from "../job/faster_device.ts";
+import { takeLoss } from "../job/loss.ts";
 import { type Job, UsageError } from "../job/options.ts";
-import type { LossName } from "../model/losses.ts";
-import type { OutputMeaning } from "../model/meanings.ts";
-import { internalsOf } from "../model/model.ts";
 import { LoadedCheckpoint, parseCheckpoint } from "../train/checkpoint/load.ts";
 import { allowingCommand } from "./files.ts";
 import type { Arguments } from "./options.ts";
@@ -83,33 +81,9 @@ export async function openCheckpoint(args: Arguments): Promise<{ loaded: LoadedC
     throw new UsageError(`${command} needs a checkpoint, such as: ${command} checkpoints/best.json`);
   }
   const bytes = await readBytes("checkpoint", path, args);
-  const loaded = await loadBytes(bytes, path, args), { model } = loaded;
-  try {
-    const meaning = givenMeaning(args, path, model.loss);
-    if (meaning) internalsOf(model).remember(command, { [internalsOf(model).only(command)]: meaning });
-  } catch (error) {
-    model.dispose();
-    throw error;
-  }
+  const loaded = await loadBytes(bytes, path, args);
+  takeLoss(loaded.model, command, args.given.training, path);
   return { loaded, rest };
-}
-
-/**
- * What --loss says of the outputs of a model whose file does not.
- *
- * @param known The loss that the file says.
- * @throws {UsageError} If it says another.
- */
-export function givenMeaning(
-  { command, given: { training: { loss, quantiles } } }: Arguments,
-  path: string,
-  known?: LossName,
-): OutputMeaning | undefined {
-  if (quantiles && loss !== "quantile") throw new UsageError("--quantiles belongs to --loss quantile");
-  if (loss === undefined) return undefined;
-  if (known === undefined) return { loss: loss as LossName, ...quantiles && { quantiles } };
-  if (known === loss && !quantiles) return undefined;
-  throw new UsageError(`${command} takes no --${quantiles ? "quantiles" : "loss"}: "${path}" holds it, ${known}`);
 }
 
 /** A checkpoint, or a model in a file of another program as if it were one. */

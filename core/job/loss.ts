@@ -1,6 +1,8 @@
 /** The loss of a training: the task's, or another that fits it. */
 
 import { LOSS_NAMES, LOSS_SETTINGS, LOSSES, lossesLike, type LossName, type LossSettings } from "../model/losses.ts";
+import type { OutputMeaning } from "../model/meanings.ts";
+import { internalsOf, type Model } from "../model/model.ts";
 import { flagFor, UsageError } from "./options.ts";
 
 /** A loss and what was said about it, but for weights. */
@@ -45,4 +47,36 @@ export function settingsOf(options: object): LossSettings {
   return Object.fromEntries(
     Object.entries(options).filter(([name, value]) => Object.hasOwn(LOSS_SETTINGS, name) && value !== undefined),
   );
+}
+
+export { LOSS_NAMES };
+
+/**
+ * What --loss says of the outputs of a model whose file does not.
+ *
+ * @param known The loss that the file says.
+ * @throws {UsageError} If it says another.
+ */
+export function givenMeaning(
+  command: string,
+  { loss, quantiles }: LossSettings & { readonly loss?: LossName },
+  file: string,
+  known?: LossName,
+): OutputMeaning | undefined {
+  if (quantiles && loss !== "quantile") throw new UsageError("--quantiles belongs to --loss quantile");
+  if (loss === undefined) return undefined;
+  if (known === undefined) return { loss, ...quantiles && { quantiles } };
+  if (known === loss && !quantiles) return undefined;
+  throw new UsageError(`${command} takes no --${quantiles ? "quantiles" : "loss"}: "${file}" holds it, ${known}`);
+}
+
+/** Tells a model what its outputs mean, where --loss says it and its file does not; disposes of it where that fails. */
+export function takeLoss(model: Model, command: string, given: Parameters<typeof givenMeaning>[1], file: string): void {
+  try {
+    const meaning = givenMeaning(command, given, file, model.loss), internals = internalsOf(model);
+    if (meaning) internals.remember(command, { [internals.only(command)]: meaning });
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
 }

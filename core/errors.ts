@@ -5,6 +5,8 @@
  * @module
  */
 
+import { displayProblem } from "./display.ts";
+
 /**
  * Every code, with the class of the errors that carry it: TypeError for what is of the wrong kind, RangeError for a value
  * out of range, SyntaxError for a file that breaks its format, Error for a device that fails.
@@ -247,7 +249,7 @@ export function fail<Code extends ErrorCode>(
   problem: string,
   details: ErrorDetails = {},
 ): InstanceType<(typeof ERROR_CODES)[Code]> {
-  const cause: ErrorCause = { code, action, problem, ...details };
+  const cause: ErrorCause = { code, action, problem: displayProblem(problem), ...details };
   return new ERROR_CODES[code](messageOf(cause), { cause }) as InstanceType<(typeof ERROR_CODES)[Code]>;
 }
 

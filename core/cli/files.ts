@@ -1,6 +1,7 @@
 /** Where the command line reads and writes, and what it needs for that: asked for once, at the start. */
 
 import type { Arguments } from "./options.ts";
+import { stdout } from "./stream.ts";
 import { remark } from "./terminal.ts";
 
 /** The folder of a path: "." where it has none. */
@@ -100,6 +101,8 @@ export async function mayWrite(
   args: Arguments,
 ): Promise<boolean> {
   const terminal = Deno.stdin.isTerminal() && Deno.stderr.isTerminal();
+  // Deno asks at once.
+  await stdout.flush(1000);
   for (const name of names) {
     let { state } = await Deno.permissions.query({ name, path });
     if (state === "prompt" && terminal) ({ state } = await Deno.permissions.request({ name, path }));

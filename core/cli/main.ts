@@ -4,29 +4,46 @@ import { helpText } from "./help.ts";
 import { lineOf } from "./hints.ts";
 import { UsageError } from "../job/options.ts";
 import { type Arguments, parseCommandLine } from "./options.ts";
-import { remark } from "./terminal.ts";
+import { stderr, stdout } from "./stream.ts";
+import { INTERRUPTED, remark, Terminal } from "./terminal.ts";
 
 /**
  * Runs the command line.
  *
- * @returns The exit code: 0, 1 for bad data or a failure, 2 for bad usage, 130 after Ctrl-C.
+ * @returns The exit code: 0, 1 for bad data or a failure, 2 for bad usage; 130 after Ctrl-C, 143 after SIGTERM, 129 where
+ * the terminal was closed, 141 where whoever reads the output has ended first.
  */
 export async function main(args: readonly string[]): Promise<number> {
+  let code;
   try {
     checkDeno(Deno.version.deno);
-    const parsed = parseCommandLine(args);
-    if (parsed.help) console.log(helpText());
-    else if (parsed.version) console.log(`grutto ${VERSION}`);
-    else if (parsed.wide) return await (await import("./wide.ts")).runWide(parsed);
-    else return await run(parsed);
-    return 0;
+    code = await run(parseCommandLine(args));
   } catch (error) {
-    // Whoever reads our output has closed it, as `head` does: there is nobody to tell.
-    if (error instanceof Deno.errors.BrokenPipe) return 0;
-    // One line, whatever a file holds that an error quotes.
-    remark(`error: ${lineOf(error).replace(/\p{Cc}+/gu, " ")}`);
-    return error instanceof UsageError || errorCode(error) === "option-unsuited" ? 2 : 1;
+    code = error instanceof UsageError || errorCode(error) === "option-unsuited" ? 2 : 1;
+    // What standard output failed for is said below.
+    if (error === stdout.failure) code = 0;
+    else remark(`error: ${lineOf(error)}`);
   }
+  return await finish(code);
+}
+
+/** The exit code of a program whose reader has ended before it, as `head` does: that of SIGPIPE. */
+const READER_GONE = 141;
+
+/** Milliseconds that a program which was told to end spends on what it still has to say. */
+const LAST_WORDS = 500;
+
+/** Waits until all is written. Returns the exit code, which tells if it could not be. */
+async function finish(code: number): Promise<number> {
+  const isToEnd = Object.values<number>(INTERRUPTED).includes(code), most = isToEnd ? LAST_WORDS : Infinity;
+  await stdout.flush(most);
+  const { failure, isGone } = stdout;
+  if (failure && !isGone && !code) {
+    const why = failure.message.replace(/(\(os error \d+\)).*$/s, "$1");
+    remark(`error: cannot write to standard output: ${why}`);
+  }
+  await stderr.flush(most);
+  return code || (isGone ? READER_GONE : failure ? 1 : 0);
 }
 
 /**
@@ -43,6 +60,10 @@ export function checkDeno(version: string): void {
 }
 
 async function run(args: Arguments): Promise<number> {
+  const say = (text: string) => new Terminal().styled(text);
+  if (args.help) return say(helpText()), 0;
+  if (args.version) return say(`grutto ${VERSION}`), 0;
+  if (args.wide) return await (await import("./wide.ts")).runWide(args);
   switch (args.command) {
     case "train":
       return await (await import("./train_command.ts")).trainCommand(args);
@@ -53,8 +74,7 @@ async function run(args: Arguments): Promise<number> {
     case "convert":
       return await (await import("./convert_command.ts")).convertCommand(args);
     case "help":
-      console.log(helpText(args.operands[0]));
-      return 0;
+      return say(helpText(args.operands[0])), 0;
     case "info":
       return await (await import("./info_command.ts")).infoCommand(args);
   }

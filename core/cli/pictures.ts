@@ -80,7 +80,7 @@ export class Pictures implements Disposable {
       for (
         const line of plotHistory(history, { columns: columns(), color, validationName: data.watchedName }).split("\n")
       ) {
-        this.#terminal.line(line);
+        this.#terminal.styled(line);
       }
     }
     if (this.#report === undefined) return;

@@ -29,6 +29,6 @@ export async function predictCommand(args: Arguments): Promise<number> {
     onNote("the file does not say what the outputs mean, so these are scores (logits); --loss NAME says it");
   }
   const writer = new PredictionWriter(args);
-  for await (const prediction of said) writer.write(prediction);
+  for await (const prediction of said) await writer.write(prediction);
   return 0;
 }

@@ -1,5 +1,6 @@
 /** Predictions as they are printed: JSON Lines or CSV. */
 
+import { displayJson } from "../display.ts";
 import type { NamedPrediction, PlainPrediction } from "../job/predictions.ts";
 import type { Arguments } from "./options.ts";
 import { Terminal } from "./terminal.ts";
@@ -20,15 +21,14 @@ export class PredictionWriter {
   }
 
   /** A line of JSON, or a row with the header before the first. */
-  write(prediction: NamedPrediction | PlainPrediction): void {
-    if ("decoded" in prediction) this.#named(prediction);
-    else this.#plain(prediction);
+  async write(prediction: NamedPrediction | PlainPrediction): Promise<void> {
+    await ("decoded" in prediction ? this.#named(prediction) : this.#plain(prediction));
   }
 
-  #named({ id, decoded: { label, labels, values }, known, names, quantiles, weights }: NamedPrediction): void {
+  #named({ id, decoded: { label, labels, values }, known, names, quantiles, weights }: NamedPrediction): Promise<void> {
     const attention = this.#attention && weights ? { attention: digits(weights) } : {};
     if (!this.#csv) {
-      this.#terminal.line(JSON.stringify({
+      return this.#json({
         id,
         ...label !== undefined && { label },
         ...labels && { labels },
@@ -37,8 +37,7 @@ export class PredictionWriter {
           { quantiles: byName(names.map((name, i) => [name, quantilesAt(values, quantiles, i)])) },
         ...known && { probabilities: byName(known.map(([name, p]) => [name, digit(p)])) },
         ...attention,
-      }));
-      return;
+      });
     }
     const fields: [string, string | number][] = [["id", id]];
     if (label !== undefined) fields.push(["label", label]);
@@ -50,29 +49,33 @@ export class PredictionWriter {
     }
     for (const [name, p] of known ?? []) fields.push([`probability ${name}`, digit(p)]);
     if (this.#attention) fields.push(["attention", digits(weights ?? []).join(" ")]);
-    this.#row(fields);
+    return this.#row(fields);
   }
 
   /** Of a model without names: class numbers. */
-  #plain({ id, predicts, number, values, weights }: PlainPrediction): void {
+  #plain({ id, predicts, number, values, weights }: PlainPrediction): Promise<void> {
     const isClass = number !== undefined;
     if (!this.#csv) {
       const what = { ...isClass && { class: number }, [predicts]: digits(values), attentionWeights: digits(weights) };
-      return this.#terminal.line(JSON.stringify(what));
+      return this.#json(what);
     }
     const fields: [string, string | number][] = [["id", id]];
     if (isClass) fields.push(["class", number]);
     values.forEach((value, i) => fields.push([`${ONE[predicts]} ${i}`, digit(value)]));
     if (this.#attention) fields.push(["attention", digits(weights).join(" ")]);
-    this.#row(fields);
+    return this.#row(fields);
   }
 
-  #row(fields: readonly (readonly [string, string | number])[]): void {
+  #json(value: object): Promise<void> {
+    return this.#terminal.data(displayJson(JSON.stringify(value)));
+  }
+
+  async #row(fields: readonly (readonly [string, string | number])[]): Promise<void> {
     const quote = (cell: string | number) =>
       /[",\r\n]/.test(String(cell)) ? `"${String(cell).replaceAll('"', '""')}"` : String(cell);
-    if (!this.#header) this.#terminal.line(fields.map(([name]) => quote(name)).join(","));
+    if (!this.#header) await this.#terminal.data(fields.map(([name]) => quote(name)).join(","));
     this.#header = true;
-    this.#terminal.line(fields.map(([, cell]) => quote(cell)).join(","));
+    await this.#terminal.data(fields.map(([, cell]) => quote(cell)).join(","));
   }
 }
 

@@ -11,12 +11,10 @@ import type { Arguments } from "./options.ts";
 import { Pictures } from "./pictures.ts";
 import { remarkArithmetic } from "./read_checkpoint.ts";
 import { scoreLines } from "./score_lines.ts";
-import { remark, type Terminal } from "./terminal.ts";
+import { stdout } from "./stream.ts";
+import { INTERRUPTED, remark, type Terminal } from "./terminal.ts";
 import { epochLine, headLines, progressLine, summary, timeLeft } from "./training_lines.ts";
 import { wideHint } from "./wide.ts";
-
-/** The exit codes of a program that was stopped by Ctrl-C, or told to end. */
-const INTERRUPTED = { SIGINT: 130, SIGTERM: 143 } as const;
 
 /** The results of a training. */
 export interface Outcome {
@@ -34,7 +32,7 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
   using model = await createRunModel(run);
   if (resumed) remarkArithmetic(resumed.loaded, resumed.name);
   const abort = new AbortController();
-  let told = false, hinted = name !== undefined;
+  let told = false, hinted = name !== undefined, unheard: true | undefined;
   using writer = await CheckpointWriter.open(args, stored, terminal, data.own?.preprocessing);
   using pictures = await Pictures.open(args, terminal);
   const start = performance.now(), seconds = () => (performance.now() - start) / 1000;
@@ -57,10 +55,11 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
     async onEpoch(report) {
       const last = report.epoch === epochs || training.finished;
       if (!args.quiet || last && !name && !data.own?.test) {
-        terminal.line(epochLine(report, epochs, data));
+        terminal.news(epochLine(report, epochs, data));
       }
       await writer.epoch(report, training, data.hasAccuracy);
       await pictures.epoch(report, data);
+      if (stdout.failure) unheard ??= withoutOutput(stdout.failure, writer, args);
     },
   });
   writer.watch(training);
@@ -78,11 +77,18 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
   const score = () => training.options.fastDevRun ? undefined : finalScores(model, data, batchSize, name !== undefined);
   const before = started && await score();
 
-  let stoppedBy: keyof typeof INTERRUPTED = "SIGINT", hint: ReturnType<typeof setTimeout> | undefined;
+  let stoppedBy: keyof typeof INTERRUPTED = "SIGINT", stoppedAt = 0, hint: ReturnType<typeof setTimeout> | undefined;
+  const outlives = isHangupIgnored();
   const listeners = SIGNALS.map((signal) =>
     [signal, () => {
-      if (abort.signal.aborted) Deno.exit(INTERRUPTED[signal]);
+      if (signal === "SIGHUP" && outlives) return;
+      if (abort.signal.aborted) {
+        // Whatever closes a terminal or ends a job may send its signal twice: only a person means it.
+        if (signal === "SIGINT" && performance.now() - stoppedAt > TWICE) Deno.exit(INTERRUPTED[signal]);
+        return;
+      }
       stoppedBy = signal;
+      stoppedAt = performance.now();
       hint = setTimeout(() => {
         terminal.clear();
         remark("stopping after the current batch; Ctrl-C again stops at once and loses it");
@@ -99,7 +105,7 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
     await pictures.finish({ job, data, training, scores, model });
     return { code: writer.complete ? 0 : 1, scores, before };
   } catch (error) {
-    if (error instanceof Deno.errors.BrokenPipe) throw error;
+    if (error === stdout.failure) throw error;
     terminal.clear();
     if (error === abort.signal.reason) {
       await stop(training, writer, args);
@@ -122,9 +128,39 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
   }
 }
 
-const SIGNALS: (keyof typeof INTERRUPTED)[] = Deno.build.os === "windows" ? ["SIGINT"] : ["SIGINT", "SIGTERM"];
+/** Milliseconds within which a signal that comes again is the same. */
+const TWICE = 300;
 
-/** After Ctrl-C: saves a checkpoint, and says how to resume. */
+/** The signals that stop a training, which then is saved. */
+const SIGNALS: readonly (keyof typeof INTERRUPTED)[] = Deno.build.os === "windows"
+  ? ["SIGINT"]
+  : ["SIGINT", "SIGTERM", "SIGHUP"];
+
+/** Whether this program was told to outlive its terminal, by nohup: known on Linux, with all permissions. */
+function isHangupIgnored(): boolean {
+  const isGranted = (name: "ffi" | "read") => Deno.permissions.querySync({ name }).state === "granted";
+  if (Deno.build.os !== "linux" || !isGranted("ffi") || !isGranted("read")) return false;
+  try {
+    const [, ignored] = /^SigIgn:\s*([0-9a-f]+)$/m.exec(Deno.readTextFileSync("/proc/self/status")) ?? [];
+    return Number(`0x${ignored}`) % 2 === 1;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * What becomes of a training whose standard output fails: it continues if it leaves something else behind.
+ *
+ * @throws What it failed for, if not.
+ */
+function withoutOutput(failure: Error, { target }: CheckpointWriter, args: Arguments): true {
+  if (!target && [args.logFile, args.report, args.tensorboard].every((path) => path === undefined)) throw failure;
+  const why = stdout.isGone ? "nobody reads it any more" : failure.message.replace(/(\(os error \d+\)).*$/s, "$1");
+  remark(`warning: standard output cannot be written: ${why}; training continues`);
+  return true;
+}
+
+/** After a signal: saves a checkpoint, and says how to resume. */
 async function stop(training: Training, writer: CheckpointWriter, args: Arguments): Promise<void> {
   const { epoch, batch } = training.state, last = writer.target?.last;
   const place = `stopped after epoch ${epoch}${batch ? ` and ${batch} batches of the next` : ""}`;

@@ -1,11 +1,7 @@
 /** The terminal: lines, and one live line below them that is rewritten in place. */
 
-const encoder = new TextEncoder();
-
-function write(text: string): void {
-  const bytes = encoder.encode(text);
-  for (let done = 0; done < bytes.length;) done += Deno.stdout.writeSync(bytes.subarray(done));
-}
+import { display } from "../display.ts";
+import { stderr, stdout } from "./stream.ts";
 
 /** Lines to standard output, with a progress line where that is a terminal. */
 export class Terminal {
@@ -13,28 +9,49 @@ export class Terminal {
   #shown = 0;
   #last = -Infinity;
 
-  /** A line that stays. */
+  /** A line that stays, whatever it quotes. */
   line(text: string): void {
     this.clear();
-    write(`${text}\n`);
+    stdout.write(`${display(text)}\n`);
+  }
+
+  /** A line of a long run: left out where nobody reads what was printed before. */
+  news(text: string): void {
+    this.clear();
+    stdout.news(display(text));
+  }
+
+  /** A line of this program's own making, with codes of colours. */
+  styled(text: string): void {
+    this.clear();
+    stdout.write(`${text}\n`);
+  }
+
+  /** A line that is data: as it is for a program, fit to be seen on a terminal. Waits where too much waits already. */
+  async data(text: string): Promise<void> {
+    stdout.write(`${this.#live ? display(text) : text}\n`);
+    await stdout.ready();
   }
 
   /** The live line, at most ten times a second; nothing where standard output is no terminal. */
   progress(text: () => string): void {
     const now = performance.now();
-    if (!this.#live || now - this.#last < 100) return;
+    if (!this.#live || now - this.#last < 100 || !stdout.isIdle) return;
     this.#last = now;
     const shown = text().slice(0, columns() - 1);
-    write(`\r${shown}\x1b[K`);
+    stdout.write(`\r${shown}\x1b[K`);
     this.#shown = shown.length;
   }
 
   /** Takes the live line away. */
   clear(): void {
-    if (this.#shown > 0) write("\r\x1b[K");
+    if (this.#shown > 0) stdout.write("\r\x1b[K");
     this.#shown = 0;
   }
 }
+
+/** Signals that stop the program, with its exit codes. */
+export const INTERRUPTED = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 /** Columns of the terminal; 80 where there is none. */
 export function columns(): number {
@@ -47,8 +64,11 @@ export function columns(): number {
 
 /** A remark to standard error: what could not be done, or what to do. */
 export function remark(text: string): void {
-  console.error(text);
+  stderr.write(`${display(text.replaceAll(/[\t\r\n]+/g, " "), LONGEST)}\n`);
 }
+
+/** Characters of a remark at most: the longest path that a system takes, in a command that names it several times. */
+const LONGEST = 1 << 15;
 
 /** Seconds as 0:07, 12:34 or 1:02:03. */
 export function clock(seconds: number): string {

@@ -37,7 +37,9 @@ export async function runWide(args: Arguments, words: readonly string[] = args.w
   }).spawn();
   // A terminal sends Ctrl-C to both: this one waits for the other's end. What is sent to this one alone is handed on.
   Deno.addSignalListener("SIGINT", () => {});
-  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGTERM", () => child.kill("SIGTERM"));
+  if (Deno.build.os !== "windows") {
+    for (const signal of ["SIGTERM", "SIGHUP"] as const) Deno.addSignalListener(signal, () => child.kill(signal));
+  }
   return (await child.status).code;
 }
 

@@ -1,10 +1,11 @@
+import { display } from "../display.ts";
 import { fail } from "../errors.ts";
 import type { TaskMetrics } from "../data/metrics/summary.ts";
 import { totalOf } from "../data/metrics/confusion.ts";
 import { fewer, mostFrequent } from "./classes.ts";
 import type { ConfusionMatrix } from "./run_report.ts";
 import { percent, short } from "./scale.ts";
-import { cutTo, plain, table, widthOf } from "./text.ts";
+import { cutTo, table, widthOf } from "./text.ts";
 
 /** Most columns of a class's name. */
 const NAME = 24;
@@ -63,7 +64,7 @@ export function formatMetrics(metrics: TaskMetrics, { columns = 80 }: { columns?
   const head = [labels ? "label" : "class", "precision", "recall", "F1", ...labels ? ["accuracy"] : [], "sequences"];
   const rest = head.slice(1).reduce((sum, name) => sum + Math.max(name.length, 6) + 2, 0);
   const most = Math.max(8, Math.min(NAME, columns - rest));
-  const lines = table([head, ...rows.map(([label, ...numbers]) => [cutTo(plain(label!), most), ...numbers])]);
+  const lines = table([head, ...rows.map(([label, ...numbers]) => [cutTo(display(label!), most), ...numbers])]);
   const all = (labels ? metrics.perLabel : metrics.perClass).length, unit = labels ? "labels" : "classes";
   return [...lines, ...rows.length < all ? [`the ${rows.length} most frequent of ${all} ${unit}`] : []].join("\n");
 }
@@ -112,9 +113,9 @@ export function formatConfusion(matrix: ConfusionMatrix, { columns = 80 }: { col
 
 function draw({ labels, counts, merged = 0 }: ConfusionMatrix & { merged?: number }, numbered: boolean): string[] {
   const names = labels.map((label, i) =>
-    `${numbered ? `${i + 1} `.padStart(String(labels.length).length + 1) : ""}${cutTo(plain(label), NAME)}`
+    `${numbered ? `${i + 1} `.padStart(String(labels.length).length + 1) : ""}${cutTo(display(label), NAME)}`
   );
-  const head = labels.map((label, i) => numbered ? String(i + 1) : cutTo(plain(label), NAME));
+  const head = labels.map((label, i) => numbered ? String(i + 1) : cutTo(display(label), NAME));
   return table([
     ["true \\ predicted", ...head, "recall"],
     ...counts.map((row, i) => {

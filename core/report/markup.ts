@@ -1,5 +1,7 @@
 /** HTML and SVG in which nothing but what is written here can be an element: text and attributes are always escaped. */
 
+import { displayLines } from "../display.ts";
+
 /** Markup that may stand in a page; only {@linkcode el} makes it. */
 export class Markup {
   /** The markup itself. */
@@ -41,7 +43,5 @@ const ENTITIES: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;
 
 /** Text that a page shows as it is, whatever stands in it; what no page may hold becomes the replacement character. */
 export function escape(text: string): string {
-  // deno-lint-ignore no-control-regex
-  return text.toWellFormed().replaceAll(/[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]/g, "\ufffd")
-    .replaceAll(/[&<>"']/g, (character) => ENTITIES[character]!);
+  return displayLines(text).replaceAll(/[&<>"']/g, (character) => ENTITIES[character]!);
 }

@@ -18,11 +18,6 @@ const WIDE = new RegExp(
 /** Characters that take none by themselves. */
 const NONE = /^[\p{Mn}\p{Me}\p{Cf}]+$/u;
 
-/** Text that does nothing to a terminal but stand in it: what controls it, or turns the direction, is replaced. */
-export function plain(text: string): string {
-  return text.toWellFormed().replaceAll(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, "\ufffd");
-}
-
 /** Columns that text takes in a terminal; codes of colours take none. */
 export function widthOf(coloured: string): number {
   // deno-lint-ignore no-control-regex

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { formatConfusion, formatMetrics, pickByError, pickExamples } from "../../mod.ts";
 import { linearAxis, logAxis, percent, short, spread, thin } from "../../core/report/scale.ts";
-import { cutTo, pad, plain, widthOf } from "../../core/report/text.ts";
+import { cutTo, pad, widthOf } from "../../core/report/text.ts";
 
 Deno.test("widthOf() counts a terminal's columns", () => {
   const widths: [text: string, width: number][] = [
@@ -30,10 +30,6 @@ Deno.test("cutTo() and pad() keep to columns, and cut no character in two", () =
   assert.equal(cutTo("👩‍👩‍👧👍🏽x", 3), "👩‍👩‍👧…");
   assert.equal(pad("日本", 6), "日本  ");
   assert.equal(pad("日本", 6, true), "  日本");
-});
-
-Deno.test("plain() leaves nothing that controls a terminal", () => {
-  assert.equal(plain("a\x1b[31mb\r\n\x9b\u202e\ud800"), "a�[31mb����" + "�");
 });
 
 Deno.test("formatMetrics() aligns classes, whatever their names", () => {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { display, displayJson } from "../../display.ts";
 import { type ErrorCode, type ErrorDetails, fail } from "../../errors.ts";
 
 const SHOWN = 40;
@@ -13,10 +14,7 @@ const SHOWN = 40;
 export function show(text: string): string {
   const short = text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text;
   // JSON lets some line ends and controls stand.
-  return JSON.stringify(short).replaceAll(
-    /[\u007f-\u009f\u2028\u2029]/g,
-    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return displayJson(JSON.stringify(short));
 }
 
 /** A name in an error: bare where it is plain. */
@@ -24,13 +22,7 @@ export function bare(name: string): string {
   return /^[\p{L}\p{N}_][\p{L}\p{N} _.,:()/[\]%°#+-]*$/u.test(name) && name.length <= SHOWN ? name : show(name);
 }
 
-/** A file's name in an error: as it is, without what would break the line. */
-export function plain(name: string): string {
-  // deno-lint-ignore no-control-regex
-  return name.replaceAll(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, "�");
-}
-
 /** A file that cannot be read. */
 export function badFile<Code extends ErrorCode>(code: Code, file: string, problem: string, details?: ErrorDetails) {
-  return fail(code, `read ${plain(file)}`, problem, { file, ...details });
+  return fail(code, `read ${display(file)}`, problem, { file, ...details });
 }

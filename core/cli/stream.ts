@@ -1,0 +1,142 @@
+/**
+ * Standard output and standard error, written in the background: a reader that is slow, stuck or gone keeps nobody from
+ * working. What is written to both appears in order, unless one of them is stuck.
+ */
+
+/** Characters that may wait before news are left out: nobody reads them. */
+const MOST = 1 << 20;
+
+/** Milliseconds until a pipe that takes no more is tried again, and that one stream waits for the other's turn. */
+const RETRY = 20, TURN = 200;
+
+/**
+ * Bytes that are written at a time: a pipe takes as many whole or not at all (PIPE_BUF), which must be known where it does
+ * not block. Deno does not say how many it has taken before it was full.
+ */
+const PIECE = Deno.build.os === "linux" ? 4096 : Deno.build.os === "windows" ? 1 << 16 : 512;
+
+/** Text that waits for its turn. */
+interface Entry {
+  readonly stream: OutputStream;
+  readonly texts: string[];
+  isUnderWay: boolean;
+  done: Promise<void>;
+}
+
+/** What was written last, to either stream. */
+let last: Entry | undefined;
+
+/** A stream of lines to a person or a program. */
+export class OutputStream {
+  readonly #write: (bytes: Uint8Array) => Promise<number>;
+  /** What was written last to this stream. */
+  #last: Entry | undefined;
+  /** Characters that wait, and news that were left out. */
+  #waiting = 0;
+  #leftOut = 0;
+  #failure: Error | undefined;
+  #isGone = false;
+
+  /** @param write Writes some of the bytes; says how many. */
+  constructor(write: (bytes: Uint8Array) => Promise<number>) {
+    this.#write = write;
+  }
+
+  /** Why the last text could not be written; undefined if it could. */
+  get failure(): Error | undefined {
+    return this.#failure;
+  }
+
+  /** Whether nobody reads it any more: a pipe whose reader has ended, a terminal that was closed. */
+  get isGone(): boolean {
+    return this.#isGone;
+  }
+
+  /** Whether all is written. */
+  get isIdle(): boolean {
+    return this.#waiting === 0;
+  }
+
+  /** Writes text, as soon as it can be. */
+  write(text: string): void {
+    if (this.#isGone) return;
+    this.#waiting += text.length;
+    if (last && last.stream === this && !last.isUnderWay) return void last.texts.push(text);
+    const before = last?.done, own = this.#last?.done;
+    const entry: Entry = { stream: this, texts: [text], isUnderWay: false, done: Promise.resolve() };
+    entry.done = (async () => {
+      await own;
+      if (before && before !== own) await within(before, TURN);
+      entry.isUnderWay = true;
+      await this.#put(entry.texts.join(""));
+    })();
+    last = this.#last = entry;
+  }
+
+  /** Writes a line that may be left out where too much waits; how many were is said once the others are read. */
+  news(line: string): void {
+    if (this.#waiting > MOST) {
+      this.#leftOut++;
+      return;
+    }
+    if (this.#leftOut) this.write(`… ${this.#leftOut} lines are left out, which nobody read\n`);
+    this.#leftOut = 0;
+    this.write(`${line}\n`);
+  }
+
+  /** Waits until all is written. Returns whether it is, after so many milliseconds at most. */
+  async flush(most = Infinity): Promise<boolean> {
+    const end = performance.now() + most;
+    while (!this.isIdle && performance.now() < end) await within(this.#last!.done, end - performance.now());
+    return this.isIdle;
+  }
+
+  /**
+   * Waits until little waits: for those who write more than fits memory.
+   *
+   * @throws What the last text could not be written for.
+   */
+  async ready(): Promise<void> {
+    while (this.#waiting > MOST / 16) await this.#last!.done;
+    if (this.#failure) throw this.#failure;
+  }
+
+  async #put(text: string): Promise<void> {
+    const bytes = new TextEncoder().encode(text);
+    try {
+      for (let done = 0; done < bytes.length && !this.#isGone;) {
+        try {
+          done += await this.#write(bytes.subarray(done, done + PIECE));
+        } catch (error) {
+          if (!(error instanceof Deno.errors.WouldBlock || error instanceof Deno.errors.Interrupted)) throw error;
+          await new Promise((resolve) => setTimeout(resolve, RETRY));
+        }
+      }
+      if (!this.#isGone) this.#failure = undefined;
+    } catch (error) {
+      this.#failure = error as Error;
+      this.#isGone ||= isHangUp(error);
+    } finally {
+      this.#waiting -= text.length;
+    }
+  }
+}
+
+/** Whether an error says that nobody is at the other end. */
+function isHangUp(error: unknown): boolean {
+  return error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset ||
+    (error as { code?: string }).code === "EIO";
+}
+
+/** Waits for something, but not longer than so many milliseconds. */
+async function within(promise: Promise<unknown>, most: number): Promise<void> {
+  if (most === Infinity) return void await promise;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  await Promise.race([promise, new Promise((resolve) => timer = setTimeout(resolve, most))]);
+  clearTimeout(timer);
+}
+
+/** Standard output. */
+export const stdout = new OutputStream((bytes) => Deno.stdout.write(bytes));
+/** Standard error. */
+export const stderr = new OutputStream((bytes) => Deno.stderr.write(bytes));

@@ -124,6 +124,7 @@ export {
   timeSplit,
   walkForward,
 } from "./core/data/split.ts";
+export { type RecordingOptions, RecordingWindows, type WindowLabel } from "./core/data/recordings.ts";
 export { balancedWeights } from "./core/data/weights.ts";
 export { type DataHash, hashDataset } from "./core/data/hash.ts";
 export { sampleDataset, type SampleOptions } from "./core/data/sample.ts";
@@ -138,6 +139,7 @@ export type {
 } from "./core/data/readers/record.ts";
 export { writeNpz } from "./core/data/readers/arrays.ts";
 export { type NpyArray, writeNpy } from "./core/data/readers/npy.ts";
+export { type LabelsTable, readLabelsTable } from "./core/data/readers/labels_table.ts";
 export { formatOf, readRecords, readTable } from "./core/data/readers/read.ts";
 export type { OptimizerName, OptimizerOptions } from "./core/train/optimizer.ts";
 export {

@@ -142,6 +142,18 @@ Deno.test("hints go by code and details, whatever the library says", () => {
       { option: "featureColumns" },
       "ζ: --sequence-column NAME if a row is a step, else --feature-columns NAME,… are its steps",
     ],
+    [
+      "column-is-time",
+      { option: "timeColumn", column: "t" },
+      "ζ: --time-column t, or --feature-columns NAME,… are the channels",
+    ],
+    [
+      "sequence-inconsistent",
+      { option: "labelsPerRow" },
+      "ζ: --window N cuts recordings with a label per row into windows",
+    ],
+    ["label-missing", { option: "key" }, "ζ: --key NAME is its column with the names of sequences"],
+    ["label-out-of-range", { option: "windowLabel" }, "ζ: --window-label last takes that of the last row"],
     ["column-type", { option: "featureColumns" }, "ζ: --feature-columns NAME,… are those to take"],
     ["column-not-numbers", { option: "featureColumns", column: "a" }, "ζ: --feature-columns NAME,… are those to take"],
     [

@@ -29,9 +29,9 @@ const PROSE =
 /** Why something in a folder is no data. */
 type LeftOut = "hidden" | "folder" | "link that leads nowhere" | "about the data";
 
-/** The files in a folder, by name; what is left out of the data is said, once. */
+/** The files in a folder, by name. */
 async function filesIn(path: string): Promise<string[]> {
-  const files: string[] = [], leftOut: { name: string; why: LeftOut }[] = [];
+  const found: { name: string; why?: LeftOut }[] = [];
   for await (const entry of Deno.readDir(path)) {
     const { name } = entry;
     // A link is what it leads to.
@@ -41,30 +41,41 @@ async function filesIn(path: string): Promise<string[]> {
         throw error;
       })
       : entry;
-    const why = name.startsWith(".")
+    const why = isDirectory ? "folder" : !isFile ? "link that leads nowhere" : undefined;
+    found.push({ name, ...why && { why } });
+  }
+  return dataAmong(path, found);
+}
+
+/** The names of data among what is in a folder or an archive, in order; what is left out is said, once. */
+function dataAmong(path: string, found: readonly { readonly name: string; readonly why?: LeftOut }[]): string[] {
+  const reasonFor = ({ name, why }: (typeof found)[number]) =>
+    name.startsWith(".") || name.startsWith("__MACOSX/") || name.includes("/.")
       ? "hidden"
-      : isDirectory
-      ? "folder"
-      : !isFile
-      ? "link that leads nowhere"
-      : PROSE.test(name)
-      ? "about the data"
-      : undefined;
-    if (why) leftOut.push({ name, why });
-    else files.push(name);
-  }
+      : why ?? (PROSE.test(nameOf(name)) ? "about the data" : undefined);
+  const leftOut = found.flatMap((one) => reasonFor(one) ? [`${one.name} (${reasonFor(one)})`] : []).sort();
   if (leftOut.length) {
-    const named = leftOut.sort((a, b) => a.name < b.name ? -1 : 1).slice(0, 5).map(({ name, why }) =>
-      `${name} (${why})`
-    );
-    const rest = leftOut.length > 5 ? ", …" : "";
-    remark(
-      `note: ${path}: ${leftOut.length} left out that ${leftOut.length === 1 ? "is" : "are"} no data: ${
-        named.join(", ")
-      }${rest}`,
-    );
+    const rest = leftOut.length > 5 ? ", …" : "", are = leftOut.length === 1 ? "is" : "are";
+    const named = leftOut.slice(0, 5).join(", ");
+    remark(`note: ${path}: ${leftOut.length} left out that ${are} no data: ${named}${rest}`);
   }
-  return files.sort();
+  return found.filter((one) => !reasonFor(one)).map(({ name }) => name).sort();
+}
+
+/** Most bytes of an archive, and of the files in it. */
+const MAX_ARCHIVE = 2 ** 30;
+
+/** The files in a zip archive, unpacked one at a time as they are read. */
+async function zippedFiles(path: string, args: Arguments): Promise<Input[]> {
+  const { readZip, unpack } = await import("../data/readers/zip.ts");
+  const entries = readZip(path, await guarded(path, args, () => Deno.readFile(path)));
+  const files = new Map(entries.filter(({ name }) => !name.endsWith("/")).map((entry) => [entry.name, entry]));
+  return dataAmong(path, [...files.keys()].map((name) => ({ name }))).map((name) => ({
+    name: `${path}/${name}`,
+    async *stream() {
+      yield await unpack(path, files.get(name)!, MAX_ARCHIVE);
+    },
+  }));
 }
 
 /** Bytes of a file that are looked at, for whether its lines have labels. */
@@ -78,7 +89,7 @@ async function hasNoTabs(path: string): Promise<boolean> {
 }
 
 /**
- * What `--data` and its like name, in order; a folder is the files in it, by name. Text in a folder is one class per file,
+ * What `--data` and its like name, in order; a folder or a `.zip` is the files in it, by name. Text in a folder is one class per file,
  * as it is in several files that have no labels.
  *
  * @param isText Whether the files hold text.
@@ -91,6 +102,12 @@ async function inputsOf(paths: readonly string[], isText: boolean, args: Argumen
       continue;
     }
     const { isDirectory } = await guarded(path, args, () => Deno.stat(path));
+    if (!isDirectory && /\.zip$/i.test(path)) {
+      const files = await zippedFiles(path, args);
+      if (!files.length) throw new Error(`cannot read data "${path}": there is no file in this archive`);
+      inputs.push(...files.map((file) => ({ ...file, ...isText && { label: className(file.name) } })));
+      continue;
+    }
     if (!isDirectory) {
       inputs.push(fileInput(path, args));
       continue;

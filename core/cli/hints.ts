@@ -37,7 +37,11 @@ export const HINTS: { readonly [Code in ErrorCode]?: Hint } = {
   "value-missing": withOption(() => "--missing drop leaves it out, --missing zero, mean or last fills it in"),
   "header-unclear": withOption(() => "--header or --no-header says what it is"),
   "label-column-unknown": withOption((flag) => `${flag} NAME`),
-  "label-missing": withOption((flag) => `of a table, ${flag} NAME says which column holds the text`),
+  "label-missing": withOption((flag) =>
+    flag === "--key"
+      ? `${flag} NAME is its column with the names of sequences`
+      : `of a table, ${flag} NAME says which column holds the text`
+  ),
   "labels-missing": withOption((flag) => `they are y of a .npz, or a .npy of their own: ${flag} FILE`),
   "column-missing": withOption((flag) => `${flag} asks for it`),
   "column-unnamed": withOption((flag) => `name it, or say which columns to take: ${flag} NAME,…`),
@@ -48,9 +52,15 @@ export const HINTS: { readonly [Code in ErrorCode]?: Hint } = {
         ? `, ${flagOfOption(option)} ${column} if it names sequences of a row per step`
         : ""),
   }),
-  "column-is-time": withOption((flag) =>
-    `${flagOfOption("sequenceColumn")} NAME if a row is a step, else ${flag} NAME,… are its steps`
-  ),
+  "column-is-time": ({ option, column }) => ({
+    advice: option === "timeColumn"
+      ? `${flagOfOption(option)} ${column}, or ${flagOfOption("featureColumns")} NAME,… are the channels`
+      : `${flagOfOption("sequenceColumn")} NAME if a row is a step, else ${
+        flagOfOption("featureColumns")
+      } NAME,… are its steps`,
+  }),
+  "sequence-inconsistent": withOption(() => "--window N cuts recordings with a label per row into windows"),
+  "label-out-of-range": withOption((flag) => `${flag} last takes that of the last row`),
   "not-a-number": withOption((flag) => `${flag} . or ${flag} , says which is the decimal sign`),
   "file-malformed": withOption((flag) =>
     flag === "--quote" ? `${flag} none if it is text like any other` : `${flag} latin1, or what else it is in`

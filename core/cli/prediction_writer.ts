@@ -25,11 +25,15 @@ export class PredictionWriter {
     await ("decoded" in prediction ? this.#named(prediction) : this.#plain(prediction));
   }
 
-  #named({ id, decoded: { label, labels, values }, known, names, quantiles, weights }: NamedPrediction): Promise<void> {
+  #named(
+    { id, rows, decoded: { label, labels, values }, known, names, quantiles, weights }: NamedPrediction,
+  ): Promise<void> {
+    const [from, to] = rows ?? [], range = rows && { from: from!, to: to! };
     const attention = this.#attention && weights ? { attention: digits(weights) } : {};
     if (!this.#csv) {
       return this.#json({
         id,
+        ...range,
         ...label !== undefined && { label },
         ...labels && { labels },
         ...values && !quantiles && { values: byName(names.map((name, i) => [name, digit(values[i]!)])) },
@@ -39,7 +43,7 @@ export class PredictionWriter {
         ...attention,
       });
     }
-    const fields: [string, string | number][] = [["id", id]];
+    const fields: [string, string | number][] = [["id", id], ...Object.entries(range ?? {})];
     if (label !== undefined) fields.push(["label", label]);
     if (labels) fields.push(["labels", labels.join("|")]);
     if (values && !quantiles) names.forEach((name, i) => fields.push([name, digit(values[i]!)]));

@@ -1,6 +1,7 @@
 /** How records or rows are divided into those to train on, to watch while training, and to test on. */
 
 import { amend } from "../errors.ts";
+import { badData } from "./errors.ts";
 import type { Task } from "./labels.ts";
 import { plainLabels } from "./readers/decimals.ts";
 import type { SequenceRecord } from "./readers/record.ts";
@@ -18,11 +19,12 @@ export interface Division<Part> {
   readonly test?: Part;
 }
 
-/** How records are divided: `folds`, `testEvery` or `testSplit` hold some back for testing, where no others are given. */
+/**
+ * How records are divided, those of a group always into the same part: shares and numbers are then of groups. `folds`, `testEvery` or `testSplit` hold some back for testing, where no others are given. */
 export interface RecordDivision {
   /** Share for testing. Default 0.2. */
   readonly testSplit?: number;
-  /** Test on records 0, N, 2N, … of each file. */
+  /** Test on records 0, N, 2N, … of each file; on groups 0, N, 2N, … of all. */
   readonly testEvery?: number;
   /** Cross-validation with so many parts. */
   readonly folds?: number;
@@ -55,38 +57,72 @@ export function divideRecords(
   seed: number,
 ): Division<readonly SequenceRecord[]>[] {
   type Records = readonly SequenceRecord[];
-  const pick = (rows: Iterable<number>, of: Records = records) => Array.from(rows, (row) => of[row]!);
-  const what = { what: name, item: "sequence" },
-    classesIn = (of: Records) => stratify ? classesOf(of, task) : undefined;
-  const cut = (of: Records, option: string, share: number) => {
-    const classes = classesIn(of), parts = [1 - share, share];
+  const isGrouped = records.some(({ group }) => group !== undefined);
+  const what = { what: name, item: isGrouped ? "group" : "sequence" };
+  // What is divided, each in one part: records, or groups of them.
+  const unitsOf = (of: Records): number[][] => isGrouped ? groupsOf(of) : Array.from(of, (_, i) => [i]);
+  const classesIn = (of: Records, units: readonly number[][]) =>
+    stratify ? classesOf(isGrouped ? units.map((rows) => shared(rows.map((row) => of[row]!))) : of, task) : undefined;
+  const pick = (units: readonly number[][], numbers: Iterable<number>, of: Records) =>
+    Array.from(numbers, (unit) => units[unit]!).flat().sort((a, b) => a - b).map((row) => of[row]!);
+  const cut = (of: Records, option: string, asked: number) => {
+    const units = unitsOf(of), classes = classesIn(of, units), count = units.length;
+    if (isGrouped && count < 2) {
+      const why = `${name}: all ${of.length} sequences are of one ${what.item}, which no split parts`;
+      throw badData("too-few-items", why, { count, name: what.item, option });
+    }
+    // Groups are few: at least one, of those there are.
+    const share = isGrouped ? Math.min(count - 1, Math.max(1, Math.round(asked * count))) / count : asked;
+    const parts = [1 - share, share];
     const rows = dividing(
       { ...what, option },
-      () => classes ? stratifiedSplit(classes, parts, seed) : randomIndices(of.length, parts, seed),
+      () => classes ? stratifiedSplit(classes, parts, seed) : randomIndices(count, parts, seed),
     );
-    return rows.map((part) => pick(part, of));
+    return rows.map((part) => pick(units, part, of));
   };
   const watched = (division: Division<Records>): Division<Records> => {
     if (validationSplit === undefined) return division;
     const [train, validation] = cut(division.train, "validationSplit", validationSplit);
     return { ...division, train: train!, validation };
   };
+  const units = unitsOf(records), parted = (part: Iterable<number>) => pick(units, part, records);
   if (folds !== undefined) {
-    const classes = classesIn(records);
-    const parts = dividing({ ...what, option: "folds" }, () => kFold(records.length, folds, seed, { classes }));
-    return parts.map(({ train, test }, i) => watched({ name: `fold ${i + 1}`, train: pick(train), test: pick(test) }));
+    const classes = classesIn(records, units);
+    const parts = dividing({ ...what, option: "folds" }, () => kFold(units.length, folds, seed, { classes }));
+    return parts.map(({ train, test }, i) =>
+      watched({ name: `fold ${i + 1}`, train: parted(train), test: parted(test) })
+    );
   }
   if (others) return [watched({ train: records, test: others })];
   if (testEvery !== undefined) {
     const { train, test } = dividing(
       { ...what, option: "testEvery" },
-      () => everyNth(records.length, testEvery, files),
+      () => everyNth(units.length, testEvery, isGrouped ? undefined : files),
     );
-    return [watched({ train: pick(train), test: pick(test) })];
+    return [watched({ train: parted(train), test: parted(test) })];
   }
   if (testSplit === 0) return [watched({ train: records })];
   const [train, test] = cut(records, "testSplit", testSplit ?? 0.2);
   return [watched({ train: train!, test })];
+}
+
+/** The records of each group, in the order of the groups' first records; one without a group is one by itself. */
+function groupsOf(records: readonly SequenceRecord[]): number[][] {
+  const groups = new Map<string | number, number[]>();
+  records.forEach(({ group = undefined }, row) => {
+    const key = group ?? row, rows = groups.get(key);
+    if (rows) rows.push(row);
+    else groups.set(key, [row]);
+  });
+  return [...groups.values()];
+}
+
+/** What records of a group have in common: one of them if all have the same labels, else one without. */
+function shared(records: readonly SequenceRecord[]): SequenceRecord {
+  const [first] = records, text = (record: SequenceRecord) => JSON.stringify(record.labels);
+  if (records.every((record) => text(record) === text(first!))) return first!;
+  const { labels: _, ...rest } = first!;
+  return rest;
 }
 
 /** The class of each record, where they are classes: few names, each more than once. */

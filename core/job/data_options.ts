@@ -3,12 +3,15 @@
 import { PIPELINE_OPTIONS, type PipelineOptions, type ReaderOptions } from "../data/pipeline_options.ts";
 import { FORECAST_OPTIONS, type ForecastOptions } from "../data/forecast_state.ts";
 import type { Task } from "../data/labels.ts";
+import { RECORDING_OPTIONS, type RecordingOptions } from "../data/recordings.ts";
 import { FORMATS } from "../data/readers/record.ts";
 import { type OptionSpec, type OptionValues, resolveOptions } from "../options.ts";
 
 const { task, ...pipeline } = PIPELINE_OPTIONS;
 // Features, scale and missing values have the same flags for sequences and forecasts.
 const { featureColumns: _f, standardize: _s, missing: _m, targetColumns, window, ...windows } = FORECAST_OPTIONS;
+
+const { stride, windowLabel } = RECORDING_OPTIONS;
 
 const column = (about: string) => ({ type: "text", optional: true, about, takes: "NAME" }) as const;
 const columns = (about: string) => ({ type: "texts", optional: true, about, takes: "NAME,…" }) as const;
@@ -61,13 +64,22 @@ export const DATA_OPTIONS = {
       about: "arrays, json: nct where channels come before steps (default ntc)",
     },
     labelFile: { type: "text", optional: true, about: "npy: labels, in a separate array", takes: "FILE" },
+    labelsTable: {
+      type: "text",
+      optional: true,
+      about: "a table with the labels of sequences, by --key",
+      takes: "FILE",
+    },
     testLabelFile: { type: "text", optional: true, about: "npy: labels of --test-data", takes: "FILE" },
   },
   columns: {
     sequenceColumn: column("column that identifies a sequence: one row per time step"),
+    sequencePerFile: { type: "boolean", optional: true, about: "a file is one sequence: one row per time step" },
     timeColumn: column("column with the time, rising within a sequence"),
     labelColumn: columns("labels or targets"),
     featureColumns: columns("input columns (default: all others)"),
+    groupColumn: column("what sequences share that no split may part: the person recorded"),
+    key: column("column of --labels-table that names sequences (default id)"),
     weightColumn: column("how much each sequence counts"),
     textColumn: column("column with text, in place of numbers"),
     xKey: column("npz: the array of sequences (default x)"),
@@ -76,6 +88,8 @@ export const DATA_OPTIONS = {
   preparation: {
     task: { ...task, choices: [...task.choices!, "forecast"] },
     ...pipeline,
+    stride,
+    windowLabel,
     embeddingDim: {
       type: "integer",
       optional: true,
@@ -143,7 +157,7 @@ export const DATA_OPTIONS = {
   },
   forecast: {
     targetColumns: { ...targetColumns, optional: true, takes: "NAME,…" },
-    window: { ...window, optional: true },
+    window: { ...window, optional: true, about: "rows that go in; of recordings: rows of a sequence cut from them" },
     ...windows,
     season: { type: "integer", optional: true, least: 1, most: 1e6, about: "rows of a period, for a second baseline" },
     trainRows: { type: "text", optional: true, about: "rows to train on, from 0, the last excluded", takes: "FROM:TO" },
@@ -165,6 +179,7 @@ export interface DataJob {
   readonly preparation:
     & Omit<PipelineOptions, "task" | ReaderOptions>
     & OptionValues<Pick<Tables["preparation"], "embeddingDim" | "classWeights" | "posWeight">>
+    & Pick<RecordingOptions, "stride" | "windowLabel">
     & { readonly task?: Task };
   readonly division: OptionValues<Tables["division"]>;
   readonly forecast:

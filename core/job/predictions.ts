@@ -26,6 +26,8 @@ const PAUSE = 50;
 /** The prediction for one sequence. */
 export interface NamedPrediction {
   readonly id: string;
+  /** Of a window: the rows of its recording, from the first, counted from 0, up to, but without, the second. */
+  readonly rows?: readonly [from: number, to: number];
   readonly decoded: Decoded;
   /** Probabilities by name, where there are some. */
   readonly known?: readonly (readonly [string, number])[];
@@ -110,6 +112,7 @@ async function* ofChunk(
         const decoded = quantiles ? { values: [...pipeline.values(row, quantiles)] } : pipeline.decode(row);
         return {
           id: record.id ?? record.place,
+          rows: record.rows,
           decoded,
           known: decoded.probabilities?.map((p, o) => [pipeline.labels[o]!, p] as const),
           names: pipeline.labels,

@@ -2,6 +2,7 @@
 
 import type { Pipeline } from "../data/pipeline.ts";
 import { formatOf, readSuited, readSuitedTable } from "../data/readers/read.ts";
+import { type LabelsTable, readLabelsTable } from "../data/readers/labels_table.ts";
 import type {
   Format,
   Input,
@@ -12,6 +13,7 @@ import type {
   Table,
 } from "../data/readers/record.ts";
 import { READ_SUITS } from "../data/readers/suits.ts";
+import { type RecordingOptions, RecordingWindows } from "../data/recordings.ts";
 import { amend, errorCause } from "../errors.ts";
 import type { DataJob } from "./data_options.ts";
 import { type GivenOptions, UsageError } from "./options.ts";
@@ -55,6 +57,21 @@ export interface Loaded extends ColumnNames {
   readonly notes: readonly string[];
 }
 
+/** A column as it was named: by its name, or by its number. */
+function column(name?: string): string | number | undefined {
+  return name !== undefined && /^-?\d+$/.test(name) ? Number(name) : name;
+}
+
+/** Whether a job cuts sequences into windows, and how. */
+export function windowsOf({ preparation: { stride, windowLabel }, forecast }: DataJob): RecordingOptions | undefined {
+  const { window, targetColumns } = forecast;
+  if (window !== undefined && !targetColumns) return { window, stride, windowLabel };
+  const others = { "--stride": stride, "--window-label": windowLabel === "majority" ? undefined : windowLabel };
+  const idle = Object.entries(others).find(([, value]) => value !== undefined);
+  if (idle) throw new UsageError(`${idle[0]} needs --window N, and recordings to cut into windows`);
+  return undefined;
+}
+
 /** How the files of a job are read. */
 export function readOptions(
   { files, columns, preparation }: {
@@ -63,9 +80,9 @@ export function readOptions(
     readonly preparation: Pick<DataJob["preparation"], "labelSeparator">;
   },
 ): ReadOptions {
-  const column = (name?: string) => name !== undefined && /^-?\d+$/.test(name) ? Number(name) : name;
   const { format, delimiter, header, decimal, missingValues, quote, encoding, layout } = files;
   const { sequenceColumn, timeColumn, labelColumn, featureColumns, weightColumn, textColumn, xKey, yKey } = columns;
+  const { sequencePerFile, groupColumn } = columns, isLabelled = files.labelsTable === undefined;
   const all: ReadOptions = {
     format,
     delimiter: delimiter === "tab" ? "\t" : delimiter,
@@ -77,8 +94,10 @@ export function readOptions(
     encoding,
     layout,
     sequenceColumn: column(sequenceColumn),
+    sequencePerFile,
+    groupColumn: column(groupColumn),
     timeColumn: column(timeColumn),
-    labelColumns: labelColumn?.map((name) => column(name)!),
+    labelColumns: isLabelled ? labelColumn?.map(column).map((name) => name!) : [],
     featureColumns: featureColumns?.map((name) => column(name)!),
     weightColumn: column(weightColumn),
     textColumn: column(textColumn),
@@ -91,6 +110,10 @@ export function readOptions(
 /** The options of reading that were asked for. */
 export function askedOf({ files, columns }: GivenOptions): ReadonlySet<string> {
   const options = readOptions({ files, columns, preparation: {} });
+  // These are columns of the table of labels.
+  if (files.labelsTable !== undefined) {
+    for (const option of ["labelColumns", "groupColumn"] as const) delete options[option];
+  }
   return new Set([...Object.keys(options), ...files.labelFile === undefined ? [] : ["labelsFrom"]]);
 }
 
@@ -154,7 +177,8 @@ async function openNamed(
   known: ColumnNames,
   asked: ReadonlySet<string>,
 ): Promise<RecordSource> {
-  const isLong = options.sequenceColumn !== undefined, names = isLong ? known.channelNames : known.stepNames;
+  const isLong = options.sequenceColumn !== undefined || options.sequencePerFile === true;
+  const names = isLong ? known.channelNames : known.stepNames;
   const isSaid = options.header === false || options.featureColumns || options.textColumn !== undefined;
   if (!names || isSaid) return await readSuited(input, options, asked);
   let format = options.format ?? formatOf(input.name);
@@ -195,13 +219,26 @@ async function openNamed(
   };
 }
 
+/** The table of labels that a job names, if it does. */
+async function labelsTable(job: DataJob, options: ReadOptions, source: DataSource): Promise<LabelsTable | undefined> {
+  const { files: { labelsTable: path }, columns: { key, labelColumn, groupColumn, sequenceColumn } } = job;
+  if (path === undefined) {
+    if (key !== undefined) throw new UsageError("--key needs --labels-table FILE");
+    return undefined;
+  }
+  const { delimiter, decimal, missingValues, quote, encoding } = options;
+  const labelColumns = labelColumn?.map((name) => column(name)!);
+  const written = { delimiter, decimal, missingValues, quote, encoding, labelColumns, groupColumn };
+  return await readLabelsTable(source.file(path), column(key ?? sequenceColumn), written);
+}
+
 /** Reads all records of some files. */
 export async function loadRecords(
   paths: readonly string[],
   job: DataJob,
   source: DataSource,
-  { labelFile, asked = askedOf(source.given), ...known }:
-    & { labelFile?: string; asked?: ReadonlySet<string> }
+  { labelFile, isTest, asked = askedOf(source.given), ...known }:
+    & { labelFile?: string; isTest?: boolean; asked?: ReadonlySet<string> }
     & ColumnNames = {},
 ): Promise<Loaded> {
   const options = readOptions(job), records: SequenceRecord[] = [], files: number[] = [], notes: string[] = [];
@@ -210,7 +247,11 @@ export async function loadRecords(
   if (labelFile !== undefined && inputs.length !== 1) {
     throw new UsageError(`--label-file goes with one file, got ${inputs.length}`);
   }
-  const listed = job.preparation.labelSeparator !== undefined;
+  const listed = job.preparation.labelSeparator !== undefined, cut = windowsOf(job);
+  const table = await labelsTable(job, options, source), windows = cut && new RecordingWindows(cut);
+  if (cut && !table) options.labelsPerRow = true;
+  // Groups matter to splits alone.
+  if (isTest || table?.hasGroups) delete options.groupColumn;
   const labels = labelFile !== undefined && { labelsFrom: source.file(labelFile) };
   // What suits one of several files is not in vain.
   const idle = new Set(asked), none: ReadonlySet<string> = new Set();
@@ -227,16 +268,23 @@ export async function loadRecords(
     labelNames ??= opened.labelNames;
     channelNames ??= opened.channelNames;
     stepNames ??= opened.stepNames;
-    for await (const record of opened.records) {
+    for await (const read of opened.records) {
       // Where a cell lists labels, an empty one lists none.
-      records.push(listed && !record.labels ? { ...record, labels: [] } : record);
-      files.push(file);
+      const listing = listed && !read.labels && !table ? { ...read, labels: [] } : read;
+      const whole = table ? table.labeled(listing) : listing;
+      for (const record of windows ? windows.of(whole) : [whole]) {
+        records.push(record);
+        files.push(file);
+      }
     }
     notes.push(...opened.notes ?? []);
     reading ??= opened.reading;
   }
+  notes.push(...table?.notes ?? [], ...windows?.notes ?? []);
+  labelNames = table?.labelNames ?? labelNames;
   if (!records.length) {
-    throw new Error(`cannot ${source.action}: there is no sequence in ${paths.map(pathName).join(", ")}`);
+    const why = windows?.notes.length ? `: ${windows.notes.join("; ")}` : "";
+    throw new Error(`cannot ${source.action}: there is no sequence in ${paths.map(pathName).join(", ")}${why}`);
   }
   return { records, files, labelNames, channelNames, stepNames, reading, notes };
 }
@@ -249,12 +297,37 @@ export async function* streamRecords(
   source: DataSource,
 ): AsyncGenerator<RecordSource> {
   const options = { ...readOptions(job), optionalLabels: true }, text = isText(job);
+  const cut = windowsOf(job);
+  // Groups matter to splits alone.
+  delete options.groupColumn;
   const isLines = pipeline.numEmbeddings > 0 && options.textColumn === undefined;
   for (const given of await source.inputs(paths, pipeline.numEmbeddings > 0)) {
     const { input, format } = options.format ? { input: given } : await piped(given, isLines);
     const known = { ...format && { format }, ...options };
-    yield await openRecords(input, like(input, known, text, pipeline.reading), pipeline, askedOf(source.given));
+    const opened = await openRecords(
+      input,
+      like(input, known, text, pipeline.reading),
+      pipeline,
+      askedOf(source.given),
+    );
+    yield cut ? inWindows(opened, cut) : opened;
   }
+}
+
+/** The windows of a file's recordings, as they come. */
+function inWindows(opened: RecordSource, options: RecordingOptions): RecordSource {
+  const windows = new RecordingWindows(options);
+  async function* records() {
+    // Whatever labels there are do not matter here.
+    for await (const { stepLabels: _, ...recording } of opened.records) yield* windows.of(recording);
+  }
+  return {
+    ...opened,
+    records: records(),
+    get notes() {
+      return [...opened.notes ?? [], ...windows.notes];
+    },
+  };
 }
 
 /**
@@ -328,6 +401,7 @@ export class ReadData {
     if (!testData) return undefined;
     return await (this.#test ??= loadRecords(testData, this.#job, this.#source, {
       labelFile,
+      isTest: true,
       channelNames,
       stepNames,
       reading,

@@ -6,6 +6,7 @@ import { Pipeline, type PreparedDataset } from "../data/pipeline.ts";
 import type { PipelineOptions } from "../data/pipeline_options.ts";
 import type { SequenceRecord } from "../data/readers/record.ts";
 import { balancedWeights } from "../data/weights.ts";
+import { amend, errorCode } from "../errors.ts";
 import { LOSSES } from "../model/losses.ts";
 import { describePredictions } from "../report/describe.ts";
 import type { DataJob } from "./data_options.ts";
@@ -23,7 +24,12 @@ export async function* sequences(
   onlyKnownTokens = false,
 ): AsyncGenerator<NamedTraining> {
   read.refuseUnsuited({ form: "labeled sequences" });
-  const loaded = await read.train(pipeline), test = await read.test();
+  const loaded = await read.train(pipeline).catch((error) => {
+    const isEither = job.forecast.window !== undefined && errorCode(error) === "label-column-unknown";
+    const advice = "--target-column NAME for forecasts, --label-column NAME for recordings";
+    throw isEither ? amend(error, { option: undefined, advice }) : error;
+  });
+  const test = await read.test();
   if (pipeline && onlyKnownTokens) refuseUnknownTokens(pipeline, loaded.records);
   refuseSeveralTests(job);
   const input = loaded.records[0]!.text === undefined ? "numbers" : "text";
@@ -55,7 +61,7 @@ function pipelineOptions(
   { preparation }: DataJob,
   { labelNames, channelNames, stepNames, reading }: Loaded,
 ): PipelineOptions {
-  const { embeddingDim: _e, classWeights: _c, posWeight: _p, ...options } = preparation;
+  const { embeddingDim: _e, classWeights: _c, posWeight: _p, stride: _s, windowLabel: _w, ...options } = preparation;
   const task = (options.task ?? (options.labelSeparator && "multilabel")) as PipelineOptions["task"];
   if (options.labelSeparator !== undefined && task !== "multilabel") {
     throw new UsageError(`--label-separator is for the task multilabel, not for ${task}`);
@@ -91,7 +97,7 @@ function sequenceData(
   const dataset = pipeline.dataset(train), watched = validation && pipeline.dataset(validation);
   const held = test && pipeline.dataset(test);
   const part = (name: string, { rows }: PreparedDataset, of: readonly SequenceRecord[]) =>
-    `${name}: ${plural(rows.length, "sequence")}${leftOut(of.length - rows.length)}`;
+    `${name}: ${plural(rows.length, "sequence")}${groupsLine(of)}${leftOut(of.length - rows.length)}`;
   return {
     train: dataset,
     watched: watched ?? held,
@@ -140,6 +146,13 @@ function sequencesLine(pipeline: Pipeline, { shape, lengths }: Dataset): string 
     ? ["label"]
     : ["class", "classes"];
   return `${plural(N, "sequence")}, ${steps} ${unit}, ${plural(pipeline.labels.length, one!, many)}`;
+}
+
+/** The groups that sequences are of, in words, where they are. */
+function groupsLine(records: readonly SequenceRecord[]): string {
+  const groups = [...new Set(records.flatMap(({ group }) => group ?? []))];
+  const some = groups.slice(0, 5).join(", ") + (groups.length > 5 ? ", …" : "");
+  return groups.length ? ` of ${plural(groups.length, "group")}: ${some}` : "";
 }
 
 /** How many sequences do not take part, in words. */
@@ -192,7 +205,8 @@ export async function labelledData(
   source: DataSource,
 ): Promise<TestData> {
   const { channelNames, stepNames, reading } = pipeline, { labelFile } = job.files;
-  const { records, notes } = await loadRecords(paths, job, source, { channelNames, stepNames, reading, labelFile });
+  const known = { channelNames, stepNames, reading, labelFile, isTest: true };
+  const { records, notes } = await loadRecords(paths, job, source, known);
   const test = pipeline.dataset(records), leftOut = records.length - test.rows.length;
   const remarks = [...notes, ...leftOut ? [leftOutLine(leftOut)] : []];
   return {

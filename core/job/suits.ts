@@ -36,10 +36,14 @@ export const SUITS: { readonly [G in keyof DataJob]: { readonly [Name in keyof D
     testData: { ...LABELED, instead: "--test-rows FROM:TO are rows of the one table" },
     layout: { ...LABELED, input: "numbers" },
     labelFile: { ...LABELED, instead: TARGET },
+    labelsTable: { ...LABELED, instead: TARGET },
     testLabelFile: { ...LABELED, instead: TARGET },
   },
   columns: {
     sequenceColumn: { ...LABELED, instead: ONE_SERIES },
+    sequencePerFile: { ...LABELED, instead: ONE_SERIES },
+    groupColumn: { ...LABELED, instead: ONE_SERIES },
+    key: LABELED,
     labelColumn: { ...LABELED, instead: TARGET },
     weightColumn: LABELED,
     textColumn: LABELED,
@@ -49,6 +53,8 @@ export const SUITS: { readonly [G in keyof DataJob]: { readonly [Name in keyof D
   preparation: {
     standardize: { input: "numbers", tasks: ["regression"] },
     missing: { input: "numbers" },
+    stride: { ...LABELED, instead: "a window begins at every row" },
+    windowLabel: { ...LABELED, instead: TARGET },
     patch: { ...LABELED, input: "numbers", instead: WINDOW },
     tokens: TEXT,
     normalize: { ...TEXT, instead: "--transform NAME changes a series" },
@@ -67,7 +73,7 @@ export const SUITS: { readonly [G in keyof DataJob]: { readonly [Name in keyof D
     walkForward: { ...FORECASTS, instead: "--folds N is for labeled sequences" },
   },
   forecast: {
-    window: FORECASTS,
+    window: { input: "numbers" },
     horizon: FORECASTS,
     transform: FORECASTS,
     center: FORECASTS,

@@ -46,8 +46,8 @@ export class Clock {
     this.#last = undefined;
   }
 
-  /** Takes the next time. */
-  check(cell: string, where: () => string): void {
+  /** Takes the next time, and says what it is. */
+  check(cell: string, where: () => string): number {
     const time = checkTime(this.#file, cell, where);
     if (this.#last !== undefined && time < this.#last) {
       throw badFile(
@@ -57,5 +57,6 @@ export class Clock {
       );
     }
     this.#last = time;
+    return time;
   }
 }

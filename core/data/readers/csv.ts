@@ -6,126 +6,20 @@
 
 import { badFile, show } from "./bad_data.ts";
 import { Clock } from "./clock.ts";
-import { called, findColumn, guessId, guessLabel } from "./columns.ts";
+import { called } from "./columns.ts";
 import { plainNumber } from "./decimals.ts";
 import { ended } from "./ends.ts";
-import { blankColumns, type Head, readHead, unnamed } from "./head.ts";
+import { type Head, readHead, unnamed } from "./head.ts";
+import { type Layout, layOut } from "./layout.ts";
 import type { Lines } from "./lines.ts";
 import type { NumberFormat } from "./number_format.ts";
 import { isNoLabel, numberIn } from "./numbers.ts";
 import type { Input, ReadOptions, RecordSource, SequenceRecord } from "./record.ts";
 import type { Rows } from "./rows.ts";
-import { isTimeName } from "./time_order.ts";
+import { breaksIn } from "./time_order.ts";
 
 /** Sequences whose names are remembered, so that one that comes back is found: memory must stay bounded. */
 const REMEMBERED = 1 << 20;
-
-/** Which column is what, by their places. */
-interface Layout {
-  readonly features: readonly number[];
-  readonly labels: readonly number[];
-  readonly weight: number | undefined;
-  readonly sequence: number | undefined;
-  readonly time: number | undefined;
-  /** Names the sequence in wide format. */
-  readonly id: number | undefined;
-  readonly text: number | undefined;
-  /** Columns at the end without names, as a row of delimiters leaves them: their cells must be empty. */
-  readonly blank: readonly number[];
-  /** Columns that are nothing, as others were asked for. */
-  readonly extra: readonly number[];
-}
-
-function layOut(file: string, { names }: Head, input: Input, options: ReadOptions): Layout {
-  const find = (option: keyof ReadOptions) => {
-    const column = options[option] as string | number | undefined;
-    return column === undefined ? undefined : findColumn(file, names, column, option);
-  };
-  const sequence = find("sequenceColumn"), time = find("timeColumn"), weight = find("weightColumn");
-  const text = find("textColumn");
-  if (time !== undefined && sequence === undefined) {
-    throw badFile(
-      "option-missing",
-      file,
-      "a column of times needs one that tells a sequence from the next",
-      { option: "sequenceColumn", advice: "name it (sequenceColumn)" },
-    );
-  }
-  let labels: number[];
-  if (options.labelColumns) {
-    const wanted = options.optionalLabels
-      ? options.labelColumns.filter((one) => typeof one === "number" || /^-?\d+$/.test(one) || names.includes(one))
-      : options.labelColumns;
-    labels = wanted.map((column) => findColumn(file, names, column, "labelColumns"));
-  } else {
-    const guess = input.label === undefined ? guessLabel(names) : undefined;
-    if (guess === undefined && !options.optionalLabels && input.label === undefined) {
-      throw badFile("label-column-unknown", file, "no column is called label, class, y or target", {
-        option: "labelColumns",
-        advice: "name it (labelColumns)",
-      });
-    }
-    labels = guess === undefined ? [] : [guess];
-  }
-  const taken = new Map<number, string>();
-  const roles: [string, readonly (number | undefined)[]][] = [
-    ["sequence", [sequence]],
-    ["time", [time]],
-    ["weight", [weight]],
-    ["text", [text]],
-    ["label", labels],
-  ];
-  for (const [role, places] of roles) {
-    for (const place of places) {
-      if (place === undefined) continue;
-      const other = taken.get(place);
-      if (other) {
-        throw badFile(
-          "column-conflict",
-          file,
-          `${called(names, place)} is asked for twice, as ${other} and as ${role}`,
-          { column: names[place] },
-        );
-      }
-      taken.set(place, role);
-    }
-  }
-  const id = sequence === undefined ? guessId(names) : undefined;
-  const blank = blankColumns(names, options).filter((place) => !taken.has(place));
-  let features: number[] = [];
-  if (text === undefined) {
-    features = options.featureColumns
-      ? options.featureColumns.map((column) => findColumn(file, names, column, "featureColumns"))
-      : names.map((_, i) => i).filter((i) => !taken.has(i) && i !== id && !blank.includes(i));
-    for (const place of features) {
-      const other = taken.get(place);
-      if (other) {
-        throw badFile(
-          "column-conflict",
-          file,
-          `${called(names, place)} is asked for twice, as ${other} and as feature`,
-          { column: names[place] },
-        );
-      }
-      if (names[place] === "" && options.header !== false && !options.featureColumns) {
-        throw unnamed(file, place);
-      }
-    }
-    const time = features.find((place) => isTimeName(names[place]!));
-    if (time !== undefined && sequence === undefined && !options.featureColumns && options.header !== false) {
-      throw badFile("column-is-time", file, `${called(names, time)} is a time, and no step of a sequence`, {
-        option: "featureColumns",
-        column: names[time],
-        advice:
-          "if a row is a step, say which column names the sequence (sequenceColumn); else which columns are its " +
-          "steps (featureColumns)",
-      });
-    }
-    if (!features.length) throw badFile("file-without-numbers", file, "there is no column of numbers");
-  }
-  const extra = names.map((_, i) => i).filter((i) => names[i] && !features.includes(i) && !taken.has(i) && i !== id);
-  return { features, labels, weight, sequence, time, id, text, blank, extra: text === undefined ? extra : [] };
-}
 
 /** Reads sequences from delimited text. */
 export async function readCsv(lines: Lines, input: Input, options: ReadOptions, limit: number): Promise<RecordSource> {
@@ -135,8 +29,8 @@ export async function readCsv(lines: Lines, input: Input, options: ReadOptions, 
   const isNamed = options.header !== false;
   return {
     format: "csv",
-    ...isNamed && layout.sequence !== undefined && { channelNames: layout.features.map((i) => head.names[i]!) },
-    ...isNamed && layout.sequence === undefined && layout.text === undefined && {
+    ...isNamed && layout.isLong && { channelNames: layout.features.map((i) => head.names[i]!) },
+    ...isNamed && !layout.isLong && layout.text === undefined && {
       stepNames: layout.features.map((i) => head.names[i]!),
     },
     ...isNamed && layout.extra.length && { extraNames: layout.extra.map((i) => head.names[i]!) },
@@ -149,7 +43,7 @@ export async function readCsv(lines: Lines, input: Input, options: ReadOptions, 
       },
     },
     notes: head.format.notes,
-    records: layout.text === undefined && layout.sequence !== undefined ? table.long() : table.wide(),
+    records: layout.isLong ? table.long() : table.wide(),
   };
 }
 
@@ -171,22 +65,26 @@ class CsvRecords {
   readonly #needsLabels: boolean;
   /** The columns that a row must have more of: a shorter sequence lacks steps at its end, where all columns are steps. */
   readonly #least: number;
+  /** Whether rows of a sequence have labels of their own: some may lack one. */
+  readonly #isPerRow: boolean;
   #short = 0;
   /** Whether nobody said which columns hold numbers, and no row has shown it yet. */
   #isGuess: boolean;
 
-  constructor({ rows, names, format }: Head, layout: Layout, { optionalLabels, featureColumns }: ReadOptions) {
+  constructor({ rows, names, format }: Head, layout: Layout, options: ReadOptions) {
+    const { optionalLabels, featureColumns, labelsPerRow = false } = options;
     this.#rows = rows;
     this.#names = names;
     this.#layout = layout;
     this.#format = format;
-    this.#needsLabels = !optionalLabels;
+    this.#isPerRow = labelsPerRow && layout.isLong;
+    this.#needsLabels = !optionalLabels && !this.#isPerRow;
     this.#isGuess = !featureColumns;
     rows.dropsBlankEnd = layout.text === undefined;
-    const { features, sequence, text, blank } = layout, isStep = (column: number) => features.includes(column);
+    const { features, isLong, text, blank } = layout, isStep = (column: number) => features.includes(column);
     const last = names.findLastIndex((_, column) => !isStep(column));
     const inOrder = features.every((column, i) => i === 0 || column > features[i - 1]!);
-    const isWide = sequence === undefined && text === undefined && !blank.length && inOrder;
+    const isWide = !isLong && text === undefined && !blank.length && inOrder;
     this.#least = isWide && last < names.length - 1 ? last + 1 : names.length;
   }
 
@@ -232,7 +130,7 @@ class CsvRecords {
         throw this.#format.bad(
           this.#where(column),
           cell,
-          this.#isGuess ? notNumbers(name, this.#layout.sequence !== undefined) : { column: name },
+          this.#isGuess ? notNumbers(name, this.#layout.isLong) : { column: name },
         );
       }
       if (value !== value) missing ??= this.#where(column);
@@ -270,7 +168,7 @@ class CsvRecords {
 
   /** One record a row. */
   async *wide(): AsyncGenerator<SequenceRecord, void> {
-    const { features, id, text } = this.#layout, { name } = this.#rows;
+    const { features, id, text, group } = this.#layout, { name } = this.#rows;
     let before: string | undefined;
     for (let cells = await this.#next(); cells; cells = await this.#next()) {
       const place = `${name}, line ${this.#rows.number}`, key = id === undefined ? undefined : cells[id]!;
@@ -285,6 +183,7 @@ class CsvRecords {
       const about = {
         labels: this.#labels(cells),
         weight: this.#weight(cells),
+        ...group !== undefined && { group: cells[group]! },
         ...key !== undefined && { id: key },
         place,
       };
@@ -297,15 +196,25 @@ class CsvRecords {
     }
   }
 
-  /** One record for rows of the same name. */
+  /** One record for rows of the same name, or for all rows. */
   async *long(): AsyncGenerator<SequenceRecord, void> {
-    const { features, sequence, time, labels: labelColumns } = this.#layout, { name } = this.#rows;
+    const { features, sequence, time, group, labels: labelColumns } = this.#layout, { name } = this.#rows;
     const channels = features.length, seen = new Set<string>(), clock = new Clock(name);
     let values = new Float64Array(), steps = 0, id: string | undefined, raw: readonly string[] = [];
-    let about: { labels?: string[]; weight?: number; place: string } = { place: "" }, missing: string | undefined;
-    const record = () => ended({ values: values.slice(0, steps * channels), steps, channels, ...about, id, missing });
+    let about: { labels?: string[]; weight?: number; group?: string; place: string } = { place: "" };
+    let missing: string | undefined, stepLabels: (string[] | undefined)[] = [], times: number[] = [];
+    const record = () => {
+      const breaks = this.#isPerRow && time !== undefined ? breaksIn(Float64Array.from(times)).breaks : [];
+      const perStep = this.#isPerRow && labelColumns.length ? { stepLabels } : {};
+      const own = { ...about, id, missing, ...perStep, ...breaks.length && { breaks } };
+      return ended({ values: values.slice(0, steps * channels), steps, channels, ...own });
+    };
     for (let cells = await this.#next(); cells; cells = await this.#next()) {
-      const key = cells[sequence!]!;
+      const key = sequence === undefined ? name : cells[sequence]!;
+      const current = labelColumns.map((column) => cells[column]!);
+      const changed = labelColumns.find((column, i) =>
+        current[i] !== raw[i] && plainLabel(cells[column]!) !== plainLabel(raw[i] ?? "")
+      );
       if (key !== id) {
         if (id !== undefined) yield record();
         if (seen.has(key)) {
@@ -321,36 +230,45 @@ class CsvRecords {
         }
         seen.add(key);
         if (seen.size > REMEMBERED) seen.delete(seen.values().next().value!);
-        [id, steps, missing] = [key, 0, undefined];
-        raw = labelColumns.map((column) => cells[column]!);
+        [id, steps, missing, stepLabels, times] = [key, 0, undefined, [], []];
         about = {
-          labels: this.#labels(cells),
+          ...!this.#isPerRow && { labels: this.#labels(cells) },
           weight: this.#weight(cells),
+          ...group !== undefined && { group: cells[group]! },
           place: `${name}, line ${this.#rows.number}`,
         };
+        raw = current;
         clock.reset();
       } else {
-        const changed = labelColumns.find((column, i) =>
-          cells[column] !== raw[i] && plainLabel(cells[column]!) !== plainLabel(raw[i]!)
-        );
-        if (changed !== undefined) {
+        if (changed !== undefined && !this.#isPerRow) {
           const got = `${show(cells[changed]!)} after ${show(raw[labelColumns.indexOf(changed)]!)}`;
           throw badFile(
             "sequence-inconsistent",
             name,
             `${this.#where(changed)} must be the same throughout sequence ${show(key)}, got ${got}`,
-            { advice: "a sequence has one label: cut a recording where its label changes, and name the pieces" },
+            { option: "labelsPerRow", advice: "if each row has a label of its own, say so (labelsPerRow)" },
           );
         }
-        if (this.#weight(cells) !== about.weight) {
+        const other = group !== undefined && cells[group] !== about.group
+          ? group
+          : this.#weight(cells) !== about.weight
+          ? this.#layout.weight!
+          : undefined;
+        if (other !== undefined) {
           throw badFile(
             "sequence-inconsistent",
             name,
-            `${this.#where(this.#layout.weight!)} must be the same throughout sequence ${show(key)}`,
+            `${this.#where(other)} must be the same throughout sequence ${show(key)}`,
           );
         }
       }
-      if (time !== undefined) clock.check(this.#format.plain(cells[time]!), () => this.#where(time));
+      // Rows of the same label share it.
+      if (this.#isPerRow) stepLabels.push(steps && changed === undefined ? stepLabels[steps - 1] : this.#labels(cells));
+      raw = current;
+      if (time !== undefined) {
+        const at = clock.check(this.#format.plain(cells[time]!), () => this.#where(time));
+        if (this.#isPerRow) times.push(at);
+      }
       if ((steps + 1) * channels > values.length) {
         const more = new Float64Array(Math.max(64 * channels, 2 * values.length));
         more.set(values);

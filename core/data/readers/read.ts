@@ -46,6 +46,9 @@ const OPTIONS: Readonly<
   timeColumn: "column",
   labelColumns: "columns",
   optionalLabels: "yes or no",
+  sequencePerFile: "yes or no",
+  labelsPerRow: "yes or no",
+  groupColumn: "column",
   weightColumn: "column",
   featureColumns: "columns",
   textColumn: "column",
@@ -127,13 +130,24 @@ function formatOfBytes(head: Uint8Array): Format | undefined {
   return undefined;
 }
 
+/** Options that only tables have. */
+const TABLE_OPTIONS = [
+  "header",
+  "delimiter",
+  "sequenceColumn",
+  "sequencePerFile",
+  "timeColumn",
+  "labelColumns",
+  "groupColumn",
+  "weightColumn",
+  "featureColumns",
+  "textColumn",
+] as const;
+
 /** The format that the first line tells: of a table, of the archive, or of text. */
 function formatOfLine(line: string, input: Input, options: ReadOptions): "csv" | "ucr" | "text" {
   if (input.label !== undefined) return "text";
-  const { header, delimiter, sequenceColumn, timeColumn, labelColumns, weightColumn, featureColumns, textColumn } =
-    options;
-  const asked = [header, delimiter, sequenceColumn, timeColumn, labelColumns, weightColumn, featureColumns, textColumn];
-  const isTable = asked.some((option) => option !== undefined);
+  const isTable = TABLE_OPTIONS.some((option) => options[option] !== undefined);
   const format = new NumberFormat(input.name, options),
     cells = archiveCells(line, options.decimal),
     tabs = line.split("\t").length - 1;

@@ -19,6 +19,17 @@ export interface SequenceRecord {
   readonly channels: number;
   /** Class names, or numbers as text: one for each label column. Absent where the file has none. */
   readonly labels?: readonly string[];
+  /**
+   * Labels of each step (T), one for each label column, where they were asked for; undefined where a step has none. It has
+   * then no `labels`.
+   */
+  readonly stepLabels?: readonly (readonly string[] | undefined)[];
+  /** Steps before which the time does not take its usual step, where step labels were asked for and a column tells the time. */
+  readonly breaks?: readonly number[];
+  /** What it has in common with others that must not be parted from it in a split: the person who was recorded. */
+  readonly group?: string;
+  /** The rows of a recording that it is a window of: from the first, counted from 0, up to, but without, the second. */
+  readonly rows?: readonly [from: number, to: number];
   /** Its weight in the loss, above 0, where the file says one. */
   readonly weight?: number;
   /** Its name in the file. */
@@ -100,6 +111,12 @@ export interface ReadOptions {
   labelColumns?: readonly (string | number)[];
   /** Whether a file may lack labels, as for prediction. Default false. */
   optionalLabels?: boolean;
+  /** csv: whether the file is one sequence, and a row a step of it. Default false. */
+  sequencePerFile?: boolean;
+  /** csv, in long format: whether each row has labels of its own, as a recording's rows may. Default false. */
+  labelsPerRow?: boolean;
+  /** csv: the column with what sequences must have in common to stay in one part of a split. */
+  groupColumn?: string | number;
   /** csv: the column with each sequence's weight. */
   weightColumn?: string | number;
   /** csv: the columns with the numbers, in that order. Default: all others but one called id, which names a sequence. */

@@ -28,6 +28,9 @@ export const READ_SUITS: { readonly [Name in keyof ReadOptions]?: Suit } = {
   encoding: { formats: TEXTS, matter: "nothing" },
   layout: { formats: ["json", "jsonl", "npy", "npz"], matter: "layout" },
   sequenceColumn: { formats: ["csv"], matter: "sequence" },
+  sequencePerFile: { formats: ["csv"], matter: "sequence" },
+  labelsPerRow: { formats: ["csv"], matter: "label" },
+  groupColumn: { formats: ["csv"], matter: "nothing" },
   timeColumn: { formats: ["csv"], matter: "sequence" },
   labelColumns: { formats: ["csv", "arff", "text"], matter: "label" },
   weightColumn: { formats: ["csv"], matter: "weight" },
@@ -97,7 +100,13 @@ const OF_TABLES: { readonly [F in Format]?: readonly string[] } = {
 };
 
 /** Options that texts in a column make idle: a row is a text, and nothing else goes in. */
-const NOT_OF_TEXTS: readonly string[] = ["sequenceColumn", "timeColumn", "featureColumns"];
+const NOT_OF_TEXTS: readonly string[] = [
+  "sequenceColumn",
+  "sequencePerFile",
+  "labelsPerRow",
+  "timeColumn",
+  "featureColumns",
+];
 
 /**
  * The options that suit a format; the others were asked for in vain, or are left out.

@@ -170,13 +170,19 @@ function reordered(table: Table, order: Uint32Array, note: string): Table {
 
 /** With the rows before which a step is none of the usual ones, where there are usual ones. */
 function withBreaks(table: Table, at: Float64Array): Table {
-  const steps = Float64Array.from({ length: at.length - 1 }, (_, i) => at[i + 1]! - at[i]!);
+  const { step, breaks } = breaksIn(at);
+  return breaks.length ? { ...table, breaks, stepsOf: (row) => (at[row]! - at[row - 1]!) / step } : table;
+}
+
+/** The usual step of rising times, and the rows before which a step is none of the usual ones. */
+export function breaksIn(at: Float64Array): { readonly step: number; readonly breaks: readonly number[] } {
+  const steps = Float64Array.from({ length: Math.max(0, at.length - 1) }, (_, i) => at[i + 1]! - at[i]!);
   const sorted = steps.slice().sort(), quantile = (q: number) => sorted[Math.round(q * (sorted.length - 1))]!;
   const step = quantile(0.5);
   const usual = steps.reduce((count, one) => count + Number(Math.abs(one - step) <= 0.1 * step), 0);
-  if (!(step > 0) || 2 * usual < steps.length) return table;
+  if (!(step > 0) || 2 * usual < steps.length) return { step, breaks: [] };
   // Weekends and short months are usual: what a twentieth of the steps are.
   const [least, most] = [quantile(0.05) / 2, quantile(0.95) * 1.5];
   const breaks = Array.from(steps.keys()).filter((i) => steps[i]! < least || steps[i]! > most).map((i) => i + 1);
-  return breaks.length ? { ...table, breaks, stepsOf: (row) => (at[row]! - at[row - 1]!) / step } : table;
+  return { step, breaks };
 }

@@ -74,7 +74,7 @@ Deno.test("readRecords() refuses rows in a wrong order, and labels that change",
     "a.csv",
     "id,t,x,y\na,1,1,0\na,2,1,1\n",
     'line 3, column y must be the same throughout sequence "a", got "1" after "0": ' +
-      "a sequence has one label: cut a recording where its label changes, and name the pieces",
+      "if each row has a label of its own, say so (labelsPerRow)",
     long,
   );
   await assertFails("a.csv", "t,x,y\n1,1,0\n", /a column of times needs one .*: name it \(sequenceColumn\)$/, {
@@ -284,7 +284,7 @@ Deno.test("a time among the steps of a wide table is refused, unless it is asked
     [[20, 0.25], "b"],
   ]);
   const labelled = "id,time,x,label\na,1,1,u\na,2,2,v\n";
-  await assertFails("t.csv", labelled, /cut a recording where its label changes/, { sequenceColumn: "id" });
+  await assertFails("t.csv", labelled, /if each row has a label of its own/, { sequenceColumn: "id" });
   const long = await read("t.csv", "id,time,x,label\na,1,1,u\na,2,2,u\n", { sequenceColumn: "id" });
   assert.equal(long[0]!.channels, 2);
 });

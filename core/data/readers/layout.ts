@@ -1,0 +1,152 @@
+/**
+ * Which column of delimited text is what.
+ *
+ * @module
+ */
+
+import { badFile } from "./bad_data.ts";
+import { called, findColumn, guessId, guessLabel } from "./columns.ts";
+import { blankColumns, type Head, unnamed } from "./head.ts";
+import type { Input, ReadOptions } from "./record.ts";
+import { isTimeName } from "./time_order.ts";
+
+/** Which column is what, by their places. */
+export interface Layout {
+  readonly features: readonly number[];
+  readonly labels: readonly number[];
+  readonly weight: number | undefined;
+  readonly sequence: number | undefined;
+  /** Whether a row is a step, and no sequence. */
+  readonly isLong: boolean;
+  /** What tells sequences that belong together from others. */
+  readonly group: number | undefined;
+  readonly time: number | undefined;
+  /** Names the sequence in wide format. */
+  readonly id: number | undefined;
+  readonly text: number | undefined;
+  /** Columns at the end without names, as a row of delimiters leaves them: their cells must be empty. */
+  readonly blank: readonly number[];
+  /** Columns that are nothing, as others were asked for. */
+  readonly extra: readonly number[];
+}
+
+/** The place of each column that a table is asked for. */
+export function layOut(file: string, { names }: Head, input: Input, options: ReadOptions): Layout {
+  const find = (option: keyof ReadOptions) => {
+    const column = options[option] as string | number | undefined;
+    return column === undefined ? undefined : findColumn(file, names, column, option);
+  };
+  const sequence = find("sequenceColumn"), time = find("timeColumn"), weight = find("weightColumn");
+  const text = find("textColumn"), group = find("groupColumn");
+  const isLong = text === undefined && (sequence !== undefined || options.sequencePerFile === true);
+  if (sequence !== undefined && options.sequencePerFile) {
+    throw badFile("option-conflict", file, "a file is one sequence, or a column names its sequences: not both", {
+      option: "sequencePerFile",
+    });
+  }
+  if (time !== undefined && !isLong) {
+    throw badFile(
+      "option-missing",
+      file,
+      "a column of times needs one that tells a sequence from the next",
+      { option: "sequenceColumn", advice: "name it (sequenceColumn)" },
+    );
+  }
+  let labels: number[];
+  if (options.labelColumns) {
+    const wanted = options.optionalLabels
+      ? options.labelColumns.filter((one) => typeof one === "number" || /^-?\d+$/.test(one) || names.includes(one))
+      : options.labelColumns;
+    labels = wanted.map((column) => findColumn(file, names, column, "labelColumns"));
+  } else {
+    const guess = input.label === undefined ? guessLabel(names) : undefined;
+    if (guess === undefined && !options.optionalLabels && input.label === undefined) {
+      throw badFile("label-column-unknown", file, "no column is called label, class, y or target", {
+        option: "labelColumns",
+        advice: "name it (labelColumns)",
+      });
+    }
+    labels = guess === undefined ? [] : [guess];
+  }
+  const taken = new Map<number, string>();
+  const roles: [string, readonly (number | undefined)[]][] = [
+    ["sequence", [sequence]],
+    ["time", [time]],
+    ["weight", [weight]],
+    ["group", [group]],
+    ["text", [text]],
+    ["label", labels],
+  ];
+  for (const [role, places] of roles) {
+    for (const place of places) {
+      // A recording may be all that there is of its group.
+      if (place === undefined || role === "group" && place === sequence) continue;
+      const other = taken.get(place);
+      if (other) {
+        throw badFile(
+          "column-conflict",
+          file,
+          `${called(names, place)} is asked for twice, as ${other} and as ${role}`,
+          { column: names[place] },
+        );
+      }
+      taken.set(place, role);
+    }
+  }
+  const id = isLong ? undefined : guessId(names);
+  const blank = blankColumns(names, options).filter((place) => !taken.has(place));
+  let features: number[] = [];
+  if (text === undefined) {
+    features = options.featureColumns
+      ? options.featureColumns.map((column) => findColumn(file, names, column, "featureColumns"))
+      : names.map((_, i) => i).filter((i) => !taken.has(i) && i !== id && !blank.includes(i));
+    for (const place of features) {
+      const other = taken.get(place);
+      if (other) {
+        throw badFile(
+          "column-conflict",
+          file,
+          `${called(names, place)} is asked for twice, as ${other} and as feature`,
+          { column: names[place] },
+        );
+      }
+      if (names[place] === "" && options.header !== false && !options.featureColumns) {
+        throw unnamed(file, place);
+      }
+    }
+    const named = features.find((place) => isTimeName(names[place]!));
+    const isChannel = isLong && !options.labelsPerRow;
+    if (
+      named !== undefined && time === undefined && !isChannel && !options.featureColumns && options.header !== false
+    ) {
+      throw badFile(
+        "column-is-time",
+        file,
+        `${called(names, named)} is a time, and no ${isLong ? "channel" : "step of a sequence"}`,
+        {
+          option: isLong ? "timeColumn" : "featureColumns",
+          column: names[named],
+          advice: isLong
+            ? "say that it is (timeColumn), or which columns are channels (featureColumns)"
+            : "if a row is a step, say which column names the sequence (sequenceColumn); else which columns are its " +
+              "steps (featureColumns)",
+        },
+      );
+    }
+    if (!features.length) throw badFile("file-without-numbers", file, "there is no column of numbers");
+  }
+  const extra = names.map((_, i) => i).filter((i) => names[i] && !features.includes(i) && !taken.has(i) && i !== id);
+  return {
+    features,
+    labels,
+    weight,
+    sequence,
+    isLong,
+    group,
+    time,
+    id,
+    text,
+    blank,
+    extra: text === undefined ? extra : [],
+  };
+}

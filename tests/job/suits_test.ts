@@ -22,6 +22,8 @@ const VALUES: Readonly<Record<string, string>> = {
   "label-column": "kind",
   "feature-columns": "t1",
   "weight-column": "w",
+  "group-column": "w",
+  "window": "1",
   "text-column": "other",
   "x-key": "other",
   "y-key": "z",

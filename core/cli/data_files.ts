@@ -62,20 +62,11 @@ function dataAmong(path: string, found: readonly { readonly name: string; readon
   return found.filter((one) => !reasonFor(one)).map(({ name }) => name).sort();
 }
 
-/** Most bytes of an archive, and of the files in it. */
-const MAX_ARCHIVE = 2 ** 30;
-
-/** The files in a zip archive, unpacked one at a time as they are read. */
-async function zippedFiles(path: string, args: Arguments): Promise<Input[]> {
-  const { readZip, unpack } = await import("../data/readers/zip.ts");
-  const entries = readZip(path, await guarded(path, args, () => Deno.readFile(path)));
-  const files = new Map(entries.filter(({ name }) => !name.endsWith("/")).map((entry) => [entry.name, entry]));
-  return dataAmong(path, [...files.keys()].map((name) => ({ name }))).map((name) => ({
-    name: `${path}/${name}`,
-    async *stream() {
-      yield await unpack(path, files.get(name)!, MAX_ARCHIVE);
-    },
-  }));
+/** The files in a zip archive. */
+async function filesInZip(path: string, args: Arguments): Promise<Input[]> {
+  const { zippedFiles } = await import("../job/archives.ts");
+  const files = zippedFiles(path, await guarded(path, args, () => Deno.readFile(path)));
+  return dataAmong(path, [...files.keys()].map((name) => ({ name }))).map((name) => files.get(name)!);
 }
 
 /** Bytes of a file that are looked at, for whether its lines have labels. */
@@ -103,7 +94,7 @@ async function inputsOf(paths: readonly string[], isText: boolean, args: Argumen
     }
     const { isDirectory } = await guarded(path, args, () => Deno.stat(path));
     if (!isDirectory && /\.zip$/i.test(path)) {
-      const files = await zippedFiles(path, args);
+      const files = await filesInZip(path, args);
       if (!files.length) throw new Error(`cannot read data "${path}": there is no file in this archive`);
       inputs.push(...files.map((file) => ({ ...file, ...isText && { label: className(file.name) } })));
       continue;

@@ -13,10 +13,10 @@ import { createModel, type Model, type ModelOptions, type NetworkModel } from ".
 import { type Network, resolveNetwork } from "../model/network.ts";
 import { VERSION } from "../version.ts";
 import { checkModelFile, configFromStateDict, type ModelFile, modelIn } from "./config.ts";
-import { quoted } from "./numbers.ts";
-import { exportOnnx } from "./onnx.ts";
-import { type PtFile, readPt, writePt } from "./pt.ts";
-import { readSafetensors, writeSafetensors } from "./safetensors.ts";
+import { joined, quoted } from "./numbers.ts";
+import { onnxParts } from "./onnx.ts";
+import { type PtFile, ptParts, readPt } from "./pt.ts";
+import { readSafetensors, safetensorsParts } from "./safetensors.ts";
 import { isZip } from "./zip.ts";
 
 /** Formats of other programs: models are read from the first two, and written as all. */
@@ -107,18 +107,23 @@ function parseOwn(text: string): Omit<ModelFile, "parameters"> {
 }
 
 /**
- * A model as a file: safetensors and `.pt` for {@linkcode readModel} and PyTorch, ONNX as {@linkcode exportOnnx} says.
+ * A model as a file: safetensors and `.pt` for {@linkcode readModel} and PyTorch, ONNX as `exportOnnx` says.
  *
  * @throws {TypeError | RangeError} If the parameters are not those of the config.
  */
 export function writeModel(file: ModelFile, format: ModelFormat): Uint8Array<ArrayBuffer> {
-  if (format === "onnx") return exportOnnx(file);
+  return joined(modelParts(file, format));
+}
+
+/** The bytes of {@linkcode writeModel}, one array after the other; those of the parameters are not copied. */
+export function modelParts(file: ModelFile, format: ModelFormat): Uint8Array[] {
+  if (format === "onnx") return onnxParts(file);
   const { config, network, parameters, loss, meanings, preprocessing } = file;
   checkModelFile(file);
   const rest = network ? { network, meanings } : { config };
   const own = { [KEY]: JSON.stringify({ writtenBy: `grutto ${VERSION}`, ...rest, loss, preprocessing }) };
   // "format" is what other readers of safetensors look for.
-  return format === "pt" ? writePt(parameters, own) : writeSafetensors(parameters, { format: "pt", ...own });
+  return format === "pt" ? ptParts(parameters, own) : safetensorsParts(parameters, { format: "pt", ...own });
 }
 
 /**
@@ -194,8 +199,8 @@ export function describeModel(file: ModelFile): string[] {
     ...tensors.map(([name, { shape, data }]) => {
       let least = Infinity, greatest = -Infinity;
       for (const value of data) {
-        least = Math.min(least, value);
-        greatest = Math.max(greatest, value);
+        if (value < least) least = value;
+        if (value > greatest) greatest = value;
       }
       const of = `[${shape.join(", ")}]`.padEnd(14);
       return `  ${name.padEnd(width)}  ${of}  ${least.toPrecision(4)} to ${greatest.toPrecision(4)}`;

@@ -144,3 +144,19 @@ export function quoted(name: unknown): string {
   const text = JSON.stringify(name) ?? String(name);
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
+
+/** Bytes of some arrays. */
+export function lengthOf(parts: readonly Uint8Array[]): number {
+  return parts.reduce((sum, { length }) => sum + length, 0);
+}
+
+/** Arrays of bytes as one. */
+export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(lengthOf(parts));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}

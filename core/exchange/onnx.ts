@@ -14,6 +14,7 @@ import { VERSION } from "../version.ts";
 import { checkModelFile, type ModelFile } from "./config.ts";
 import { graphInputs } from "./onnx_data.ts";
 import { type Dimensions, Graph } from "./onnx_graph.ts";
+import { joined } from "./numbers.ts";
 import { message } from "./protobuf.ts";
 
 /** Version of the operators, and of the format: read by ONNX Runtime since 1.12 of 2022. */
@@ -59,6 +60,11 @@ const MOST_BYTES = 2 ** 31 - 1;
  * ```
  */
 export function exportOnnx(file: ModelFile, options: { h0?: boolean } = {}): Uint8Array<ArrayBuffer> {
+  return joined(onnxParts(file, options));
+}
+
+/** The bytes of {@linkcode exportOnnx}, one array after the other; those of the parameters are not copied. */
+export function onnxParts(file: ModelFile, options: { h0?: boolean } = {}): Uint8Array[] {
   checkModelFile(file);
   const { parameters, preprocessing } = file,
     size = Object.values(parameters).reduce((n, { data }) => n + data.byteLength, 0);

@@ -4,31 +4,34 @@
  * @module
  */
 
+import { lengthOf } from "./numbers.ts";
+
 /** An integer from 0, a real number (an array of one), a string, bytes, or a message within. */
 export type FieldValue = number | Float32Array | string | Uint8Array | readonly Field[];
 
 /** A field: its number in the .proto file, and its value. */
 export type Field = readonly [number, FieldValue];
 
-/** A message's bytes: integers with 7 bits in a byte, everything else with its length before it. */
-export function message(fields: readonly Field[]): Uint8Array<ArrayBuffer> {
-  const parts = fields.flatMap(([field, value]) => {
-    if (typeof value === "number") return [whole(8 * field), whole(value)];
-    if (value instanceof Float32Array) return [whole(8 * field + 5), new Uint8Array(value.slice().buffer)];
-    const data = typeof value === "string"
-      ? new TextEncoder().encode(value)
-      : value instanceof Uint8Array
-      ? value
-      : message(value);
-    return [whole(8 * field + 2), whole(data.length), data];
-  });
-  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
+/**
+ * A message's bytes, one array after the other: integers with 7 bits in a byte, everything else with its length before it.
+ * Bytes that a field holds are not copied.
+ */
+export function message(fields: readonly Field[]): Uint8Array<ArrayBuffer>[] {
+  const parts: Uint8Array[] = [];
+  for (const [field, value] of fields) {
+    if (typeof value === "number") parts.push(whole(8 * field), whole(value));
+    else if (value instanceof Float32Array) parts.push(whole(8 * field + 5), new Uint8Array(value.slice().buffer));
+    else {
+      const data = typeof value === "string"
+        ? [new TextEncoder().encode(value)]
+        : value instanceof Uint8Array
+        ? [value]
+        : message(value);
+      parts.push(whole(8 * field + 2), whole(lengthOf(data)));
+      for (const part of data) parts.push(part);
+    }
   }
-  return bytes;
+  return parts as Uint8Array<ArrayBuffer>[];
 }
 
 function whole(n: number): Uint8Array {

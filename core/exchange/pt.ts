@@ -7,9 +7,9 @@
 
 import { fail } from "../errors.ts";
 import type { StateDict } from "../model/model.ts";
-import { bytesOf, checkedEntries, contiguousStrides, elements, quoted, sizeOf, toFloat32 } from "./numbers.ts";
+import { bytesOf, checkedEntries, contiguousStrides, elements, joined, quoted, sizeOf, toFloat32 } from "./numbers.ts";
 import { Pickler, Storage, Tensor, unpickle, type Value } from "./pickle.ts";
-import { isZip, storedEntries, writeZip } from "./zip.ts";
+import { isZip, storedEntries, zipParts } from "./zip.ts";
 
 /** What {@linkcode readPt} returns. */
 export interface PtFile {
@@ -172,6 +172,11 @@ export function writePt(
   dict: StateDict,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
+  return joined(ptParts(dict, metadata));
+}
+
+/** The bytes of {@linkcode writePt}, one array after the other; those of the tensors are not copied. */
+export function ptParts(dict: StateDict, metadata: Readonly<Record<string, string>>): Uint8Array[] {
   const action = "write state dict", tensors = checkedEntries(dict, action);
   const broken = tensors.find(([name]) => !name.isWellFormed());
   if (broken) throw fail("argument-type", action, `the name ${quoted(broken[0])} is not Unicode`, { name: broken[0] });
@@ -180,7 +185,7 @@ export function writePt(
     return [name, new Tensor(storage, 0, shape, contiguousStrides(shape))];
   })).end();
   const utf8 = (text: string) => new TextEncoder().encode(text);
-  return writeZip([
+  return zipParts([
     ["archive/data.pkl", pickle],
     ["archive/byteorder", utf8("little")],
     ...tensors.map(([, tensor], i) => [`archive/data/${i}`, bytesOf(tensor)] as const),

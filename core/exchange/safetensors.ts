@@ -7,7 +7,17 @@
 
 import { fail } from "../errors.ts";
 import type { StateDict } from "../model/model.ts";
-import { bytesOf, checkedEntries, type Dtype, elements, isCount, quoted, sizeOf, toFloat32 } from "./numbers.ts";
+import {
+  bytesOf,
+  checkedEntries,
+  type Dtype,
+  elements,
+  isCount,
+  joined,
+  quoted,
+  sizeOf,
+  toFloat32,
+} from "./numbers.ts";
 
 /** What {@linkcode readSafetensors} returns. */
 export interface Safetensors {
@@ -189,6 +199,11 @@ export function writeSafetensors(
   dict: StateDict,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
+  return joined(safetensorsParts(dict, metadata));
+}
+
+/** The bytes of {@linkcode writeSafetensors}, one array after the other; those of the tensors are not copied. */
+export function safetensorsParts(dict: StateDict, metadata: Readonly<Record<string, string>>): Uint8Array[] {
   const action = "write safetensors", tensors = checkedEntries(dict, action);
   for (const [key, value] of Object.entries(metadata)) {
     if (typeof value !== "string") {
@@ -206,13 +221,8 @@ export function writeSafetensors(
   }
   const json = new TextEncoder().encode(JSON.stringify(Object.fromEntries(header)));
   // Padded so that the numbers begin at a multiple of 8.
-  const length = Math.ceil(json.length / 8) * 8, bytes = new Uint8Array(8 + length + end);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(length), true);
-  bytes.fill(0x20, 8, 8 + length).set(json, 8);
-  let at = 8 + length;
-  for (const [, tensor] of tensors) {
-    bytes.set(bytesOf(tensor), at);
-    at += tensor.data.byteLength;
-  }
-  return bytes;
+  const length = Math.ceil(json.length / 8) * 8, head = new Uint8Array(8 + length);
+  new DataView(head.buffer).setBigUint64(0, BigInt(length), true);
+  head.fill(0x20, 8).set(json, 8);
+  return [head, ...tensors.map(([, tensor]) => bytesOf(tensor))];
 }

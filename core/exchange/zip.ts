@@ -7,6 +7,7 @@
 import { badFile, show } from "../data/readers/bad_data.ts";
 import { crc32, readZip } from "../data/readers/zip.ts";
 import { fail } from "../errors.ts";
+import { joined } from "./numbers.ts";
 
 const LOCAL = 0x04034b50, CENTRAL = 0x02014b50, END = 0x06054b50;
 const LOCAL_SIZE = 30, CENTRAL_SIZE = 46, END_SIZE = 22;
@@ -49,6 +50,11 @@ export function storedEntries(bytes: Uint8Array, file: string): Map<string, () =
  * @throws {RangeError} If it would be 4 GiB or more.
  */
 export function writeZip(entries: readonly (readonly [name: string, data: Uint8Array])[]): Uint8Array<ArrayBuffer> {
+  return joined(zipParts(entries));
+}
+
+/** The bytes of {@linkcode writeZip}, one array after the other; those of the entries are not copied. */
+export function zipParts(entries: readonly (readonly [name: string, data: Uint8Array])[]): Uint8Array[] {
   const ALIGNMENT = 64;
   const plan = entries.map(([name, data]) => ({ name: new TextEncoder().encode(name), data, crc: crc32(data) }));
   // A field of padding in each local header: 4 bytes of its own at least.
@@ -66,31 +72,33 @@ export function writeZip(entries: readonly (readonly [name: string, data: Uint8A
   if (size >= 0xffffffff || plan.length >= 0xffff) {
     throw fail("file-too-large", "write archive", `${size} bytes and ${plan.length} entries are more than it can hold`);
   }
-  const bytes = new Uint8Array(size), view = new DataView(bytes.buffer), UTF8 = 0x0800;
-  let at = start;
+  const parts: Uint8Array[] = [], end = new Uint8Array(directory + END_SIZE), view = new DataView(end.buffer);
+  const UTF8 = 0x0800;
+  let at = 0;
   plan.forEach(({ name, data, crc }, i) => {
-    const { local, from } = places[i]!, padding = from - local - LOCAL_SIZE - name.length;
+    const { local, from } = places[i]!, head = new Uint8Array(from - local), own = new DataView(head.buffer);
+    const padding = head.length - LOCAL_SIZE - name.length;
     // Version, flags, method, time and date, checksum, sizes, length of the name: the same in both headers.
-    const common = (at: number) => {
+    const common = (view: DataView, at: number) => {
       view.setUint16(at + 2, UTF8, true);
       view.setUint32(at + 10, crc, true);
       view.setUint32(at + 14, data.length, true);
       view.setUint32(at + 18, data.length, true);
       view.setUint16(at + 22, name.length, true);
     };
-    view.setUint32(local, LOCAL, true);
-    common(local + 4);
-    view.setUint16(local + 28, padding, true);
-    bytes.set(name, local + LOCAL_SIZE);
+    own.setUint32(0, LOCAL, true);
+    common(own, 4);
+    own.setUint16(28, padding, true);
+    head.set(name, LOCAL_SIZE);
     // The field's name, "FB", and the length of its contents.
-    view.setUint32(from - padding, 0x4246 | (padding - 4) << 16, true);
-    bytes.fill(0x5a, from - padding + 4, from);
-    bytes.set(data, from);
+    own.setUint32(head.length - padding, 0x4246 | (padding - 4) << 16, true);
+    head.fill(0x5a, head.length - padding + 4);
+    parts.push(head, data);
 
     view.setUint32(at, CENTRAL, true);
-    common(at + 6);
+    common(view, at + 6);
     view.setUint32(at + 42, local, true);
-    bytes.set(name, at + CENTRAL_SIZE);
+    end.set(name, at + CENTRAL_SIZE);
     at += CENTRAL_SIZE + name.length;
   });
   view.setUint32(at, END, true);
@@ -98,5 +106,5 @@ export function writeZip(entries: readonly (readonly [name: string, data: Uint8A
   view.setUint16(at + 10, plan.length, true);
   view.setUint32(at + 12, directory, true);
   view.setUint32(at + 16, start, true);
-  return bytes;
+  return [...parts, end];
 }

@@ -228,3 +228,15 @@ export function withFormerNames<T extends object>(object: T, current: Readonly<R
   }
   return object;
 }
+
+/** A copy of a value of lists and plain objects, which nobody can change any more; what is neither stays as it is. */
+export function frozen<T>(value: T): T {
+  if (Array.isArray(value)) return Object.freeze(value.map(frozen)) as T;
+  if (typeof value !== "object" || value === null || Object.getPrototypeOf(value) !== Object.prototype) return value;
+  const copy = {};
+  // Former names are not enumerable.
+  for (const [name, { enumerable }] of Object.entries(Object.getOwnPropertyDescriptors(value))) {
+    Object.defineProperty(copy, name, { value: frozen(value[name as keyof T]), enumerable });
+  }
+  return Object.freeze(copy) as T;
+}

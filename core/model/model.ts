@@ -2,7 +2,7 @@ import type { Device } from "../device/device.ts";
 import { MAX_THREADS, SIMD, type Simd } from "../device/device.ts";
 import { dispose } from "../engine.ts";
 import { fail } from "../errors.ts";
-import { type OptionSpec, resolveOptions } from "../options.ts";
+import { frozen, type OptionSpec, resolveOptions } from "../options.ts";
 import { seedWords } from "../random.ts";
 import type { NamedArray, StateDict } from "./arrays.ts";
 import type { Sequences, Targets } from "./batch.ts";
@@ -261,7 +261,7 @@ class SessionModel implements NetworkModel {
   }
 
   stateDict(): Promise<StateDict> {
-    return this.#session.exclusive(async () => this.#session.named(await this.#session.readValues()));
+    return this.#session.exclusive(() => this.#session.readParameters());
   }
 
   loadStateDict(dict: StateDict): Promise<void> {
@@ -355,7 +355,8 @@ export async function createModel(
   const config = isNetwork(given) ? undefined : resolveConfig(withLoss(given, { loss, quantiles }));
   const network = isNetwork(given) ? given : classifier(config!), resolved = resolveNetwork(network);
   checkSize(resolved);
-  const net = new PlacedNetwork(network, resolved);
+  // What a checkpoint says of the model is what it was made from.
+  const net = new PlacedNetwork(frozen(network), resolved);
   seedWords(seed);
   const { device: name, threads, simd } = resolveOptions("create model", DEVICE_OPTIONS, own) as Required<
     Pick<ModelOptions, "device" | "threads" | "simd">
@@ -368,7 +369,7 @@ export async function createModel(
   const device = name === "wasm" ? await openWasm(threads === "auto" ? cores : threads, simd) : await openWebGpu();
   try {
     const session = new Session(net, seed, device, simd, threads === "auto" ? AUTO_BLOCKS : 2);
-    return new SessionModel(session, config, meanings);
+    return new SessionModel(session, frozen(config), frozen(meanings));
   } catch (error) {
     device.dispose();
     throw error;

@@ -3,8 +3,9 @@ import type { Tensor } from "../device/kernels.ts";
 import type { Simd } from "../device/device.ts";
 import { fail } from "../errors.ts";
 import { Random } from "../random.ts";
-import { fromStateDict, type NamedArray, type StateDict, toStateDict } from "./arrays.ts";
+import { type NamedArray, type StateDict, toStateDict } from "./arrays.ts";
 import { checkBatch, type CheckedBatch, checkTargets, type RowWeights, type Sequences, type Targets } from "./batch.ts";
+import { clearBlock, readBlock, writeBlock } from "./parameter_blocks.ts";
 import type { DropoutMode } from "./layers/layer.ts";
 import { type Sizes, stepsAlong } from "./layers/node.ts";
 import type { ResolvedLoss } from "./losses.ts";
@@ -322,14 +323,15 @@ export class Session {
     return toStateDict(this.parameters, block);
   }
 
-  /** Takes over parameters. */
-  writeValues(dict: StateDict): void {
-    this.device.write(this.net.store.values, this.#flatten("load state dict", dict));
-    this.#version++;
+  /** A copy of all parameters by name. */
+  readParameters(): Promise<StateDict> {
+    return readBlock(this.device, this.net.store.values, this.parameters);
   }
 
-  #flatten(action: string, dict: StateDict): Float32Array<ArrayBuffer> {
-    return fromStateDict(action, dict, this.parameters, this.net.store.paddedSize);
+  /** Takes over parameters. */
+  writeValues(dict: StateDict): void {
+    writeBlock(this.device, this.net.store.values, this.parameters, dict, "load state dict");
+    this.#version++;
   }
 
   /** Takes possession of the optimizer state, cleared. A trainer made later ends the earlier one's. */
@@ -338,7 +340,7 @@ export class Session {
     this.#owner = owner;
     // deno-lint-ignore require-await -- an operation like others, in its turn
     this.exclusive(async () => {
-      for (const slot of this.net.store.slots) this.device.write(slot, new Float32Array(slot.length));
+      for (const slot of this.net.store.slots) clearBlock(this.device, slot);
     });
   }
 
@@ -349,12 +351,12 @@ export class Session {
 
   /** The optimizer state of one slot, by parameter name. */
   async readSlot(slot: number): Promise<StateDict> {
-    return this.named(await this.device.read(this.net.store.slots[slot]!));
+    return await readBlock(this.device, this.net.store.slots[slot]!, this.parameters);
   }
 
   /** The reverse of readSlot. */
   writeSlot(slot: number, dict: StateDict, what: string): void {
-    this.device.write(this.net.store.slots[slot]!, this.#flatten(`load ${what}`, dict));
+    writeBlock(this.device, this.net.store.slots[slot]!, this.parameters, dict, `load ${what}`);
   }
 }
 

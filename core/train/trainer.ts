@@ -15,7 +15,7 @@ import { internalsOf, type NetworkModel } from "../model/model.ts";
 import { type AnyTargets, byOutput, type NetworkGradients, type NetworkOutputs } from "../model/results.ts";
 import type { RunTask } from "../model/session.ts";
 import { optimizerState } from "../model/update.ts";
-import { resolveOptions, type SpecTable } from "../options.ts";
+import { frozen, resolveOptions, type SpecTable } from "../options.ts";
 import { seedWords } from "../random.ts";
 import { controlWords, type OptimizerOptions, resolveOptimizer, updateSpec } from "./optimizer.ts";
 import { drawTeacher } from "./teacher.ts";
@@ -141,7 +141,9 @@ export class Trainer {
     }
     this.model = model;
     const seed = own.seed ?? model.seed;
-    this.options = { loss: first.loss, ...given && { losses }, ...own, seed, optimizer: resolveOptimizer(optimizer) };
+    this.options = frozen(
+      { loss: first.loss, ...given && { losses }, ...own, seed, optimizer: resolveOptimizer(optimizer) },
+    );
     this.#seed = seedWords(seed);
     const update = updateSpec(this.options.optimizer, this.options);
     this.#task = { purpose: "step", update, losses: resolved };

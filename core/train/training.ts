@@ -2,6 +2,7 @@ import { hashDataset } from "../data/hash.ts";
 import { Yielder } from "../device/event_loop.ts";
 import { ResultQueue } from "../device/results.ts";
 import { fail } from "../errors.ts";
+import { frozen } from "../options.ts";
 import type { StateDict } from "../model/arrays.ts";
 import { LOSSES } from "../model/losses.ts";
 import { internalsOf, type NetworkModel } from "../model/model.ts";
@@ -80,7 +81,7 @@ export class Training {
     const internals = internalsOf(model);
     internals.only("train");
     this.model = model;
-    this.options = resolveTraining(training);
+    this.options = frozen(resolveTraining(training));
     this.trainer = trainerFor(model, trainer, rest);
     const { loss, seed, optimizer } = this.trainer.options, { batchSize, shuffle, fastDevRun, monitor } = this.options;
     if (monitor === "accuracy" && !LOSSES[loss].hasAccuracy) {

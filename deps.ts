@@ -37,3 +37,6 @@ export const loadFflate = (): Promise<typeof import("npm:fflate@0.8.3/browser")>
 /** Unpacks gzip; ships with Deno. Loaded when a file is packed. */
 export type { InflateRaw } from "node:zlib";
 export const loadZlib = (): Promise<typeof import("node:zlib")> => import("node:zlib");
+
+/** Hashes in pieces; ships with Deno. Loaded when a checkpoint is larger than one. */
+export const loadCrypto = (): Promise<typeof import("node:crypto")> => import("node:crypto");

@@ -18,21 +18,57 @@ function folderOf(path: string | URL): string | URL {
   return path instanceof URL ? new URL(".", path) : /^(.*[\\/])?[^\\/]*$/s.exec(path)![1] ?? ".";
 }
 
+/** What a file is to hold: all of it, or chunks that are valid until the next is asked for. */
+export type Content = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+/** Writes all bytes: a disk that fills up takes some of them first. */
+export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
+}
+
+/** Writes what a file is to hold. */
+export async function writeContent(file: Deno.FsFile, content: Content): Promise<void> {
+  const whole = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  for await (const bytes of whole instanceof Uint8Array ? [whole] : whole) await writeAll(file, bytes);
+}
+
 /**
  * Writes a file: whatever fails, even the power, the path holds either its old content or the whole new one. Needs
  * permission to read and write the folder.
  *
- * @throws What the file system throws; nothing is left beside the path.
+ * @param before Called when the file is whole, before it is put in its place.
+ * @throws What the file system throws, or the content, or `before`; nothing is left beside the path.
  */
-export async function writeDurably(path: string | URL, content: string | Uint8Array): Promise<void> {
+export async function writeDurably(
+  path: string | URL,
+  content: Content,
+  before?: (temporary: string | URL) => Promise<void>,
+): Promise<void> {
+  await putDurably(path, async (temporary) => {
+    {
+      using file = await Deno.open(temporary, { write: true, createNew: true });
+      await writeContent(file, content);
+      await file.sync();
+    }
+    await before?.(temporary);
+  });
+}
+
+/** Copies a file's bytes to another path, with the care of {@linkcode writeDurably}. */
+export async function copyDurably(from: string | URL, to: string | URL): Promise<void> {
+  await putDurably(to, async (temporary) => {
+    await Deno.copyFile(from, temporary);
+    using file = await Deno.open(temporary, { write: true });
+    await file.sync();
+  });
+}
+
+/** Puts what `write` leaves at a temporary path in its place. */
+async function putDurably(path: string | URL, write: (temporary: string | URL) => Promise<void>): Promise<void> {
   // A unique name: if two programs write to one path, each puts a whole file there.
   const temporary = beside(path, `.${crypto.randomUUID().slice(0, 8)}.tmp`);
-  const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
   try {
-    using file = await Deno.open(temporary, { write: true, createNew: true });
-    for (let written = 0; written < bytes.length;) written += await file.write(bytes.subarray(written));
-    await file.sync();
-    file.close();
+    await write(temporary);
     await Deno.rename(temporary, path);
   } catch (error) {
     await Deno.remove(temporary).catch(() => {});

@@ -1,11 +1,15 @@
 /**
- * JSON as UTF-8, made in pieces: long strings, made again and again, would leave the engine's heap several times their
- * size.
+ * JSON as UTF-8, made in pieces: no file is ever one string, which the engine could not hold, and long strings, made again
+ * and again, would leave its heap several times their size.
  *
  * @module
  */
 
+import { loadCrypto } from "../../deps.ts";
 import { fail } from "../errors.ts";
+
+/** Bytes that are gathered before they are passed on. */
+const CHUNK = 1 << 20;
 
 /** Buffers larger than this are not reused: bytes. */
 const MOST = 4 << 20;
@@ -13,7 +17,7 @@ const MOST = 4 << 20;
 const encoder = new TextEncoder(), spare: Uint8Array<ArrayBuffer>[] = [];
 
 /** A buffer of bytes that grows. */
-class Bytes implements Disposable {
+export class Bytes implements Disposable {
   #bytes: Uint8Array<ArrayBuffer> = spare.pop() ?? new Uint8Array(1 << 16);
   #length = 0;
 
@@ -27,9 +31,12 @@ class Bytes implements Disposable {
     this.#length += encoder.encodeInto(text, this.#bytes.subarray(this.#length)).written;
   }
 
-  /** Removes the last bytes. */
-  drop(count: number): void {
-    this.#length -= count;
+  clear(): void {
+    this.#length = 0;
+  }
+
+  get isFull(): boolean {
+    return this.#length >= CHUNK;
   }
 
   get value(): Uint8Array<ArrayBuffer> {
@@ -41,6 +48,48 @@ class Bytes implements Disposable {
   }
 }
 
+/** SHA-256 of text that comes in pieces. */
+class Checksum implements Disposable {
+  readonly #bytes = new Bytes();
+  #hash: ReturnType<Awaited<ReturnType<typeof loadCrypto>>["createHash"]> | undefined;
+
+  /** Whether {@linkcode Checksum.pass} is due. */
+  get isFull(): boolean {
+    return this.#bytes.isFull;
+  }
+
+  put(text: string): void {
+    this.#bytes.put(text);
+  }
+
+  /** Hashes what was gathered. */
+  async pass(): Promise<void> {
+    this.#hash ??= (await loadCrypto()).createHash("sha256");
+    this.#hash.update(this.#bytes.value);
+    this.#bytes.clear();
+  }
+
+  async value(): Promise<string> {
+    // The module that hashes in pieces is loaded only where there are several.
+    if (!this.#hash) return hashText(await crypto.subtle.digest("SHA-256", this.#bytes.value));
+    await this.pass();
+    return hashText(this.#hash.digest());
+  }
+
+  [Symbol.dispose](): void {
+    this.#bytes[Symbol.dispose]();
+  }
+}
+
+function hashText(digest: ArrayBuffer | Uint8Array): string {
+  return `sha256:${new Uint8Array(digest).toHex()}`;
+}
+
+/** Text that is made while it is written, such as many numbers; what it yields is JSON without line breaks and spaces. */
+export abstract class Made {
+  abstract texts(): Iterable<string>;
+}
+
 /** Refuses numbers that JSON cannot express: they would be read back as null. */
 function finite(name: string, value: unknown): unknown {
   if (typeof value !== "number" || Number.isFinite(value)) return value;
@@ -48,57 +97,67 @@ function finite(name: string, value: unknown): unknown {
 }
 
 /**
- * Passes a value's JSON to `put`, piece by piece, and the line breaks and spaces that make it readable to `blank`.
- *
- * @param depth Members of an object at depth 0 and 1 get a line each.
+ * A value's JSON, piece by piece. Members of an object at depth 0 and 1 get a line each: line breaks and spaces, which are
+ * pieces of their own.
  */
-function pieces(value: unknown, put: (text: string) => void, blank: (text: string) => void, depth = 0): void {
-  if (typeof value !== "object" || value === null || "toJSON" in value) return put(JSON.stringify(value, finite));
+function* pieces(value: unknown, depth = 0): Generator<string> {
+  if (value instanceof Made) return yield* value.texts();
+  if (typeof value !== "object" || value === null || "toJSON" in value) return yield JSON.stringify(value, finite);
   const isList = Array.isArray(value), indent = `\n${"  ".repeat(depth)}`;
-  put(isList ? "[" : "{");
+  yield isList ? "[" : "{";
   let first = true;
   for (const [name, member] of Object.entries(value)) {
     if (member === undefined && !isList) continue;
-    if (!first) put(",");
+    const comma = first ? "" : ",";
     first = false;
     if (isList) {
-      put(JSON.stringify(finite(name, member) ?? null, finite));
+      yield comma + JSON.stringify(finite(name, member) ?? null, finite);
       continue;
     }
-    if (depth < 2) blank(`${indent}  `);
-    put(`${JSON.stringify(name)}:`);
-    if (depth < 2) blank(" ");
+    if (comma) yield comma;
+    if (depth < 2) yield `${indent}  `;
+    yield `${JSON.stringify(name)}:`;
+    if (depth < 2) yield " ";
     finite(name, member);
-    pieces(member, put, blank, depth + 1);
+    yield* pieces(member, depth + 1);
   }
-  if (depth < 2 && !isList && !first) blank(indent);
-  put(isList ? "]" : "}");
+  if (depth < 2 && !isList && !first) yield indent;
+  yield isList ? "]" : "}";
+}
+
+function isBlank(piece: string): boolean {
+  return piece[0] === "\n" || piece[0] === " ";
 }
 
 /** SHA-256 of an object's JSON without line breaks and spaces. */
 export async function hashJson(value: object): Promise<string> {
-  using bytes = new Bytes();
-  pieces(value, (text) => bytes.put(text), () => {});
-  return await sha256(bytes.value);
-}
-
-async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
-  return `sha256:${new Uint8Array(await crypto.subtle.digest("SHA-256", bytes)).toHex()}`;
+  using checksum = new Checksum();
+  for (const piece of pieces(value)) {
+    if (isBlank(piece)) continue;
+    checksum.put(piece);
+    if (checksum.isFull) await checksum.pass();
+  }
+  return await checksum.value();
 }
 
 /**
- * An object's JSON, with a line for each member and each member's member, and with a `checksum`: {@linkcode hashJson} of
- * the object without it. The bytes are valid until `use` ends.
+ * An object's JSON in chunks, with a line for each member and each member's member, and with a `checksum`:
+ * {@linkcode hashJson} of the object without it. Each chunk is valid until the next is asked for.
  */
-export async function withJson<T>(value: object, use: (bytes: Uint8Array<ArrayBuffer>) => T | Promise<T>): Promise<T> {
-  using compact = new Bytes();
+export async function* jsonChunks(value: object): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
+  using checksum = new Checksum();
   using lines = new Bytes();
-  pieces(value, (text) => {
-    compact.put(text);
-    lines.put(text);
-  }, (text) => lines.put(text));
-  const checksum = await sha256(compact.value);
-  lines.drop("\n}".length);
-  lines.put(`,\n  "checksum": "${checksum}"\n}\n`);
-  return await use(lines.value);
+  // The end waits: the checksum stands before it.
+  const last = ["", ""];
+  for (const piece of pieces(value)) {
+    lines.put(last.shift()!);
+    last.push(piece);
+    if (!isBlank(piece)) checksum.put(piece);
+    if (checksum.isFull) await checksum.pass();
+    if (!lines.isFull) continue;
+    yield lines.value;
+    lines.clear();
+  }
+  lines.put(`,\n  "checksum": "${await checksum.value()}"\n}\n`);
+  yield lines.value;
 }

@@ -11,6 +11,8 @@ import { epochRecord, type TrainingState } from "../history.ts";
 import { createTrainer, type Trainer, type TrainerOptions } from "../trainer.ts";
 import { Training, type TrainOptions } from "../training.ts";
 import { resolveTraining, type TrainingOptions } from "../training_options.ts";
+import { readLargeJson } from "./large_json.ts";
+import { decodeNumbers } from "./numbers.ts";
 import { checkStored, inPlace, type StoredCheckpoint, type StoredDict } from "./schema.ts";
 
 /** A training as a checkpoint holds it. */
@@ -112,7 +114,26 @@ export async function loadCheckpoint(
   path: string | URL,
   options: Omit<ModelOptions, "seed"> = {},
 ): Promise<LoadedCheckpoint> {
-  return await parseCheckpoint(await Deno.readTextFile(path), String(path), options);
+  const action = `load checkpoint "${path}"`;
+  return await restore(await readStored(path, action), action, options);
+}
+
+/** Bytes of a file that is read as one text. */
+const LARGE_TEXT = 384 << 20;
+
+/** The checked content of a checkpoint file, of any size. */
+export async function readStored(
+  path: string | URL,
+  action = `load checkpoint "${path}"`,
+): Promise<StoredCheckpoint> {
+  using file = await Deno.open(path);
+  const { size, isFile } = await file.stat();
+  // What is no file has no end to wait for.
+  if (isFile && size <= LARGE_TEXT) {
+    return await checkStored(parseJson(await Deno.readTextFile(path), String(path), action), action);
+  }
+  const { value, checksum } = await inPlace(action, () => readLargeJson((bytes) => file.readSync(bytes), size, action));
+  return await checkStored(value, action, checksum);
 }
 
 /**
@@ -130,7 +151,16 @@ export async function parseCheckpoint(
   name = "checkpoint",
   options: Omit<ModelOptions, "seed"> = {},
 ): Promise<LoadedCheckpoint> {
-  const action = `load checkpoint "${name}"`, stored = await checkStored(parseJson(text, name, action), action);
+  const action = `load checkpoint "${name}"`;
+  return await restore(await checkStored(parseJson(text, name, action), action), action, options);
+}
+
+/** The model, trainer and training of a checkpoint. */
+async function restore(
+  stored: StoredCheckpoint,
+  action: string,
+  options: Omit<ModelOptions, "seed">,
+): Promise<LoadedCheckpoint> {
   const within = <T>(place: string, run: () => T | Promise<T>) => inPlace(`${action}: ${place}`, run);
   const training = await within("training.options", () => trainingOf(stored));
   // A config may ask for any size: the file must hold as much before memory is allocated for it.
@@ -226,17 +256,6 @@ function decodeParameters(stored: StoredDict, list: readonly Parameter[]): State
 
 function decodeAll(stored: StoredDict): StateDict {
   return Object.fromEntries(
-    Object.entries(stored).map(([name, { shape, data }]) => [name, { shape, data: decode(name, data) }]),
+    Object.entries(stored).map(([name, { shape, data }]) => [name, { shape, data: decodeNumbers(name, shape, data) }]),
   );
-}
-
-function decode(name: string, base64: string): Float32Array<ArrayBuffer> {
-  let bytes: Uint8Array<ArrayBuffer>;
-  try {
-    bytes = Uint8Array.fromBase64(base64, { lastChunkHandling: "strict" });
-  } catch {
-    throw fail("file-malformed", "load array", `the data of "${name}" is not base64`, { name });
-  }
-  if (bytes.length % 4 === 0) return new Float32Array(bytes.buffer);
-  throw fail("file-damaged", "load array", `the data of "${name}" is cut off: ${bytes.length} bytes`, { name });
 }

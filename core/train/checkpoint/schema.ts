@@ -10,9 +10,10 @@ import { errorCause, fail, whileReading } from "../../errors.ts";
 import { LOSS_NAMES } from "../../model/losses.ts";
 import { epochRecord } from "../history.ts";
 import { hashJson } from "../json_bytes.ts";
+import type { StoredNumbers } from "./numbers.ts";
 
-/** The version of the format that is written. */
-export const FORMAT_VERSION = 3;
+/** The version of the format that is written, and that of files with more numbers than one text can hold: see LARGE. */
+export const FORMAT_VERSION = 3, LARGE_VERSION = 4;
 export const FORMAT = "grutto-checkpoint";
 /** The generator of all random numbers. */
 export const GENERATOR = "philox4x32-10";
@@ -31,8 +32,14 @@ export function schemaOf(v: Awaited<ReturnType<typeof loadValibot>>) {
   );
   const values = v.pipe(safe, v.record(v.string(), v.unknown()));
   const strings = v.pipe(safe, v.record(v.string(), v.string()));
+  const numbers = v.custom<StoredNumbers>(
+    (value) =>
+      typeof value === "string" || value instanceof Uint8Array ||
+      Array.isArray(value) && value.every((piece) => typeof piece === "string"),
+    "expected base64: a string, or since version 4 a list of strings",
+  );
   /** Numbers: the shape, and base64 of the little-endian bytes, row-major. */
-  const array = v.strictObject({ shape: v.array(count), dtype: v.literal("float32"), data: v.string() });
+  const array = v.strictObject({ shape: v.array(count), dtype: v.literal("float32"), data: numbers });
   const arrays = v.pipe(safe, v.record(v.string(), array));
   const layer = v.strictObject({
     type: v.string(),
@@ -59,7 +66,7 @@ export function schemaOf(v: Awaited<ReturnType<typeof loadValibot>>) {
   }, v.unknown());
   return v.strictObject({
     format: v.literal(FORMAT),
-    version: v.literal(FORMAT_VERSION),
+    version: v.picklist([FORMAT_VERSION, LARGE_VERSION]),
     /** The program that wrote it. */
     writtenBy: v.string(),
     /** What computed the parameters: Model.device.arithmetic; null in version 1, which did not say. */
@@ -104,27 +111,28 @@ export type StoredDict = StoredCheckpoint["parameters"];
  * The content of a checkpoint of any version, in the form of the present one.
  *
  * @param action What cannot be done if it is not one: 'load checkpoint "last.json"'.
+ * @param found The checksum of its content, if it was taken already.
  * @throws {TypeError | RangeError} If it is not a checkpoint, of a later version, damaged, or not of this structure.
  */
-export async function checkStored(json: unknown, action: string): Promise<StoredCheckpoint> {
+export async function checkStored(json: unknown, action: string, found?: string): Promise<StoredCheckpoint> {
   const { format, version } = (json ?? {}) as Record<string, unknown>;
   if (format !== FORMAT) {
     throw fail("file-format-unknown", action, `it is no checkpoint: format is ${show(format)}`, { value: format });
   }
-  if (!Number.isInteger(version) || Number(version) < 1 || Number(version) > FORMAT_VERSION) {
-    const { writtenBy } = json as Record<string, unknown>, isLater = Number(version) > FORMAT_VERSION;
+  if (!Number.isInteger(version) || Number(version) < 1 || Number(version) > LARGE_VERSION) {
+    const { writtenBy } = json as Record<string, unknown>, isLater = Number(version) > LARGE_VERSION;
     const by = isLater ? `: a later program wrote it, ${show(writtenBy)}` : "";
-    throw fail("file-version", action, `expected version 1 to ${FORMAT_VERSION}, got ${show(version)}${by}`, {
+    throw fail("file-version", action, `expected version 1 to ${LARGE_VERSION}, got ${show(version)}${by}`, {
       value: version,
     });
   }
-  const content = version === 1 ? json as object : await checkSum(json as object, action);
+  const content = version === 1 ? json as object : await checkSum(json as object, action, found);
   return await checkStructure(upgrade(content, version as number), action);
 }
 
 /** The content without its checksum, which must be right. */
-async function checkSum(json: { checksum?: unknown }, action: string): Promise<object> {
-  const { checksum, ...content } = json, found = await inPlace(action, () => hashJson(content));
+async function checkSum(json: { checksum?: unknown }, action: string, given?: string): Promise<object> {
+  const { checksum, ...content } = json, found = given ?? await inPlace(action, () => hashJson(content));
   if (checksum === found) return content;
   throw fail(
     "file-damaged",
@@ -141,7 +149,7 @@ const SINCE = {
 
 /** The content of an earlier version as one of the present version. */
 function upgrade(content: object, version: number): object {
-  if (version === FORMAT_VERSION) return content;
+  if (version >= FORMAT_VERSION) return content;
   const { training, ...rest } = content as { training?: unknown };
   return { ...rest, ...version < 2 && SINCE[2], ...SINCE[3], version: FORMAT_VERSION, training: renamed(training) };
 }
@@ -184,10 +192,15 @@ export async function inPlace<T>(place: string, run: () => T | Promise<T>): Prom
   try {
     return await run();
   } catch (error) {
-    // An error of the engine, about long strings or its stack; it is not kept, because it would keep the stack.
-    if (error instanceof RangeError && !errorCause(error)) {
-      throw fail("file-too-deep", place, `it is too long or too deep: ${error.message}`);
-    }
-    throw whileReading(place, error);
+    throw placed(place, error);
   }
+}
+
+/** An error that was met at a place of a checkpoint. */
+export function placed(place: string, error: unknown): unknown {
+  // An error of the engine, about long strings or its stack; it is not kept, because it would keep the stack.
+  if (error instanceof RangeError && !errorCause(error)) {
+    return fail("file-too-deep", place, `it is too long or too deep: ${error.message}`);
+  }
+  return whileReading(place, error);
 }

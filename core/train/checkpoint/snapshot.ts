@@ -6,11 +6,21 @@ import type { NamedArray, StateDict } from "../../model/arrays.ts";
 import type { NetworkModel } from "../../model/model.ts";
 import { VERSION } from "../../version.ts";
 import { writeDurably } from "../durable.ts";
-import { withJson } from "../json_bytes.ts";
+import { jsonChunks } from "../json_bytes.ts";
 import type { Trainer } from "../trainer.ts";
 import type { Training } from "../training.ts";
 import { firstBad } from "../validate.ts";
-import { FORMAT, FORMAT_VERSION, GENERATOR, inPlace, type StoredCheckpoint, type StoredDict } from "./schema.ts";
+import { Base64, LARGE } from "./numbers.ts";
+import {
+  FORMAT,
+  FORMAT_VERSION,
+  GENERATOR,
+  inPlace,
+  LARGE_VERSION,
+  placed,
+  type StoredCheckpoint,
+  type StoredDict,
+} from "./schema.ts";
 
 /** Parts of a checkpoint for {@linkcode saveCheckpoint}. */
 export interface CheckpointParts {
@@ -37,7 +47,7 @@ type WithNumbers<T> = T extends StoredDict[string] ? NamedArray
 /** Records of epochs, as the schema has them: they may hold more numbers than are known today. */
 type StoredRecords = NonNullable<StoredCheckpoint["training"]>["state"]["history"];
 
-/** Copies what a checkpoint of this moment holds; {@linkcode encodeSnapshot} makes its text. */
+/** Copies what a checkpoint of this moment holds; {@linkcode snapshotChunks} makes its text. */
 export async function takeSnapshot(
   { model, training, trainer = training?.trainer, preprocessing, job }: CheckpointParts,
 ): Promise<Snapshot> {
@@ -78,34 +88,51 @@ async function hashData({ dataset, validation }: Training): Promise<DataHash> {
   return { hash: await hashDataset(dataset), ...validation && { validationHash: await hashDataset(validation) } };
 }
 
-/** The text of a checkpoint, see {@linkcode formatCheckpoint}, as UTF-8 that is valid until `use` ends. */
-export async function encodeSnapshot<T>(
+/**
+ * The text of a checkpoint as UTF-8, see {@linkcode formatCheckpoint}, in chunks; each is valid until the next is asked for.
+ *
+ * @param large Bytes of numbers from which on they are written as lists of strings.
+ */
+export async function* snapshotChunks(
   snapshot: Snapshot,
-  use: (bytes: Uint8Array<ArrayBuffer>) => T | Promise<T>,
-): Promise<T> {
+  large = LARGE,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
   const { parameters, bestParameters, trainer } = snapshot;
-  const encodeSlots = (slots: Record<string, StateDict>) =>
-    Object.fromEntries(Object.entries(slots).map(([name, dict]) => [name, encodeAll(dict)]));
-  const checkpoint = {
-    ...snapshot,
-    parameters: encodeAll(parameters),
-    bestParameters: bestParameters && encodeAll(bestParameters),
-    trainer: trainer && { ...trainer, state: encodeSlots(trainer.state) },
-  };
-  return await inPlace("save checkpoint", () => withJson(checkpoint, use));
-}
-
-function encodeAll(dict: StateDict): StoredDict {
-  return Object.fromEntries(Object.entries(dict).map(([name, array]) => [name, encode(name, array)]));
-}
-
-function encode(name: string, { shape, data }: NamedArray): StoredDict[string] {
-  const bad = firstBad(data);
-  if (bad >= 0) {
-    throw fail("not-finite", "save checkpoint", `"${name}" holds ${data[bad]} at ${bad}`, { name, value: data[bad] });
+  const all = [parameters, bestParameters ?? {}, ...Object.values(trainer?.state ?? {})];
+  const isLarge = bytesIn(all) > large, encode = (dict: StateDict) => encoded(dict, isLarge);
+  try {
+    const slots = Object.entries(trainer?.state ?? {}).map(([name, dict]) => [name, encode(dict)]);
+    yield* jsonChunks({
+      ...snapshot,
+      version: isLarge ? LARGE_VERSION : FORMAT_VERSION,
+      parameters: encode(parameters),
+      bestParameters: bestParameters && encode(bestParameters),
+      trainer: trainer && { ...trainer, state: Object.fromEntries(slots) },
+    });
+  } catch (error) {
+    throw placed("save checkpoint", error);
   }
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  return { shape: shape as number[], dtype: "float32", data: bytes.toBase64() };
+}
+
+function bytesIn(dicts: readonly StateDict[]): number {
+  return dicts.flatMap((dict) => Object.values(dict)).reduce((sum, { data }) => sum + data.byteLength, 0);
+}
+
+/** Parameters as they stand in the file, which are put into words while they are written. */
+function encoded(dict: StateDict, isLarge: boolean): object {
+  return Object.fromEntries(
+    Object.entries(dict).map(([name, { shape, data }]) => {
+      const bad = firstBad(data);
+      if (bad >= 0) {
+        throw fail("not-finite", "save checkpoint", `"${name}" holds ${data[bad]} at ${bad}`, {
+          name,
+          value: data[bad],
+        });
+      }
+      const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+      return [name, { shape, dtype: "float32", data: new Base64(bytes, isLarge) }];
+    }),
+  );
 }
 
 /**
@@ -126,7 +153,12 @@ function encode(name: string, { shape, data }: NamedArray): StoredDict[string] {
  * ```
  */
 export async function formatCheckpoint(parts: CheckpointParts): Promise<string> {
-  return await encodeSnapshot(await takeSnapshot(parts), (bytes) => new TextDecoder().decode(bytes));
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const chunk of snapshotChunks(await takeSnapshot(parts))) {
+    text += await inPlace("save checkpoint", () => decoder.decode(chunk, { stream: true }));
+  }
+  return text;
 }
 
 /**
@@ -141,5 +173,5 @@ export async function formatCheckpoint(parts: CheckpointParts): Promise<string> 
  * @throws {Deno.errors.NotFound} If the folder does not exist.
  */
 export async function saveCheckpoint(path: string | URL, parts: CheckpointParts): Promise<void> {
-  await encodeSnapshot(await takeSnapshot(parts), (bytes) => writeDurably(path, bytes));
+  await writeDurably(path, snapshotChunks(await takeSnapshot(parts)));
 }

@@ -1,0 +1,101 @@
+/**
+ * The numbers of a checkpoint: base64 of their little-endian bytes. A file of up to {@linkcode LARGE} bytes of numbers has
+ * them as one string each; a larger one, as lists of strings, none of them long.
+ *
+ * @module
+ */
+
+import { fail } from "../../errors.ts";
+import { Made } from "../json_bytes.ts";
+
+/** Bytes of numbers up to which a checkpoint is a text that the engine can hold as one string. */
+export const LARGE = 256 << 20;
+
+/** Bytes in one string of a list: a multiple of 3, so that base64 has no padding in between. */
+const PIECE = 3 << 18;
+
+/** Numbers as they stand in a file: one string or several, or decoded already. */
+export type StoredNumbers = string | readonly string[] | Uint8Array<ArrayBuffer>;
+
+/** Base64 of bytes, made while it is written. */
+export class Base64 extends Made {
+  readonly #bytes: Uint8Array;
+  readonly #isList: boolean;
+
+  constructor(bytes: Uint8Array, isList: boolean) {
+    super();
+    this.#bytes = bytes;
+    this.#isList = isList;
+  }
+
+  override *texts(): Generator<string> {
+    const [open, between, close] = this.#isList ? ['["', '","', '"]'] : ['"', "", '"'];
+    yield open;
+    for (let start = 0; start < this.#bytes.length; start += PIECE) {
+      if (start && between) yield between;
+      yield this.#bytes.subarray(start, start + PIECE).toBase64();
+    }
+    yield close;
+  }
+}
+
+/** Decodes base64 that comes in pieces. */
+export class NumberReader {
+  #bytes: Uint8Array<ArrayBuffer>;
+  #length = 0;
+
+  /** @param expected How many bytes there will be, if that is known. */
+  constructor(expected = 0) {
+    this.#bytes = new Uint8Array(expected);
+  }
+
+  /**
+   * Adds bytes.
+   *
+   * @returns False if the text is not base64 by itself.
+   */
+  add(base64: string): boolean {
+    const padding = base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0;
+    const least = this.#length + Math.ceil(base64.length / 4) * 3 - padding;
+    if (least > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(least, 2 * this.#bytes.length));
+      larger.set(this.#bytes.subarray(0, this.#length));
+      this.#bytes = larger;
+    }
+    try {
+      const { read, written } = this.#bytes.subarray(this.#length).setFromBase64(base64, {
+        lastChunkHandling: "strict",
+      });
+      this.#length += written;
+      return read === base64.length;
+    } catch {
+      return false;
+    }
+  }
+
+  /** The bytes, which are not copied where as many came as were expected. */
+  get value(): Uint8Array<ArrayBuffer> {
+    return this.#length === this.#bytes.length ? this.#bytes : this.#bytes.slice(0, this.#length);
+  }
+}
+
+/** The numbers that a file holds under a name. */
+export function decodeNumbers(
+  name: string,
+  shape: readonly number[],
+  stored: StoredNumbers,
+): Float32Array<ArrayBuffer> {
+  let bytes: Uint8Array<ArrayBuffer>;
+  if (stored instanceof Uint8Array) bytes = stored;
+  else {
+    const texts = typeof stored === "string" ? [stored] : stored;
+    const length = texts.reduce((sum, { length }) => sum + length, 0), expected = 4 * shape.reduce((a, b) => a * b, 1);
+    const reader = new NumberReader(expected <= length ? expected : 0);
+    if (!texts.every((text) => reader.add(text))) {
+      throw fail("file-malformed", "load array", `the data of "${name}" is not base64`, { name });
+    }
+    bytes = reader.value;
+  }
+  if (bytes.length % 4 === 0) return new Float32Array(bytes.buffer);
+  throw fail("file-damaged", "load array", `the data of "${name}" is cut off: ${bytes.length} bytes`, { name });
+}

@@ -1,0 +1,225 @@
+import assert from "node:assert/strict";
+import {
+  createModel,
+  createTrainer,
+  errorCause,
+  loadCheckpoint,
+  parseCheckpoint,
+  sampleDataset,
+  Training,
+} from "../../mod.ts";
+import { Random } from "../../core/random.ts";
+import { readLargeJson } from "../../core/train/checkpoint/large_json.ts";
+import { readStored } from "../../core/train/checkpoint/load.ts";
+import { Base64, decodeNumbers, NumberReader } from "../../core/train/checkpoint/numbers.ts";
+import { type Snapshot, snapshotChunks, takeSnapshot } from "../../core/train/checkpoint/snapshot.ts";
+import { writeDurably } from "../../core/train/durable.ts";
+import { hashJson } from "../../core/train/json_bytes.ts";
+import { Place } from "../cli/run.ts";
+
+/** Reads a text as a large one, some bytes at a time. */
+function readLarge(text: string, most = 7, random = new Random(1, "data")) {
+  const bytes = new TextEncoder().encode(text);
+  let at = 0;
+  return readLargeJson(
+    (buffer) => {
+      const piece = bytes.subarray(at, at + Math.min(1 + random.below(most), buffer.length));
+      buffer.set(piece);
+      at += piece.length;
+      return piece.length || null;
+    },
+    bytes.length,
+    "load",
+  );
+}
+
+/** The text of a checkpoint, with its numbers as lists of strings if they are more than `large` bytes. */
+async function textOf(snapshot: Snapshot, large: number): Promise<string> {
+  let text = "";
+  const decoder = new TextDecoder();
+  for await (const chunk of snapshotChunks(snapshot, large)) text += decoder.decode(chunk, { stream: true });
+  return text;
+}
+
+/** A training of two epochs, with everything that a checkpoint can hold. */
+async function trained(hiddenSize = 6): Promise<{ training: Training; snapshot: Snapshot }> {
+  const data = sampleDataset({ size: 20, steps: 3 });
+  const model = await createModel({ inputSize: 5, hiddenSize, outputSize: 2, dropout: 0.3 }, { seed: 3 });
+  const training = new Training(model, data, { epochs: 2, validation: data, restoreBest: true });
+  await training.run();
+  const job = { text: 'a "quoted" \\ é \ud83d\ude00 \u2028', list: [1, -0.5, 1e-7, null, true], "": { data: "AAAA" } };
+  return { training, snapshot: await takeSnapshot({ model, training, job, preprocessing: { data: [] } }) };
+}
+
+Deno.test("a checkpoint of up to 256 MiB of numbers is version 3 to the byte, a larger one version 4 with lists", async () => {
+  const { training, snapshot } = await trained();
+  using _model = training.model;
+  const small = JSON.parse(await textOf(snapshot, 1e9)), large = JSON.parse(await textOf(snapshot, 0));
+  assert.deepEqual([small.version, large.version], [3, 4]);
+  const joined = JSON.parse(
+    JSON.stringify(large),
+    (key, value) => key === "data" && value.join ? value.join("") : value,
+  );
+  const { checksum, ...content } = large;
+  assert.equal(checksum, await hashJson(content));
+  assert.deepEqual({ ...joined, version: 3, checksum: 0, preprocessing: 0 }, {
+    ...small,
+    checksum: 0,
+    preprocessing: 0,
+  });
+});
+
+Deno.test("numbers of several pieces come back to the bit, and no piece is long", () => {
+  const random = new Random(5, "data"), numbers = Float32Array.from({ length: 500_001 }, () => random.normal());
+  for (const isList of [true, false]) {
+    const stored = JSON.parse([...new Base64(new Uint8Array(numbers.buffer), isList).texts()].join(""));
+    if (isList) assert.deepEqual(stored.map(({ length }: string) => length), [1 << 20, 1 << 20, 569_520]);
+    assert.deepEqual(decodeNumbers("x", [numbers.length], stored), numbers);
+  }
+});
+
+Deno.test("both forms read as a text, and as a file in pieces of any size, give the same model, optimizer and training", async () => {
+  await using place = await Place.make();
+  const { training, snapshot } = await trained();
+  using model = training.model;
+  for (const large of [0, 1e9]) {
+    const text = await textOf(snapshot, large), path = `${place.path}/last.json`;
+    await writeDurably(path, snapshotChunks(snapshot, large));
+    assert.equal(place.read("last.json"), text);
+    const loaded = [await parseCheckpoint(text), await loadCheckpoint(path)];
+    for (const most of [1, 3, 64, 1 << 16]) {
+      const { value, checksum } = await readLarge(text, most), content = value as Record<string, unknown>;
+      assert.equal(checksum, content.checksum);
+      const { parameters, ...rest } = content, expected = JSON.parse(text);
+      for (const [name, { data }] of Object.entries(parameters as Record<string, { data: Uint8Array }>)) {
+        assert.deepEqual(new Float32Array(data.slice().buffer), snapshot.parameters[name]!.data);
+      }
+      for (const name of ["job", "preprocessing", "network", "training"]) assert.deepEqual(rest[name], expected[name]);
+    }
+    for (const { model: copy, trainer, training: stored, job } of loaded) {
+      assert.deepEqual(await copy.stateDict(), await model.stateDict());
+      assert.deepEqual(await trainer!.state(), await training.trainer.state());
+      assert.deepEqual(stored!.bestParameters, training.bestParameters);
+      assert.deepEqual(job, snapshot.job);
+      copy.dispose();
+    }
+  }
+});
+
+Deno.test({
+  name: "a checkpoint that comes through a pipe is read, whatever its size",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using place = await Place.make();
+    const { training, snapshot } = await trained();
+    using model = training.model;
+    for (const large of [0, 1e9]) {
+      const pipe = `${place.path}/pipe${large}`;
+      await new Deno.Command("mkfifo", { args: [pipe] }).output();
+      const [{ parameters }] = await Promise.all([
+        readStored(pipe),
+        Deno.writeTextFile(pipe, await textOf(snapshot, large)),
+      ]);
+      for (const [name, { shape, data }] of Object.entries(parameters)) {
+        assert.deepEqual(decodeNumbers(name, shape, data), (await model.stateDict())[name]!.data);
+      }
+    }
+  },
+});
+
+Deno.test("any JSON is read in pieces as JSON.parse reads it, with the checksum of its text", async () => {
+  const random = new Random(2, "data"), pick = <T>(list: readonly T[]) => list[random.below(list.length)]!;
+  const value = (depth: number): unknown => {
+    const kind = random.below(depth > 4 ? 5 : 8);
+    if (kind === 0) return pick([0, -1.5, 1e21, 5e-324, 123456789012, -0]);
+    if (kind === 1) return pick([true, false, null]);
+    if (kind < 5) return pick(["", "a", '"', "\\", '\\"', "é\n", "\ud83d\ude00", "\\\\", "x".repeat(300)]);
+    const members = Array.from({ length: random.below(5) }, () => value(depth + 1));
+    return kind === 5
+      ? members
+      : Object.fromEntries(members.map((member, i) => [pick(["", "data", "__proto__", "é"]) + i, member]));
+  };
+  for (let i = 0; i < 300; i++) {
+    const content = { first: value(0), checksum: value(2), last: value(0) }, { checksum: _, ...rest } = content;
+    const text = JSON.stringify(content, null, pick([undefined, 2, "\t"])),
+      { value: got, checksum } = await readLarge(text, 20, random);
+    assert.deepEqual(got, JSON.parse(text));
+    assert.equal(checksum, await hashJson(rest));
+  }
+});
+
+const AAAA = '"shape":[1],"data":"AAAAAA=="';
+
+/** Texts that are refused, by what is said of them. */
+const BAD: Record<string, [string, RegExp]> = {
+  nothing: ["", /cut off/],
+  zeros: ["\0".repeat(5000), /not JSON/],
+  "two values": ["{} {}", /more follows/],
+  "a comma at the end": ['{"a":1,}', /a name must stand/],
+  "no comma": ['{"a":1 "b":2}', /"," must stand here/],
+  "no colon": ['{"a" 1}', /":" must stand here/],
+  "an open list": ['{"a":[1,2', /"," must stand here/],
+  "an open string": ['{"a":"b', /cut off/],
+  "an open string of numbers": ['{"parameters":{"w":{"data":"AAAA', /cut off/],
+  "a number that is none": ['{"a":1e}', /not JSON/],
+  "a number that is too large": ['{"a":1e999}', /too large/],
+  "a word that is none": ['{"a":nul}', /not JSON/],
+  "a name twice": ['{"a":1,"a":2}', /twice/],
+  "a control character": ['{"a":"\n"}', /not JSON/],
+  "bytes that are not UTF-8": ['{"a":"\ud800"}'.replace("\ud800", "\ufffd"), /$/],
+  "too deep": [`${"[".repeat(600)}${"]".repeat(600)}`, /too deep/],
+  "letters that are not base64": ['{"parameters":{"w":{"data":"A%AA"}}}', /not base64/],
+  "base64 behind its padding": ['{"parameters":{"w":{"data":"AA==AAAA"}}}', /not base64/],
+  "an escape in base64": [String.raw`{"parameters":{"w":{"data":"AA\/A"}}}`, /not base64/],
+  "numbers in a list": ['{"parameters":{"w":{"data":[1]}}}', /a string of base64 must stand/],
+  "a string that is cut": [`{"parameters":{"w":{${AAAA.replace("==", "")}}}}`, /not base64/],
+};
+
+Deno.test("a large text that is not JSON is refused with a code and the place", async (t) => {
+  for (const [what, [text, message]] of Object.entries(BAD)) {
+    await t.step(what, async () => {
+      if (what.startsWith("bytes")) {
+        const bytes = new TextEncoder().encode('{"a":"x"}');
+        bytes[6] = 0xff;
+        let done = false;
+        const read = (buffer: Uint8Array) => done ? null : (done = true, buffer.set(bytes), bytes.length);
+        await assert.rejects(readLargeJson(read, 9, "load"), SyntaxError);
+        return;
+      }
+      await assert.rejects(readLarge(text), (error: Error) => {
+        assert.match(error.message, message);
+        assert.match(errorCause(error)!.code, /^file-(not-json|too-deep)$/);
+        return true;
+      });
+    });
+  }
+});
+
+Deno.test("a shape that claims more than the file holds makes no room for it", async () => {
+  const { value } = await readLarge('{"parameters":{"w":{"shape":[1000000,1000000],"data":"AAAAAA=="}}}');
+  const { parameters } = value as { parameters: { w: { data: Uint8Array } } };
+  assert.deepEqual([parameters.w.data.length, parameters.w.data.buffer.byteLength], [4, 4]);
+});
+
+Deno.test("numbers that come in pieces of base64 are put one behind the other", () => {
+  const reader = new NumberReader();
+  for (const text of ["AQID", "BAUG", "Bw=="]) assert.ok(reader.add(text));
+  assert.deepEqual(reader.value, Uint8Array.of(1, 2, 3, 4, 5, 6, 7));
+  for (const text of ["A", "AB", "AAA", "A===", "A-AA", "A_AA", "?"]) assert.ok(!reader.add(text), text);
+});
+
+Deno.test("what a model was made from cannot be changed, so that its checkpoint is its own", async () => {
+  const quantiles = [0.1, 0.9];
+  const options = { inputSize: 2, hiddenSize: 3, outputSize: 2, loss: "quantile" as const, quantiles };
+  using model = await createModel(options);
+  quantiles[0] = 0.5;
+  const config = model.config as unknown as { hiddenSize: number; quantiles: number[] };
+  assert.throws(() => config.hiddenSize = 9, TypeError);
+  assert.throws(() => config.quantiles.push(1), TypeError);
+  assert.throws(() => (model.network.layers as unknown[]).pop(), TypeError);
+  const trainer = createTrainer(model);
+  assert.throws(() => ((trainer.options.optimizer as { learningRate: number }).learningRate = NaN), TypeError);
+  const { model: copy } = await parseCheckpoint(await textOf(await takeSnapshot({ model, trainer }), 1e9));
+  assert.deepEqual([copy.config.hiddenSize, copy.config.quantiles], [3, [0.1, 0.9]]);
+  copy.dispose();
+});

@@ -1,16 +1,32 @@
 import { greatest } from "../greatest.ts";
-import { encodeSnapshot, type Snapshot, takeSnapshot } from "../train/checkpoint/snapshot.ts";
-import { FileLock, removeLeftovers, writeDurably } from "../train/durable.ts";
-import type { EpochReport } from "../train/history.ts";
+import { type Snapshot, snapshotChunks, takeSnapshot } from "../train/checkpoint/snapshot.ts";
+import { copyDurably, FileLock, removeLeftovers, writeDurably } from "../train/durable.ts";
+import { type EpochReport, History, type TrainingState } from "../train/history.ts";
 import type { Training } from "../train/training.ts";
 import { UsageError } from "../job/options.ts";
 import type { StoredJob } from "../job/stored_job.ts";
 import { checkpointTarget, folderOf, mayWrite, reason, type Target } from "./files.ts";
+import { LogFile } from "./log_file.ts";
 import type { Arguments } from "./options.ts";
+import { bestOf } from "./read_checkpoint.ts";
 import { remark, type Terminal } from "./terminal.ts";
+import { inputsOf, refuseInput, sameBytes, stat } from "./written_files.ts";
 
-/** How often the last checkpoint is written at most, where nothing is said: milliseconds. */
-const PAUSE = 1000;
+/**
+ * How long it is from the end of one write to the next at least, where nothing is said: milliseconds, and how many times as
+ * long as checkpoints took, so that they take a tenth of the time at most.
+ */
+const PAUSE = 1000, REST = 9;
+
+/** What is written of a training, besides how it goes. */
+export interface Written {
+  readonly job: StoredJob;
+  readonly preprocessing?: { toJSON(): object };
+  /** Whether the log is to hold accuracies. */
+  readonly hasAccuracy: boolean;
+  /** Of the checkpoint that is resumed. */
+  readonly state?: TrainingState;
+}
 
 /** When checkpoints are written: every so many epochs or minutes, or after every epoch but with pauses. */
 type Every = { readonly epochs: number } | { readonly minutes: number } | undefined;
@@ -29,15 +45,12 @@ export class CheckpointWriter implements Disposable {
   readonly kept = new Set<string>();
   /** Epochs that the last checkpoint has behind it, once it is written. */
   keptEpoch: number | undefined;
-  readonly #job: StoredJob;
-  readonly #preprocessing?: { toJSON(): object };
-  #log?: Log;
+  readonly #written: Written;
+  #log?: LogFile;
   readonly #terminal: Terminal;
   /** What cannot be written at present: whether it is a checkpoint or a log, by its path. */
   readonly #failed = new Map<string, string>();
   readonly #every: Every;
-  /** Which of several trainings it is. */
-  readonly #run?: string;
   /** How many numbered checkpoints are kept. */
   readonly #keep: number;
   #lock: FileLock | undefined;
@@ -46,49 +59,59 @@ export class CheckpointWriter implements Disposable {
   /** What is to be written. */
   #best: Snapshot | undefined;
   #last: Snapshot | undefined;
-  #written = -Infinity;
+  /** The checkpoint of the best epoch so far that was resumed from elsewhere, until it is copied. */
+  #bestElsewhere: string | undefined;
+  /** Whether the best epoch before is not at hand, and the epochs since then. */
+  #isBestLost = false;
+  #since: History | undefined;
+  /** When the last write ended, and how long it took with the snapshots since: milliseconds. */
+  #ended = -Infinity;
+  #took = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
 
   /** Use {@linkcode CheckpointWriter.open}. */
-  private constructor(
-    args: Arguments,
-    job: StoredJob,
-    terminal: Terminal,
-    target?: Target,
-    preprocessing?: { toJSON(): object },
-  ) {
+  private constructor(args: Arguments, written: Written, terminal: Terminal, target?: Target) {
     this.target = target;
-    this.#job = job;
+    this.#written = written;
     this.#terminal = terminal;
-    this.#preprocessing = preprocessing;
     this.#every = parseEvery(args.checkpointEvery);
-    this.#run = args.run?.name;
     this.#keep = args.keep ?? 0;
   }
 
-  /** Makes sure that everything can be written, and that nobody else writes there. */
-  static async open(
-    args: Arguments,
-    job: StoredJob,
-    terminal: Terminal,
-    preprocessing?: { toJSON(): object },
-  ): Promise<CheckpointWriter> {
+  /** Makes sure that everything can be written, over no input, and that nobody else writes there. */
+  static async open(args: Arguments, written: Written, terminal: Terminal): Promise<CheckpointWriter> {
     parseEvery(args.checkpointEvery);
-    const opened = await openTarget(args);
-    const writer = new CheckpointWriter(args, job, terminal, opened?.target, preprocessing);
+    const { job, state, hasAccuracy } = written, inputs = inputsOf(args, job);
+    const opened = await openTarget(args, inputs);
+    const writer = new CheckpointWriter(args, written, terminal, opened?.target);
     writer.#lock = opened?.lock;
     try {
-      writer.#log = await openLog(args);
+      const head = { ...args.run && { run: args.run.name }, seed: job.seed };
+      const own = opened ? [opened.target.best, opened.target.last] : [];
+      writer.#log = await LogFile.open(args, { head, history: state?.history, hasAccuracy }, [...inputs, ...own]);
+      if (opened && args.resume !== undefined) await writer.#resume(args.resume, state!);
     } catch (error) {
       writer[Symbol.dispose]();
       throw error;
     }
-    if (!opened) return writer;
-    const { target } = opened;
-    writer.#owns = args.resume !== undefined && await same(args.resume, target.last);
-    // A resumed training need not find a better epoch.
-    if (writer.#owns && await stat(target.best)) writer.kept.add(target.best);
     return writer;
+  }
+
+  /** Finds what is there of the training that is resumed. */
+  async #resume(from: string, state: TrainingState): Promise<void> {
+    const { best, last } = this.target!;
+    this.#owns = await sameBytes(from, last);
+    // A resumed training need not find a better epoch.
+    if (this.#owns && await stat(best)) this.kept.add(best);
+    else if (state.epoch) {
+      this.#bestElsewhere = await bestOf(from, state);
+      this.#isBestLost = !this.#bestElsewhere;
+      if (this.#isBestLost) {
+        this.#say(
+          `note: no checkpoint of the best epoch is beside "${from}": "${best}" will hold the best from here on`,
+        );
+      }
+    }
   }
 
   /** Writes the last checkpoint as often as --checkpoint-every says, within epochs too where it says minutes. */
@@ -103,30 +126,36 @@ export class CheckpointWriter implements Disposable {
     return !this.target || ![this.target.best, this.target.last].some((path) => this.#failed.has(path));
   }
 
-  /**
-   * Writes the results of an epoch.
-   *
-   * @param hasAccuracy Whether the log is to hold accuracies.
-   */
-  async epoch(report: EpochReport, training: Training, hasAccuracy: boolean): Promise<void> {
+  /** Writes the results of an epoch: the line of the log first, so that it has all epochs of the checkpoint. */
+  async epoch(report: EpochReport, training: Training): Promise<void> {
+    const log = this.#log;
+    if (log) await this.#attempt("log", log.path, () => log.add(report));
     if (this.target) await this.#epoch(report, training);
-    const { trainAccuracy: _train, validationAccuracy: _test, ...rest } = report;
-    const logged = hasAccuracy ? report : rest;
-    const line = new TextEncoder().encode(
-      `${JSON.stringify({ ...this.#run && { run: this.#run }, seed: this.#job.seed, ...logged })}\n`,
-    );
-    if (this.#log) await this.#attempt("log", this.#log.path, () => this.#log!.file.write(line));
   }
 
-  async #epoch({ epoch }: EpochReport, training: Training): Promise<void> {
-    const every = this.#every, isBest = training.best!.epoch === epoch;
+  async #epoch(report: EpochReport, training: Training): Promise<void> {
+    const every = this.#every, { epoch } = report, isBest = this.#isBest(report, training);
     const due = training.finished || every === undefined || "epochs" in every && epoch % every.epochs === 0;
-    if (!due && !isBest) return;
+    const rests = every === undefined && !training.finished && this.#rests;
+    // Where snapshots take long, an epoch that is not the best waits until it is written anyway.
+    if (!isBest && (!due || rests && this.#took > PAUSE / REST)) return;
     const snapshot = await this.#snapshot(training);
     if (isBest) this.#best = snapshot;
     if (due) this.#last = snapshot;
-    const pauses = every === undefined && !training.finished && performance.now() - this.#written < PAUSE;
-    if (due && !pauses) await this.flush();
+    if (due && !rests) await this.flush();
+  }
+
+  /** Whether an epoch is the best so far. */
+  #isBest(report: EpochReport, training: Training): boolean {
+    if (!this.#isBestLost) return training.best!.epoch === report.epoch;
+    this.#since ??= new History(training.options.monitor);
+    this.#since.add(report);
+    return this.#since.best!.epoch === report.epoch;
+  }
+
+  /** Whether the last write was so short a time ago that training goes on first. */
+  get #rests(): boolean {
+    return performance.now() - this.#ended < Math.max(PAUSE, REST * this.#took);
   }
 
   /** Writes a checkpoint of the training as it is now. Returns whether it could. */
@@ -139,50 +168,66 @@ export class CheckpointWriter implements Disposable {
   /** Writes what waits to be written. */
   async flush(): Promise<void> {
     const { target } = this, best = this.#best, last = this.#last;
-    if (!target || !last) return;
-    this.#written = performance.now();
+    if (!target || !best && !last) return;
+    const start = performance.now();
+    if (this.#log) await this.#attempt("log", this.#log.path, () => this.#log!.sync());
+    if (this.#bestElsewhere && !best) await this.#copyBest();
     // An epoch that is the best so far is both, and is put into words once.
     if (best && best !== last) await this.#write(best, [target.best]);
-    await this.#write(last, best === last ? [target.best, target.last] : [target.last]);
-    if (this.kept.has(target.best)) this.#best = undefined;
-    if (!this.kept.has(target.last)) return;
-    this.#last = undefined;
-    this.keptEpoch = last.generator.epoch;
+    if (last) await this.#write(last, best === last ? [target.best, target.last] : [target.last]);
+    if (this.kept.has(target.best)) this.#best = this.#bestElsewhere = undefined;
+    if (last && this.kept.has(target.last)) {
+      this.#last = undefined;
+      this.keptEpoch = last.generator.epoch;
+    }
+    this.#ended = performance.now();
+    this.#took = this.#ended - start;
   }
 
   async #snapshot(training: Training): Promise<Snapshot> {
-    const preprocessing = this.#preprocessing?.toJSON() as Record<string, unknown> | undefined;
-    return await takeSnapshot({ model: training.model, training, preprocessing, job: { ...this.#job } });
+    const { preprocessing: prepared, job } = this.#written, start = performance.now();
+    const preprocessing = prepared?.toJSON() as Record<string, unknown> | undefined;
+    const snapshot = await takeSnapshot({ model: training.model, training, preprocessing, job: { ...job } });
+    this.#took += performance.now() - start;
+    return snapshot;
+  }
+
+  /** The best epoch before the training was resumed from another folder. */
+  async #copyBest(): Promise<void> {
+    const { best } = this.target!, from = this.#bestElsewhere!;
+    if (await this.#attempt("checkpoint", best, () => this.#put(best, (to) => copyDurably(from, to)))) {
+      this.kept.add(best);
+    }
   }
 
   /** Writes a snapshot to some paths; as the last one, and if that is wanted, under its number too. */
   async #write(snapshot: Snapshot, paths: string[]): Promise<void> {
     const { target } = this, numbered = target!.step(snapshot.generator.step);
     for (const path of paths) this.kept.delete(path);
-    try {
-      await encodeSnapshot(snapshot, async (bytes) => {
-        for (const path of paths) {
-          if (await this.#attempt("checkpoint", path, () => this.#put(path, bytes))) this.kept.add(path);
-        }
-        if (!this.#keep || !paths.includes(target!.last) || !this.kept.has(target!.last)) return;
-        await this.#attempt("checkpoint", numbered, async () => {
-          await this.#put(numbered, bytes);
-          for (const path of (await this.#steps()).slice(this.#keep)) await Deno.remove(path);
-        });
-      });
-    } catch (error) {
-      await this.#fail("checkpoint", paths.at(-1)!, error);
+    let whole: string | undefined;
+    const encode = (to: string) => writeDurably(to, snapshotChunks(snapshot));
+    const write = async (path: string) => {
+      await this.#put(path, (to) => whole ? copyDurably(whole, to).catch(() => encode(to)) : encode(to));
+      whole = path;
+    };
+    for (const path of paths) {
+      if (await this.#attempt("checkpoint", path, () => write(path))) this.kept.add(path);
     }
+    if (!this.#keep || !paths.includes(target!.last) || !this.kept.has(target!.last)) return;
+    await this.#attempt("checkpoint", numbered, async () => {
+      await write(numbered);
+      for (const path of (await this.#steps()).slice(this.#keep)) await Deno.remove(path);
+    });
   }
 
-  async #put(path: string, bytes: Uint8Array): Promise<void> {
+  async #put(path: string, write: (path: string) => Promise<void>): Promise<void> {
     try {
       await this.#own();
-      await writeDurably(path, bytes);
+      await write(path);
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
       await this.#restoreFolder();
-      await writeDurably(path, bytes);
+      await write(path);
     }
   }
 
@@ -212,9 +257,9 @@ export class CheckpointWriter implements Disposable {
     if (found.length) {
       const number = greatest((await this.#others()).map(({ run }) => run ?? 0), 0);
       const numbered = (path: string, n: number) => path.replace(/json$/, `${n}.json`);
-      const twins = await Promise.all(found.map((path) => same(path, numbered(path, number))));
+      const twins = await Promise.all(found.map((path) => sameBytes(path, numbered(path, number))));
       if (!twins.every(Boolean)) {
-        for (const path of found) await writeDurably(numbered(path, number + 1), await Deno.readTextFile(path));
+        for (const path of found) await copyDurably(path, numbered(path, number + 1));
         const names = found.map((path) => `"${numbered(path, number + 1)}"`);
         this.#say(`note: the checkpoints of an earlier run are kept as ${names.join(", ")}`);
       }
@@ -264,24 +309,9 @@ export class CheckpointWriter implements Disposable {
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
-    this.#log?.file.close();
+    this.#log?.[Symbol.dispose]();
     this.#lock?.[Symbol.dispose]();
   }
-}
-
-interface Log {
-  readonly path: string;
-  readonly file: Deno.FsFile;
-}
-
-function stat(path: string): Promise<Deno.FileInfo | undefined> {
-  return Deno.stat(path).catch(() => undefined);
-}
-
-/** Whether two files are there and hold the same. */
-async function same(a: string, b: string): Promise<boolean> {
-  const [one, other] = await Promise.all([a, b].map((path) => Deno.readTextFile(path).catch(() => undefined)));
-  return one !== undefined && one === other;
 }
 
 function lockOf({ last }: Target): string {
@@ -298,10 +328,17 @@ function parseEvery(text: string | undefined): Every {
 }
 
 /** The checkpoint's place, if it is wanted and permitted, and the lock on it. */
-async function openTarget(args: Arguments): Promise<{ target: Target; lock?: FileLock } | undefined> {
+async function openTarget(
+  args: Arguments,
+  inputs: readonly string[],
+): Promise<{ target: Target; lock?: FileLock } | undefined> {
   if (args.checkpoint === undefined) return undefined;
   const target = checkpointTarget(args.checkpoint), folder = folderOf(target.last);
   if (!await mayWrite(folder, ["read", "write"], "checkpoints", args)) return undefined;
+  // What is resumed is replaced by what comes of it.
+  for (const path of [target.best, target.last]) {
+    await refuseInput("--checkpoint", path, inputs.filter((input) => input !== args.resume));
+  }
   let path = folder, lock: FileLock | string | undefined;
   const cannot = (why: string) => new Error(`cannot write checkpoint "${target.last}": ${why}`);
   try {
@@ -329,16 +366,5 @@ async function takeLock(target: Target): Promise<FileLock | string | undefined> 
     if (!["ENOTSUP", "EOPNOTSUPP", "ENOSYS", "ENOLCK"].includes((error as { code?: string }).code ?? "")) throw error;
     remark(`note: "${target.last}" cannot be locked there: let no other run write to it`);
     return undefined;
-  }
-}
-
-/** The log, if it is wanted and permitted: a resumed training's continues. */
-async function openLog(args: Arguments): Promise<Log | undefined> {
-  const { logFile: path, resume, run } = args, append = resume !== undefined || run?.isFirst === false;
-  if (path === undefined || !await mayWrite(path, ["write"], `the log "${path}"`, args)) return undefined;
-  try {
-    return { path, file: await Deno.open(path, { create: true, write: true, append, truncate: !append }) };
-  } catch (error) {
-    throw new Error(`cannot write log "${path}": ${await reason(error, path)}`);
   }
 }

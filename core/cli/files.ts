@@ -58,9 +58,12 @@ export function neededPaths(args: Arguments): { read: Set<string>; write: Set<st
         read.add(folder);
         write.add(folder);
       }
+      // Its best epoch stands beside it, and goes into another folder too.
+      if (resume !== undefined && checkpoint !== undefined) read.add(folderOf(resume));
       if (resume !== undefined && !read.has(folderOf(resume))) read.add(resume);
       named.push(start);
-      for (const path of [logFile, report]) if (path !== undefined && !write.has(folderOf(path))) write.add(path);
+      // Older ones stand there, and are set aside.
+      for (const path of [logFile, report]) if (path !== undefined) read.add(folderOf(path)), write.add(folderOf(path));
       if (tensorboard !== undefined) write.add(tensorboard);
       break;
     case "convert":

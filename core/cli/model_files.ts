@@ -5,9 +5,8 @@ import { modelFile, readModel } from "../exchange/model_file.ts";
 import { type StoredJob, storedJob } from "../job/stored_job.ts";
 import { words } from "../job/words.ts";
 import type { Start } from "../job/started_job.ts";
-import { parseCheckpoint } from "../train/checkpoint/load.ts";
 import type { Arguments } from "./options.ts";
-import { foreignFormat, readBytes } from "./read_checkpoint.ts";
+import { ModelBytes } from "./read_checkpoint.ts";
 
 /** A model file of any format, and what only a checkpoint of this program holds. */
 export interface OpenedModel extends ModelFile {
@@ -25,12 +24,13 @@ export async function startFrom(path: string, args: Arguments): Promise<Start> {
 
 /** Reads a model file, a checkpoint too. */
 export async function openModel(path: string, args: Arguments): Promise<OpenedModel> {
-  const bytes = await readBytes("model", path, args), format = foreignFormat(bytes, path);
+  using bytes = await ModelBytes.open("model", path, args);
+  const { format } = bytes;
   if (format === "onnx") {
     throw new Error(`cannot read model "${path}": .onnx is written, not read; .safetensors, .pt and .json are both`);
   }
-  if (format) return { ...readModel(bytes, path), format, lines: [] };
-  const loaded = await parseCheckpoint(new TextDecoder().decode(bytes), path);
+  if (format) return { ...readModel(await bytes.whole(), path), format, lines: [] };
+  const loaded = await bytes.checkpoint();
   using model = loaded.model;
   const { trainer, training, preprocessing } = loaded, job = storedJob(loaded);
   const file = await modelFile(model, { preprocessing: preprocessing ?? undefined });

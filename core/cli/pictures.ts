@@ -11,10 +11,13 @@ import type { RunReport } from "../report/run_report.ts";
 import { EventWriter } from "../report/tensorboard.ts";
 import type { EpochReport } from "../train/history.ts";
 import type { Training } from "../train/training.ts";
-import { folderOf, mayWrite, reason } from "./files.ts";
+import type { StoredJob } from "../job/stored_job.ts";
+import { writeAll } from "../train/durable.ts";
+import { checkpointTarget, folderOf, mayWrite, reason, type Target } from "./files.ts";
 import { dataName } from "./data_files.ts";
 import type { Arguments } from "./options.ts";
 import { columns, remark, type Terminal } from "./terminal.ts";
+import { checkPlace, inputsOf, refuseInput, replaceFile } from "./written_files.ts";
 
 /** A training at its end. */
 export interface Finished {
@@ -46,8 +49,8 @@ export class Pictures implements Disposable {
   }
 
   /** Makes sure that everything can be written. */
-  static async open(args: Arguments, terminal: Terminal): Promise<Pictures> {
-    return new Pictures(args, terminal, await openReport(args), await openEvents(args));
+  static async open(args: Arguments, terminal: Terminal, job: StoredJob): Promise<Pictures> {
+    return new Pictures(args, terminal, await openReport(args, job), await openEvents(args));
   }
 
   /** Writes the results of an epoch. */
@@ -96,7 +99,8 @@ export class Pictures implements Disposable {
       metrics: scores?.metrics,
     };
     try {
-      await Deno.writeTextFile(this.#report, htmlReport(report));
+      const aside = await replaceFile(this.#report, htmlReport(report));
+      if (aside !== undefined) remark(`note: the report of an earlier run is kept as "${aside}"`);
       if (!this.#args.quiet) this.#terminal.line(`report in ${this.#report}`);
     } catch (error) {
       throw new Error(`cannot write report "${this.#report}": ${await reason(error, this.#report)}`);
@@ -106,10 +110,6 @@ export class Pictures implements Disposable {
   [Symbol.dispose](): void {
     this.#events?.file.close();
   }
-}
-
-async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length;) done += await file.write(bytes.subarray(done));
 }
 
 /** Names and values for the page's table: all that may have been chosen, one by one. */
@@ -147,12 +147,18 @@ function settings(job: Job, { config, loss, own }: TrainingData, training: Train
 }
 
 /** The page's place, if it is wanted and permitted. */
-async function openReport({ report, ...args }: Arguments): Promise<string | undefined> {
-  if (report === undefined || !await mayWrite(report, ["write"], `the report "${report}"`, { report, ...args })) {
-    return undefined;
-  }
+async function openReport(args: Arguments, job: StoredJob): Promise<string | undefined> {
+  const { report, checkpoint, logFile } = args;
+  if (report === undefined) return undefined;
+  const { best, last } = checkpoint === undefined ? {} as Partial<Target> : checkpointTarget(checkpoint);
+  if (!await mayWrite(folderOf(report), ["read", "write"], `the report "${report}"`, args)) return undefined;
+  await refuseInput(
+    "--report",
+    report,
+    [...inputsOf(args, job), best, last, logFile].filter((path) => path !== undefined),
+  );
   try {
-    (await Deno.open(report, { create: true, write: true })).close();
+    await checkPlace(report);
   } catch (error) {
     throw new Error(`cannot write report "${report}": ${await reason(error, report)}`);
   }

@@ -4,27 +4,70 @@ import { loadModel, type ModelFormat, modelFormat, modelFormatOf } from "../exch
 import { modelOptions } from "../job/faster_device.ts";
 import { takeLoss } from "../job/loss.ts";
 import { type Job, UsageError } from "../job/options.ts";
-import { LoadedCheckpoint, parseCheckpoint } from "../train/checkpoint/load.ts";
-import { allowingCommand } from "./files.ts";
+import { LoadedCheckpoint, loadFrom, readRest, readStored } from "../train/checkpoint/load.ts";
+import { History, type TrainingState } from "../train/history.ts";
+import type { TrainingOptions } from "../train/training_options.ts";
+import { allowingCommand, folderOf } from "./files.ts";
 import type { Arguments } from "./options.ts";
 import { remark } from "./terminal.ts";
 
-/** The bytes of a model's file. */
-export async function readBytes(what: string, path: string, args: Arguments): Promise<Uint8Array<ArrayBuffer>> {
-  try {
-    return await Deno.readFile(path);
-  } catch (error) {
-    throw readError(what, path, error, args);
-  }
-}
-
-/** The format of another program that a file is in, by its bytes; a damaged file is what its name says it is. */
-export function foreignFormat(bytes: Uint8Array, path: string): ModelFormat | undefined {
-  return modelFormat(bytes) ?? (bytes[0] === BRACE ? undefined : modelFormatOf(path));
-}
+/** Bytes that tell what a file is. */
+const HEAD = 16;
 
 /** What JSON begins with. */
 const BRACE = 0x7b;
+
+/** A model's file: its format is known before more than a few bytes are read, and a checkpoint of any size is read in pieces. */
+export class ModelBytes implements Disposable {
+  /** The format of another program that it is in, by its bytes; a damaged file is what its name says it is. */
+  readonly format: ModelFormat | undefined;
+  readonly #path: string;
+  readonly #file: Deno.FsFile;
+  readonly #head: Uint8Array<ArrayBuffer>;
+  readonly #isKnown: boolean;
+
+  private constructor(path: string, file: Deno.FsFile, head: Uint8Array<ArrayBuffer>) {
+    const format = modelFormat(head);
+    this.#path = path;
+    this.#file = file;
+    this.#head = head;
+    this.#isKnown = format !== undefined;
+    this.format = format ?? (head[0] === BRACE ? undefined : modelFormatOf(path));
+  }
+
+  /** Opens a file, with the errors of the file system in the command line's words. */
+  static async open(what: string, path: string, args: Arguments): Promise<ModelBytes> {
+    let file: Deno.FsFile | undefined;
+    try {
+      file = await Deno.open(path);
+      return new ModelBytes(path, file, await readHead(file));
+    } catch (error) {
+      file?.close();
+      throw readError(what, path, error, args);
+    }
+  }
+
+  /** All bytes of another program's file; of one that is none by its first bytes, no more than those. */
+  async whole(): Promise<Uint8Array> {
+    return this.#isKnown ? await readRest(this.#file, this.#head) : this.#head;
+  }
+
+  /** @param device What its model is to compute on. */
+  async checkpoint(device: Job["device"] = {}): Promise<LoadedCheckpoint> {
+    return await loadFrom(this.#file, this.#head, this.#path, modelOptions(device));
+  }
+
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+}
+
+async function readHead(file: Deno.FsFile): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = new Uint8Array(HEAD);
+  let length = 0;
+  for (let count; length < HEAD && (count = await file.read(bytes.subarray(length))); length += count);
+  return bytes.subarray(0, length);
+}
 
 /**
  * The checkpoint that is resumed.
@@ -32,11 +75,30 @@ const BRACE = 0x7b;
  * @param device What its model is to compute on.
  */
 export async function readResumed(path: string, args: Arguments, device: Job["device"]): Promise<LoadedCheckpoint> {
-  const bytes = await readBytes("checkpoint", path, args), format = foreignFormat(bytes, path);
-  if (!format) return await parseCheckpoint(new TextDecoder().decode(bytes), path, modelOptions(device));
+  using bytes = await ModelBytes.open("checkpoint", path, args);
+  const { format } = bytes;
+  if (!format) return await bytes.checkpoint(device);
   throw new Error(
     `cannot resume from "${path}": a .${format} file holds no training: train FILE --from ${path} starts from its weights`,
   );
+}
+
+/**
+ * The checkpoint of a training's best epoch, which stands beside the one that is resumed, or is that one; undefined if none is.
+ *
+ * @param state Of the one that is resumed.
+ */
+export async function bestOf(from: string, { history }: TrainingState): Promise<string | undefined> {
+  for (const path of [from, `${folderOf(from)}/best.json`, from.replace(/json$/, "best.json")]) {
+    const { training, generator } = await readStored(path).catch(() => undefined) ?? {};
+    if (!training || training.state.batch > 0) continue;
+    const all = new History((training.options as unknown as TrainingOptions).monitor ?? "loss");
+    for (const record of history) all.add(record);
+    const own = training.state.history.map(({ trainLoss }) => trainLoss);
+    const isOfIt = own.every((loss, i) => loss === history[i]?.trainLoss);
+    if (isOfIt && all.best?.epoch === generator!.epoch) return path;
+  }
+  return undefined;
 }
 
 /** How the command line calls what computes, and asks for it. */
@@ -80,17 +142,17 @@ export async function openCheckpoint(args: Arguments): Promise<{ loaded: LoadedC
   if (path === undefined) {
     throw new UsageError(`${command} needs a checkpoint, such as: ${command} checkpoints/best.json`);
   }
-  const bytes = await readBytes("checkpoint", path, args);
-  const loaded = await loadBytes(bytes, path, args);
+  const loaded = await loadAny(path, args);
   takeLoss(loaded.model, command, args.given.training, path);
   return { loaded, rest };
 }
 
 /** A checkpoint, or a model in a file of another program as if it were one. */
-async function loadBytes(bytes: Uint8Array, path: string, args: Arguments): Promise<LoadedCheckpoint> {
-  const options = modelOptions(args.given.device);
-  if (!foreignFormat(bytes, path)) return await parseCheckpoint(new TextDecoder().decode(bytes), path, options);
-  const { model, preprocessing, leftOut } = await loadModel(bytes, { ...options, name: path });
+async function loadAny(path: string, args: Arguments): Promise<LoadedCheckpoint> {
+  using bytes = await ModelBytes.open("checkpoint", path, args);
+  const { device } = args.given, options = modelOptions(device);
+  if (!bytes.format) return await bytes.checkpoint(device);
+  const { model, preprocessing, leftOut } = await loadModel(await bytes.whole(), { ...options, name: path });
   if (leftOut) remark(`note: "${path}" holds what is none of the model's and is left out: ${leftOut.join(", ")}`);
   return new LoadedCheckpoint({
     model,

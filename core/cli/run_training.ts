@@ -33,8 +33,13 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
   if (resumed) remarkArithmetic(resumed.loaded, resumed.name);
   const abort = new AbortController();
   let told = false, hinted = name !== undefined, unheard: true | undefined;
-  using writer = await CheckpointWriter.open(args, stored, terminal, data.own?.preprocessing);
-  using pictures = await Pictures.open(args, terminal);
+  using writer = await CheckpointWriter.open(args, {
+    job: stored,
+    preprocessing: data.own?.preprocessing,
+    hasAccuracy: data.hasAccuracy,
+    state: resumed?.loaded.training?.state,
+  }, terminal);
+  using pictures = await Pictures.open(args, terminal, stored);
   const start = performance.now(), seconds = () => (performance.now() - start) / 1000;
   const training: Training = createTraining(run, model, {
     signal: abort.signal,
@@ -57,7 +62,7 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
       if (!args.quiet || last && !name && !data.own?.test) {
         terminal.news(epochLine(report, epochs, data));
       }
-      await writer.epoch(report, training, data.hasAccuracy);
+      await writer.epoch(report, training);
       await pictures.epoch(report, data);
       if (stdout.failure) unheard ??= withoutOutput(stdout.failure, writer, args);
     },

@@ -6,6 +6,7 @@
  */
 
 import { loadCrypto } from "../../deps.ts";
+import { dispose, toHex } from "../engine.ts";
 import { fail } from "../errors.ts";
 
 /** Bytes that are gathered before they are passed on. */
@@ -43,7 +44,7 @@ export class Bytes implements Disposable {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  [Symbol.dispose](): void {
+  [dispose](): void {
     if (this.#bytes.length <= MOST) spare.push(this.#bytes);
   }
 }
@@ -51,11 +52,12 @@ export class Bytes implements Disposable {
 /** SHA-256 of text that comes in pieces. */
 class Checksum implements Disposable {
   readonly #bytes = new Bytes();
-  #hash: ReturnType<Awaited<ReturnType<typeof loadCrypto>>["createHash"]> | undefined;
+  /** Hashes in pieces; null in browsers, which hash but whole texts. */
+  #hash: ReturnType<Awaited<ReturnType<typeof loadCrypto>>["createHash"]> | null | undefined;
 
   /** Whether {@linkcode Checksum.pass} is due. */
   get isFull(): boolean {
-    return this.#bytes.isFull;
+    return this.#hash !== null && this.#bytes.isFull;
   }
 
   put(text: string): void {
@@ -64,7 +66,8 @@ class Checksum implements Disposable {
 
   /** Hashes what was gathered. */
   async pass(): Promise<void> {
-    this.#hash ??= (await loadCrypto()).createHash("sha256");
+    if (this.#hash === undefined) this.#hash = await createHash();
+    if (!this.#hash) return;
     this.#hash.update(this.#bytes.value);
     this.#bytes.clear();
   }
@@ -76,13 +79,21 @@ class Checksum implements Disposable {
     return hashText(this.#hash.digest());
   }
 
-  [Symbol.dispose](): void {
-    this.#bytes[Symbol.dispose]();
+  [dispose](): void {
+    this.#bytes[dispose]();
+  }
+}
+
+async function createHash() {
+  try {
+    return (await loadCrypto()).createHash("sha256");
+  } catch {
+    return null;
   }
 }
 
 function hashText(digest: ArrayBuffer | Uint8Array): string {
-  return `sha256:${new Uint8Array(digest).toHex()}`;
+  return `sha256:${toHex(new Uint8Array(digest))}`;
 }
 
 /** Text that is made while it is written, such as many numbers; what it yields is JSON without line breaks and spaces. */

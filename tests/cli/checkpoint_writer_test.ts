@@ -83,7 +83,10 @@ Deno.test("--checkpoint-every with minutes writes within epochs, and each goes o
   const resumed = await Promise.all(
     within.slice(0, 4).map((name, i) => place.run(`--resume ${name} --checkpoint again${i} --quiet`)),
   );
-  resumed.forEach(assertWorks);
+  // The best epoch until then may have been replaced.
+  for (const { code, err } of resumed) {
+    assert.match(`${code} ${err}`, /^0 (note: no checkpoint of the best [^\n]*\n)?$/);
+  }
   for (const name of ["parts", ...resumed.map((_, i) => `again${i}`)]) {
     assert.ok(place.read(`${name}/last.json`) === place.read("whole/last.json"), name);
   }

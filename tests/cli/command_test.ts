@@ -109,7 +109,7 @@ function spoilt(): Record<string, [string, RegExp]> {
     "empty.json": ["", /it is not JSON, or was cut off/],
     "truncated.json": [CHECKPOINT.slice(0, CHECKPOINT.length / 2), /it is not JSON, or was cut off/],
     "other.json": ['{"name": "package"}', /it is no checkpoint/],
-    "version.json": [change((json) => json.version = 4), /expected version 1 to 3, got 4/],
+    "version.json": [change((json) => json.version = 5), /expected version 1 to 4, got 5/],
     "shape.json": [change((json) => json.parameters["fc.bias"].shape = [3]), /"fc\.bias" must have shape \[2\]/],
     "missing.json": [change((json) => delete json.parameters["fc.bias"]), /missing parameter "fc\.bias"/],
     "extra.json": [change((json) => json.parameters.x = json.parameters["fc.bias"]), /unknown parameter "x"/],
@@ -262,7 +262,7 @@ Deno.test("without permission a checkpoint is not written: one line says how to 
   assert.equal(result.code, 0);
   assert.match(result.out, /epoch 2\/2 .*\ndone in [^;]*\n$/);
   const command = String
-    .raw`deno run '--allow-read=it'\\''s here' '--allow-write=it'\\''s here,log\.jsonl' file://${MOD} .*`;
+    .raw`deno run '--allow-read=it'\\''s here,\.' '--allow-write=it'\\''s here,\.' file://${MOD} .*`;
   const lack = "will not be written, for lack of permission; to allow it: ";
   assert.match(
     result.err,
@@ -279,7 +279,7 @@ Deno.test("permission to read but not to write is not enough, and is said", asyn
   const read = ["--allow-read=last.json"];
   const result = await place.runWith(read, "--resume last.json --epochs 3 --checkpoint ck");
   assert.equal(result.code, 0);
-  assert.match(result.err, /^note: checkpoints will not be .* deno run --allow-read=ck,last\.json --allow-write=ck /);
+  assert.match(result.err, /^note: checkpoints will not be .* deno run --allow-read=ck,\. --allow-write=ck /);
   assert.deepEqual(await runSuggested(result.err, place), { code: 0, err: "" });
   assert.equal(JSON.parse(place.read("ck/last.json")).generator.epoch, 3);
 });
@@ -352,16 +352,22 @@ Deno.test("the summary names only the files that are there", async () => {
   assertWorks(await place.run(`${flags} --epochs 4 --checkpoint one`));
   const last = JSON.parse(place.read("one/last.json"));
   assert.ok(last.training.best.epoch < 4);
+  // Its best epoch goes with it into another folder.
   const other = await place.run("--resume one/last.json --epochs 5 --checkpoint two");
-  assert.match(other.out, /; kept in two\/last\.json\n$/);
-  assert.ok(!place.files().includes("two/best.json"));
+  assertWorks(other);
+  assert.match(other.out, /; kept in two\/best\.json and two\/last\.json\n$/);
+  assert.equal(place.read("two/best.json"), place.read("one/best.json"));
+  Deno.mkdirSync(`${place.path}/alone`);
+  Deno.copyFileSync(`${place.path}/one/last.json`, `${place.path}/alone/last.json`);
+  const alone = await place.run("--resume alone/last.json --epochs 6 --checkpoint three");
+  assert.match(alone.err, /^note: no checkpoint of the best epoch is beside "alone\/last\.json": [^\n]*\n$/);
+  assert.equal(JSON.parse(place.read("three/best.json")).generator.epoch, 5);
   const same = await place.run("--resume one/last.json --epochs 5 --checkpoint one");
   assert.match(same.out, /; kept in one\/best\.json and one\/last\.json\n$/);
 });
 
 Deno.test("--log-file writes one JSON line per epoch", async () => {
   await using place = await Place.make();
-  place.write("run.jsonl", "of an earlier run\n");
   assertWorks(await place.run(`${SMALL} --epochs 3 --seed 7 --log-file run.jsonl --checkpoint ck`));
   const lines = place.read("run.jsonl").trimEnd().split("\n").map((line) => JSON.parse(line));
   const { history } = JSON.parse(place.read("ck/last.json")).training.state;

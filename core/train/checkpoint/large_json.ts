@@ -6,6 +6,7 @@
  */
 
 import { loadCrypto } from "../../../deps.ts";
+import { dispose, toHex } from "../../engine.ts";
 import { fail } from "../../errors.ts";
 import { Bytes } from "../json_bytes.ts";
 import { NumberReader } from "./numbers.ts";
@@ -46,7 +47,7 @@ export async function readLargeJson(read: ReadBytes, size: number, action: strin
   const hash = (await loadCrypto()).createHash("sha256");
   using parser = new Parser(read, size, action, (bytes) => void hash.update(bytes));
   const value = parser.whole();
-  return { value, checksum: `sha256:${new Uint8Array(hash.digest()).toHex()}` };
+  return { value, checksum: `sha256:${toHex(hash.digest())}` };
 }
 
 class Parser implements Disposable {
@@ -272,7 +273,7 @@ class Parser implements Disposable {
     return fail("file-not-json", this.#action, `it is not JSON, or was cut off: ${why} (${place})`);
   }
 
-  [Symbol.dispose](): void {
-    this.#compact[Symbol.dispose]();
+  [dispose](): void {
+    this.#compact[dispose]();
   }
 }

@@ -114,26 +114,65 @@ export async function loadCheckpoint(
   path: string | URL,
   options: Omit<ModelOptions, "seed"> = {},
 ): Promise<LoadedCheckpoint> {
-  const action = `load checkpoint "${path}"`;
-  return await restore(await readStored(path, action), action, options);
+  return await restore(await readStored(path), `load checkpoint "${path}"`, options);
 }
 
 /** Bytes of a file that is read as one text. */
 const LARGE_TEXT = 384 << 20;
 
 /** The checked content of a checkpoint file, of any size. */
-export async function readStored(
-  path: string | URL,
-  action = `load checkpoint "${path}"`,
-): Promise<StoredCheckpoint> {
+export async function readStored(path: string | URL): Promise<StoredCheckpoint> {
   using file = await Deno.open(path);
+  return await readFrom(file, new Uint8Array(0), String(path));
+}
+
+/**
+ * The model, trainer and training in an open file.
+ *
+ * @param head Its first bytes, which are read already.
+ * @param name What errors call it.
+ */
+export async function loadFrom(
+  file: Deno.FsFile,
+  head: Uint8Array<ArrayBuffer>,
+  name: string,
+  options: Omit<ModelOptions, "seed">,
+): Promise<LoadedCheckpoint> {
+  return await restore(await readFrom(file, head, name), `load checkpoint "${name}"`, options);
+}
+
+async function readFrom(file: Deno.FsFile, head: Uint8Array<ArrayBuffer>, name: string): Promise<StoredCheckpoint> {
+  const action = `load checkpoint "${name}"`;
   const { size, isFile } = await file.stat();
-  // What is no file has no end to wait for.
   if (isFile && size <= LARGE_TEXT) {
-    return await checkStored(parseJson(await Deno.readTextFile(path), String(path), action), action);
+    const text = new TextDecoder().decode(await readRest(file, head));
+    return await checkStored(parseJson(text, action, name), action);
   }
-  const { value, checksum } = await inPlace(action, () => readLargeJson((bytes) => file.readSync(bytes), size, action));
+  // What is no file may never end, and is refused where it is no checkpoint.
+  let first = head;
+  const read = (buffer: Uint8Array<ArrayBuffer>) => {
+    if (!first.length) return file.readSync(buffer);
+    const { length } = first;
+    buffer.set(first);
+    first = first.subarray(length);
+    return length;
+  };
+  const { value, checksum } = await inPlace(action, () => readLargeJson(read, size, action));
   return await checkStored(value, action, checksum);
+}
+
+/** All bytes of a file whose first are read already. */
+export async function readRest(file: Deno.FsFile, head: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  let bytes = new Uint8Array((await file.stat()).size + 1), length = head.length;
+  if (bytes.length < length + 1) bytes = new Uint8Array(1 << 16);
+  bytes.set(head);
+  for (let count; (count = await file.read(bytes.subarray(length))); length += count) {
+    if (length + count < bytes.length) continue;
+    const larger = new Uint8Array(2 * bytes.length);
+    larger.set(bytes);
+    bytes = larger;
+  }
+  return bytes.subarray(0, length);
 }
 
 /**
@@ -152,7 +191,7 @@ export async function parseCheckpoint(
   options: Omit<ModelOptions, "seed"> = {},
 ): Promise<LoadedCheckpoint> {
   const action = `load checkpoint "${name}"`;
-  return await restore(await checkStored(parseJson(text, name, action), action), action, options);
+  return await restore(await checkStored(parseJson(text, action, name), action), action, options);
 }
 
 /** The model, trainer and training of a checkpoint. */
@@ -193,7 +232,7 @@ async function restore(
   }
 }
 
-function parseJson(text: string, file: string, action: string): unknown {
+function parseJson(text: string, action: string, file: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { fromBase64, toBase64 } from "../../engine.ts";
 import { fail } from "../../errors.ts";
 import { Made } from "../json_bytes.ts";
 
@@ -33,7 +34,7 @@ export class Base64 extends Made {
     yield open;
     for (let start = 0; start < this.#bytes.length; start += PIECE) {
       if (start && between) yield between;
-      yield this.#bytes.subarray(start, start + PIECE).toBase64();
+      yield toBase64(this.#bytes.subarray(start, start + PIECE));
     }
     yield close;
   }
@@ -55,22 +56,22 @@ export class NumberReader {
    * @returns False if the text is not base64 by itself.
    */
   add(base64: string): boolean {
-    const padding = base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0;
-    const least = this.#length + Math.ceil(base64.length / 4) * 3 - padding;
-    if (least > this.#bytes.length) {
+    let bytes: Uint8Array<ArrayBuffer>;
+    try {
+      bytes = fromBase64(base64);
+    } catch {
+      return false;
+    }
+    const least = this.#length + bytes.length;
+    if (!this.#bytes.length) this.#bytes = bytes;
+    else if (least > this.#bytes.length) {
       const larger = new Uint8Array(Math.max(least, 2 * this.#bytes.length));
       larger.set(this.#bytes.subarray(0, this.#length));
       this.#bytes = larger;
     }
-    try {
-      const { read, written } = this.#bytes.subarray(this.#length).setFromBase64(base64, {
-        lastChunkHandling: "strict",
-      });
-      this.#length += written;
-      return read === base64.length;
-    } catch {
-      return false;
-    }
+    if (this.#bytes !== bytes) this.#bytes.set(bytes, this.#length);
+    this.#length = least;
+    return true;
   }
 
   /** The bytes, which are not copied where as many came as were expected. */
@@ -90,7 +91,8 @@ export function decodeNumbers(
   else {
     const texts = typeof stored === "string" ? [stored] : stored;
     const length = texts.reduce((sum, { length }) => sum + length, 0), expected = 4 * shape.reduce((a, b) => a * b, 1);
-    const reader = new NumberReader(expected <= length ? expected : 0);
+    // One string needs no room besides its own bytes.
+    const reader = new NumberReader(texts.length > 1 && expected <= length ? expected : 0);
     if (!texts.every((text) => reader.add(text))) {
       throw fail("file-malformed", "load array", `the data of "${name}" is not base64`, { name });
     }

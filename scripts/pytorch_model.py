@@ -16,10 +16,11 @@ class GruAttention(nn.Module):
     def forward(self, x, lengths=None):  # (batch, time, inputs), or tokens (batch, time)
         time = x.shape[1]
         lengths = torch.full((len(x),), time) if lengths is None else lengths
-        packed = pack_padded_sequence(self.embedding(x), lengths, batch_first=True, enforce_sorted=False)
+        packed = pack_padded_sequence(self.embedding(x), lengths.cpu(), batch_first=True, enforce_sorted=False)
         out, last = self.gru(packed)
         out, _ = pad_packed_sequence(out, batch_first=True, total_length=time)
         query = torch.cat(list(last[-2:] if self.gru.bidirectional else last[-1:]), 1).unsqueeze(1).expand_as(out)
         scores = self.attention["v"](torch.tanh(self.attention["attn"](torch.cat([query, out], 2)))).squeeze(2)
-        weights = scores.masked_fill(torch.arange(time) >= lengths[:, None], float("-inf")).softmax(1)
+        behind = torch.arange(time, device=x.device) >= lengths.to(x.device)[:, None]
+        weights = scores.masked_fill(behind, float("-inf")).softmax(1)
         return self.fc((weights.unsqueeze(2) * out).sum(1)), weights

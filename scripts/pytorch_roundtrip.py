@@ -17,6 +17,7 @@ CASES = {
     for layers in (1, 2, 3) for both in (False, True) for bias in (True, False) for tokens in (0, 11)
 }
 BATCH, TIME = 4, 9
+LENGTHS = [9, 1, 6, 3]
 
 
 def bits(state):
@@ -43,6 +44,19 @@ def special():
     return {"special": torch.tensor([w - 2 ** 32 if w >= 2 ** 31 else w for w in words], dtype=torch.int32).view(torch.float32)}
 
 
+def apart(model, x, got):
+    """How far PyTorch's outputs are from those that were got: of the batch as it is, and padded from its lengths on."""
+    lengths = torch.tensor(LENGTHS)
+    far = 0.0
+    for way, said in (("full", None), ("padded", lengths)):
+        logits, weights = model(x, said)
+        far = max(far, furthest(logits, got[way]["logits"]), furthest(weights, got[way]["weights"]))
+    # Each sequence by itself, without padding, is what the padded batch must give.
+    for n, length in enumerate(LENGTHS):
+        far = max(far, furthest(model(x[n:n + 1, :length])[0], torch.as_tensor(got["padded"]["logits"]).view(BATCH, -1)[n]))
+    return far
+
+
 def furthest(a, b):
     return (torch.as_tensor(a).flatten().double() - torch.as_tensor(b).flatten().double()).abs().max().item()
 
@@ -65,7 +79,7 @@ def main(folder):
             save(model.state_dict(), os.path.join(folder, name + ending))
         save(special(), os.path.join(folder, "special" + ending))
     with open(os.path.join(folder, "cases.json"), "w") as file:
-        json.dump({name: dict(config=CASES[name], x=inputs[name].flatten().tolist(), shape=list(inputs[name].shape)) for name in CASES}, file)
+        json.dump({name: dict(config=CASES[name], x=inputs[name].flatten().tolist(), shape=list(inputs[name].shape), lengths=LENGTHS) for name in CASES}, file)
     subprocess.run(["deno", "run", f"--allow-read={folder}", f"--allow-write={folder}", os.path.join(SCRIPTS, "pytorch_roundtrip.ts"),
                     folder, *endings], check=True)
     with open(os.path.join(folder, "results.json")) as file:
@@ -82,32 +96,30 @@ def main(folder):
                     failures.append(f"{name}: {source} to {target}: other bits")
     for name, model in models.items():
         with torch.no_grad():
-            logits, weights = model(inputs[name])
             for source in endings:
-                got = results[f"{name}{source}"]
-                worst["to"] = max(worst["to"], furthest(logits, got["logits"]), furthest(weights, got["weights"]))
+                worst["to"] = max(worst["to"], apart(model, inputs[name], results[f"{name}{source}"]))
             # A model that was made here, with weights of its own, in PyTorch.
             for ending in endings:
                 own = GruAttention(**CASES[name]).eval()
                 own.load_state_dict(load(os.path.join(folder, f"{name} made here{ending}")))
-                logits, weights = own(inputs[name])
-                got = results[f"{name} made here"]
-                worst["back"] = max(worst["back"], furthest(logits, got["logits"]), furthest(weights, got["weights"]))
+                worst["back"] = max(worst["back"], apart(own, inputs[name], results[f"{name} made here"]))
         if have("onnx") and have("onnxruntime"):
             import onnx, onnxruntime
             path = os.path.join(folder, f"{name}.onnx")
             onnx.checker.check_model(onnx.load(path), full_check=True)
             session = onnxruntime.InferenceSession(path)
             x = inputs[name].int() if CASES[name]["tokens"] else inputs[name]
-            feeds = {"tokens" if CASES[name]["tokens"] else "x": x.numpy(), "lengths": torch.full((BATCH,), TIME, dtype=torch.int32).numpy()}
-            got = dict(zip([o.name for o in session.get_outputs()], session.run(None, feeds)))
+            got = {}
+            for way, lengths in (("full", [TIME] * BATCH), ("padded", LENGTHS)):
+                feeds = {"tokens" if CASES[name]["tokens"] else "x": x.numpy(), "lengths": torch.tensor(lengths, dtype=torch.int32).numpy()}
+                outputs = dict(zip([o.name for o in session.get_outputs()], session.run(None, feeds)))
+                got[way] = dict(logits=outputs["logits"], weights=outputs["attention_weights"])
             with torch.no_grad():
-                logits, weights = model(inputs[name])
-            worst["onnx"] = max(worst["onnx"], furthest(logits, got["logits"]), furthest(weights, got["attention_weights"]))
+                worst["onnx"] = max(worst["onnx"], apart(model, inputs[name], got))
         else:
             worst["onnx"] = None
     print(f"torch {torch.__version__}, formats {', '.join(endings)}: {len(CASES)} models and special numbers, {files} files come back")
-    print(f"logits and attention weights, furthest apart: PyTorch's model here {worst['to']:.2g}, a model made here in PyTorch {worst['back']:.2g}")
+    print(f"logits and attention weights, full and padded, furthest apart: PyTorch's model here {worst['to']:.2g}, a model made here in PyTorch {worst['back']:.2g}")
     if worst["onnx"] is None:
         print("ONNX files are not checked: onnx and onnxruntime are not installed")
     else:

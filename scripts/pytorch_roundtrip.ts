@@ -35,6 +35,8 @@ interface Case {
   };
   x: number[];
   shape: number[];
+  /** Of the same batch, padded: what stands behind them counts nowhere. */
+  lengths: number[];
 }
 
 const command = "deno run --allow-read=FOLDER --allow-write=FOLDER scripts/pytorch_roundtrip.ts";
@@ -42,14 +44,26 @@ const { operands } = commandLine(command, "Our side of scripts/pytorch_roundtrip
 const [folder, ...endings] = operands as [string, ...string[]];
 const path = (name: string) => `${folder}/${name}`;
 const cases: Record<string, Case> = JSON.parse(Deno.readTextFileSync(path("cases.json")));
-const results: Record<string, { logits: number[]; weights: number[] }> = {};
-
-async function outputsOf(model: Model, sequences: Sequences) {
-  const { logits, attentionWeights } = await model.forward(sequences);
-  return { logits: [...logits.data], weights: [...attentionWeights.data] };
+interface Outputs {
+  logits: number[];
+  weights: number[];
 }
 
-for (const [name, { config, x, shape }] of Object.entries(cases)) {
+const results: Record<string, { full: Outputs; padded: Outputs }> = {};
+
+/** Of a batch whose sequences are all as long as it is, and of the same with lengths. */
+async function outputsOf(model: Model, sequences: Sequences, lengths: number[]) {
+  const outputs = async (batch: Sequences) => {
+    const { logits, attentionWeights } = await model.forward(batch);
+    return { logits: [...logits.data], weights: [...attentionWeights.data] };
+  };
+  return {
+    full: await outputs(sequences),
+    padded: await outputs({ ...sequences, lengths: Int32Array.from(lengths) }),
+  };
+}
+
+for (const [name, { config, x, shape, lengths }] of Object.entries(cases)) {
   const sequences: Sequences = config.tokens
     ? { x: Int32Array.from(x), shape: [...shape, 1] }
     : { x: Float32Array.from(x), shape };
@@ -59,7 +73,7 @@ for (const [name, { config, x, shape }] of Object.entries(cases)) {
       Deno.writeFileSync(path(`${name} from ${ending.slice(1)}${target}`), writeModel(file, modelFormatOf(target)!));
     }
     const { model } = await loadModel(bytes);
-    results[name + ending] = await outputsOf(model, sequences);
+    results[name + ending] = await outputsOf(model, sequences, lengths);
     Deno.writeFileSync(path(`${name}.onnx`), exportOnnx(await modelFile(model, { loss: "crossEntropy" })));
     model.dispose();
   }
@@ -75,7 +89,7 @@ for (const [name, { config, x, shape }] of Object.entries(cases)) {
   for (const ending of endings) {
     Deno.writeFileSync(path(`${name} made here${ending}`), writeModel(await modelFile(made), modelFormatOf(ending)!));
   }
-  results[`${name} made here`] = await outputsOf(made, sequences);
+  results[`${name} made here`] = await outputsOf(made, sequences, lengths);
 }
 for (const ending of endings) {
   const bytes = Deno.readFileSync(path(`special${ending}`));

@@ -230,3 +230,11 @@ Deno.test("storedEntries refuses entries that are compressed, encrypted, there t
   }
   assert.throws(() => storedEntries(many, "a"), { name: "SyntaxError", message: /over each other/ });
 });
+
+Deno.test("the PyTorch class in the docs is the one that scripts/pytorch_roundtrip.py runs on padded batches", async () => {
+  const read = (path: string) => Deno.readTextFile(new URL(`../../${path}`, import.meta.url));
+  const docs = await read(".github/docs/onnx-and-pytorch.md"), script = await read("scripts/pytorch_model.py");
+  const module = script.slice(script.indexOf("import torch")).trimEnd();
+  assert.ok(module.includes("pack_padded_sequence(") && docs.includes(module));
+  assert.match(await read("scripts/pytorch_roundtrip.py"), /\("padded", lengths\)/);
+});

@@ -3,6 +3,7 @@
 import { type ErrorCause, errorCause, type ErrorCode, messageOf } from "../errors.ts";
 import { FLAGS } from "../job/options.ts";
 import { plural } from "../job/words.ts";
+import { commandsOf } from "./options.ts";
 
 /** Options of the library that are flags under another name. */
 const OTHER_NAMES: Readonly<Record<string, string>> = { labelColumns: "label-column", labelsFrom: "label-file" };
@@ -94,9 +95,25 @@ export function inFlags(cause: ErrorCause): ErrorCause {
   return { ...cause, ...HINTS[cause.code]?.(cause) };
 }
 
-/** What the command line says of an error. */
-export function lineOf(error: unknown): string {
+/** Flags that only training takes: the checkpoint holds what they say. */
+const OF_TRAINING = FLAGS.filter(({ group, name }) => !commandsOf(group, name).includes("predict")).map(({ flag }) =>
+  flag
+);
+
+/** Advice as it can be followed: what other commands than `train` do not take is to be said in training. */
+function followable(cause: ErrorCause, command: string): ErrorCause {
+  const { advice } = cause, flags = [...advice?.matchAll(/--([a-z-]+)/g) ?? []].map(([, flag]) => flag!);
+  const isTraining = command !== "train" && flags.some((flag) => OF_TRAINING.includes(flag));
+  return isTraining ? { ...cause, advice: `in training, ${advice}` } : cause;
+}
+
+/**
+ * What the command line says of an error.
+ *
+ * @param command The command that met it.
+ */
+export function lineOf(error: unknown, command = "train"): string {
   const cause = errorCause(error);
-  if (cause) return messageOf(inFlags(cause), "cannot");
+  if (cause) return messageOf(followable(inFlags(cause), command), "cannot");
   return error instanceof Error ? error.message : String(error);
 }

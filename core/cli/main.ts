@@ -3,7 +3,7 @@ import { OLDEST_DENO, VERSION } from "../version.ts";
 import { helpText } from "./help.ts";
 import { lineOf } from "./hints.ts";
 import { UsageError } from "../job/options.ts";
-import { type Arguments, parseCommandLine } from "./options.ts";
+import { type Arguments, type Command, parseCommandLine } from "./options.ts";
 import { stderr, stdout } from "./stream.ts";
 import { INTERRUPTED, remark, Terminal } from "./terminal.ts";
 
@@ -14,15 +14,17 @@ import { INTERRUPTED, remark, Terminal } from "./terminal.ts";
  * the terminal was closed, 141 where whoever reads the output has ended first.
  */
 export async function main(args: readonly string[]): Promise<number> {
-  let code;
+  let code, command: Command | undefined;
   try {
     checkDeno(Deno.version.deno);
-    code = await run(parseCommandLine(args));
+    const parsed = parseCommandLine(args);
+    command = parsed.command;
+    code = await run(parsed);
   } catch (error) {
     code = error instanceof UsageError || errorCode(error) === "option-unsuited" ? 2 : 1;
     // What standard output failed for is said below.
     if (error === stdout.failure) code = 0;
-    else remark(`error: ${lineOf(error)}`);
+    else remark(`error: ${lineOf(error, command)}`);
   }
   return await finish(code);
 }

@@ -206,9 +206,14 @@ export function parseCommandLine(args: readonly string[]): Arguments {
   };
 }
 
+/** The commands that take an option. */
+export function commandsOf(group: Group, name: string): readonly Command[] {
+  return OPTION_COMMANDS[name]?.of ?? (SHARED_GROUPS.has(group) ? READING : ["train"]);
+}
+
 /** Refuses an option that a command does not take. */
 function refuseElsewhere(command: Command, group: Group, name: string, flag: string): void {
-  const own = OPTION_COMMANDS[name], of = own?.of ?? (SHARED_GROUPS.has(group) ? READING : ["train" as const]);
+  const own = OPTION_COMMANDS[name], of = commandsOf(group, name);
   if (of.includes(command)) return;
   if (!own && of.length === 1 && READING.includes(command)) {
     throw new UsageError(`${command} takes no --${flag}: the checkpoint holds it`);

@@ -4,6 +4,7 @@ import { UsageError } from "../job/options.ts";
 import { batchPredictions, predictions } from "../job/predictions.ts";
 import { refuseForeign, storedSample } from "../job/stored_job.ts";
 import { dataFiles } from "./data_files.ts";
+import { lineOf } from "./hints.ts";
 import type { Arguments } from "./options.ts";
 import { PredictionWriter } from "./prediction_writer.ts";
 import { openCheckpoint } from "./read_checkpoint.ts";
@@ -29,6 +30,16 @@ export async function predictCommand(args: Arguments): Promise<number> {
     onNote("the file does not say what the outputs mean, so these are scores (logits); --loss NAME says it");
   }
   const writer = new PredictionWriter(args);
-  for await (const prediction of said) await writer.write(prediction);
-  return 0;
+  let code = 0;
+  for await (const answer of said) {
+    if (!("error" in answer)) {
+      await writer.write(answer);
+      continue;
+    }
+    code = 1;
+    const line = lineOf(answer.error, command);
+    await writer.writeError(answer, line);
+    remark(`error: ${line}`);
+  }
+  return code;
 }

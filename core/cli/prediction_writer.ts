@@ -1,7 +1,7 @@
 /** Predictions as they are printed: JSON Lines or CSV. */
 
 import { displayJson } from "../display.ts";
-import type { NamedPrediction, PlainPrediction } from "../job/predictions.ts";
+import type { NamedPrediction, NoPrediction, PlainPrediction } from "../job/predictions.ts";
 import type { Arguments } from "./options.ts";
 import { Terminal } from "./terminal.ts";
 
@@ -25,25 +25,32 @@ export class PredictionWriter {
     await ("decoded" in prediction ? this.#named(prediction) : this.#plain(prediction));
   }
 
-  #named(
-    { id, rows, decoded: { label, labels, values }, known, names, quantiles, weights }: NamedPrediction,
-  ): Promise<void> {
-    const [from, to] = rows ?? [], range = rows && { from: from!, to: to! };
-    const attention = this.#attention && weights ? { attention: digits(weights) } : {};
-    if (!this.#csv) {
-      return this.#json({
-        id,
-        ...range,
-        ...label !== undefined && { label },
-        ...labels && { labels },
-        ...values && !quantiles && { values: byName(names.map((name, i) => [name, digit(values[i]!)])) },
-        ...values && quantiles &&
-          { quantiles: byName(names.map((name, i) => [name, quantilesAt(values, quantiles, i)])) },
-        ...known && { probabilities: byName(known.map(([name, p]) => [name, digit(p)])) },
-        ...attention,
-      });
-    }
-    const fields: [string, string | number][] = [["id", id], ...Object.entries(range ?? {})];
+  /** What is wrong in place of a prediction: as JSON; a row of CSV has the name alone. */
+  async writeError({ id, blank }: NoPrediction<NamedPrediction | PlainPrediction>, error: string): Promise<void> {
+    if (!this.#csv) return await this.#json({ id, error });
+    const fields = "decoded" in blank ? this.#namedFields(blank) : this.#plainFields(blank);
+    await this.#row(fields.map(([name], i) => [name, i ? "" : id]));
+  }
+
+  #named(prediction: NamedPrediction): Promise<void> {
+    if (this.#csv) return this.#row(this.#namedFields(prediction));
+    const { id, rows, decoded: { label, labels, values }, known, names, quantiles, weights } = prediction;
+    return this.#json({
+      id,
+      ...rows && { from: rows[0], to: rows[1] },
+      ...label !== undefined && { label },
+      ...labels && { labels },
+      ...values && !quantiles && { values: new Map(names.map((name, i) => [name, digit(values[i]!)])) },
+      ...values && quantiles &&
+        { quantiles: new Map(names.map((name, i) => [name, quantilesAt(values, quantiles, i)])) },
+      ...known && { probabilities: new Map(known.map(([name, p]) => [name, digit(p)])) },
+      ...this.#attention && weights && { attention: digits(weights) },
+    });
+  }
+
+  #namedFields({ id, rows, decoded, known, names, quantiles, weights }: NamedPrediction): Field[] {
+    const { label, labels, values } = decoded, fields: Field[] = [["id", id]];
+    if (rows) fields.push(["from", rows[0]], ["to", rows[1]]);
     if (label !== undefined) fields.push(["label", label]);
     if (labels) fields.push(["labels", labels.join("|")]);
     if (values && !quantiles) names.forEach((name, i) => fields.push([name, digit(values[i]!)]));
@@ -53,28 +60,30 @@ export class PredictionWriter {
     }
     for (const [name, p] of known ?? []) fields.push([`probability ${name}`, digit(p)]);
     if (this.#attention) fields.push(["attention", digits(weights ?? []).join(" ")]);
-    return this.#row(fields);
+    return fields;
   }
 
   /** Of a model without names: class numbers. */
-  #plain({ id, predicts, number, values, weights }: PlainPrediction): Promise<void> {
-    const isClass = number !== undefined;
-    if (!this.#csv) {
-      const what = { ...isClass && { class: number }, [predicts]: digits(values), attentionWeights: digits(weights) };
-      return this.#json(what);
-    }
-    const fields: [string, string | number][] = [["id", id]];
-    if (isClass) fields.push(["class", number]);
+  #plain(prediction: PlainPrediction): Promise<void> {
+    if (this.#csv) return this.#row(this.#plainFields(prediction));
+    const { predicts, number, values, weights } = prediction;
+    const what = { ...number !== undefined && { class: number }, [predicts]: digits(values) };
+    return this.#json({ ...what, attentionWeights: digits(weights) });
+  }
+
+  #plainFields({ id, predicts, number, values, weights }: PlainPrediction): Field[] {
+    const fields: Field[] = [["id", id]];
+    if (number !== undefined) fields.push(["class", number]);
     values.forEach((value, i) => fields.push([`${ONE[predicts]} ${i}`, digit(value)]));
     if (this.#attention) fields.push(["attention", digits(weights).join(" ")]);
-    return this.#row(fields);
+    return fields;
   }
 
   #json(value: object): Promise<void> {
-    return this.#terminal.data(displayJson(JSON.stringify(value)));
+    return this.#terminal.data(displayJson(json(value)));
   }
 
-  async #row(fields: readonly (readonly [string, string | number])[]): Promise<void> {
+  async #row(fields: readonly Field[]): Promise<void> {
     const quote = (cell: string | number) =>
       /[",\r\n]/.test(String(cell)) ? `"${String(cell).replaceAll('"', '""')}"` : String(cell);
     if (!this.#header) await this.#terminal.data(fields.map(([name]) => quote(name)).join(","));
@@ -83,14 +92,20 @@ export class PredictionWriter {
   }
 }
 
+/** A cell of CSV and the name of its column. */
+type Field = readonly [name: string, cell: string | number];
+
 /** The quantiles of the i-th name. */
-function quantilesAt(values: readonly number[], quantiles: readonly number[], i: number): Record<string, number> {
-  return byName(quantiles.map((quantile, k) => [String(quantile), digit(values[i * quantiles.length + k]!)]));
+function quantilesAt(values: readonly number[], quantiles: readonly number[], i: number): Map<string, number> {
+  return new Map(quantiles.map((quantile, k) => [String(quantile), digit(values[i * quantiles.length + k]!)]));
 }
 
-/** An object that may have any name for a key. */
-function byName<T>(entries: readonly (readonly [string, T])[]): Record<string, T> {
-  return Object.fromEntries(entries);
+/** As JSON; maps keep their order, whatever their keys: objects would put numbers first. */
+function json(value: unknown): string {
+  const isMap = value instanceof Map;
+  if (!isMap && (typeof value !== "object" || value === null || Array.isArray(value))) return JSON.stringify(value);
+  const entries: [string, unknown][] = isMap ? [...value] : Object.entries(value as object);
+  return `{${entries.map(([name, one]) => `${JSON.stringify(name)}:${json(one)}`).join(",")}}`;
 }
 
 /** The number whose shortest decimal gives a 32-bit float back, if it is one: else the 64-bit number that it is. */

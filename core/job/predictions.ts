@@ -7,6 +7,7 @@ import { byKind, restorePreprocessing } from "../data/preprocessing.ts";
 import { formatOf, readSuited } from "../data/readers/read.ts";
 import type { SequenceRecord } from "../data/readers/record.ts";
 import type { ForecastPipeline } from "../data/forecast.ts";
+import { errorCause, fail } from "../errors.ts";
 import { quantilesOf } from "../model/losses.ts";
 import type { Model, NetworkModel, Sequences } from "../model/model.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
@@ -49,6 +50,17 @@ export interface PlainPrediction {
   readonly weights: Float32Array;
 }
 
+/** Why there is no prediction for one sequence. */
+export interface NoPrediction<Prediction> {
+  readonly id: string;
+  readonly error: unknown;
+  /** A prediction that says nothing, for what there would be. */
+  readonly blank: Prediction;
+}
+
+/** What a checkpoint answers for one sequence. */
+export type Answer = NamedPrediction | PlainPrediction | NoPrediction<NamedPrediction | PlainPrediction>;
+
 /** What a checkpoint is asked. */
 export interface Question {
   readonly loaded: LoadedCheckpoint;
@@ -60,7 +72,7 @@ export interface Question {
 }
 
 /** Predictions for files, as the checkpoint's preprocessing takes them; without one, for sequences as the model does. */
-export function predictions(question: Question): AsyncGenerator<NamedPrediction | PlainPrediction> {
+export function predictions(question: Question): AsyncGenerator<Answer> {
   const { loaded } = question;
   if (!loaded.preprocessing) return ofArrays(question);
   const job = dataJob(loaded, question.given);
@@ -74,19 +86,67 @@ async function* ofRecords(
   pipeline: Pipeline,
   job: DataJob,
   { loaded: { model }, paths, source, onNote }: Question,
-): AsyncGenerator<NamedPrediction> {
+): AsyncGenerator<Answer> {
+  const blank = blankOf(model, pipeline);
   let leftOut = 0;
   try {
     for await (const opened of streamRecords(paths, pipeline, job, source)) {
       for await (const chunk of chunks(opened.records, pipeline.outputSize)) {
-        const records = chunk.filter((record) => pipeline.keeps(record));
+        const records = chunk.filter((record) => record.fault || pipeline.keeps(record));
         leftOut += chunk.length - records.length;
-        if (records.length) yield* ofChunk(model, pipeline, records);
+        const check = (record: SequenceRecord) => void pipeline.sequences([record]);
+        yield* answers(records, (good) => ofChunk(model, pipeline, good), check, blank);
       }
       for (const note of opened.notes ?? []) onNote(note);
     }
   } finally {
     if (leftOut) onNote(leftOutLine(leftOut));
+  }
+}
+
+/** What a model of named outputs would say. */
+function blankOf(model: Model, pipeline: Pipeline): NamedPrediction {
+  const quantiles = quantilesOf(model), { labels: names, outputSize } = pipeline;
+  const zeros = new Float32Array(outputSize * (quantiles?.length ?? 1));
+  const decoded = quantiles ? { values: [...zeros] } : pipeline.decode(zeros);
+  return { id: "", decoded, known: decoded.probabilities?.map((p, o) => [names[o]!, p] as const), names, quantiles };
+}
+
+/**
+ * Predictions for some records, in their order; for one that cannot be read or taken, what is wrong with it.
+ *
+ * @param check Throws what is wrong with a record by itself.
+ */
+async function* answers<Prediction extends NamedPrediction | PlainPrediction>(
+  records: readonly SequenceRecord[],
+  predict: (records: readonly SequenceRecord[]) => AsyncIterable<Prediction>,
+  check: (record: SequenceRecord) => void,
+  blank: Prediction,
+): AsyncGenerator<Prediction | NoPrediction<Prediction>> {
+  const faults = new Map<SequenceRecord, unknown>();
+  for (const record of records) if (record.fault) faults.set(record, record.fault);
+  const good = () => records.filter((record) => !faults.has(record));
+  const all = async () => good().length ? await Array.fromAsync(predict(good())) : [];
+  let found: Prediction[];
+  try {
+    found = await all();
+  } catch (error) {
+    const before = faults.size;
+    for (const record of good()) {
+      try {
+        check(record);
+      } catch (fault) {
+        if (!errorCause(fault)) throw fault;
+        faults.set(record, fault);
+      }
+    }
+    if (faults.size === before) throw error;
+    found = await all();
+  }
+  let next = 0;
+  for (const record of records) {
+    if (!faults.has(record)) yield found[next++]!;
+    else yield { id: record.id ?? record.place, error: faults.get(record), blank };
   }
 }
 
@@ -147,20 +207,27 @@ async function* ofTable(
 
 async function* ofArrays(
   { loaded: { model }, paths, given, source }: Question,
-): AsyncGenerator<NamedPrediction | PlainPrediction> {
+): AsyncGenerator<Answer> {
   const { inputSize: I } = configOf(model, "predict"), { files, columns } = given;
-  const options = { ...readOptions({ files, columns, preparation: {} }), optionalLabels: true };
+  const options = { ...readOptions({ files, columns, preparation: {} }), optionalLabels: true, faults: true };
+  const zeros = { x: new Float32Array(I), shape: [1, 1, I] },
+    blank = (await Array.fromAsync(batchPredictions(model, zeros)))[0]!;
+  const check = ({ channels, place, missing }: SequenceRecord) => {
+    const problem = channels !== I
+      ? `a step must be a list of ${I} numbers, got ${channels}`
+      : missing && `a value is missing at ${missing}`;
+    if (problem) throw fail("input-kind", `read ${place}`, problem);
+  };
+  const predictOne = ([record]: readonly SequenceRecord[]) => {
+    check(record!);
+    const { values, steps, place } = record!;
+    return batchPredictions(model, { x: Float32Array.from(values!), shape: [1, steps, I] }, [place]);
+  };
   for (const input of await source.inputs(paths, false)) {
     const format = options.format ?? formatOf(input.name) ?? "jsonl";
     const { records } = await readSuited(input, { ...options, format }, askedOf(given));
     for await (const chunk of chunks(records, 1)) {
-      for (const { values, steps, channels, place, missing } of chunk) {
-        if (channels !== I) {
-          throw new Error(`cannot read ${place}: a step must be a list of ${I} numbers, got ${channels}`);
-        }
-        if (missing) throw new Error(`cannot read ${place}: a value is missing at ${missing}`);
-        yield* batchPredictions(model, { x: Float32Array.from(values!), shape: [1, steps, I] }, [place]);
-      }
+      for (const record of chunk) yield* answers([record], predictOne, check, blank);
     }
   }
 }

@@ -296,7 +296,7 @@ export async function* streamRecords(
   job: DataJob,
   source: DataSource,
 ): AsyncGenerator<RecordSource> {
-  const options = { ...readOptions(job), optionalLabels: true }, text = isText(job);
+  const options = { ...readOptions(job), optionalLabels: true, faults: true }, text = isText(job);
   const cut = windowsOf(job);
   // Groups matter to splits alone.
   delete options.groupColumn;
@@ -319,7 +319,10 @@ function inWindows(opened: RecordSource, options: RecordingOptions): RecordSourc
   const windows = new RecordingWindows(options);
   async function* records() {
     // Whatever labels there are do not matter here.
-    for await (const { stepLabels: _, ...recording } of opened.records) yield* windows.of(recording);
+    for await (const { stepLabels: _, ...recording } of opened.records) {
+      if (recording.fault) yield recording;
+      else yield* windows.of(recording);
+    }
   }
   return {
     ...opened,

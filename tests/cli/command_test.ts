@@ -487,8 +487,10 @@ Deno.test("predict says where a line is bad: file, line, field", async () => {
   cases.forEach(([line], i) => place.write(`${i}.jsonl`, `${good}\n\n${line}\n${good}\n`));
   const results = await Promise.all(cases.map((_, i) => place.run(`predict last.json --input ${i}.jsonl`)));
   results.forEach(({ code, out, err }, i) => {
-    assertFails({ code, out: "", err }, 1, `cannot read ${i}.jsonl${cases[i]![1]}`);
-    assert.equal(out.split("\n").length, 2, "what comes before is predicted");
+    const error = `cannot read ${i}.jsonl${cases[i]![1]}`, [before, bad, after] = out.split("\n");
+    assertFails({ code, out: "", err }, 1, error);
+    assert.deepEqual(JSON.parse(bad!), { id: `${i}.jsonl, line 3`, error });
+    assert.equal(after, before, "the same sequence before it and after it");
   });
   const [absent, both, input] = await Promise.all([
     place.run("predict last.json --input none.jsonl"),
@@ -497,7 +499,7 @@ Deno.test("predict says where a line is bad: file, line, field", async () => {
   ]);
   assertFails(absent!, 1, 'cannot read data "none.jsonl": there is no such file');
   assertFails(both!, 2, "predict takes --input, or --size, --steps and --seed of data to make: not both");
-  assertFails(input!, 1, 'cannot read standard input: line 1 is not JSON, got "nope"');
+  assertFails({ ...input!, out: "" }, 1, 'cannot read standard input: line 1 is not JSON, got "nope"');
 });
 
 Deno.test("a checkpoint of a network of your own and of no preprocessing is refused in one line", async () => {

@@ -350,7 +350,7 @@ Deno.test("what is fine, or asked for, is taken: BOM, CRLF, missing values dropp
   }
 });
 
-Deno.test("predict says what came before a bad line, and any name", async () => {
+Deno.test("predict says what is wrong in place of a bad line, and any name", async () => {
   await using place = await Place.make();
   const names = ["__proto__", 'a,"b"', "constructor"];
   const record = (i: number) => JSON.stringify({ id: `n ${i}, "q"\n`, x: [i, i % 2], y: names[i % 3] });
@@ -368,7 +368,8 @@ Deno.test("predict says what came before a bad line, and any name", async () => 
     ]);
   }
   const rows = jsonLines(json!.out);
-  assert.equal(rows.length, 2);
+  assert.equal(rows.length, 3);
+  assert.equal(rows[2].error, 'cannot read bad.jsonl: line 3, x[1] must be a number or null, got "two"');
   assert.deepEqual(Object.entries(rows[0].probabilities).map(([name]) => name), names);
   assert.match(
     csv!.out,

@@ -9,6 +9,7 @@ import { Clock } from "./clock.ts";
 import { called } from "./columns.ts";
 import { plainNumber } from "./decimals.ts";
 import { ended } from "./ends.ts";
+import { faulty } from "./faults.ts";
 import { type Head, readHead, unnamed } from "./head.ts";
 import { type Layout, layOut } from "./layout.ts";
 import type { Lines } from "./lines.ts";
@@ -62,6 +63,7 @@ class CsvRecords {
   readonly #names: readonly string[];
   readonly #layout: Layout;
   readonly #format: NumberFormat;
+  readonly #options: ReadOptions;
   readonly #needsLabels: boolean;
   /** The columns that a row must have more of: a shorter sequence lacks steps at its end, where all columns are steps. */
   readonly #least: number;
@@ -73,6 +75,7 @@ class CsvRecords {
 
   constructor({ rows, names, format }: Head, layout: Layout, options: ReadOptions) {
     const { optionalLabels, featureColumns, labelsPerRow = false } = options;
+    this.#options = options;
     this.#rows = rows;
     this.#names = names;
     this.#layout = layout;
@@ -88,11 +91,15 @@ class CsvRecords {
     this.#least = isWide && last < names.length - 1 ? last + 1 : names.length;
   }
 
-  /** The next row, as long as the head. */
+  /** The next row. */
   async #next(): Promise<string[] | undefined> {
-    const rows = this.#rows, row = rows.take() ?? await rows.next();
-    const width = this.#names.length;
-    if (row && row.length < width && row.length > this.#least && !rows.isOpen) {
+    return this.#rows.take() ?? await this.#rows.next();
+  }
+
+  /** Holds that a row is as long as the head; one that may end early is filled up. */
+  #check(row: string[]): void {
+    const rows = this.#rows, width = this.#names.length;
+    if (row.length < width && row.length > this.#least && !rows.isOpen) {
       if (!this.#short++) {
         this.#format.notes.push(
           `${rows.name}: rows that are shorter than the head, the first in line ${rows.number}, end early`,
@@ -100,18 +107,17 @@ class CsvRecords {
       }
       while (row.length < width) row.push("");
     }
-    if (row && row.length !== width) {
+    if (row.length !== width) {
       throw badFile(
         "row-width",
         rows.name,
         `line ${rows.number} must have ${width} columns, got ${row.length}`,
       );
     }
-    if (row && this.#layout.blank.length) {
+    if (this.#layout.blank.length) {
       const blank = this.#layout.blank.find((column) => row[column]!.trim() !== "");
       if (blank !== undefined) throw unnamed(rows.name, blank);
     }
-    return row;
   }
 
   #where(column: number): string {
@@ -168,32 +174,41 @@ class CsvRecords {
 
   /** One record a row. */
   async *wide(): AsyncGenerator<SequenceRecord, void> {
-    const { features, id, text, group } = this.#layout, { name } = this.#rows;
+    const { id } = this.#layout;
     let before: string | undefined;
     for (let cells = await this.#next(); cells; cells = await this.#next()) {
-      const place = `${name}, line ${this.#rows.number}`, key = id === undefined ? undefined : cells[id]!;
-      if (key !== undefined && key === before && text === undefined) {
-        const what = `${this.#where(id!)} is ${show(key)} again`;
-        throw badFile("sequence-repeated", name, what, {
-          option: "sequenceColumn",
-          advice: "if a row is a step, say which column names the sequence (sequenceColumn)",
-        });
+      const key = id === undefined ? undefined : cells[id];
+      try {
+        yield this.#row(cells, before);
+      } catch (error) {
+        yield faulty(error, this.#options, `${this.#rows.name}, line ${this.#rows.number}`, key);
       }
       before = key;
-      const about = {
-        labels: this.#labels(cells),
-        weight: this.#weight(cells),
-        ...group !== undefined && { group: cells[group]! },
-        ...key !== undefined && { id: key },
-        place,
-      };
-      if (text !== undefined) {
-        yield { text: cells[text]!, steps: 0, channels: 0, ...about };
-        continue;
-      }
-      const values = new Float64Array(features.length), missing = this.#numbers(cells, values, 0);
-      yield ended({ values, steps: features.length, channels: 1, ...about, missing });
     }
+  }
+
+  /** The record of a row, which must not have the name of the one before. */
+  #row(cells: string[], before: string | undefined): SequenceRecord {
+    const { features, id, text, group } = this.#layout, { name, number } = this.#rows;
+    this.#check(cells);
+    const key = id === undefined ? undefined : cells[id]!;
+    if (key !== undefined && key === before && text === undefined) {
+      const what = `${this.#where(id!)} is ${show(key)} again`;
+      throw badFile("sequence-repeated", name, what, {
+        option: "sequenceColumn",
+        advice: "if a row is a step, say which column names the sequence (sequenceColumn)",
+      });
+    }
+    const about = {
+      labels: this.#labels(cells),
+      weight: this.#weight(cells),
+      ...group !== undefined && { group: cells[group]! },
+      ...key !== undefined && { id: key },
+      place: `${name}, line ${number}`,
+    };
+    if (text !== undefined) return { text: cells[text]!, steps: 0, channels: 0, ...about };
+    const values = new Float64Array(features.length), missing = this.#numbers(cells, values, 0);
+    return ended({ values, steps: features.length, channels: 1, ...about, missing });
   }
 
   /** One record for rows of the same name, or for all rows. */
@@ -203,79 +218,91 @@ class CsvRecords {
     let values = new Float64Array(), steps = 0, id: string | undefined, raw: readonly string[] = [];
     let about: { labels?: string[]; weight?: number; group?: string; place: string } = { place: "" };
     let missing: string | undefined, stepLabels: (string[] | undefined)[] = [], times: number[] = [];
+    /** What is wrong with the sequence: its other rows do not matter any more. */
+    let fault: SequenceRecord | undefined;
     const record = () => {
+      if (fault) return fault;
       const breaks = this.#isPerRow && time !== undefined ? breaksIn(Float64Array.from(times)).breaks : [];
       const perStep = this.#isPerRow && labelColumns.length ? { stepLabels } : {};
       const own = { ...about, id, missing, ...perStep, ...breaks.length && { breaks } };
       return ended({ values: values.slice(0, steps * channels), steps, channels, ...own });
     };
     for (let cells = await this.#next(); cells; cells = await this.#next()) {
-      const key = sequence === undefined ? name : cells[sequence]!;
-      const current = labelColumns.map((column) => cells[column]!);
-      const changed = labelColumns.find((column, i) =>
-        current[i] !== raw[i] && plainLabel(cells[column]!) !== plainLabel(raw[i] ?? "")
-      );
-      if (key !== id) {
-        if (id !== undefined) yield record();
-        if (seen.has(key)) {
-          const what = `line ${this.#rows.number}: sequence ${show(key)} comes back after others`;
-          throw badFile(
-            "sequence-order",
-            name,
-            `${what}: rows of one sequence must follow one another, so sort them by it`,
-          );
+      // A row that is cut off belongs to the sequence that it still names, or to the one before.
+      const key = sequence === undefined ? name : cells[sequence] ?? id ?? "", isNew = key !== id;
+      if (!isNew && fault) continue;
+      if (isNew && id !== undefined) yield record();
+      if (isNew) [id, steps, missing, stepLabels, times, fault] = [key, 0, undefined, [], [], undefined];
+      try {
+        this.#check(cells);
+        const current = labelColumns.map((column) => cells[column]!);
+        const changed = labelColumns.find((column, i) =>
+          current[i] !== raw[i] && plainLabel(cells[column]!) !== plainLabel(raw[i] ?? "")
+        );
+        if (isNew) {
+          if (seen.has(key)) {
+            const what = `line ${this.#rows.number}: sequence ${show(key)} comes back after others`;
+            throw badFile(
+              "sequence-order",
+              name,
+              `${what}: rows of one sequence must follow one another, so sort them by it`,
+            );
+          }
+          if (key.trim() === "") {
+            throw badFile("sequence-unnamed", name, `${this.#where(sequence!)} does not name the sequence`);
+          }
+          seen.add(key);
+          if (seen.size > REMEMBERED) seen.delete(seen.values().next().value!);
+          about = {
+            ...!this.#isPerRow && { labels: this.#labels(cells) },
+            weight: this.#weight(cells),
+            ...group !== undefined && { group: cells[group]! },
+            place: `${name}, line ${this.#rows.number}`,
+          };
+          raw = current;
+          clock.reset();
+        } else {
+          if (changed !== undefined && !this.#isPerRow) {
+            const got = `${show(cells[changed]!)} after ${show(raw[labelColumns.indexOf(changed)]!)}`;
+            throw badFile(
+              "sequence-inconsistent",
+              name,
+              `${this.#where(changed)} must be the same throughout sequence ${show(key)}, got ${got}`,
+              { option: "labelsPerRow", advice: "if each row has a label of its own, say so (labelsPerRow)" },
+            );
+          }
+          const other = group !== undefined && cells[group] !== about.group
+            ? group
+            : this.#weight(cells) !== about.weight
+            ? this.#layout.weight!
+            : undefined;
+          if (other !== undefined) {
+            throw badFile(
+              "sequence-inconsistent",
+              name,
+              `${this.#where(other)} must be the same throughout sequence ${show(key)}`,
+            );
+          }
         }
-        if (key.trim() === "") {
-          throw badFile("sequence-unnamed", name, `${this.#where(sequence!)} does not name the sequence`);
+        // Rows of the same label share it.
+        if (this.#isPerRow) {
+          stepLabels.push(steps && changed === undefined ? stepLabels[steps - 1] : this.#labels(cells));
         }
-        seen.add(key);
-        if (seen.size > REMEMBERED) seen.delete(seen.values().next().value!);
-        [id, steps, missing, stepLabels, times] = [key, 0, undefined, [], []];
-        about = {
-          ...!this.#isPerRow && { labels: this.#labels(cells) },
-          weight: this.#weight(cells),
-          ...group !== undefined && { group: cells[group]! },
-          place: `${name}, line ${this.#rows.number}`,
-        };
         raw = current;
-        clock.reset();
-      } else {
-        if (changed !== undefined && !this.#isPerRow) {
-          const got = `${show(cells[changed]!)} after ${show(raw[labelColumns.indexOf(changed)]!)}`;
-          throw badFile(
-            "sequence-inconsistent",
-            name,
-            `${this.#where(changed)} must be the same throughout sequence ${show(key)}, got ${got}`,
-            { option: "labelsPerRow", advice: "if each row has a label of its own, say so (labelsPerRow)" },
-          );
+        if (time !== undefined) {
+          const at = clock.check(this.#format.plain(cells[time]!), () => this.#where(time));
+          if (this.#isPerRow) times.push(at);
         }
-        const other = group !== undefined && cells[group] !== about.group
-          ? group
-          : this.#weight(cells) !== about.weight
-          ? this.#layout.weight!
-          : undefined;
-        if (other !== undefined) {
-          throw badFile(
-            "sequence-inconsistent",
-            name,
-            `${this.#where(other)} must be the same throughout sequence ${show(key)}`,
-          );
+        if ((steps + 1) * channels > values.length) {
+          const more = new Float64Array(Math.max(64 * channels, 2 * values.length));
+          more.set(values);
+          values = more;
         }
+        const first = this.#numbers(cells, values, steps++ * channels);
+        missing ??= first;
+      } catch (error) {
+        fault = faulty(error, this.#options, `${name}, line ${this.#rows.number}`, key);
       }
-      // Rows of the same label share it.
-      if (this.#isPerRow) stepLabels.push(steps && changed === undefined ? stepLabels[steps - 1] : this.#labels(cells));
-      raw = current;
-      if (time !== undefined) {
-        const at = clock.check(this.#format.plain(cells[time]!), () => this.#where(time));
-        if (this.#isPerRow) times.push(at);
-      }
-      if ((steps + 1) * channels > values.length) {
-        const more = new Float64Array(Math.max(64 * channels, 2 * values.length));
-        more.set(values);
-        values = more;
-      }
-      const first = this.#numbers(cells, values, steps++ * channels);
-      missing ??= first;
     }
     if (id !== undefined) yield record();
   }

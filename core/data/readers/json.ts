@@ -9,6 +9,7 @@
 import { badFile, show } from "./bad_data.ts";
 import type { Blocks } from "./blocks.ts";
 import { ended, turned } from "./ends.ts";
+import { faulty } from "./faults.ts";
 import type { Lines } from "./lines.ts";
 import { NumberFormat } from "./number_format.ts";
 import { checkFinite } from "./numbers.ts";
@@ -29,10 +30,12 @@ export async function readJsonLines(lines: Lines, options: ReadOptions): Promise
 async function* lineRecords(lines: Lines, reader: Reader): AsyncGenerator<SequenceRecord, void> {
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
     if (line.trim() === "") continue;
-    if (line.length > LONG) checkDepth(lines.name, lines.number, line);
-    const json = parse(lines.name, lines.number, line);
-    // A line may be the list of steps by itself.
-    yield reader.record(lines.number, Array.isArray(json) ? { x: json } : json);
+    yield reader.read(lines.number, () => {
+      if (line.length > LONG) checkDepth(lines.name, lines.number, line);
+      const json = parse(lines.name, lines.number, line);
+      // A line may be the list of steps by itself.
+      return Array.isArray(json) ? { x: json } : json;
+    });
   }
 }
 
@@ -87,11 +90,11 @@ async function* values(blocks: Blocks, reader: Reader, limit: number): AsyncGene
         else if (c === 123 || c === 91) {
           if (++depth > DEPTH) throw badFile("file-malformed", name, `line ${line} nests deeper than a record does`);
         } else if ((c === 125 || c === 93) && --depth === 0) {
-          const value = parse(name, startLine, open + text.slice(start, i + 1));
+          const whole = open + text.slice(start, i + 1), at = startLine;
           open = "";
           hasComma = false;
           count++;
-          yield reader.record(startLine, value);
+          yield reader.read(at, () => parse(name, at, whole));
         }
       } else if (c === 123 && !isOver && (hasComma || !inArray)) {
         [depth, start, startLine] = [1, i, line];
@@ -126,11 +129,28 @@ class Reader {
   readonly #name: string;
   readonly #format: NumberFormat;
   readonly #isTurned: boolean;
+  readonly #options: ReadOptions;
 
   constructor(name: string, options: ReadOptions) {
     this.#name = name;
+    this.#options = options;
     this.#format = new NumberFormat(name, options);
     this.#isTurned = options.layout === "nct";
+  }
+
+  /** The record of what is parsed, or what is wrong with it. */
+  read(line: number, parsed: () => unknown): SequenceRecord {
+    let json: unknown;
+    try {
+      json = parsed();
+      return this.record(line, json);
+    } catch (error) {
+      const id = typeof json === "object" && json !== null && Object.hasOwn(json, "id")
+        ? (json as { id: unknown }).id
+        : undefined;
+      const isName = typeof id === "string" || typeof id === "number";
+      return faulty(error, this.#options, `${this.#name}, line ${line}`, isName ? String(id) : undefined);
+    }
   }
 
   /** A record. */

@@ -49,6 +49,7 @@ const OPTIONS: Readonly<
   sequencePerFile: "yes or no",
   labelsPerRow: "yes or no",
   groupColumn: "column",
+  faults: "yes or no",
   weightColumn: "column",
   featureColumns: "columns",
   textColumn: "column",
@@ -174,6 +175,10 @@ async function* guarded(
   try {
     for await (const record of source.records) {
       count++;
+      if (record.fault) {
+        yield record;
+        continue;
+      }
       isWide &&= record.channels > WIDE * record.steps;
       if (isWide) wide = record;
       yield label === undefined || record.labels ? record : { ...record, labels: [label] };

@@ -38,6 +38,8 @@ export interface SequenceRecord {
   readonly place: string;
   /** Where its first missing value stands, if any: "line 14, column temperature". */
   readonly missing?: string;
+  /** Why it could not be read, where `faults` asks for such records: there is nothing else in it. */
+  readonly fault?: Error;
 }
 
 /** How a file turned out to be written: options by which others of its kind are read alike. */
@@ -117,6 +119,8 @@ export interface ReadOptions {
   labelsPerRow?: boolean;
   /** csv: the column with what sequences must have in common to stay in one part of a split. */
   groupColumn?: string | number;
+  /** Whether a row that cannot be read comes as a record with its `fault`, and the others after it. Default false. */
+  faults?: boolean;
   /** csv: the column with each sequence's weight. */
   weightColumn?: string | number;
   /** csv: the columns with the numbers, in that order. Default: all others but one called id, which names a sequence. */

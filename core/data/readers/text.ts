@@ -9,6 +9,7 @@ import { badFile, show } from "./bad_data.ts";
 import { findColumn } from "./columns.ts";
 import { plainNumber } from "./decimals.ts";
 import { ended } from "./ends.ts";
+import { faulty } from "./faults.ts";
 import type { Lines } from "./lines.ts";
 import { NumberFormat } from "./number_format.ts";
 import type { Input, ReadOptions, RecordSource, SequenceRecord } from "./record.ts";
@@ -29,6 +30,14 @@ async function* texts(lines: Lines, input: Input, options: ReadOptions): AsyncGe
     findColumn(name, names ?? cells.map(() => ""), column, option);
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
     if (line.trim() === "") continue;
+    try {
+      yield textOf(line);
+    } catch (error) {
+      yield faulty(error, options, `${name}, line ${lines.number}`);
+    }
+  }
+
+  function textOf(line: string): SequenceRecord {
     const at = `line ${lines.number}`, about = { steps: 0, channels: 0, place: `${name}, ${at}` };
     const cells = hasLabels || textColumn !== undefined ? line.split("\t") : [line];
     if (hasLabels && cells.length === 1 && !optionalLabels) {
@@ -52,7 +61,7 @@ async function* texts(lines: Lines, input: Input, options: ReadOptions): AsyncGe
     const text = textColumn === undefined || cells.length === 1
       ? cells.filter((_, i) => !labels.includes(i)).join("\t")
       : cells[place(cells, textColumn, "textColumn")]!;
-    yield { text, ...found.length && !found.includes("") && { labels: found }, ...about };
+    return { text, ...found.length && !found.includes("") && { labels: found }, ...about };
   }
 }
 
@@ -74,12 +83,20 @@ export async function readArchive(lines: Lines, options: ReadOptions): Promise<R
 async function* archiveRecords(
   lines: Lines,
   format: NumberFormat,
-  { decimal }: ReadOptions,
+  options: ReadOptions,
 ): AsyncGenerator<SequenceRecord, void> {
-  const { name } = lines;
+  const { name } = lines, { decimal } = options;
   let width: number | undefined;
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
     if (line.trim() === "") continue;
+    try {
+      yield recordOf(line);
+    } catch (error) {
+      yield faulty(error, options, `${name}, line ${lines.number}`);
+    }
+  }
+
+  function recordOf(line: string): SequenceRecord {
     const cells = archiveCells(line, decimal), at = `line ${lines.number}`;
     width ??= cells.length;
     if (cells.length !== width) {
@@ -99,6 +116,6 @@ async function* archiveRecords(
     }
     // The archive writes class 1 as "1" and as "1.0000000e+00".
     const labels = [plainNumber(cells[0]!) ?? cells[0]!];
-    yield ended({ values, steps: width - 1, channels: 1, labels, place: `${name}, ${at}`, missing });
+    return ended({ values, steps: width - 1, channels: 1, labels, place: `${name}, ${at}`, missing });
   }
 }

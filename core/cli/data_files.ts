@@ -17,9 +17,61 @@ export function dataFiles(args: Arguments): DataSource {
   return {
     action: args.command,
     given: args.given,
+    parts: folderParts(args),
     inputs: (paths, isText) => inputsOf(paths, isText, args),
     file: (path) => fileInput(path, args),
   };
+}
+
+/** Endings of the files of data sets, those of most use first: the archive has each part in several. */
+const PART = /^(.*[^a-z0-9])?(train|test)\.(ts|arff|tsv|txt|csv|jsonl?|npz)(?:\.gz)?$/i;
+const ENDINGS = ["ts", "arff", "tsv", "txt", "csv", "jsonl", "json", "npz"];
+
+/** The files of folders that hold X_TRAIN and X_TEST, as the UCR/UEA archive's do; said once for each folder. */
+function folderParts(args: Arguments): DataSource["parts"] {
+  const known = new Map<string, Promise<Record<"train" | "test", string> | undefined>>();
+  return (path) => {
+    const found = known.get(path) ?? (path === "-" ? Promise.resolve(undefined) : partsIn(path, args));
+    known.set(path, found);
+    return found;
+  };
+}
+
+async function partsIn(path: string, args: Arguments): Promise<Record<"train" | "test", string> | undefined> {
+  const folder = path.replace(/(?<=.)\/+$/, "");
+  const { isDirectory } = await guarded(path, args, () => Deno.stat(path));
+  if (!isDirectory) return undefined;
+  const names = (await guarded(path, args, () => Array.fromAsync(Deno.readDir(path))))
+    .map(({ name }) => name).filter((name) => !name.startsWith(".") && !PROSE.test(name)).sort();
+  const files = names.flatMap((name) => {
+    const [, stem = "", part, ending] = PART.exec(name) ?? [];
+    return part === undefined ? [] : [{ name, stem, part: part.toLowerCase(), ending: ending!.toLowerCase() }];
+  });
+  const pairs = files.filter(({ part }) => part === "train").flatMap((train) => {
+    const test = files.find(({ stem, part, ending }) =>
+      part === "test" && stem === train.stem && ending === train.ending
+    );
+    return test ? [{ train, test, stem: train.stem }] : [];
+  });
+  // The archive has a file for each dimension beside that of all.
+  const whole = pairs.filter(({ stem }) => !/Dimension\d+_$/i.test(stem));
+  const own = whole.filter(({ stem }) => stem.slice(0, -1) === nameOf(folder));
+  const stems = new Set((own.length ? own : whole).map(({ stem }) => stem));
+  if (!stems.size) return undefined;
+  // Names without a stem may be those of classes.
+  if (stems.has("") && names.length !== 2) return undefined;
+  if (stems.size > 1) {
+    const all = [...stems].map((stem) => stem.slice(0, -1)).join(", ");
+    throw new UsageError(`"${path}" holds several data sets, ${all}: name the files to train on, and --test-data FILE`);
+  }
+  const [stem] = stems, rank = ({ train }: typeof pairs[number]) => ENDINGS.indexOf(train.ending);
+  const { train, test } = whole.filter((pair) => pair.stem === stem).sort((a, b) => rank(a) - rank(b))[0]!;
+  const others = names.filter((name) => name !== train.name && name !== test.name);
+  const rest = others.length ? `; left out: ${others.join(", ")}` : "";
+  if (args.command !== "predict") {
+    remark(`note: ${path}: ${train.name} is there to train on, ${test.name} to test on${rest}`);
+  }
+  return { train: `${folder}/${train.name}`, test: `${folder}/${test.name}` };
 }
 
 /** Files beside data that are about them. */

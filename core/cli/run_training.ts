@@ -79,6 +79,7 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
     return { code: 0 };
   }
   if (!args.quiet) { for (const text of headLines(job, data, training, started)) terminal.line(text); }
+  for (const warning of data.warnings ?? []) remark(`note: ${warning}`);
   const score = () => training.options.fastDevRun ? undefined : finalScores(model, data, batchSize, name !== undefined);
   const before = started && await score();
 

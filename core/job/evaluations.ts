@@ -41,8 +41,9 @@ export async function evaluateFiles(
   source: DataSource,
 ): Promise<Evaluation> {
   const { model } = loaded, pipeline = restorePreprocessing(loaded.preprocessing);
+  const stored = storedJob(loaded);
   const data = await testData(pipeline, paths, dataJob(loaded, given), source, {
-    trained: { hash: loaded.training?.state.data?.hash, job: storedJob(loaded)?.own },
+    trained: { hash: loaded.training?.state.data?.hash, job: stored?.own, seed: stored?.seed },
     testRows: given.forecast.testRows,
   });
   const loss = { loss: model.loss ?? pipeline.loss, ...lossSettings(loaded), batchSize: batchSizeOf(loaded) };

@@ -2,11 +2,11 @@
 
 import { byKind, type Preprocessing, restorePreprocessing } from "../data/preprocessing.ts";
 import type { DataJob } from "./data_options.ts";
-import { forecasts, tableData, type Trained } from "./forecasts.ts";
+import { forecasts, tableData } from "./forecasts.ts";
 import type { FileJob } from "./options.ts";
 import { type DataSource, ReadData } from "./read_data.ts";
 import { labelledData, sequences } from "./sequences.ts";
-import type { NamedTraining, TestData } from "./training_data.ts";
+import type { NamedTraining, TestData, Trained } from "./training_data.ts";
 
 /** The trainings that a job asks for, its data being kept for the next seed. */
 export class FileData {
@@ -49,7 +49,7 @@ export function testData(
   options: { readonly trained?: Trained; readonly testRows?: string } = {},
 ): Promise<TestData> {
   return byKind(preprocessing, {
-    sequences: (pipeline) => labelledData(pipeline, paths, job, source),
+    sequences: (pipeline) => labelledData(pipeline, paths, job, source, options.trained),
     forecasts: (pipeline) => tableData(pipeline, paths, job, source, options),
   });
 }

@@ -12,7 +12,7 @@ import type { DataJob } from "./data_options.ts";
 import { chooseLoss, type ChosenLoss } from "./loss.ts";
 import { type FileJob, flagFor, UsageError } from "./options.ts";
 import { type DataSource, loadTable, type ReadData } from "./read_data.ts";
-import type { NamedTraining, TestData, TrainingData } from "./training_data.ts";
+import type { NamedTraining, TestData, Trained, TrainingData } from "./training_data.ts";
 import { refuseUnsuited } from "./suits.ts";
 import { plural } from "./words.ts";
 
@@ -137,14 +137,6 @@ function leftOutWords({ breaks, missing }: LeftOut): string {
 /** Windows as a dataset: nothing else. */
 function windows({ x, shape, targets }: ForecastDataset): Dataset {
   return { x, shape, targets };
-}
-
-/** What is known of the training whose model is scored. */
-export interface Trained {
-  /** Of what it was trained on. */
-  readonly hash?: string;
-  /** Its job. */
-  readonly job?: DataJob;
 }
 
 /**

@@ -41,6 +41,8 @@ export interface DataSource {
   readonly action: string;
   /** The options that were asked for: what does not suit the data is refused. Others hold where they suit. */
   readonly given: GivenOptions;
+  /** The files of a folder that holds training data and test data; undefined where it is no such folder. */
+  parts(path: string): Promise<Record<"train" | "test", string> | undefined>;
   /** The files of the paths, in order; a folder is the files in it. */
   inputs(paths: readonly string[], isText: boolean): Promise<Input[]>;
   /** A file. */
@@ -53,6 +55,8 @@ export interface Loaded extends ColumnNames {
   /** The file of each. */
   readonly files: readonly number[];
   readonly labelNames?: readonly string[];
+  /** Whether one of the files holds test data beside these. */
+  readonly hasTest: boolean;
   /** What is to be said about them. */
   readonly notes: readonly string[];
 }
@@ -237,13 +241,17 @@ export async function loadRecords(
   paths: readonly string[],
   job: DataJob,
   source: DataSource,
-  { labelFile, isTest, asked = askedOf(source.given), ...known }:
-    & { labelFile?: string; isTest?: boolean; asked?: ReadonlySet<string> }
+  { labelFile, isTest, part, asked = askedOf(source.given), ...known }:
+    & { labelFile?: string; isTest?: boolean; part?: "train" | "test"; asked?: ReadonlySet<string> }
     & ColumnNames = {},
 ): Promise<Loaded> {
-  const options = readOptions(job), records: SequenceRecord[] = [], files: number[] = [], notes: string[] = [];
-  let { channelNames, stepNames, reading } = known, labelNames: readonly string[] | undefined;
-  const text = isText(job), inputs = await source.inputs(paths, options.format === "text" || !options.format && text);
+  const options = { ...readOptions(job), ...part && { part } },
+    records: SequenceRecord[] = [],
+    files: number[] = [],
+    notes: string[] = [];
+  let { channelNames, stepNames, reading } = known, labelNames: readonly string[] | undefined, hasTest = false;
+  const text = isText(job), places = await partsOf(paths, source, part);
+  const inputs = await source.inputs(places, options.format === "text" || !options.format && text);
   if (labelFile !== undefined && inputs.length !== 1) {
     throw new UsageError(`--label-file goes with one file, got ${inputs.length}`);
   }
@@ -265,6 +273,7 @@ export async function loadRecords(
     for (const [option, { formats }] of Object.entries(READ_SUITS)) {
       if (formats.includes(opened.format)) idle.delete(option);
     }
+    hasTest ||= opened.hasTest ?? false;
     labelNames ??= opened.labelNames;
     channelNames ??= opened.channelNames;
     stepNames ??= opened.stepNames;
@@ -286,7 +295,21 @@ export async function loadRecords(
     const why = windows?.notes.length ? `: ${windows.notes.join("; ")}` : "";
     throw new Error(`cannot ${source.action}: there is no sequence in ${paths.map(pathName).join(", ")}${why}`);
   }
-  return { records, files, labelNames, channelNames, stepNames, reading, notes };
+  return { records, files, labelNames, channelNames, stepNames, reading, hasTest, notes };
+}
+
+/** The paths, with one part of a folder in place of a folder that holds both. */
+async function partsOf(
+  paths: readonly string[],
+  source: DataSource,
+  part?: "train" | "test",
+): Promise<readonly string[]> {
+  return await Promise.all(paths.map(async (path) => {
+    const parts = await source.parts(path);
+    if (!parts) return path;
+    if (part) return parts[part];
+    throw new UsageError(`"${path}" holds training data and test data: name one, such as ${parts.test}`);
+  }));
 }
 
 /** Records of one file after the other, as a fitted pipeline takes them: labels may be absent. */
@@ -301,7 +324,7 @@ export async function* streamRecords(
   // Groups matter to splits alone.
   delete options.groupColumn;
   const isLines = pipeline.numEmbeddings > 0 && options.textColumn === undefined;
-  for (const given of await source.inputs(paths, pipeline.numEmbeddings > 0)) {
+  for (const given of await source.inputs(await partsOf(paths, source), pipeline.numEmbeddings > 0)) {
     const { input, format } = options.format ? { input: given } : await piped(given, isLines);
     const known = { ...format && { format }, ...options };
     const opened = await openRecords(
@@ -368,7 +391,7 @@ export function leftOutLine(count: number): string {
 
 /** Reads the one table of a forecast. */
 export async function loadTable(paths: readonly string[], job: DataJob, source: DataSource): Promise<Table> {
-  const inputs = await source.inputs(paths, false);
+  const inputs = await source.inputs(await partsOf(paths, source), false);
   if (inputs.length !== 1) throw new UsageError(`forecasts are made on one table, got ${inputs.length} files`);
   const { labelColumns: _, featureColumns: __, ...options } = readOptions(job);
   return await readSuitedTable(inputs[0]!, options, askedOf(source.given));
@@ -393,24 +416,35 @@ export class ReadData {
   }
 
   train({ channelNames, stepNames, reading }: ColumnNames = {}): Promise<Loaded> {
-    const { data, labelFile } = this.#job.files, known = { labelFile, channelNames, stepNames, reading };
+    const { data, labelFile } = this.#job.files;
+    const known = { labelFile, channelNames, stepNames, reading, part: "train" as const };
     return this.#train ??= loadRecords(data, this.#job, this.#source, known);
   }
 
-  /** The test data, where they are files of their own. */
+  /** The test data, where they are files of their own, or beside the training data and no other way to test is asked for. */
   async test(): Promise<Loaded | undefined> {
-    const { testData, testLabelFile: labelFile } = this.#job.files;
-    const { channelNames, stepNames, reading } = await this.train();
+    const { data, testLabelFile: labelFile } = this.#job.files, { testSplit, testEvery, folds } = this.#job.division;
+    const { channelNames, stepNames, reading, hasTest } = await this.train();
+    const beside = (testSplit ?? testEvery ?? folds) === undefined && !data.includes("-") &&
+      (hasTest || await this.#isFolder());
+    const testData = this.#job.files.testData ?? (beside ? data : undefined);
     if (!testData) return undefined;
     return await (this.#test ??= loadRecords(testData, this.#job, this.#source, {
       labelFile,
       isTest: true,
+      part: "test",
       channelNames,
       stepNames,
       reading,
       // What else is asked for is for the training data, if not for these.
       asked: new Set(labelFile === undefined ? [] : ["labelsFrom"]),
     }));
+  }
+
+  /** Whether the data are a folder that holds test data too. */
+  async #isFolder(): Promise<boolean> {
+    const { data } = this.#job.files;
+    return (await Promise.all(data.map((path) => this.#source.parts(path)))).some((parts) => parts);
   }
 
   table(): Promise<Table> {

@@ -4,6 +4,8 @@ import type { Dataset } from "../data/dataset.ts";
 import { divideRecords, type Division } from "../data/division.ts";
 import { Pipeline, type PreparedDataset } from "../data/pipeline.ts";
 import type { PipelineOptions } from "../data/pipeline_options.ts";
+import { hashDataset } from "../data/hash.ts";
+import { countShared } from "../data/overlap.ts";
 import type { SequenceRecord } from "../data/readers/record.ts";
 import { balancedWeights } from "../data/weights.ts";
 import { amend, errorCode } from "../errors.ts";
@@ -13,7 +15,7 @@ import type { DataJob } from "./data_options.ts";
 import { chooseLoss, type ChosenLoss } from "./loss.ts";
 import { type FileJob, UsageError } from "./options.ts";
 import { type DataSource, leftOutLine, type Loaded, loadRecords, pathName, type ReadData } from "./read_data.ts";
-import type { NamedTraining, TestData, TrainingData } from "./training_data.ts";
+import type { NamedTraining, TestData, Trained, TrainingData } from "./training_data.ts";
 import { plural } from "./words.ts";
 
 /** Every training that a job asks for. */
@@ -40,6 +42,7 @@ export async function* sequences(
     const fitted = pipeline ?? Pipeline.fit(division.train, pipelineOptions(job, loaded));
     read.refuseUnsuited({ input, task: fitted.task });
     const notes = [...loaded.notes, ...test?.notes ?? []];
+    if (loaded.hasTest && !test) notes.push("the test data of the file are left out: another way to test is asked for");
     const data = sequenceData(fitted, division, job, chooseLoss(training, fitted), notes);
     yield { name: division.name, data };
   }
@@ -96,6 +99,7 @@ function sequenceData(
 ): TrainingData {
   const dataset = pipeline.dataset(train), watched = validation && pipeline.dataset(validation);
   const held = test && pipeline.dataset(test);
+  const shared = held ? sharedNote(dataset, held) : [];
   const part = (name: string, { rows }: PreparedDataset, of: readonly SequenceRecord[]) =>
     `${name}: ${plural(rows.length, "sequence")}${groupsLine(of)}${leftOut(of.length - rows.length)}`;
   return {
@@ -117,7 +121,9 @@ function sequenceData(
       ...[...notes, ...pipeline.notes].map((note) => `note: ${note}`),
       ...watched ? [part("validation", watched, validation!)] : [],
       ...held ? [part("test", held, test!)] : [],
+      ...job.files.testData ? [] : shared.map((note) => `note: ${note}`),
     ],
+    ...job.files.testData && { warnings: shared },
     own: {
       preprocessing: pipeline,
       settings: job.preparation,
@@ -133,6 +139,14 @@ function sequenceData(
 /** What stands in a row of outputs, where scores go by it. */
 function namesOf({ task, labels, choosesClass }: Pipeline): Pick<TestData, "targets" | "classes"> {
   return task === "regression" ? { targets: labels } : choosesClass ? { classes: labels } : {};
+}
+
+/** What is to be said of test data that were trained on. */
+function sharedNote(train: Dataset, test: Dataset): string[] {
+  const shared = countShared(test, train), count = test.shape[0]!;
+  if (!shared) return [];
+  const all = shared === count && count === train.shape[0] ? ": the test data are the training data" : "";
+  return [`${shared} of ${plural(count, "test sequence")} ${shared === 1 ? "is" : "are"} trained on too${all}`];
 }
 
 /** What a dataset holds, in words. */
@@ -197,18 +211,45 @@ function weightsOf(
   return { classWeights: numbers };
 }
 
+/** What of data that are scored was trained on, if they are those of the training, or what it was cut from. */
+async function trainedNote(
+  pipeline: Pipeline,
+  loaded: Loaded,
+  test: Dataset,
+  { hash, job, seed }: Trained,
+): Promise<string | undefined> {
+  if (!hash) return undefined;
+  const count = test.shape[0]!;
+  if (await hashDataset(test) === hash) return `these are the ${plural(count, "sequence")} that it was trained on`;
+  if (!job || seed === undefined) return undefined;
+  try {
+    const divided = { ...loaded, name: "", task: job.preparation.task };
+    const [{ train }] = divideRecords(divided, job.division, seed) as [Division<readonly SequenceRecord[]>];
+    const dataset = pipeline.dataset(train);
+    if (await hashDataset(dataset) !== hash) return undefined;
+    return `${dataset.shape[0]} of these ${count} sequences were trained on: without files, evaluate scores the others`;
+  } catch (error) {
+    // Of other data there may be too few.
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
 /** Labelled files as a fitted pipeline takes them. */
 export async function labelledData(
   pipeline: Pipeline,
   paths: readonly string[],
   job: DataJob,
   source: DataSource,
+  trained: Trained = {},
 ): Promise<TestData> {
   const { channelNames, stepNames, reading } = pipeline, { labelFile } = job.files;
   const known = { channelNames, stepNames, reading, labelFile, isTest: true };
-  const { records, notes } = await loadRecords(paths, job, source, known);
+  const part = source.given.columns.xKey === undefined ? { part: "test" as const } : {};
+  const loaded = await loadRecords(paths, job, source, { ...known, ...part }), { records, notes } = loaded;
   const test = pipeline.dataset(records), leftOut = records.length - test.rows.length;
-  const remarks = [...notes, ...leftOut ? [leftOutLine(leftOut)] : []];
+  const seen = await trainedNote(pipeline, loaded, test, trained);
+  const remarks = [...notes, ...leftOut ? [leftOutLine(leftOut)] : [], ...seen ? [seen] : []];
   return {
     test,
     ...namesOf(pipeline),

@@ -6,6 +6,7 @@ import type { Model, NamedArray } from "../model/model.ts";
 import type { DescribeOptions } from "../report/describe.ts";
 import type { RunReport } from "../report/run_report.ts";
 import type { TrainerOptions } from "../train/trainer.ts";
+import type { DataJob } from "./data_options.ts";
 import type { ChosenLoss } from "./loss.ts";
 
 /** The data of one training. */
@@ -22,6 +23,8 @@ export interface TrainingData {
   readonly weights: Pick<TrainerOptions, "classWeights" | "posWeight">;
   /** For the first lines: what the data are. */
   readonly description: readonly string[];
+  /** What makes its scores worth less, said however little else is. */
+  readonly warnings?: readonly string[];
   /** Of data in files: what they were made by, for scores and pictures. */
   readonly own?: FileOrigin;
 }
@@ -46,6 +49,15 @@ export interface TestData {
   readonly classes?: readonly string[];
   /** Notes about them, if there are any. */
   readonly remark?: string;
+}
+
+/** What is known of the training whose model is scored. */
+export interface Trained {
+  /** Of what it was trained on. */
+  readonly hash?: string;
+  /** Its job, and its seed. */
+  readonly job?: DataJob;
+  readonly seed?: number;
 }
 
 /** What came of the files, for checkpoints, scores and pictures. */

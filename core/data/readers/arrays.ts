@@ -234,6 +234,40 @@ export async function readNpyRecords(
   return { format: "npy", records: records(parts) };
 }
 
+/** Words for what an array holds, and for the part that it belongs to, as its name may have them. */
+const ROLES = {
+  x: /^(x|data|features?|inputs?|images?|sequences?|series|signals?)$/,
+  y: /^(y|labels?|targets?|class|classes)$/,
+  lengths: /^lengths?$/,
+};
+const PARTS = { train: /^(train|training|tr)$/, test: /^(test|testing|te)$/ };
+
+type Role = keyof typeof ROLES;
+type Part = keyof typeof PARTS;
+
+/** What a name says: x_train, X_TRAIN, trainX, train_labels; undefined where it says no such thing. */
+function meaningOf(key: string): { readonly role: Role; readonly part: Part } | undefined {
+  const words = key.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase().split(/[\W_]+|(?<=^[xy])(?=t)/);
+  if (words.length !== 2) return undefined;
+  const find = <Name extends string>(table: Readonly<Record<Name, RegExp>>) =>
+    (Object.keys(table) as Name[]).find((name) => words.some((word) => table[name].test(word)));
+  const role = find(ROLES), part = find(PARTS);
+  return role && part && { role, part };
+}
+
+/** The arrays of each part by what they hold, where a file has sequences of both; undefined where names leave a doubt. */
+function partsOf(keys: readonly string[]): Record<Part, Partial<Record<Role, string>>> | undefined {
+  const found: Record<Part, Partial<Record<Role, string>>> = { train: {}, test: {} };
+  for (const key of keys) {
+    const meaning = meaningOf(key);
+    if (!meaning) continue;
+    const { role, part } = meaning;
+    if (found[part][role] !== undefined) return undefined;
+    found[part][role] = key;
+  }
+  return found.train.x !== undefined && found.test.x !== undefined ? found : undefined;
+}
+
 /** Reads sequences from a `.npz`. */
 export async function readNpzRecords(
   name: string,
@@ -262,7 +296,10 @@ export async function readNpzRecords(
     return await Rows.open(`${name}, ${bare(key)}`, pieces(array), limit);
   };
   const first = (keys: readonly string[]) => keys.find((key) => entries.has(key));
-  const xKey = options.xKey ?? first(["x", "X"]) ?? (entries.size === 1 ? [...entries.keys()][0]! : undefined);
+  const keys = [...entries.keys()], plain = options.xKey ?? first(["x", "X"]);
+  const both = partsOf(keys), parts = plain === undefined || plain === both?.train.x ? both : undefined;
+  const part = options.part && parts?.[options.part];
+  const xKey = part?.x ?? plain ?? (entries.size === 1 ? keys[0]! : undefined);
   if (xKey === undefined) {
     throw badFile("array-missing", name, `there is no array x: it has ${have}`, {
       name: "x",
@@ -270,13 +307,24 @@ export async function readNpzRecords(
       advice: "say which one it is (xKey)",
     });
   }
-  const yKey = options.yKey ?? first(["y", "Y"]);
+  const given = part && options.yKey === parts?.train.y ? undefined : options.yKey;
+  const yKey = given ?? (part ? part.y : first(["y", "Y"]));
   const labels = yKey === undefined ? undefined : await labelsOf(await rows(yKey), limit);
   checkLabels(name, labels, input, options);
-  const lengths = entries.has("lengths") ? await lengthsOf(await rows("lengths"), limit) : undefined;
-  const parts = { x: await rows(xKey), labels, lengths, options };
-  checkShape(parts);
-  return { format: "npz", records: records(parts) };
+  const lengthsKey = part ? part.lengths : first(["lengths"]);
+  const lengths = lengthsKey === undefined ? undefined : await lengthsOf(await rows(lengthsKey), limit);
+  const all = { x: await rows(xKey), labels, lengths, options };
+  checkShape(all);
+  const used = [parts?.train, parts?.test].flatMap((of) => Object.values(of ?? {}));
+  const others = keys.filter((key) => !used.includes(key)).map(bare);
+  const read = [`x is ${bare(xKey)}`, ...yKey === undefined ? [] : [`y is ${bare(yKey)}`]].join(", ");
+  const rest = others.length ? `; ${others.join(", ")} left out` : "";
+  return {
+    format: "npz",
+    records: records(all),
+    ...parts && { hasTest: true },
+    ...part && { notes: [`${name}: ${read}${rest}`] },
+  };
 }
 
 async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array, void> {

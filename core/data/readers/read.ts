@@ -55,6 +55,7 @@ const OPTIONS: Readonly<
   textColumn: "column",
   xKey: "text",
   yKey: "text",
+  part: ["train", "test"],
   labelsFrom: "input",
   decimal: [".", ","],
   missingValues: "list of texts",

@@ -66,6 +66,8 @@ export interface RecordSource {
   readonly labelNames?: readonly string[];
   /** How it turned out to be written; complete once the records have been gone through. */
   readonly reading?: Reading;
+  /** Whether the file holds test data beside these. */
+  readonly hasTest?: boolean;
   /** Notes from reading, in words; complete once the records have been gone through. */
   readonly notes?: readonly string[];
   /** The sequences in the file's order. To be gone through once; leaving early closes the stream. */
@@ -131,6 +133,12 @@ export interface ReadOptions {
   xKey?: string;
   /** npz: the array of labels. Default "y" or "Y", if there is one. Lengths of sequences are in "lengths", if there is one. */
   yKey?: string;
+  /**
+   * npz: which arrays are x, y and lengths where the file holds both parts, as x_train, y_train, x_test, y_test, or by
+   * other usual names. `xKey` and `yKey` come first; those of the training part stand for their counterparts. Default:
+   * such a file is refused, unless `xKey` is given.
+   */
+  part?: "train" | "test";
   /** npy: where the labels are, a `.npy` (N) or (N, O). */
   labelsFrom?: Input;
   /**

@@ -38,6 +38,7 @@ export const READ_SUITS: { readonly [Name in keyof ReadOptions]?: Suit } = {
   textColumn: { formats: ["csv", "text"], matter: "text" },
   xKey: { formats: ["npz"], matter: "inputs" },
   yKey: { formats: ["npz"], matter: "label" },
+  part: { formats: ["npz"], matter: "nothing" },
   labelsFrom: { formats: ["npy"], matter: "label" },
 };
 

@@ -127,6 +127,10 @@ export async function reason(error: unknown, path: string): Promise<string> {
   if (error instanceof Deno.errors.IsADirectory) return "it is a folder";
   if (error instanceof Deno.errors.PermissionDenied) return "the system does not allow it";
   if (error instanceof Deno.errors.NotCapable) return "Deno allows it only with --allow-all";
-  // Deno puts its own call behind the system's words.
-  return (error as Error).message.split("\n")[0]!.replace(/(\(os error \d+\)): \w+ .*$/, "$1");
+  return systemWords(error as Error);
+}
+
+/** What the system says of an error: Deno puts its own call behind that. */
+export function systemWords({ message }: Error): string {
+  return message.split("\n")[0]!.replace(/(\(os error \d+\)): \w+ .*$/, "$1");
 }

@@ -1,5 +1,6 @@
 import { errorCode } from "../errors.ts";
 import { OLDEST_DENO, VERSION } from "../version.ts";
+import { systemWords } from "./files.ts";
 import { helpText } from "./help.ts";
 import { lineOf } from "./hints.ts";
 import { UsageError } from "../job/options.ts";
@@ -41,8 +42,7 @@ async function finish(code: number): Promise<number> {
   await stdout.flush(most);
   const { failure, isGone } = stdout;
   if (failure && !isGone && !code) {
-    const why = failure.message.replace(/(\(os error \d+\)).*$/s, "$1");
-    remark(`error: cannot write to standard output: ${why}`);
+    remark(`error: cannot write to standard output: ${systemWords(failure)}`);
   }
   await stderr.flush(most);
   return code || (isGone ? READER_GONE : failure ? 1 : 0);

@@ -5,7 +5,7 @@ import { finalScores, type Scores } from "../job/scores.ts";
 import { createRunModel, createTraining, type TrainingRun } from "../job/training_run.ts";
 import type { Training } from "../train/training.ts";
 import { CheckpointWriter } from "./checkpoint_writer.ts";
-import { allowingCommand } from "./files.ts";
+import { allowingCommand, systemWords } from "./files.ts";
 import { lineOf } from "./hints.ts";
 import type { Arguments } from "./options.ts";
 import { Pictures } from "./pictures.ts";
@@ -161,7 +161,7 @@ function isHangupIgnored(): boolean {
  */
 function withoutOutput(failure: Error, { target }: CheckpointWriter, args: Arguments): true {
   if (!target && [args.logFile, args.report, args.tensorboard].every((path) => path === undefined)) throw failure;
-  const why = stdout.isGone ? "nobody reads it any more" : failure.message.replace(/(\(os error \d+\)).*$/s, "$1");
+  const why = stdout.isGone ? "nobody reads it any more" : systemWords(failure);
   remark(`warning: standard output cannot be written: ${why}; training continues`);
   return true;
 }

@@ -4,6 +4,7 @@ import type { Tensor } from "../device/kernels.ts";
 import type { WasmDevice } from "../device/wasm.ts";
 import { dispose } from "../engine.ts";
 import { fail } from "../errors.ts";
+import { checkFiniteOutputs } from "./finite.ts";
 import type { Node } from "./layers/node.ts";
 import { layerType } from "./layers/mod.ts";
 import { layerOf } from "./layers/node.ts";
@@ -127,6 +128,9 @@ class SinglePredictor implements Predictor {
     x: Float32Array | Int32Array,
     inputs?: Readonly<Record<string, Float32Array | Int32Array>>,
   ): SinglePrediction {
+    if (!(x instanceof Float32Array || x instanceof Int32Array)) {
+      throw fail("batch-type", ACTION, `x must be a Float32Array, or of tokens an Int32Array, got ${x}`, { name: "x" });
+    }
     const T = x.length / this.#width, loaded = this.#loaded;
     const { plan, views, result, dense, weights, prediction } = T === loaded?.plan.T ? loaded : this.#load(T, x.length);
     const { feeds } = plan;
@@ -137,6 +141,7 @@ class SinglePredictor implements Predictor {
     this.#device.run(plan.programs[0]!);
     if (dense) prediction.outputs.set(dense);
     else copyRows(prediction.outputs, result, plan.result);
+    checkFiniteOutputs(prediction.outputs, ACTION);
     if (weights) prediction.attentionWeights.set(weights);
     return prediction;
   }
@@ -159,7 +164,15 @@ class SinglePredictor implements Predictor {
         }
         for (let e = 0; e < size; e++) view[t * ld + e] = table[token * size + e]!;
       }
-    } else if (ld === size) view.set(data);
+      return;
+    }
+    for (let i = 0; i < data.length; i++) {
+      const value = data[i]!;
+      if (Number.isFinite(value)) continue;
+      const problem = `input "${input}" must be finite numbers, got ${value} at ${i}`;
+      throw fail("not-finite", ACTION, problem, { name: input, value });
+    }
+    if (ld === size) view.set(data);
     else {
       for (let t = 0, i = 0, at = 0; t < rows; t++, at += ld) for (let f = 0; f < size; f++) view[at + f] = data[i++]!;
     }

@@ -2,7 +2,7 @@ import type { NamedArray, StateDict } from "../model/arrays.ts";
 import type { NetworkModel, NetworkOutputs, Outputs } from "../model/model.ts";
 import type { TrainingBatch } from "./batch_source.ts";
 import type { StepResult, Trainer } from "./trainer.ts";
-import { firstBad } from "./validate.ts";
+import { firstBad } from "../model/finite.ts";
 
 /** A tensor with a number that is not finite. */
 interface Anomaly {

@@ -37,6 +37,6 @@ export interface BatchSource {
   readonly mostRows: number;
   /** The batches of a pass, from batch number `first` on; with `free` decoders are fed their own output. */
   batches(pass: number, first?: number, options?: { readonly free?: boolean }): Iterable<TrainingBatch>;
-  /** Refuses numbers that are not finite; `what` the error calls the data. */
-  checkFinite(what: string): void;
+  /** Refuses numbers that are not finite, for an action; `what` the error calls the data. */
+  checkFinite(action: string, what: string): void;
 }

@@ -4,6 +4,7 @@ import { type Batch, DataLoader, type Dataset, targetRows } from "../data/datase
 import { isPairs } from "../data/pairs.ts";
 import { fail } from "../errors.ts";
 import type { Internals } from "../model/internals.ts";
+import type { PlacedNetwork } from "../model/placed_network.ts";
 import type { Sizes } from "../model/layers/node.ts";
 import type { BatchOptions, BatchSource, TrainingData } from "./batch_source.ts";
 import { PairSource } from "./pair_batches.ts";
@@ -24,17 +25,19 @@ export function batchSource(
   if (options.buckets !== undefined) {
     throw fail("option-conflict", action, "buckets belong to pairs of sequences", { option: "buckets" });
   }
-  return new LabelledSource(datasetFor(internals, action, data), options);
+  return new LabelledSource(internals.session.net, datasetFor(internals, action, data), options);
 }
 
 class LabelledSource implements BatchSource {
   readonly rows: number;
   readonly mostRows: number;
+  readonly #net: PlacedNetwork;
   readonly #loader: DataLoader;
 
-  constructor(dataset: Dataset, { batchSize, shuffle, seed, firstOnly }: BatchOptions) {
+  constructor(net: PlacedNetwork, dataset: Dataset, { batchSize, shuffle, seed, firstOnly }: BatchOptions) {
     const used = firstOnly ? new DataLoader(dataset, { batchSize }).batches(0).next().value! : dataset;
     const loader = this.#loader = new DataLoader(used, { batchSize, shuffle, seed });
+    this.#net = net;
     this.rows = targetRows(used);
     this.mostRows = loader.batchSize * (used.targetsPerStep ? used.shape[1]! : 1);
   }
@@ -52,8 +55,8 @@ class LabelledSource implements BatchSource {
     return this.#loader.batches(pass, first);
   }
 
-  checkFinite(what: string): void {
-    checkFinite(this.#loader.dataset, what);
+  checkFinite(action: string, what: string): void {
+    checkFinite(this.#net, this.#loader.dataset, action, what);
   }
 }
 

@@ -13,6 +13,7 @@ import type { TaskMetrics } from "../data/metrics/summary.ts";
 import { fail } from "../errors.ts";
 import type { NamedArray } from "../model/arrays.ts";
 import type { Sequences } from "../model/batch.ts";
+import { checkFiniteInputs, checkFiniteOutputs } from "../model/finite.ts";
 import type { Internals } from "../model/internals.ts";
 import { LOSSES, type LossName, type LossOptions, type ResolvedLoss } from "../model/losses.ts";
 import { internalsOf, type NetworkModel } from "../model/model.ts";
@@ -112,7 +113,9 @@ export async function evaluate(
     const advice = "search for the answers with createSearcher, and compare them";
     throw fail("option-conflict", ACTION, "pairs have no further metrics here", { option: "metrics", advice });
   }
+  source.checkFinite(ACTION, "data");
   const metrics = await scored(internals, task, { output, source, signal });
+  checkFiniteOutputs(Float32Array.of(metrics.loss, metrics.lossOverSamples), ACTION);
   if (!options.metrics || isPairs(dataset)) return metrics;
   const loader = new DataLoader(datasetFor(internals, ACTION, dataset), { batchSize });
   const outputs = await gather(internals, output, loader, loss.loss, signal);
@@ -357,7 +360,7 @@ export async function predict(
   const internals = internalsOf(model), { output = internals.only("predict", "pass { output }") } = options;
   internals.session.net.outputShape("predict", output);
   const { loss } = internals.meaning("predict", output, options);
-  const { outputs, weights } = await run(internals, sequences, output, loss);
+  const { outputs, weights } = await run(internals, sequences, output, loss, "predict");
   const prediction = { outputs, predicts: LOSSES[loss].predicts, probabilities: outputs };
   return { ...prediction, attentionWeights: weights } as Prediction;
 }
@@ -368,6 +371,7 @@ function run(
   sequences: Sequences,
   output: string,
   loss: LossName,
+  action = ACTION,
 ): Promise<{ outputs: NamedArray; weights: NamedArray | undefined }> {
   const { session } = internals, weights = session.net.valuesOf("weights").slice(0, 1);
   return session.exclusive(async () => {
@@ -376,6 +380,8 @@ function run(
       session.array(plan.io.get(`@${output}.prediction`)!),
       session.values(plan, weights),
     ]);
+    checkFiniteInputs(session.net, sequences, action);
+    checkFiniteOutputs(outputs.data, action);
     return { outputs, weights: values[weights[0]!] };
   });
 }

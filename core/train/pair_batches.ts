@@ -6,7 +6,7 @@ import type { Internals } from "../model/internals.ts";
 import { END, PAD, START } from "../model/layers/decoder_options.ts";
 import { layerOf, type Shape, type Sizes } from "../model/layers/node.ts";
 import type { BatchOptions, BatchSource, TrainingBatch } from "./batch_source.ts";
-import { firstBad } from "./validate.ts";
+import { firstBad } from "../model/finite.ts";
 
 /** Where a network takes pairs. */
 interface Ports {
@@ -146,7 +146,7 @@ export class PairSource implements BatchSource {
     }
   }
 
-  checkFinite(what: string): void {
+  checkFinite(action: string, what: string): void {
     const { sources, targets } = this.#measured, { start } = this.dataset;
     for (const [name, side] of [["sources", sources], ["targets", targets]] as const) {
       const bad = side.data instanceof Float32Array ? firstBad(side.data) : -1;
@@ -156,7 +156,7 @@ export class PairSource implements BatchSource {
     if (bad >= 0) refuse("start", start![bad]!, `pair ${Math.floor(bad / targets.size)} (counted from 0)`);
     function refuse(name: string, value: number, where: string): never {
       const problem = `${name} of the ${what} must be finite numbers, got ${value} in ${where}`;
-      throw fail("not-finite", "train", problem, { name, value });
+      throw fail("not-finite", action, problem, { name, value });
     }
   }
 }

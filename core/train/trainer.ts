@@ -1,7 +1,8 @@
 import { LazyResult } from "../device/results.ts";
 import { amend, fail } from "../errors.ts";
 import type { StateDict } from "../model/arrays.ts";
-import type { Sequences } from "../model/batch.ts";
+import { checkBatch, type Sequences } from "../model/batch.ts";
+import { checkFiniteInputs } from "../model/finite.ts";
 import type { Internals, Losses, WeightedLoss } from "../model/internals.ts";
 import {
   LOSS_NAMES,
@@ -184,6 +185,9 @@ export class Trainer {
     targets: AnyTargets | LossFunction,
     options: StepOptions = {},
   ): Promise<StepResult> {
+    const { net } = this.#internals.session;
+    checkBatch(net, sequences);
+    checkFiniteInputs(net, sequences, "train model");
     return await (await this.begin(sequences, targets, options)).result;
   }
 

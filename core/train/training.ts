@@ -25,7 +25,7 @@ import { LearningRates } from "./schedule.ts";
 import { teacherRatio } from "./teacher.ts";
 import { createTrainer, type StepResult, type Trainer, type TrainerOptions } from "./trainer.ts";
 import { divideOptions, resolveTraining, type TrainingOptions, type TrainingSettings } from "./training_options.ts";
-import { firstBad } from "./validate.ts";
+import { firstBad } from "../model/finite.ts";
 
 /** Options of a training: those of its trainer, its settings, and what no checkpoint keeps. */
 export interface TrainOptions extends TrainerOptions, TrainingSettings {
@@ -44,6 +44,9 @@ export interface TrainOptions extends TrainerOptions, TrainingSettings {
   /** A trainer, perhaps with a state to resume from. Default: a new one, made with the options above. */
   trainer?: Trainer;
 }
+
+/** Share of the time that looking for parameters which are not finite may take; at the end it is done in any case. */
+const CHECKED = 0.005;
 
 /** A training that can be stopped, saved and resumed. {@linkcode train} is the short way. */
 export class Training {
@@ -68,6 +71,9 @@ export class Training {
   #atUpdate: (() => void | Promise<void>) | undefined;
   #bestParameters?: StateDict;
   #isRunning = false;
+  /** When it began to run, and the milliseconds spent on checking parameters since. */
+  #begun = 0;
+  #checking = 0;
 
   /**
    * A training of a model on a dataset.
@@ -98,8 +104,8 @@ export class Training {
     this.#validation = validation && batchSource(internals, "train", validation, used);
     this.dataset = dataset;
     this.validation = validation;
-    this.#source.checkFinite("data");
-    this.#validation?.checkFinite("validation data");
+    this.#source.checkFinite("train", "data");
+    this.#validation?.checkFinite("train", "validation data");
     this.#given = options;
     const { schedule, epochs, earlyStopping, restoreBest } = this.options;
     const { greater } = this.#history = new History(monitor);
@@ -186,13 +192,15 @@ export class Training {
   async run(): Promise<readonly EpochRecord[]> {
     if (this.#isRunning) throw fail("training-running", "train", "this training is already running");
     this.#isRunning = true;
+    this.#begun = performance.now();
+    this.#checking = 0;
     try {
       await this.#checkData();
       this.#checkMemory();
       const trains = !this.finished;
       while (!this.finished) await this.#epoch();
       await this.#restoreBest();
-      if (trains) await this.#checkParameters();
+      if (trains) await this.#checkParameters("the last update");
       return this.#history.records;
     } finally {
       this.#isRunning = false;
@@ -204,6 +212,9 @@ export class Training {
     const { onEpoch, signal } = this.#given, start = performance.now();
     signal?.throwIfAborted();
     await this.#batches();
+    if (this.#checking <= CHECKED * (performance.now() - this.#begun)) {
+      await this.#checkParameters(`epoch ${this.#position.epoch + 1}`);
+    }
     const record = await this.#record();
     this.#add(record);
     this.#position = { ...START, epoch: record.epoch };
@@ -226,12 +237,15 @@ export class Training {
     this.#position = { ...this.#position, restored: true };
   }
 
-  /** Checks what the model ends with: no later loss would show what the last update did. */
-  async #checkParameters(): Promise<void> {
+  /** Checks the parameters: what one of them is no longer, no loss need ever show. */
+  async #checkParameters(after: string): Promise<void> {
+    const start = performance.now(), { session } = internalsOf(this.model);
+    const isBad = firstBad(await session.exclusive(() => session.readValues())) >= 0;
+    this.#checking += performance.now() - start;
+    if (!isBad) return;
     for (const [name, { data }] of Object.entries(await this.model.stateDict())) {
       const bad = firstBad(data);
-      if (bad < 0) continue;
-      throw diverged(`parameter "${name}" holds ${data[bad]} at ${bad} after the last update; ${ADVICE}`);
+      if (bad >= 0) throw diverged(`parameter "${name}" holds ${data[bad]} at ${bad} after ${after}; ${ADVICE}`);
     }
   }
 

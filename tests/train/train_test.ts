@@ -562,12 +562,12 @@ Deno.test("the validation loss is that of the trainer, with all its settings", a
   }
 });
 
-Deno.test("a last update that leaves parameters which are not finite is an error", async () => {
-  const options: TrainOptions = { epochs: 1, batchSize: 70, optimizer: { name: "sgd", learningRate: 1e39 } };
+Deno.test("an update that leaves parameters which are not finite is an error, before anybody is told of its epoch", async () => {
+  const onEpoch = () => assert.fail("an epoch with such parameters");
+  const options: TrainOptions = { onEpoch, epochs: 1, batchSize: 70, optimizer: { name: "sgd", learningRate: 1e39 } };
   using model = await createModel(CONFIG, { seed: 1 });
   await assert.rejects(train(model, DATA, options), {
     name: "RangeError",
-    message:
-      /Cannot continue training: parameter "[\w.]+" holds (NaN|-?Infinity) at \d+ after the last update; try a sm/,
+    message: /Cannot continue training: parameter "[\w.]+" holds (NaN|-?Infinity) at \d+ after epoch 1; try a sm/,
   });
 });

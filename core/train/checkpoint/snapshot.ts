@@ -9,7 +9,7 @@ import { writeDurably } from "../durable.ts";
 import { jsonChunks } from "../json_bytes.ts";
 import type { Trainer } from "../trainer.ts";
 import type { Training } from "../training.ts";
-import { firstBad } from "../validate.ts";
+import { firstBad } from "../../model/finite.ts";
 import { Base64, LARGE } from "./numbers.ts";
 import {
   FORMAT,

@@ -95,6 +95,7 @@ export class Pictures implements Disposable {
       history,
       validationName: data.watchedName,
       bestEpoch: training.best?.epoch,
+      scoredEpoch: training.options.restoreBest ? training.best?.epoch : training.state.epoch,
       ...await data.own?.pictures(model, scores),
       metrics: scores?.metrics,
     };

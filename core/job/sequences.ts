@@ -15,6 +15,7 @@ import type { DataJob } from "./data_options.ts";
 import { chooseLoss, type ChosenLoss } from "./loss.ts";
 import { type FileJob, UsageError } from "./options.ts";
 import { type DataSource, leftOutLine, type Loaded, loadRecords, pathName, type ReadData } from "./read_data.ts";
+import { suitedOptions } from "./suits.ts";
 import type { NamedTraining, TestData, Trained, TrainingData } from "./training_data.ts";
 import { plural } from "./words.ts";
 
@@ -126,7 +127,7 @@ function sequenceData(
     ...job.files.testData && { warnings: shared },
     own: {
       preprocessing: pipeline,
-      settings: job.preparation,
+      settings: settingsOf(job, pipeline),
       test: held,
       ...namesOf(pipeline),
       metrics: (outputs, quantiles) => pipeline.score(outputs, held!, { quantiles }),
@@ -147,6 +148,17 @@ function sharedNote(train: Dataset, test: Dataset): string[] {
   if (!shared) return [];
   const all = shared === count && count === train.shape[0] ? ": the test data are the training data" : "";
   return [`${shared} of ${plural(count, "test sequence")} ${shared === 1 ? "is" : "are"} trained on too${all}`];
+}
+
+/** What was chosen for the data, and does something for them. */
+function settingsOf(job: DataJob, { task, numEmbeddings }: Pipeline): object {
+  const input = numEmbeddings ? "text" as const : "numbers" as const, { window } = job.forecast;
+  const { stride, windowLabel, ...rest } = suitedOptions("preparation", job.preparation, {
+    form: "labeled sequences",
+    input,
+    task,
+  });
+  return { ...rest, ...window !== undefined && { window, stride: stride ?? window, windowLabel } };
 }
 
 /** What a dataset holds, in words. */

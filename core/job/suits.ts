@@ -83,6 +83,25 @@ export const SUITS: { readonly [G in keyof DataJob]: { readonly [Name in keyof D
   },
 };
 
+/** Whether an option does anything for data of some traits. */
+function isSuited({ form, input, tasks }: Suit, traits: Required<Traits>): boolean {
+  if (form && form !== traits.form) return false;
+  const fitsInput = !input || input === traits.input, fitsTask = !tasks || tasks.includes(traits.task);
+  return input && tasks ? fitsInput || fitsTask : fitsInput && fitsTask;
+}
+
+/** Those of a group's options that do something for data of some traits. */
+export function suitedOptions<G extends keyof DataJob>(
+  group: G,
+  options: DataJob[G],
+  traits: Required<Traits>,
+): Partial<DataJob[G]> {
+  const suits: Readonly<Record<string, Suit>> = SUITS[group];
+  return Object.fromEntries(
+    Object.entries(options).filter(([name]) => !suits[name] || isSuited(suits[name], traits)),
+  ) as Partial<DataJob[G]>;
+}
+
 /**
  * Refuses options that were given, and would change nothing.
  *

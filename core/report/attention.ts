@@ -1,10 +1,10 @@
 /** What a model attends to in sequences: a section of a page. */
 
-import { LEFT, stops, WIDTH } from "./chart.ts";
+import { LEFT, leftOf, stops, WIDTH } from "./chart.ts";
 import { cut, scaleOf } from "./classes.ts";
 import { type Content, el, type Markup } from "./markup.ts";
 import type { AttentionExample, RunReport } from "./run_report.ts";
-import { extent, linearAxis, padded, percent, short, thin } from "./scale.ts";
+import { extent, linearAxis, padded, percent, short, shortRange, thin } from "./scale.ts";
 import { shade } from "./style.ts";
 
 /** Most characters of a token. */
@@ -143,17 +143,25 @@ function plot(
 ): Markup {
   const T = weights.length, all = values[0]?.length ?? 0, shown = Math.min(all, CHANNELS);
   const row = shown > 6 ? 24 : shown > 2 ? 34 : shown === 2 ? 56 : 96, top = 26, gap = 5, strip = 26;
-  const left = LEFT + 22, width = WIDTH - left - 12, bottom = top + shown * row;
+  const name = (i: number) => channels?.[i] ?? (all > 1 ? `channel ${i + 1}` : "value");
+  const rows = Array.from({ length: shown }, (_, i) => {
+    const column = values.map((step) => step[i]), range = extent(column) ?? [0, 1];
+    return { column, range, label: cut(name(i), 12), ends: row >= 34 ? shortRange(...range) : "" };
+  });
+  const left = Math.max(
+    leftOf(["attention", ...rows.map(({ label }) => label)], 8.4, LEFT + 22),
+    leftOf(rows.map(({ ends }) => ends), 6.8),
+  );
+  const width = WIDTH - left - 12, bottom = top + shown * row;
   const center = (t: number) => left + (t + 0.5) * width / T;
   const columns = columnsOf(weights, COLUMNS), strong = strongest(columns.weights);
-  const name = (i: number) => channels?.[i] ?? (all > 1 ? `channel ${i + 1}` : "value");
   const height = bottom + gap + strip + 22;
   const ticks = linearAxis([1, T], [center(0), center(T - 1)], 7, true).ticks;
   const first = ticks[0]?.value === 1
     ? ticks
     : [{ value: 1, text: "1" }, ...ticks.filter(({ value }) => center(value - 1) > center(0) + 24)];
-  const parts = Array.from({ length: shown }, (_, i) => {
-    const column = values.map((step) => step[i]), range = extent(column) ?? [0, 1], y = top + i * row;
+  const parts = rows.map(({ column, range, label, ends }, i) => {
+    const y = top + i * row;
     const axis = linearAxis(range[0] === range[1] ? range : padded(range, 0.04), [y + row - 4, y + 4], 2);
     let d = "", drawing = false;
     for (const t of thin(column, 2 * COLUMNS)) {
@@ -161,16 +169,15 @@ function plot(
       d += Number.isFinite(value) ? `${drawing ? "L" : "M"}${center(t).toFixed(1)} ${axis.at(value).toFixed(1)}` : "";
       drawing = Number.isFinite(value);
     }
-    const label = cut(name(i), 12);
     return [
       el("line", { class: "g", x1: left, x2: WIDTH - 12, y1: y + row, y2: y + row }),
-      row >= 34
+      ends
         ? [
           el("text", { class: "name", x: left - 8, y: y + row / 2 - 2, "text-anchor": "end" }, label),
           el(
             "text",
             { class: "range", x: left - 8, y: y + row / 2 + 11, "text-anchor": "end" },
-            `${short(range[0])}…${short(range[1])}`,
+            ends,
           ),
         ]
         : el("text", { class: "name", x: left - 8, y: y + row / 2 + 4, "text-anchor": "end" }, label),

@@ -7,8 +7,13 @@ import { type Axis, extent, linearAxis, logAxis, padded, short, spread, thin } f
 export const WIDTH = 480;
 const HEIGHT = 258, BOTTOM = 34, RIGHT = 14;
 
-/** Where what is drawn begins; what names it stands before. */
+/** Where what is drawn begins, unless what names it needs more room before. */
 export const LEFT = 54;
+
+/** Where what is drawn begins, so that names of some size before it have room, on phones too, where letters are larger. */
+export function leftOf(names: readonly string[], size = 9.2, least = LEFT): number {
+  return Math.max(least, Math.ceil(size * names.reduce((most, name) => Math.max(most, name.length), 0)) + 10);
+}
 
 /** Most points of a line, and most places where a pointer shows numbers. */
 const POINTS = 480, STOPS = 120;
@@ -57,25 +62,27 @@ export function lineChart(chart: Chart): Markup {
   const xRange = extent(x) ?? [0, 1], yRange = extent(lines.flatMap(({ values }) => values)) ?? [0, 1];
   // Above stand the legend, or what a pointer reads, and the name of the mark.
   const top = chart.mark ? 46 : lines.length > 1 ? 36 : 28;
-  const across = [LEFT, WIDTH - RIGHT] as const, up = [HEIGHT - BOTTOM, top] as const;
+  const up = [HEIGHT - BOTTOM, top] as const;
+  const yAxis = chart.log
+    ? logAxis([yRange[0] * 0.9, yRange[1] * 1.1], up, 5)
+    : linearAxis(yRange[0] === yRange[1] ? yRange : padded(yRange), up, 5);
+  const yTicks = yAxis.ticks.map(({ value, text }) => ({ value, text: chart.tick?.(value) ?? text }));
+  const left = leftOf(yTicks.map(({ text }) => text)), across = [left, WIDTH - RIGHT] as const;
   const xAxis = chart.namedTicks
     ? { ...linearAxis(xRange, across, 5, true), ticks: [] }
     : linearAxis(xRange, across, 7, true);
   const named = chart.namedTicks
     ? spread(x.length, roomFor(x.map((_, i) => chart.xText!(i)))).map((i) => ({ value: x[i]!, text: chart.xText!(i) }))
     : xAxis.ticks;
-  const yAxis = chart.log
-    ? logAxis([yRange[0] * 0.9, yRange[1] * 1.1], up, 5)
-    : linearAxis(yRange[0] === yRange[1] ? yRange : padded(yRange), up, 5);
   return el(
     "svg",
     { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": chart.description, class: "chart" },
     el("desc", {}, chart.description),
-    yAxis.ticks.map(({ value, text }) => {
+    yTicks.map(({ value, text }) => {
       const y = yAxis.at(value);
       return [
-        el("line", { class: "g", x1: LEFT, x2: WIDTH - RIGHT, y1: y, y2: y }),
-        el("text", { x: LEFT - 7, y: y + 4, "text-anchor": "end" }, chart.tick?.(value) ?? text),
+        el("line", { class: "g", x1: left, x2: WIDTH - RIGHT, y1: y, y2: y }),
+        el("text", { x: left - 7, y: y + 4, "text-anchor": "end" }, text),
       ];
     }),
     named.map(({ value, text }, i) =>
@@ -86,7 +93,7 @@ export function lineChart(chart: Chart): Markup {
       }, text)
     ),
     el("text", { x: (across[0] + across[1]) / 2, y: HEIGHT - 3, "text-anchor": "middle" }, chart.xName),
-    chart.mark && mark(xAxis.at(chart.mark.x), top, chart.mark.text),
+    chart.mark && mark(xAxis.at(chart.mark.x), top, chart.mark.text, left),
     lines.map(({ style, values }) => el("path", { class: `l ${style}`, d: path(x, values, xAxis, yAxis) })),
     lines.map(({ style, values }) => dots(x, values, style, xAxis, yAxis)),
     chart.rings?.map(({ x, y, style }) =>
@@ -107,8 +114,8 @@ function roomFor(names: readonly string[]): number {
   return Math.max(2, Math.min(5, Math.floor((WIDTH - LEFT - RIGHT) / (7 * longest + 20))));
 }
 
-function mark(x: number, top: number, text: string): Content {
-  const anchor = x > WIDTH - 60 ? "end" : x < LEFT + 30 ? "start" : "middle";
+function mark(x: number, top: number, text: string, first: number): Content {
+  const anchor = x > WIDTH - 60 ? "end" : x < first + 30 ? "start" : "middle";
   return [
     el("line", { class: "m", x1: x, x2: x, y1: top - 6, y2: HEIGHT - BOTTOM }),
     el("text", { x: anchor === "end" ? WIDTH - RIGHT : x, y: top - 10, "text-anchor": anchor }, text),

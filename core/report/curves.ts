@@ -79,7 +79,8 @@ export function curvesOf(history: readonly EpochRecord[]): Curve[] {
 export function trainingSection(report: RunReport): Content {
   const { history, validationName = "validation" } = report,
     best = bestOf(report),
-    x = history.map(({ epoch }) => epoch);
+    x = history.map(({ epoch }) => epoch),
+    curves = curvesOf(history);
   if (!history.length) return undefined;
   const validated = history.some(({ validationLoss }) => validationLoss !== undefined);
   return [
@@ -97,7 +98,8 @@ export function trainingSection(report: RunReport): Content {
     el(
       "div",
       { class: "grid" },
-      curvesOf(history).map((curve) => figureOf(curve, x, validationName, best)),
+      curves.map((curve) => figureOf(curve, x, validationName, best)),
+      curves.length % 2 > 0 && brief(history, validationName, best),
     ),
     table(history, validationName, best),
   ];
@@ -149,20 +151,67 @@ function figureOf(
   );
 }
 
-function table(history: readonly EpochRecord[], other: string, best?: EpochRecord): Content {
-  const every = Math.ceil(history.length / ROWS);
-  const rows = history.filter((record, i) => i % every === 0 || record === best || i === history.length - 1);
+/** The numbers of an epoch by name, as texts: those that some of these epochs have. */
+function numbersOf(
+  history: readonly EpochRecord[],
+  other: string,
+  of: readonly EpochRecord[],
+): (readonly [name: string, text: (record: EpochRecord) => string])[] {
   const right = history.some(({ trainAccuracy, validationAccuracy = 0 }) =>
     trainAccuracy > 0 || validationAccuracy > 0
   );
-  const columns = ([
+  const all: [string, (record: EpochRecord) => string][] = [
     ["training loss", ({ trainLoss }) => short(trainLoss)],
     [`${other} loss`, ({ validationLoss = NaN }) => short(validationLoss)],
     ["training accuracy", ({ trainAccuracy }) => right ? percent(trainAccuracy) : "–"],
     [`${other} accuracy`, ({ validationAccuracy = NaN }) => right ? percent(validationAccuracy) : "–"],
     ["learning rate", ({ learningRate = NaN }) => short(learningRate)],
     ["gradient norm", ({ gradNorm = NaN }) => short(gradNorm)],
-  ] as [string, (record: EpochRecord) => string][]).filter(([, text]) => rows.some((record) => text(record) !== "–"));
+  ];
+  return all.filter(([, text]) => of.some((record) => text(record) !== "–"));
+}
+
+/** The first epoch, the best and the last side by side: beside an odd number of charts, where there is room. */
+function brief(history: readonly EpochRecord[], other: string, best?: EpochRecord): Content {
+  const last = history.at(-1)!, chosen = [...new Set([history[0]!, ...best ? [best] : [], last])];
+  const nameOf = (
+    record: EpochRecord,
+  ) => [
+    record.epoch,
+    record === best ? record === last ? "best and last" : "best" : record === last ? "last" : "first",
+  ];
+  return el(
+    "figure",
+    {},
+    el("figcaption", { class: "head" }, el("h3", {}, "In brief")),
+    el(
+      "table",
+      { class: "list" },
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          el("th", { scope: "col" }, "epoch"),
+          chosen.map(nameOf).map(([epoch, name]) => el("th", { scope: "col" }, epoch, `, ${name}`)),
+        ),
+      ),
+      el(
+        "tbody",
+        {},
+        numbersOf(history, other, history).map(([name, text]) =>
+          el("tr", {}, el("th", { scope: "row" }, name), chosen.map((record) => el("td", {}, text(record))))
+        ),
+      ),
+    ),
+  );
+}
+
+function table(history: readonly EpochRecord[], other: string, best?: EpochRecord): Content {
+  const every = Math.ceil(history.length / ROWS);
+  const rows = history.filter((record, i) => i % every === 0 || record === best || i === history.length - 1);
+  const columns = numbersOf(history, other, rows);
   return el(
     "details",
     {},

@@ -31,7 +31,7 @@ export interface DescribeOptions<Data> {
 }
 
 /** Most forecasts one step ahead that one picture shows in a row, and least values before. */
-const IN_A_ROW = 240, BEFORE = 48;
+const IN_A_ROW = 1000, BEFORE = 48;
 
 /** Sequences per batch. */
 const BATCH = 32;
@@ -111,7 +111,7 @@ export async function describePredictions(
     });
   };
   const example = (i: number, record: SequenceRecord, weights: Float32Array): AttentionExample => ({
-    title: record.id ?? record.place.replace(/^.*[/\\]/, ""),
+    title: titleOf(record),
     prediction: words(said(i)),
     truth: words(true_(i)),
     ...task === "multilabel" && { right: words(said(i)) === words(true_(i)) },
@@ -140,6 +140,12 @@ export async function describePredictions(
     attention: await show(pickExamples(named(true_), named(said), { count: examples, confidence })),
     attentionNote: "Classes take turns: the first that are right, then the errors that the model is surest of.",
   };
+}
+
+/** What a record is called: a bare number says of what. */
+function titleOf({ id, place, rows }: SequenceRecord): string {
+  const name = (id ?? place).replace(/^.*[/\\]/, ""), called = /^[\d.,:+-]+$/.test(name) ? `sequence ${name}` : name;
+  return rows ? `${called}, rows ${rows[0]} to ${rows[1]}` : called;
 }
 
 /** The steps of a record as people know them, with the weight of each. */
@@ -224,6 +230,7 @@ export async function describeForecasts(
       context: [...columnOf(names[target]!).subarray(first, row)],
       truth: at.map((i) => truth[i]!),
       predicted: at.map((i) => predicted[i]!),
+      ...horizon === 1 && at.length < N && { of: N },
       ...dates && { times: dates.slice(first, row + at.length) },
     };
   };

@@ -1,6 +1,6 @@
 /** Forecasts and predicted values against the truth: sections of a page. */
 
-import { lineChart, WIDTH } from "./chart.ts";
+import { leftOf, lineChart, WIDTH } from "./chart.ts";
 import type { Errors } from "../data/metrics/regression.ts";
 import { type Content, el } from "./markup.ts";
 import type { ForecastExample, RegressionExample, RunReport } from "./run_report.ts";
@@ -67,11 +67,15 @@ function errorFigure(perStep: readonly Errors[]): Content {
   );
 }
 
-function forecastFigure({ name, truth, predicted, context = [], times }: ForecastExample): Content {
+function forecastFigure({ name, truth, predicted, context = [], times, of }: ForecastExample): Content {
   const before = Math.min(context.length, Math.max(BEFORE, truth.length));
   const past = context.slice(context.length - before), length = before + truth.length;
   const gap = (count: number) => new Array<undefined>(count).fill(undefined);
-  const names = times?.slice(context.length - before), error = errorsOf(truth, predicted);
+  const names = times?.slice(context.length - before);
+  // Errors of a part would stand beside those of all.
+  const error = of === undefined || of <= truth.length
+    ? errorsOf(truth, predicted)
+    : `the last of ${short(of)} forecasts, whose errors stand above`;
   const x = Array.from({ length }, (_, i) => i - before + 1);
   return el(
     "figure",
@@ -110,8 +114,9 @@ export function regressionsSection({ regressions = [] }: RunReport): Content {
 }
 
 function regressionFigure({ name, truth, predicted }: RegressionExample): Content {
-  const size = 360, left = 60, range = padded(extent([...truth, ...predicted]) ?? [0, 1]);
-  const across = linearAxis(range, [left, WIDTH - 14], 5), up = linearAxis(range, [size - 40, 10], 5);
+  const size = 360, range = padded(extent([...truth, ...predicted]) ?? [0, 1]);
+  const up = linearAxis(range, [size - 40, 10], 5), left = leftOf(up.ticks.map(({ text }) => text), 9.2, 60);
+  const across = linearAxis(range, [left, WIDTH - 14], 5);
   const chosen = spread(truth.length, POINTS);
   return el(
     "figure",

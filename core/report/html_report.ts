@@ -4,7 +4,7 @@ import { attentionSection } from "./attention.ts";
 import { totalOf } from "../data/metrics/confusion.ts";
 import { classesSection, confusionOf } from "./classes.ts";
 import { bestOf, trainingSection } from "./curves.ts";
-import { epochRecord } from "../train/history.ts";
+import { type EpochRecord, epochRecord } from "../train/history.ts";
 import { forecastsSection, regressionsSection } from "./forecasts.ts";
 import { type Content, el, Markup, render } from "./markup.ts";
 import type { RunReport } from "./run_report.ts";
@@ -89,12 +89,15 @@ export function htmlReport(given: RunReport): string {
 /** The figures that a reader looks for first. */
 function tiles(report: RunReport): Content {
   const { metrics, history, validationName = "validation", highlights = [] } = report, best = bestOf(report);
+  const scored = history.find(({ epoch }) => epoch === (report.scoredEpoch ?? report.bestEpoch));
+  // What stands side by side is of the same epoch.
+  const ofEpoch = metrics && scored && best && scored !== best ? `, epoch ${scored.epoch}` : "";
   const list: (readonly [name: string, value: string, beside?: string])[] = [];
   if (metrics?.kind === "classification") {
     const { accuracy, balancedAccuracy, macroF1, rocAuc, confusion } = metrics;
     const total = confusion.reduce((sum, row) => sum + totalOf(row), 0);
     list.push(
-      ["Accuracy", percent(accuracy), `of ${short(total)} sequence${total === 1 ? "" : "s"}`],
+      ["Accuracy", percent(accuracy), `of ${short(total)} sequence${total === 1 ? "" : "s"}${ofEpoch}`],
       ["Balanced accuracy", percent(balancedAccuracy)],
       ["Macro F1", percent(macroF1)],
       ...rocAuc === undefined ? [] : [["ROC AUC", short(rocAuc)] as const],
@@ -124,8 +127,17 @@ function tiles(report: RunReport): Content {
     }
   }
   if (best) {
-    const name = `Least ${best.validationLoss === undefined ? "training" : validationName} loss`;
-    list.push([name, short(best.validationLoss ?? best.trainLoss), `epoch ${best.epoch} of ${history.length}`]);
+    const lossOf = ({ validationLoss, trainLoss }: EpochRecord) => short(validationLoss ?? trainLoss);
+    const name = best.validationLoss === undefined ? "training" : validationName;
+    list.push(
+      scored && ofEpoch
+        ? [
+          `${name[0]!.toUpperCase()}${name.slice(1)} loss`,
+          lossOf(scored),
+          `epoch ${scored.epoch} of ${history.length}; least ${lossOf(best)}, epoch ${best.epoch}`,
+        ]
+        : [`Least ${name} loss`, lossOf(best), `epoch ${best.epoch} of ${history.length}`],
+    );
   }
   list.push(...highlights);
   return list.length > 0 && el(

@@ -17,6 +17,8 @@ export interface RunReport {
   readonly validationName?: string;
   /** The epoch whose weights were kept. Default: the one with the least validation loss, or training loss without it. */
   readonly bestEpoch?: number;
+  /** The epoch whose weights the metrics are of. Default: `bestEpoch`. */
+  readonly scoredEpoch?: number;
   /** What {@linkcode classificationMetrics} or {@linkcode regressionMetrics} returns. */
   readonly metrics?: TaskMetrics;
   /** Figures to stand at the top beside those of the metrics: "accuracy of 5 seeds", "95.6% ± 0.6%". */
@@ -51,6 +53,8 @@ export interface ForecastExample {
   readonly truth: readonly number[];
   /** What was forecast, as many values. */
   readonly predicted: readonly number[];
+  /** How many forecasts there are of which these are the last, where not all are shown. */
+  readonly of?: number;
   /** The values before the first forecast. */
   readonly context?: readonly number[];
   /** Names of the steps (dates), context first. Default: steps are counted from the first forecast. */

@@ -23,6 +23,17 @@ export function short(value: number): string {
   return minus(String(Number(value.toFixed(digits))));
 }
 
+/** The ends of a range, in as many digits as tell them apart. */
+export function shortRange(from: number, to: number): string {
+  let [first, last] = [short(from), short(to)];
+  for (let digits = 5; first === last && from !== to && digits <= 17; digits++) {
+    [first, last] = [from, to].map((value) =>
+      minus(Number(value.toPrecision(digits)).toLocaleString("en-US", { maximumSignificantDigits: digits }))
+    ) as [string, string];
+  }
+  return `${first}…${last}`;
+}
+
 /** A share of 1 in percent: 96.1%, 0%, 100%. */
 export function percent(share: number): string {
   if (!Number.isFinite(share)) return "–";
@@ -73,6 +84,11 @@ export function linearAxis(
   for (let i = Math.ceil(from / step - 1e-6); i * step <= to + step * 1e-6; i++) {
     const value = i * step + 0, plain = digits < 7 && Math.abs(value) < 1e7;
     ticks.push({ value, text: plain && digits ? minus(value.toFixed(digits)) : short(value) });
+  }
+  // Large numbers that are close together need all their digits.
+  if (new Set(ticks.map(({ text }) => text)).size < ticks.length) {
+    const format = { maximumFractionDigits: Math.min(20, digits) };
+    for (const tick of ticks) tick.text = minus(tick.value.toLocaleString("en-US", format));
   }
   return { at: (value) => start + (value - from) / (to - from) * (end - start), ticks };
 }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { lineOf } from "../../core/cli/hints.ts";
+import type { DataJob } from "../../core/job/data_options.ts";
 import { FLAGS } from "../../core/job/options.ts";
+import { suitedOptions } from "../../core/job/suits.ts";
 import type { OptionSpec } from "../../core/options.ts";
 import { errorCause, readRecords, readTable } from "../../mod.ts";
 import { files, KINDS, madeBy } from "./kinds.ts";
@@ -161,4 +163,16 @@ Deno.test("readRecords() and readTable() refuse options that are not for the for
   await assert.rejects(readTable({ name: "a.csv", stream: table }, { labelColumns: ["b"] }), {
     message: "Cannot read a.csv: labelColumns is for sequences, not for a table of series",
   });
+});
+
+Deno.test("settings that do nothing for the task or the data are none of a report", async () => {
+  const { DATA_OPTIONS } = await import("../../core/job/data_options.ts");
+  const { resolveOptions } = await import("../../core/options.ts");
+  const all = resolveOptions<DataJob["preparation"]>("test", DATA_OPTIONS.preparation, {});
+  const names = (input: "numbers" | "text", task: "multiclass" | "regression") =>
+    Object.keys(suitedOptions("preparation", all, { form: "labeled sequences", input, task }));
+  assert.deepEqual(names("text", "multiclass"), ["minCount", "oneHot", "windowLabel"]);
+  assert.deepEqual(names("text", "regression"), ["standardize", "minCount", "windowLabel"]);
+  assert.deepEqual(names("numbers", "multiclass"), ["standardize", "missing", "patch", "oneHot", "windowLabel"]);
+  assert.deepEqual(names("numbers", "regression"), ["standardize", "missing", "patch", "windowLabel"]);
 });

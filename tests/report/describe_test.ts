@@ -208,3 +208,32 @@ Deno.test("describeForecasts() shows several steps and targets each by itself", 
   assert.equal(described.forecasts!.length, 2);
   assert.match(htmlReport({ title: "", history: [], ...described }), /Error by step/);
 });
+
+Deno.test("describePredictions() says of what a bare number is the name, and which rows a window has", async () => {
+  const records = [record([1, 2], 1, ["up"], 1), record([2, 1], 1, ["down"], 2), record([1, 3], 1, ["up"], 3)];
+  const named = records.map((one, i) => ({
+    ...one,
+    id: ["31", "m2", "dir/7.csv"][i],
+    ...i === 1 && { rows: [4, 6] as const },
+  }));
+  const pipeline = Pipeline.fit(named);
+  using model = await modelOf(pipeline);
+  const { attention } = await describePredictions(model, pipeline, named);
+  assert.deepEqual(attention!.map(({ title }) => title).sort(), ["7.csv", "m2, rows 4 to 6", "sequence 31"]);
+});
+
+Deno.test("describeForecasts() shows all forecasts of a part, or says of how many they are the last", async () => {
+  const rows = 1300, values = [Float64Array.from({ length: rows }, (_, t) => Math.sin(t / 9))];
+  const pipeline = ForecastPipeline.fit({ name: "w", columns: ["y"], values, rows }, {
+    targetColumns: ["y"],
+    window: 3,
+  });
+  using model = await modelOf(pipeline);
+  const lengths = async (to: number) => {
+    const table = { name: "w", columns: ["y"], values, rows };
+    const { forecasts } = await describeForecasts(model, pipeline, table, [10, to], { examples: 1 });
+    return forecasts!.map(({ truth, of }) => [truth.length, of]);
+  };
+  assert.deepEqual(await lengths(574), [[564, undefined]]);
+  assert.deepEqual(await lengths(1210), [[1000, 1200]]);
+});

@@ -319,3 +319,69 @@ Deno.test("fewer() puts the rarest classes together and loses no sequence", () =
     merged: 2,
   });
 });
+
+Deno.test("htmlReport() leaves room before what is drawn for the names there, whatever the numbers", () => {
+  const values = [[-12345.678, 101325.25], [-11111.111, 101325.26], [-12000, 101325.255]];
+  const page = htmlReport({
+    title: "room",
+    history: [],
+    attention: [{
+      title: "a",
+      prediction: "b",
+      weights: [0.5, 0.3, 0.2],
+      values,
+      channels: ["temperature outside", "p"],
+    }],
+    forecasts: [{ name: "f", truth: [5000010, 5000011], predicted: [5000010.5, 5000012] }],
+    regressions: [{ name: "r", truth: [1234560, 1234590], predicted: [1234570, 1234580] }],
+  });
+  const names = [...page.matchAll(/<text (?:class="(\w+)" )?x="([\d.]+)" y="[\d.]+" text-anchor="end">([^<]*)</g)];
+  assert.ok(names.length > 12);
+  for (const [, kind, x, text] of names) {
+    // A phone's letters are 15 high, those of ranges 10.5; half of it is wide.
+    assert.ok(Number(x) > text!.length * (kind === "range" ? 6 : 8), `${text} before ${x}`);
+  }
+  assert.ok(
+    names.some(([, , , text]) => text === "101,325.25…101,325.26"),
+    names.map(([, , , text]) => text).join("; "),
+  );
+});
+
+Deno.test("htmlReport() names large numbers that are close together by all their digits", () => {
+  const page = htmlReport({
+    title: "large",
+    history: [],
+    forecasts: [{ name: "f", truth: [50000010, 50000020], predicted: [50000015, 50000030] }],
+  });
+  assert.ok(page.includes(">50,000,010<") && page.includes(">50,000,020<"));
+});
+
+Deno.test("htmlReport() fills the room beside an odd number of charts with the epochs in brief", () => {
+  const history = HISTORY.map((record, i) => ({ ...record, gradNorm: 1 / (i + 1) }));
+  const three = htmlReport({ ...FULL, history }), two = htmlReport(FULL);
+  assert.match(
+    three,
+    /<h3>In brief<\/h3>.*<th scope="col">1, first<\/th><th scope="col">7, best<\/th><th scope="col">12, last</,
+  );
+  assert.doesNotMatch(two, /In brief/);
+});
+
+Deno.test("htmlReport() sets scores beside the loss of the same epoch", () => {
+  const tiles = (report: Partial<RunReport>) =>
+    htmlReport({ ...FULL, ...report }).match(/<dl class="tiles">(.*?)<\/dl>/)![1]!;
+  const last = tiles({ scoredEpoch: 12 });
+  assert.match(
+    last,
+    /of 4 sequences, epoch 12<.*<dt>Validation loss<\/dt><dd>1\.25<small>epoch 12 of 12; least 1, epoch 7</,
+  );
+  const best = tiles({ scoredEpoch: 7 });
+  assert.match(best, /of 4 sequences<.*<dt>Least validation loss<\/dt><dd>1<small>epoch 7 of 12</);
+});
+
+Deno.test("htmlReport() gives no errors of a part of the forecasts beside those of all", () => {
+  const forecast = FULL.forecasts![0]!;
+  assert.match(htmlReport(FULL), /2 steps: RMSE 0\.5, MAE 0\.5/);
+  const part = htmlReport({ ...FULL, forecasts: [{ ...forecast, of: 9 }] });
+  assert.match(part, /2 steps: the last of 9 forecasts, whose errors stand above/);
+  assert.doesNotMatch(part, /RMSE 0\.5, MAE/);
+});

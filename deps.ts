@@ -34,6 +34,9 @@ export const loadCsvParse = (): Promise<typeof import("npm:csv-parse@7.0.3/sync"
 /** Packs and unpacks the arrays of .npz files. Loaded when there is one. */
 export const loadFflate = (): Promise<typeof import("npm:fflate@0.8.3/browser")> => import("npm:fflate@0.8.3/browser");
 
+/** SHA-256 of what comes in pieces; ships with Deno. Loaded for data that are too many to be in memory twice. */
+export const loadHashes = (): Promise<typeof import("node:crypto")> => import("node:crypto");
+
 /** Unpacks gzip; ships with Deno. Loaded when a file is packed. */
 export type { InflateRaw } from "node:zlib";
 export const loadZlib = (): Promise<typeof import("node:zlib")> => import("node:zlib");

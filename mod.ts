@@ -90,14 +90,10 @@ export {
   type Ragged,
   ragged,
 } from "./core/data/pairs.ts";
-export {
-  Pipeline,
-  type PipelineState,
-  type PreparedDataset,
-  type PreparedSequences,
-  type TokenInputs,
-} from "./core/data/pipeline.ts";
+export { Pipeline, type PipelineState, type TokenInputs } from "./core/data/pipeline.ts";
+export type { PreparedDataset, PreparedSequences } from "./core/data/prepared.ts";
 export type { PipelineOptions } from "./core/data/pipeline_options.ts";
+export type { Records } from "./core/data/records.ts";
 export type { NumberInputs } from "./core/data/numbers.ts";
 export type { Decoded, LabelState, LabelTask, Task } from "./core/data/labels.ts";
 export type { MissingPolicy, ScalingState } from "./core/data/scaling.ts";
@@ -176,6 +172,7 @@ export {
   type Scores,
 } from "./core/train/evaluate.ts";
 export {
+  type Choices,
   type ClassificationMetrics,
   classificationMetrics,
   type ClassificationOptions,

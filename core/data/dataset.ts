@@ -25,6 +25,48 @@ export interface Dataset {
   readonly weights?: Float32Array;
 }
 
+/** The inputs (rows, steps, I) of some sequences of a dataset. */
+type Take = (rows: ArrayLike<number>, steps: number) => Float32Array | Int32Array;
+
+/** Datasets whose inputs are made as they are needed. */
+const takers = new WeakMap<object, Take>();
+
+/** A dataset, or part of one, whose `x` is made a batch at a time, and as a whole only where somebody reads it. */
+export function defer<D extends Omit<Dataset, "x" | "targets">>(
+  dataset: D,
+  take: Take,
+): D & { readonly x: Float32Array } {
+  takers.set(dataset, take);
+  const [N, T] = dataset.shape as [number, number];
+  const get = () => {
+    const value = take(Uint32Array.from({ length: N }, (_, i) => i), T);
+    Object.defineProperty(dataset, "x", { value, enumerable: true });
+    return value;
+  };
+  return Object.defineProperty(dataset, "x", { get, enumerable: true, configurable: true }) as D & { x: Float32Array };
+}
+
+/** Whether the inputs of a dataset are made as they are needed. */
+export function isDeferred(dataset: object): boolean {
+  return takers.has(dataset);
+}
+
+/** The inputs of a dataset in pieces of whole sequences, about so many numbers each; in one where they are all there. */
+export function* inputsOf(dataset: Pick<Dataset, "x" | "shape">, most: number): Generator<Dataset["x"], void> {
+  const take = takers.get(dataset);
+  if (!take) return yield dataset.x;
+  const [N, T, I] = dataset.shape as [number, number, number], count = Math.max(1, Math.floor(most / (T * I)));
+  for (let first = 0; first < N; first += count) {
+    yield take(Uint32Array.from({ length: Math.min(count, N - first) }, (_, i) => first + i), T);
+  }
+}
+
+/** The inputs of one sequence (T, I). */
+export function rowOf(dataset: Pick<Dataset, "x" | "shape">, row: number): Dataset["x"] {
+  const take = takers.get(dataset), [, T, I] = dataset.shape as [number, number, number];
+  return take ? take([row], T) : dataset.x.subarray(row * T * I, (row + 1) * T * I);
+}
+
 /** A part of a dataset in one piece, as a model takes it. */
 export type Batch = Dataset;
 
@@ -34,11 +76,12 @@ export type Batch = Dataset;
  * @returns N, T, I and the count of targets per sequence.
  */
 function measure(action: string, dataset: Dataset): { N: number; T: number; I: number; width: number } {
-  const { x, shape, targets, targetsPerStep = false, lengths, weights } = dataset ?? {};
+  const { shape, targets, targetsPerStep = false, lengths, weights } = dataset ?? {};
   if (!Array.isArray(shape)) {
     throw fail("argument-type", action, "it must be a dataset: { x, shape, targets }", { name: "dataset" });
   }
   const [N, T, I] = shape as [number, number, number];
+  const isMade = !isDeferred(dataset), x = isMade ? dataset.x : new Float32Array();
   if (!(x instanceof Float32Array || x instanceof Int32Array)) {
     throw fail("argument-type", action, "x must be a Float32Array, or an Int32Array of tokens", { name: "x" });
   }
@@ -57,7 +100,7 @@ function measure(action: string, dataset: Dataset): { N: number; T: number; I: n
       value: shape,
     });
   }
-  if (x.length !== N * T * I) {
+  if (isMade && x.length !== N * T * I) {
     throw fail("shape-mismatch", action, `x must have ${N * T * I} numbers for shape [${shape}], got ${x.length}`, {
       name: "x",
     });
@@ -122,11 +165,11 @@ export function subset<D extends Dataset | PairDataset>(dataset: D, rows: ArrayL
 export function subset(dataset: Dataset | PairDataset, rows: ArrayLike<number>, most?: number): Dataset | PairDataset {
   if (isPairs(dataset)) return pairSubset(dataset, rows);
   const steps = most ?? dataset.shape[1]!;
-  const { x, shape, targets, targetsPerStep, lengths, weights } = dataset;
+  const { shape, targets, targetsPerStep, lengths, weights } = dataset, take = takers.get(dataset);
   const [N, T, I] = shape as [number, number, number];
   const count = rows.length, width = targets.length / N, kept = targetsPerStep ? width / T * steps : width;
   const part = {
-    x: empty(x, count * steps * I),
+    x: take ? take(rows, steps) : empty(dataset.x, count * steps * I),
     shape: [count, steps, I],
     targets: empty(targets, count * kept),
     ...targetsPerStep && { targetsPerStep },
@@ -139,7 +182,7 @@ export function subset(dataset: Dataset | PairDataset, rows: ArrayLike<number>, 
       const problem = `rows must be from 0 to ${N - 1}, got ${row} at ${i}`;
       throw fail("argument-out-of-range", "take subset", problem, { name: "rows", value: row });
     }
-    part.x.set(x.subarray(start, start + steps * I), i * steps * I);
+    if (!take) part.x.set(dataset.x.subarray(start, start + steps * I), i * steps * I);
     part.targets.set(targets.subarray(row * width, row * width + kept), i * kept);
     if (lengths) part.lengths![i] = lengths[row]!;
     if (weights) part.weights![i] = weights[row]!;

@@ -5,6 +5,7 @@ import { badData } from "./errors.ts";
 import type { Task } from "./labels.ts";
 import { plainLabels } from "./readers/decimals.ts";
 import type { SequenceRecord } from "./readers/record.ts";
+import { every, filled, type Records, select } from "./records.ts";
 import { everyNth, kFold, randomIndices, stratifiedSplit, walkForward } from "./split.ts";
 import type { RowRange } from "./forecast_state.ts";
 
@@ -35,14 +36,14 @@ export interface RecordDivision {
 }
 
 /** What is divided. */
-export interface Divided {
+export interface Divided<R extends Records> {
   /** For errors. */
   readonly name: string;
-  readonly records: readonly SequenceRecord[];
+  readonly records: R;
   /** The file of each. */
-  readonly files: readonly number[];
+  readonly files: ArrayLike<number>;
   /** Others to test on. */
-  readonly test?: readonly SequenceRecord[];
+  readonly test?: R;
   readonly task?: Task;
 }
 
@@ -51,22 +52,21 @@ export interface Divided {
  *
  * @throws {RangeError} If there are too few.
  */
-export function divideRecords(
-  { name, records, files, test: others, task }: Divided,
+export function divideRecords<R extends Records>(
+  { name, records, files, test: others, task }: Divided<R>,
   { testSplit, testEvery, folds, stratify, validationSplit }: RecordDivision,
   seed: number,
-): Division<readonly SequenceRecord[]>[] {
-  type Records = readonly SequenceRecord[];
-  const isGrouped = records.some(({ group }) => group !== undefined);
+): Division<R>[] {
+  const isGrouped = !every(records, ({ group }) => group === undefined);
   const what = { what: name, item: isGrouped ? "group" : "sequence" };
   // What is divided, each in one part: records, or groups of them.
-  const unitsOf = (of: Records): number[][] => isGrouped ? groupsOf(of) : Array.from(of, (_, i) => [i]);
-  const classesIn = (of: Records, units: readonly number[][]) =>
-    stratify ? classesOf(isGrouped ? units.map((rows) => shared(rows.map((row) => of[row]!))) : of, task) : undefined;
-  const pick = (units: readonly number[][], numbers: Iterable<number>, of: Records) =>
-    Array.from(numbers, (unit) => units[unit]!).flat().sort((a, b) => a - b).map((row) => of[row]!);
-  const cut = (of: Records, option: string, asked: number) => {
-    const units = unitsOf(of), classes = classesIn(of, units), count = units.length;
+  const unitsOf = (of: R) => isGrouped ? groupsOf(of) : undefined;
+  const classesIn = (of: R, units: Units) =>
+    stratify ? classesOf(units ? units.map((rows) => shared(rows.map((row) => of.at(row)!))) : of, task) : undefined;
+  const pick = (units: Units, numbers: Uint32Array, of: R) =>
+    select(of, units ? Array.from(numbers, (unit) => units[unit]!).flat().sort((a, b) => a - b) : numbers) as R;
+  const cut = (of: R, option: string, asked: number) => {
+    const units = unitsOf(of), classes = classesIn(of, units), count = (units ?? of).length;
     if (isGrouped && count < 2) {
       const why = `${name}: all ${of.length} sequences are of one ${what.item}, which no split parts`;
       throw badData("too-few-items", why, { count, name: what.item, option });
@@ -80,15 +80,16 @@ export function divideRecords(
     );
     return rows.map((part) => pick(units, part, of));
   };
-  const watched = (division: Division<Records>): Division<Records> => {
+  const watched = (division: Division<R>): Division<R> => {
     if (validationSplit === undefined) return division;
     const [train, validation] = cut(division.train, "validationSplit", validationSplit);
     return { ...division, train: train!, validation };
   };
-  const units = unitsOf(records), parted = (part: Iterable<number>) => pick(units, part, records);
+  const units = unitsOf(records), count = (units ?? records).length;
+  const parted = (part: Uint32Array) => pick(units, part, records);
   if (folds !== undefined) {
     const classes = classesIn(records, units);
-    const parts = dividing({ ...what, option: "folds" }, () => kFold(units.length, folds, seed, { classes }));
+    const parts = dividing({ ...what, option: "folds" }, () => kFold(count, folds, seed, { classes }));
     return parts.map(({ train, test }, i) =>
       watched({ name: `fold ${i + 1}`, train: parted(train), test: parted(test) })
     );
@@ -97,7 +98,7 @@ export function divideRecords(
   if (testEvery !== undefined) {
     const { train, test } = dividing(
       { ...what, option: "testEvery" },
-      () => everyNth(units.length, testEvery, isGrouped ? undefined : files),
+      () => everyNth(count, testEvery, units || !files.length ? undefined : files),
     );
     return [watched({ train: parted(train), test: parted(test) })];
   }
@@ -106,32 +107,41 @@ export function divideRecords(
   return [watched({ train: train!, test })];
 }
 
+/** The records of each group; undefined where records are divided one by one. */
+type Units = readonly number[][] | undefined;
+
 /** The records of each group, in the order of the groups' first records; one without a group is one by itself. */
-function groupsOf(records: readonly SequenceRecord[]): number[][] {
+function groupsOf(records: Records): number[][] {
   const groups = new Map<string | number, number[]>();
-  records.forEach(({ group = undefined }, row) => {
+  let row = 0;
+  for (const { group = undefined } of records) {
     const key = group ?? row, rows = groups.get(key);
     if (rows) rows.push(row);
     else groups.set(key, [row]);
-  });
+    row++;
+  }
   return [...groups.values()];
 }
 
 /** What records of a group have in common: one of them if all have the same labels, else one without. */
 function shared(records: readonly SequenceRecord[]): SequenceRecord {
-  const [first] = records, text = (record: SequenceRecord) => JSON.stringify(record.labels);
-  if (records.every((record) => text(record) === text(first!))) return first!;
-  const { labels: _, ...rest } = first!;
-  return rest;
+  const [first] = records as [SequenceRecord], text = (record: SequenceRecord) => JSON.stringify(record.labels);
+  if (records.every((record) => text(record) === text(first))) return first;
+  return { steps: first.steps, channels: first.channels, place: first.place };
 }
 
-/** The class of each record, where they are classes: few names, each more than once. */
-function classesOf(records: readonly SequenceRecord[], task?: Task): readonly string[] | undefined {
-  if (task === "regression" || task === "multilabel" || records.some(({ labels }) => labels?.length !== 1)) {
-    return undefined;
+/** The class of each record by its number, where they are classes: few names, each more than once. */
+function classesOf(records: Records, task?: Task): Uint32Array | undefined {
+  if (task === "regression" || task === "multilabel") return undefined;
+  const numbers = new Map<string, number>();
+  for (const { labels } of records) {
+    if (labels?.length !== 1) return undefined;
+    if (!numbers.has(labels[0]!)) numbers.set(labels[0]!, numbers.size);
   }
-  const classes = plainLabels(records.map(({ labels }) => labels![0]!));
-  return new Set(classes).size <= records.length / 2 ? classes : undefined;
+  const names = plainLabels([...numbers.keys()]), classes = new Map([...new Set(names)].map((name, i) => [name, i]));
+  if (classes.size > records.length / 2) return undefined;
+  const own = names.map((name) => classes.get(name)!);
+  return filled(new Uint32Array(records.length), records, ({ labels }) => own[numbers.get(labels![0]!)!]!);
 }
 
 /** How the rows of a table are divided in time. */

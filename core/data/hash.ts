@@ -1,6 +1,7 @@
 import { toHex } from "../engine.ts";
+import { loadHashes } from "../../deps.ts";
 import { fail } from "../errors.ts";
-import type { Dataset } from "./dataset.ts";
+import { type Dataset, inputsOf, isDeferred } from "./dataset.ts";
 import { isPairs, measurePairs, type PairDataset } from "./pairs.ts";
 
 /** A dataset's fingerprint: SHA-256 of all that is in it. */
@@ -13,6 +14,9 @@ export interface DataHash {
 
 /** Bytes hashed at a time: the engine copies them. */
 const CHUNK = 64 << 20;
+
+/** Numbers that are made at a time where they are not there yet. */
+const PIECE = 1 << 18;
 
 const known = new WeakMap<Dataset | PairDataset, Promise<string>>();
 
@@ -40,32 +44,81 @@ export async function hashDataset(dataset: Dataset | PairDataset): Promise<strin
   return await hash;
 }
 
-/** What a dataset is, and its arrays by name. */
-function arraysOf(dataset: Dataset | PairDataset): [head: string, arrays: Record<string, ArrayBufferView | undefined>] {
+/** An array to hash: how it is called, its kind and length, and its numbers in pieces. */
+interface Hashed {
+  readonly about: string;
+  readonly pieces: Iterable<ArrayBufferView>;
+  /** Whether pieces are made as they are asked for. */
+  readonly areMany?: boolean;
+}
+
+/** What a dataset is, and its arrays. */
+function arraysOf(dataset: Dataset | PairDataset): [head: string, arrays: readonly Hashed[]] {
+  const named = (arrays: Record<string, ArrayBufferView | undefined>): Hashed[] =>
+    Object.entries(arrays).flatMap(([name, array]) =>
+      array ? [{ about: `${name} ${array.constructor.name} ${(array as Float32Array).length}`, pieces: [array] }] : []
+    );
   if (isPairs(dataset)) {
     const { N } = measurePairs(dataset), { sources, targets, start, weights } = dataset;
     const sides = { sources: sources.data, lengths: sources.lengths, targets: targets.data };
-    return [`[${N}] pairs`, { ...sides, targetLengths: targets.lengths, start, weights }];
+    return [`[${N}] pairs`, named({ ...sides, targetLengths: targets.lengths, start, weights })];
   }
-  const { x, targets, shape, lengths, weights } = dataset ?? {};
-  if (!ArrayBuffer.isView(x) || !ArrayBuffer.isView(targets) || !Array.isArray(shape)) {
+  const { targets, shape, lengths, weights } = dataset ?? {}, isLater = isDeferred(dataset);
+  if (!(isLater || ArrayBuffer.isView(dataset?.x)) || !ArrayBuffer.isView(targets) || !Array.isArray(shape)) {
     throw fail("argument-type", "hash dataset", "it must be a dataset: { x, shape, targets }", { name: "dataset" });
   }
-  return [`[${shape}]`, { x, targets, lengths, weights }];
+  if (!isLater) return [`[${shape}]`, named({ x: dataset.x, targets, lengths, weights })];
+  const about = `x Float32Array ${shape.reduce((a, b) => a * b)}`, pieces = inputsOf(dataset, PIECE);
+  return [`[${shape}]`, [{ about, pieces, areMany: true }, ...named({ targets, lengths, weights })]];
 }
 
-async function digest(head: string, arrays: Record<string, ArrayBufferView | undefined>): Promise<string> {
+async function digest(head: string, arrays: readonly Hashed[]): Promise<string> {
   // The hash of a list of hashes, which no other data have: kinds and lengths stand in it.
   const parts = [head];
-  for (const [name, array] of Object.entries(arrays)) {
-    if (!array) continue;
-    parts.push(`${name} ${array.constructor.name} ${(array as Float32Array).length}`);
-    const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-    for (let start = 0; start < bytes.length; start += CHUNK) {
-      parts.push(toHex(await sha256(bytes.subarray(start, start + CHUNK))));
+  for (const { about, pieces, areMany } of arrays) {
+    parts.push(about);
+    const begin = areMany ? await inPieces() : atOnce;
+    let hasher = begin(), size = 0;
+    for (const { buffer, byteOffset, byteLength } of pieces) {
+      const bytes = new Uint8Array(buffer, byteOffset, byteLength);
+      for (let at = 0; at < bytes.length;) {
+        const part = bytes.subarray(at, at + CHUNK - size);
+        hasher.add(part);
+        [at, size] = [at + part.length, size + part.length];
+        if (size < CHUNK) continue;
+        parts.push(toHex(await hasher.done()));
+        [hasher, size] = [begin(), 0];
+      }
     }
+    if (size) parts.push(toHex(await hasher.done()));
   }
   return `sha256:${toHex(await sha256(new TextEncoder().encode(parts.join("\n"))))}`;
+}
+
+/** SHA-256 of bytes that come in pieces. */
+interface Hasher {
+  add(bytes: Uint8Array): void;
+  done(): Promise<Uint8Array>;
+}
+
+/** By the engine's own, which takes them in one: most arrays are. */
+function atOnce(): Hasher {
+  const pieces: Uint8Array[] = [];
+  return {
+    add: (bytes) => void pieces.push(bytes),
+    done: async () =>
+      sha256(pieces.length === 1 ? pieces[0]! : new Uint8Array(await new Blob(pieces as BlobPart[]).arrayBuffer())),
+  };
+}
+
+/** By one that keeps none of them, where there is one. */
+async function inPieces(): Promise<() => Hasher> {
+  if (!("process" in globalThis)) return atOnce;
+  const { createHash } = await loadHashes();
+  return () => {
+    const hash = createHash("sha256");
+    return { add: (bytes) => void hash.update(bytes), done: () => Promise.resolve(new Uint8Array(hash.digest())) };
+  };
 }
 
 async function sha256(bytes: Uint8Array): Promise<Uint8Array> {

@@ -3,6 +3,7 @@
 import { fail } from "../errors.ts";
 import { badData } from "./errors.ts";
 import { isDecimal, Names, plainLabels } from "./readers/decimals.ts";
+import { each, every, filled, type Records } from "./records.ts";
 import type { SequenceRecord } from "./readers/record.ts";
 import { roundingNotes, Scaling, type ScalingState } from "./scaling.ts";
 import { distinctTexts, fields, nullable, oneOf, truth, whole } from "./state.ts";
@@ -77,29 +78,32 @@ function labelsOf({ labels, place }: SequenceRecord): readonly string[] {
 }
 
 /** The different names among labels: the same number is the same name, however it is written. */
-function distinctNames(labels: readonly string[]): string[] {
-  const names = [...new Set(labels)], plain = new Set(plainLabels(names));
+function distinctNames(labels: Iterable<readonly string[]>): string[] {
+  const all = new Set<string>();
+  for (const row of labels) for (const label of row) all.add(label);
+  const names = [...all], plain = new Set(plainLabels(names));
   return plain.size < names.length ? [...plain] : names;
 }
 
 /** What labels seem to be for, and why. */
-function guess(records: readonly SequenceRecord[]): { task: LabelTask; why: string } {
-  const rows = records.map(labelsOf), width = rows[0]!.length;
-  const numbers = rows.every((row) => row.every((text) => !Number.isNaN(numberIn(text))));
-  if (width !== 1 || rows.some((row) => row.length !== width)) {
-    if (!numbers || rows.some((row) => row.length !== width)) {
+function guess(records: Records): { task: LabelTask; why: string } {
+  const rows = each(records, labelsOf), width = labelsOf(records.at(0)!).length;
+  const even = every(rows, (row) => row.length === width);
+  const numbers = every(rows, (row) => row.every((text) => !Number.isNaN(numberIn(text))));
+  if (width !== 1 || !even) {
+    if (!numbers || !even) {
       return { task: "multilabel", why: "records have lists of labels" };
     }
-    const flags = rows.every((row) => row.every((text) => [0, 1].includes(numberIn(text))));
+    const flags = every(rows, (row) => row.every((text) => [0, 1].includes(numberIn(text))));
     return flags
       ? { task: "multilabel", why: `${width} label columns of 0 and 1` }
       : { task: "regression", why: `${width} label columns of numbers` };
   }
-  const distinct = new Set(plainLabels(rows.map(([text]) => text!)));
-  if (numbers && [...distinct].some((text) => !Number.isInteger(numberIn(text)))) {
+  if (numbers && !every(rows, ([text]) => Number.isInteger(numberIn(text!)))) {
     return { task: "regression", why: "labels are numbers, not all whole" };
   }
-  if (numbers && distinct.size > Math.max(20, rows.length / 2)) {
+  const distinct = new Set(distinctNames(rows));
+  if (numbers && distinct.size > Math.max(20, records.length / 2)) {
     return { task: "regression", why: `labels are ${distinct.size} different numbers` };
   }
   return { task: "multiclass", why: `${distinct.size} different labels` };
@@ -130,13 +134,18 @@ export class Labels {
   }
 
   /** From training records. */
-  static fit(records: readonly SequenceRecord[], options: LabelOptions): Labels {
+  static fit(records: Records, options: LabelOptions): Labels {
+    // A label that is missing is told before anything else is.
+    for (const record of records) labelsOf(record);
     const guessed = options.task ? undefined : guess(records);
     const task = options.task ?? guessed!.task, { oneHot } = options;
     const separator = task === "multilabel" ? options.separator ?? null : null;
-    const rows = records.map(labelsOf), width = rows[0]!.length;
+    const first = records.at(0)!, width = labelsOf(first).length, rows = each(records, labelsOf);
     const columns = task === "multilabel"
-      ? separator === null && width > 1 && rows.every((row) => row.length === width && row.every(isFlag)) ? width : 0
+      ? separator === null && width > 1 &&
+          every(rows, (row) => row.length === width && row.every(isFlag))
+        ? width
+        : 0
       : task === "regression"
       ? width
       : 1;
@@ -153,10 +162,10 @@ export class Labels {
     };
     const reader = new Labels(draft, null);
     if (task === "regression") {
-      if (width === 0) throw badData("record-unlabeled", `${records[0]!.place}: the label is missing`);
-      const values = records.map((record) => reader.#values(record));
-      if (values.every((row) => row.every((value, i) => value === values[0]![i]))) {
-        throw badData("nothing-to-learn", `every record has the target ${values[0]}, so there is nothing to learn`);
+      if (width === 0) throw badData("record-unlabeled", `${first.place}: the label is missing`);
+      const values = each(records, (record) => reader.#values(record)), one = reader.#values(first);
+      if (every(values, (row) => row.every((value, i) => value === one[i]))) {
+        throw badData("nothing-to-learn", `every record has the target ${one}, so there is nothing to learn`);
       }
       const name = (i: number) => `target ${JSON.stringify(columnNames[i])}`;
       const scaling = options.standardize ? Scaling.fit(values, width, name) : null;
@@ -167,20 +176,23 @@ export class Labels {
         scaling ? [] : roundingNotes(values, width, name),
       );
     }
-    const used = records.map((record) => reader.#classes(record));
-    const names = columns > 1 ? columnNames : distinctNames(used.flat()).sort(byCodePoint);
+    const used = each(records, (record) => reader.#classes(record));
+    const names = columns > 1 ? columnNames : distinctNames(used).sort(byCodePoint);
     if (task === "multilabel") {
-      const listed = used.map((classes) => [...new Set(plainLabels(classes))].sort(byCodePoint).join("\n"));
-      if (listed.every((one) => one === listed[0])) {
+      const own = reader.#classes(first),
+        listed = (classes: readonly string[]) => [...new Set(plainLabels(classes))].sort(byCodePoint).join("\n");
+      let isSame = true;
+      for (const classes of used) isSame &&= listed(classes) === listed(own);
+      if (isSame) {
         throw badData(
           "nothing-to-learn",
-          `every record has the same labels (${quote(used[0]!) || "none"}), so there is nothing to learn`,
+          `every record has the same labels (${quote(own) || "none"}), so there is nothing to learn`,
         );
       }
     } else if (names.length < 2) {
       throw badData(
         "nothing-to-learn",
-        `every record has the label ${quote(names)}, from ${records[0]!.place} on: there must be two classes at least`,
+        `every record has the label ${quote(names)}, from ${first.place} on: there must be two classes at least`,
       );
     } else if (task === "binary" && names.length > 2) {
       throw badData(
@@ -204,11 +216,14 @@ export class Labels {
   }
 
   /** Targets of records, as the loss takes them: (N, O), or class numbers (N) for "crossEntropy". */
-  encode(records: readonly SequenceRecord[]): Float32Array | Int32Array {
-    if (this.loss === "crossEntropy") return Int32Array.from(records, (record) => this.#numberOf(record));
+  encode(records: Records): Float32Array | Int32Array {
+    if (this.loss === "crossEntropy") {
+      return filled(new Int32Array(records.length), records, (record) => this.#numberOf(record));
+    }
     const width = this.outputSize, targets = new Float32Array(records.length * width);
-    records.forEach((record, i) => {
-      const row = targets.subarray(i * width, (i + 1) * width);
+    let i = 0;
+    for (const record of records) {
+      const row = targets.subarray(i * width, ++i * width);
       if (this.task === "regression") {
         row.set(this.#values(record).map((value, c) => this.#scaling?.apply(value, c) ?? value));
         const bad = row.findIndex((value) => !Number.isFinite(value));
@@ -217,7 +232,7 @@ export class Labels {
         }
       } else if (this.task === "binary") row[0] = this.#numberOf(record);
       else for (const name of this.#classes(record)) row[this.#number(name, record)] = 1;
-    });
+    }
     return targets;
   }
 

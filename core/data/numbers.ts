@@ -2,6 +2,7 @@
 
 import { fail } from "../errors.ts";
 import { badData } from "./errors.ts";
+import { each, type Records } from "./records.ts";
 import type { SequenceRecord } from "./readers/record.ts";
 import {
   channelMeans,
@@ -66,12 +67,12 @@ export class Numbers {
   }
 
   static fit(
-    records: readonly SequenceRecord[],
+    records: Records,
     { missing, patch, maxLength, standardize }: NumberOptions,
     channelNames: readonly string[] = [],
     stepNames?: readonly string[],
   ): Numbers {
-    const { channels } = records[0]!, fits = new Set(channelNames).size === channels;
+    const { channels } = records.at(0)!, fits = new Set(channelNames).size === channels;
     const state: NumberInputs = {
       kind: "numbers",
       channels,
@@ -85,17 +86,17 @@ export class Numbers {
       precision: "float64",
     };
     const draft = new Numbers(state, null);
-    const kept = records.filter((record) => draft.keeps(record));
+    const kept = draft.drops ? each(records, (record) => draft.keeps(record) ? record : undefined) : records;
     const name = (channel: number) => draft.channel(channel);
     let means: number[] | null = null;
     if (missing === "mean" || missing === "last") {
-      means = [...channelMeans(kept.map((record) => record.values!), channels)];
+      means = [...channelMeans(each(kept, (record) => record.values!), channels)];
       const empty = means.findIndex((mean) => !Number.isFinite(mean));
       if (empty >= 0) throw badData("value-missing", `${name(empty)} has no value`, { column: name(empty) });
     }
     const filler = new Numbers({ ...state, means }, null);
-    if (!kept.length) return filler;
-    const filled = kept.map((record) => filler.#filled(record));
+    if (kept[Symbol.iterator]().next().done) return filler;
+    const filled = each(kept, (record) => filler.#filled(record));
     if (!standardize) return new Numbers({ ...state, means }, null, roundingNotes(filled, channels, name));
     const scaling = Scaling.fit(filled, channels * patch, (channel) => name(channel % channels));
     return new Numbers({ ...state, means, scaling: scaling.toJSON() }, scaling);
@@ -160,21 +161,44 @@ export class Numbers {
     return name === undefined ? `channel ${number + 1}` : `channel ${JSON.stringify(name)}`;
   }
 
+  /** Whether records that lack a value are left out. */
+  get drops(): boolean {
+    return this.#state.missing === "drop";
+  }
+
   /** Whether missing values leave the record in. */
   keeps(record: SequenceRecord): boolean {
-    return this.#state.missing !== "drop" || !record.values?.some(Number.isNaN);
+    return !this.drops || !record.values?.some(Number.isNaN);
   }
 
   /** The steps of a record as the model takes them: float32 once the mean is off. */
   encode(record: SequenceRecord): Float32Array {
-    const values = this.#filled(record), { width } = this, scaling = this.#scaling;
-    const scaled = new Float32Array(values.length), rounds = this.#state.precision === undefined;
-    for (let i = 0, c = 0; i < values.length; i++, c = c + 1 === width ? 0 : c + 1) {
-      const value = rounds ? Math.fround(values[i]!) : values[i]!;
-      scaled[i] = scaling ? scaling.apply(value, c) : value;
-      if (!Number.isFinite(scaled[i])) throw this.#tooLarge(record.place, i, values[i]!);
-    }
+    const values = this.#filled(record), scaled = new Float32Array(values.length);
+    this.#scale(record, values, values.length, scaled);
     return scaled;
+  }
+
+  /** Writes some of them, at most, in front of an array. */
+  encodeInto(target: Float32Array, record: SequenceRecord, steps: number): void {
+    const values = this.#filled(record);
+    this.#scale(record, values, Math.min(values.length, steps * this.width), target);
+  }
+
+  /** Holds that a record can be encoded, and says how many steps that makes. */
+  check(record: SequenceRecord): number {
+    const values = this.#filled(record);
+    this.#scale(record, values, values.length);
+    return values.length / this.width;
+  }
+
+  #scale(record: SequenceRecord, values: Float32Array | Float64Array, count: number, target?: Float32Array): void {
+    const { width } = this, scaling = this.#scaling, rounds = this.#state.precision === undefined;
+    for (let i = 0, c = 0; i < count; i++, c = c + 1 === width ? 0 : c + 1) {
+      const value = rounds ? Math.fround(values[i]!) : values[i]!;
+      const scaled = Math.fround(scaling ? scaling.apply(value, c) : value);
+      if (!Number.isFinite(scaled)) throw this.#tooLarge(record.place, i, values[i]!);
+      if (target) target[i] = scaled;
+    }
   }
 
   #tooLarge(place: string, i: number, value: number): RangeError {
@@ -208,9 +232,13 @@ export class Numbers {
     }
     const taken = Math.min(Math.floor(steps / patch), maxLength ?? Infinity) * width;
     const own = values.subarray(0, taken);
-    const infinite = own.findIndex((value) => Math.abs(value) === Infinity);
-    if (infinite >= 0) throw this.#tooLarge(place, infinite, own[infinite]!);
-    if (!own.some(Number.isNaN)) return own;
+    let lacks = false;
+    for (let i = 0; i < own.length; i++) {
+      const value = own[i]!;
+      if (value !== value) lacks = true;
+      else if (value === Infinity || value === -Infinity) throw this.#tooLarge(place, i, value);
+    }
+    if (!lacks) return own;
     if (missing === "error" || missing === "drop") {
       throw badData("value-missing", `a value is missing at ${missingPlace(record)}`, {
         option: "missing",

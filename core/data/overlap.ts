@@ -1,14 +1,22 @@
 /** Sequences that are in two datasets. */
 
-import type { Dataset } from "./dataset.ts";
+import { type Dataset, inputsOf, rowOf } from "./dataset.ts";
 
 /** What is compared: inputs and lengths. */
 type Inputs = Pick<Dataset, "x" | "shape" | "lengths">;
 
-/** The bits of the valid steps of a sequence: padding does not count. */
-function bitsOf({ x, shape, lengths }: Inputs, row: number): Int32Array {
-  const [, T, I] = shape as [number, number, number], steps = lengths?.[row] ?? T;
-  return new Int32Array(x.buffer, x.byteOffset + 4 * row * T * I, steps * I);
+/** Numbers that are looked at at a time, where they are not all there. */
+const PIECE = 1 << 18;
+
+/** The bits of the valid steps of a sequence, which begins at a place of some inputs: padding does not count. */
+function bitsOf(
+  { buffer, byteOffset }: Inputs["x"],
+  start: number,
+  { shape, lengths }: Inputs,
+  row: number,
+): Int32Array {
+  const [, T, I] = shape as [number, number, number];
+  return new Int32Array(buffer, byteOffset + 4 * start, (lengths?.[row] ?? T) * I);
 }
 
 /** A number that equal bits share (FNV-1a over words). */
@@ -18,22 +26,37 @@ function keyOf(bits: Int32Array): number {
   return key;
 }
 
+/** The key of every sequence (N). */
+function keysOf(dataset: Inputs): Int32Array {
+  const [N, T, I] = dataset.shape as [number, number, number], keys = new Int32Array(N);
+  let row = 0;
+  for (const piece of inputsOf(dataset, PIECE)) {
+    for (let start = 0; start < piece.length; start += T * I) keys[row] = keyOf(bitsOf(piece, start, dataset, row++));
+  }
+  return keys;
+}
+
 function isSame(a: Int32Array, b: Int32Array): boolean {
   return a.length === b.length && a.every((value, i) => value === b[i]);
 }
 
 /** How many sequences of a dataset are in another too, to the bit, whatever their targets; both of the same channels. */
 export function countShared(dataset: Inputs, other: Inputs): number {
-  const rows = new Map<number, number[]>();
-  for (let row = 0; row < other.shape[0]!; row++) {
-    const key = keyOf(bitsOf(other, row)), same = rows.get(key);
-    if (same) same.push(row);
-    else rows.set(key, [row]);
-  }
+  const keys = keysOf(other), mask = 2 ** Math.ceil(Math.log2(keys.length)) - 1;
+  // Of each key's lowest bits the last sequence, and before each sequence another: from 1, as 0 is none.
+  const last = new Uint32Array(mask + 1), before = new Uint32Array(keys.length);
+  keys.forEach((key, row) => {
+    before[row] = last[key & mask]!;
+    last[key & mask] = row + 1;
+  });
+  const whole = (of: Inputs, row: number) => bitsOf(rowOf(of, row), 0, of, row);
   let count = 0;
-  for (let row = 0; row < dataset.shape[0]!; row++) {
-    const bits = bitsOf(dataset, row);
-    if (rows.get(keyOf(bits))?.some((at) => isSame(bits, bitsOf(other, at)))) count++;
-  }
+  keysOf(dataset).forEach((key, row) => {
+    let at = last[key & mask]!, bits: Int32Array | undefined;
+    for (; at; at = before[at - 1]!) {
+      if (keys[at - 1] === key && isSame(bits ??= whole(dataset, row), whole(other, at - 1))) break;
+    }
+    if (at) count++;
+  });
   return count;
 }

@@ -6,13 +6,25 @@ import type { Rows } from "./metrics/rows.ts";
 import type { TaskMetrics } from "./metrics/summary.ts";
 import { decodeRows } from "./quantiles.ts";
 import { resolveOptions } from "../options.ts";
-import { badData, checkSize } from "./errors.ts";
+import { badData } from "./errors.ts";
 import { type Decoded, Labels, type LabelState, type LabelTask } from "./labels.ts";
-import { missingPlace, type NumberInputs, Numbers } from "./numbers.ts";
+import { type NumberInputs, Numbers } from "./numbers.ts";
+import {
+  guessUnit,
+  inColumns,
+  keptOf,
+  nothingLeft,
+  pack,
+  type PreparedDataset,
+  type PreparedSequences,
+  textOf,
+  weightsOf,
+} from "./prepared.ts";
+import { Columns, each, type Records, select } from "./records.ts";
 import { FORMATS, type Reading, type SequenceRecord } from "./readers/record.ts";
 import { type FullOptions, PIPELINE_OPTIONS, type PipelineOptions } from "./pipeline_options.ts";
 import { distinctTexts, fields, oneOf, whole } from "./state.ts";
-import { PADDING, type TokenUnit, Vocabulary, type VocabularyState } from "./vocabulary.ts";
+import { PADDING, Vocabulary, type VocabularyState } from "./vocabulary.ts";
 
 /** Width of the embedding of tokens, unless one is chosen. */
 const EMBEDDING_SIZE = 32;
@@ -40,26 +52,6 @@ export interface PipelineState {
   readonly labels: LabelState;
   /** How the files are written that it was fitted on; absent where nobody said. */
   readonly reading?: Reading;
-}
-
-/** Sequences as a model takes them, and the records they came from. */
-export interface PreparedSequences {
-  /** Inputs (N, T, I), row-major; or tokens (N, T). */
-  readonly x: Float32Array | Int32Array;
-  /** [N, T, I]; of tokens [N, T, 1]. */
-  readonly shape: readonly [number, number, number];
-  /** Steps of each sequence (N); absent where all have T. */
-  readonly lengths?: Int32Array;
-  /** The number of the record behind each sequence (N), as missing: "drop" leaves some out. */
-  readonly rows: Uint32Array;
-}
-
-/** Labelled sequences as a model takes them, and the records they came from. */
-export interface PreparedDataset extends PreparedSequences {
-  /** Class numbers (N) for "crossEntropy", else rows (N, O). */
-  readonly targets: Float32Array | Int32Array;
-  /** How much each sequence counts in the loss (N); absent where all count the same. */
-  readonly weights?: Float32Array;
 }
 
 /**
@@ -117,18 +109,18 @@ export class Pipeline {
    * @throws {RangeError} If an option is out of range, or the records are none, of one class, without labels, or do not fit
    * one another: the message names the place.
    */
-  static fit(records: readonly SequenceRecord[], options: PipelineOptions = {}): Pipeline {
+  static fit(records: Records, options: PipelineOptions = {}): Pipeline {
     const { labelNames, channelNames, stepNames, reading, ...rest } = options;
     const full = resolveOptions("prepare data", PIPELINE_OPTIONS, rest) as unknown as FullOptions;
     if (!records.length) throw badData("empty", "there are no records");
     const guesses: string[] = [];
-    const text = records[0]!.text !== undefined;
-    let kept = records, inputs: Numbers | Vocabulary;
+    const first = records.at(0)!, text = first.text !== undefined;
+    let kept: Records = records, inputs: Numbers | Vocabulary;
     const { tokens, normalize, minCount, maxLength, patch } = full;
     const others = text ? { patch: patch > 1 } : { tokens, normalize, minCount: minCount > 1 };
     const option = Object.entries(others).find(([, value]) => value)?.[0];
     if (option) {
-      const [expected, got] = text ? ["numbers", "text"] : ["text", "numbers"], { place } = records[0]!;
+      const [expected, got] = text ? ["numbers", "text"] : ["text", "numbers"], { place } = first;
       throw badData("input-kind", `${option} is for ${expected}, got ${got} in ${place}`, {
         option,
         expected,
@@ -136,7 +128,7 @@ export class Pipeline {
       });
     }
     if (text) {
-      const texts = records.map(textOf), unit = tokens ?? guessUnit(texts);
+      const texts = each(records, textOf), unit = tokens ?? guessUnit(texts, records.length);
       if (!tokens) guesses.push(`tokens ${unit}: what most texts look like`);
       inputs = Vocabulary.fit(texts, {
         unit,
@@ -146,10 +138,10 @@ export class Pipeline {
       });
     } else {
       const numbers = Numbers.fit(records, full, channelNames, stepNames);
-      kept = records.filter((record) => numbers.keeps(record));
+      kept = keptOf(records, numbers);
       inputs = numbers;
       if (!kept.length) {
-        throw badData("value-missing", `every record has missing values, the first at ${missingPlace(records[0]!)}`);
+        throw nothingLeft(records);
       }
     }
     const { task, labelSeparator: separator, oneHot, standardize } = full;
@@ -248,8 +240,8 @@ export class Pipeline {
   }
 
   /** The tokens of records that the vocabulary lacks, each with its count, the most frequent first; none for numbers. */
-  unknownTokens(records: readonly SequenceRecord[]): ReadonlyMap<string, number> {
-    return this.#inputs instanceof Vocabulary ? this.#inputs.unknown(records.map(textOf)) : new Map();
+  unknownTokens(records: Records): ReadonlyMap<string, number> {
+    return this.#inputs instanceof Vocabulary ? this.#inputs.unknown(each(records, textOf)) : new Map();
   }
 
   /** Whether a record stays in: with missing: "drop", one that lacks a value does not. */
@@ -265,10 +257,11 @@ export class Pipeline {
    * @throws {RangeError} If a record does not fit those of the training: a label that is missing or was never seen there,
    * another number of channels, a missing or infinite value. The message names the place.
    */
-  dataset(records: readonly SequenceRecord[]): PreparedDataset {
-    const sequences = this.sequences(records), kept = Array.from(sequences.rows, (row) => records[row]!);
-    const weights = weightsOf(kept);
-    return { ...sequences, targets: this.#labels.encode(kept), ...weights && { weights } };
+  dataset(records: Records): PreparedDataset {
+    const sequences = this.sequences(records), { rows } = sequences;
+    const kept = rows.length === records.length ? records : select(records, rows), weights = weightsOf(kept);
+    // Assigned: x may be made only where somebody asks for it.
+    return Object.assign(sequences, { targets: this.#labels.encode(kept), ...weights && { weights } });
   }
 
   /**
@@ -276,7 +269,9 @@ export class Pipeline {
    *
    * @throws {RangeError} As `dataset`.
    */
-  sequences(records: readonly SequenceRecord[]): PreparedSequences {
+  sequences(records: Records): PreparedSequences {
+    if (!records.length) throw badData("empty", "there are no records");
+    if (this.#inputs instanceof Numbers && records instanceof Columns) return inColumns(records, this.#inputs);
     const { encoded, rows } = this.#encode(records);
     return this.#pack(encoded, rows);
   }
@@ -287,7 +282,8 @@ export class Pipeline {
    *
    * @throws {RangeError} As `dataset`.
    */
-  parts(records: readonly SequenceRecord[]): PreparedSequences[] {
+  parts(records: Records): PreparedSequences[] {
+    if (!records.length) throw badData("empty", "there are no records");
     const { encoded, rows } = this.#encode(records), width = this.#width;
     const parts = new Map<number, number[]>(), full: number[][] = [];
     encoded.forEach(({ length }, i) => {
@@ -307,17 +303,20 @@ export class Pipeline {
   }
 
   /** What goes into a model of each record that stays in, and their numbers. */
-  #encode(records: readonly SequenceRecord[]): { encoded: (Float32Array | Int32Array)[]; rows: Uint32Array } {
-    if (!records.length) throw badData("empty", "there are no records");
-    const inputs = this.#inputs, all = Uint32Array.from(records.keys());
-    if (inputs instanceof Vocabulary) {
-      return { encoded: records.map((record) => Int32Array.from(inputs.encode(textOf(record)))), rows: all };
+  #encode(records: Records): { encoded: (Float32Array | Int32Array)[]; rows: Uint32Array } {
+    const inputs = this.#inputs, rows: number[] = [], encoded: (Float32Array | Int32Array)[] = [];
+    let row = 0;
+    for (const record of records) {
+      if (this.keeps(record)) {
+        encoded.push(
+          inputs instanceof Vocabulary ? Int32Array.from(inputs.encode(textOf(record))) : inputs.encode(record),
+        );
+        rows.push(row);
+      }
+      row++;
     }
-    const rows = all.filter((row) => this.keeps(records[row]!));
-    if (!rows.length) {
-      throw badData("value-missing", `every record has missing values, the first at ${missingPlace(records[0]!)}`);
-    }
-    return { encoded: Array.from(rows, (row) => inputs.encode(records[row]!)), rows };
+    if (!rows.length) throw nothingLeft(records);
+    return { encoded, rows: Uint32Array.from(rows) };
   }
 
   #pack(encoded: readonly (Float32Array | Int32Array)[], rows: Uint32Array): PreparedSequences {
@@ -375,43 +374,4 @@ function readingState(value: unknown, place: string): Reading {
     ...labelColumns !== undefined && { labelColumns: distinctTexts(labelColumns, `${place}.labelColumns`, 1) },
     ...decimal !== undefined && { decimal: oneOf(decimal, `${place}.decimal`, [","] as const) },
   };
-}
-
-function textOf({ text, place }: SequenceRecord): string {
-  if (text === undefined) throw badData("input-kind", `${place}: there must be text, got numbers`);
-  return text;
-}
-
-/** Words where most texts have several. */
-function guessUnit(texts: readonly string[]): TokenUnit {
-  return texts.filter((text) => /\S\s+\S/.test(text)).length * 2 > texts.length ? "words" : "characters";
-}
-
-/** The weights of records, 1 where one has none; undefined where none has. */
-function weightsOf(records: readonly SequenceRecord[]): Float32Array | undefined {
-  if (records.every(({ weight }) => weight === undefined)) return undefined;
-  const weights = Float32Array.from(records, ({ weight = 1, place }) => {
-    if (weight >= 0 && Number.isFinite(Math.fround(weight))) return weight;
-    throw badData("weight-out-of-range", `${place}: the weight must be a number from 0, got ${weight}`, {
-      value: weight,
-    });
-  });
-  if (weights.some((weight) => weight > 0)) return weights;
-  throw badData("weights-zero", "every record has the weight 0");
-}
-
-/** Sequences side by side, padded with 0 to the longest. */
-function pack(
-  sequences: readonly ArrayLike<number>[],
-  width: number,
-  empty: (size: number) => Float32Array | Int32Array,
-  rows: Uint32Array,
-): PreparedSequences {
-  const N = sequences.length, lengths = Int32Array.from(sequences, ({ length }) => length / width);
-  const T = lengths.reduce((a, b) => Math.max(a, b)), size = N * T * width;
-  checkSize(size, `${N} sequences, all padded to the longest of ${T} steps of ${width},`);
-  const x = empty(size);
-  sequences.forEach((sequence, i) => x.set(sequence, i * T * width));
-  const shape = [N, T, width] as const;
-  return { x, shape, ...lengths.some((length) => length !== T) && { lengths }, rows };
 }

@@ -28,7 +28,7 @@ export interface ScalingState {
  * @param parts Rows of as many values as there are channels.
  */
 export function channelMeans(
-  parts: readonly ArrayLike<number>[],
+  parts: Iterable<ArrayLike<number>>,
   channels: number,
   centre?: Float64Array,
 ): Float64Array {
@@ -63,7 +63,7 @@ export class Scaling {
    * @param name What errors call a channel.
    * @throws {RangeError} If a channel has no value, or none that float64 can average.
    */
-  static fit(parts: readonly ArrayLike<number>[], channels: number, name: (channel: number) => string): Scaling {
+  static fit(parts: Iterable<ArrayLike<number>>, channels: number, name: (channel: number) => string): Scaling {
     const mean = channelMeans(parts, channels), scale = channelMeans(parts, channels, mean).map(Math.sqrt);
     const bad = scale.findIndex((deviation) => !Number.isFinite(deviation));
     if (bad >= 0) {
@@ -71,10 +71,8 @@ export class Scaling {
         ? badData("value-missing", `${name(bad)} has no value`, { column: name(bad) })
         : badData("number-out-of-range", `${name(bad)} has values too large to average`, { column: name(bad) });
     }
-    return new Scaling(
-      mean,
-      scale.map((deviation, c) => changes(parts, channels, c) ? deviation + 1e-8 : 1),
-    );
+    const changes = changing(parts, channels);
+    return new Scaling(mean, scale.map((deviation, c) => changes[c] ? deviation + 1e-8 : 1));
   }
 
   /** As `fit`, from a list of values per channel. */
@@ -117,7 +115,7 @@ function stepAt(value: number): number {
  * @param parts As of {@linkcode Scaling.fit}.
  */
 export function roundingNotes(
-  parts: readonly ArrayLike<number>[],
+  parts: Iterable<ArrayLike<number>>,
   channels: number,
   name: (channel: number) => string,
 ): string[] {
@@ -130,18 +128,23 @@ export function roundingNotes(
   });
 }
 
-/** Whether a channel has two values that differ. */
-function changes(parts: readonly ArrayLike<number>[], channels: number, channel: number): boolean {
-  let first = NaN;
+/** Whether each channel has two values that differ. */
+function changing(parts: Iterable<ArrayLike<number>>, channels: number): readonly boolean[] {
+  const first = new Float64Array(channels).fill(NaN), found = new Array<boolean>(channels).fill(false);
+  let left = channels;
   for (const part of parts) {
-    for (let i = channel; i < part.length; i += channels) {
+    for (let i = 0, c = 0; i < part.length; i++, c = c + 1 === channels ? 0 : c + 1) {
       const value = part[i]!;
-      if (Number.isNaN(value)) continue;
-      if (Number.isNaN(first)) first = value;
-      else if (value !== first) return true;
+      if (found[c] || Number.isNaN(value)) continue;
+      if (Number.isNaN(first[c])) first[c] = value;
+      else if (value !== first[c]) {
+        found[c] = true;
+        left--;
+      }
     }
+    if (!left) break;
   }
-  return false;
+  return found;
 }
 
 /**

@@ -49,21 +49,23 @@ export function partCounts(n: number, parts: readonly number[]): number[] {
 }
 
 /** The items of each class, in the order of the classes' first items. */
-function byClass(classes: Classes): number[][] {
-  const members = new Map<string | number, number[]>();
+function byClass(classes: Classes): Uint32Array[] {
+  const numbers = new Map<string | number, number>();
+  const classOf = new Uint32Array(classes.length);
   for (let i = 0; i < classes.length; i++) {
-    const own = members.get(classes[i]!);
-    if (own) own.push(i);
-    else members.set(classes[i]!, [i]);
+    const number = numbers.get(classes[i]!) ?? numbers.size;
+    numbers.set(classes[i]!, classOf[i] = number);
   }
-  return [...members.values()];
+  return collect(classOf, numbers.size);
 }
 
 /** The items by the parts they are in. */
 function collect(partOf: ArrayLike<number>, parts: number): Uint32Array[] {
-  const lists = Array.from({ length: parts }, (): number[] => []);
-  for (let i = 0; i < partOf.length; i++) lists[partOf[i]!]!.push(i);
-  return lists.map((list) => Uint32Array.from(list));
+  const counts = new Uint32Array(parts);
+  for (let i = 0; i < partOf.length; i++) counts[partOf[i]!]!++;
+  const lists = Array.from(counts, (count) => new Uint32Array(count)), filled = new Uint32Array(parts);
+  for (let i = 0; i < partOf.length; i++) lists[partOf[i]!]![filled[partOf[i]!]!++] = i;
+  return lists;
 }
 
 /**
@@ -249,7 +251,7 @@ export function kFold(
   }
   const parts = collect(partOf, k);
   return parts.map((test, part) => ({
-    train: Uint32Array.from(partOf.keys()).filter((i) => partOf[i] !== part),
+    train: Uint32Array.from({ length: n }, (_, i) => i).filter((i) => partOf[i] !== part),
     test,
   }));
 }

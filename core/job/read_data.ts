@@ -3,16 +3,9 @@
 import type { Pipeline } from "../data/pipeline.ts";
 import { formatOf, readSuited, readSuitedTable } from "../data/readers/read.ts";
 import { type LabelsTable, readLabelsTable } from "../data/readers/labels_table.ts";
-import type {
-  Format,
-  Input,
-  Reading,
-  ReadOptions,
-  RecordSource,
-  SequenceRecord,
-  Table,
-} from "../data/readers/record.ts";
+import type { Format, Input, Reading, ReadOptions, RecordSource, Table } from "../data/readers/record.ts";
 import { READ_SUITS } from "../data/readers/suits.ts";
+import { Columns } from "../data/records.ts";
 import { type RecordingOptions, RecordingWindows } from "../data/recordings.ts";
 import { amend, errorCause } from "../errors.ts";
 import type { DataJob } from "./data_options.ts";
@@ -51,9 +44,9 @@ export interface DataSource {
 
 /** The records of some files. */
 export interface Loaded extends ColumnNames {
-  readonly records: readonly SequenceRecord[];
+  readonly records: Columns;
   /** The file of each. */
-  readonly files: readonly number[];
+  readonly files: ArrayLike<number>;
   readonly labelNames?: readonly string[];
   /** Whether one of the files holds test data beside these. */
   readonly hasTest: boolean;
@@ -246,8 +239,8 @@ export async function loadRecords(
     & ColumnNames = {},
 ): Promise<Loaded> {
   const options = { ...readOptions(job), ...part && { part } },
-    records: SequenceRecord[] = [],
-    files: number[] = [],
+    records = Columns.empty(),
+    ends: number[] = [],
     notes: string[] = [];
   let { channelNames, stepNames, reading } = known, labelNames: readonly string[] | undefined, hasTest = false;
   const text = isText(job), places = await partsOf(paths, source, part);
@@ -281,11 +274,10 @@ export async function loadRecords(
       // Where a cell lists labels, an empty one lists none.
       const listing = listed && !read.labels && !table ? { ...read, labels: [] } : read;
       const whole = table ? table.labeled(listing) : listing;
-      for (const record of windows ? windows.of(whole) : [whole]) {
-        records.push(record);
-        files.push(file);
-      }
+      if (!windows) records.push(whole);
+      else for (const record of windows.of(whole)) records.push(record);
     }
+    ends.push(records.length);
     notes.push(...opened.notes ?? []);
     reading ??= opened.reading;
   }
@@ -295,6 +287,8 @@ export async function loadRecords(
     const why = windows?.notes.length ? `: ${windows.notes.join("; ")}` : "";
     throw new Error(`cannot ${source.action}: there is no sequence in ${paths.map(pathName).join(", ")}${why}`);
   }
+  const files = new Uint32Array(ends.length > 1 ? records.length : 0);
+  for (let file = 1; file < ends.length; file++) files.fill(file, ends[file - 1], ends[file]);
   return { records, files, labelNames, channelNames, stepNames, reading, hasTest, notes };
 }
 

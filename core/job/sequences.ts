@@ -2,11 +2,12 @@
 
 import type { Dataset } from "../data/dataset.ts";
 import { divideRecords, type Division } from "../data/division.ts";
-import { Pipeline, type PreparedDataset } from "../data/pipeline.ts";
+import { Pipeline } from "../data/pipeline.ts";
+import type { PreparedDataset } from "../data/prepared.ts";
 import type { PipelineOptions } from "../data/pipeline_options.ts";
 import { hashDataset } from "../data/hash.ts";
 import { countShared } from "../data/overlap.ts";
-import type { SequenceRecord } from "../data/readers/record.ts";
+import { each, type Records } from "../data/records.ts";
 import { balancedWeights } from "../data/weights.ts";
 import { amend, errorCode } from "../errors.ts";
 import { LOSSES } from "../model/losses.ts";
@@ -35,7 +36,7 @@ export async function* sequences(
   const test = await read.test();
   if (pipeline && onlyKnownTokens) refuseUnknownTokens(pipeline, loaded.records);
   refuseSeveralTests(job);
-  const input = loaded.records[0]!.text === undefined ? "numbers" : "text";
+  const input = loaded.records.at(0)!.text === undefined ? "numbers" : "text";
   read.refuseUnsuited({ input });
   const { task } = job.preparation, name = job.files.data.map(pathName).join(", ");
   const divided = { ...loaded, name, test: test?.records, task };
@@ -50,7 +51,7 @@ export async function* sequences(
 }
 
 /** Refuses texts with tokens that a vocabulary does not have. */
-function refuseUnknownTokens(pipeline: Pipeline, records: readonly SequenceRecord[]): void {
+function refuseUnknownTokens(pipeline: Pipeline, records: Records): void {
   const unknown = pipeline.unknownTokens(records), count = unknown.size;
   if (!count) return;
   const some = [...unknown.keys()].slice(0, 5).map((token) => JSON.stringify(token)).join(", ");
@@ -93,7 +94,7 @@ function refuseSeveralTests({ files, division }: DataJob): void {
 
 function sequenceData(
   pipeline: Pipeline,
-  { train, validation, test }: Division<readonly SequenceRecord[]>,
+  { train, validation, test }: Division<Records>,
   job: DataJob,
   loss: ChosenLoss,
   notes: readonly string[],
@@ -101,7 +102,7 @@ function sequenceData(
   const dataset = pipeline.dataset(train), watched = validation && pipeline.dataset(validation);
   const held = test && pipeline.dataset(test);
   const shared = held ? sharedNote(dataset, held) : [];
-  const part = (name: string, { rows }: PreparedDataset, of: readonly SequenceRecord[]) =>
+  const part = (name: string, { rows }: PreparedDataset, of: Records) =>
     `${name}: ${plural(rows.length, "sequence")}${groupsLine(of)}${leftOut(of.length - rows.length)}`;
   return {
     train: dataset,
@@ -175,8 +176,8 @@ function sequencesLine(pipeline: Pipeline, { shape, lengths }: Dataset): string 
 }
 
 /** The groups that sequences are of, in words, where they are. */
-function groupsLine(records: readonly SequenceRecord[]): string {
-  const groups = [...new Set(records.flatMap(({ group }) => group ?? []))];
+function groupsLine(records: Records): string {
+  const groups = [...new Set(each(records, ({ group }) => group))];
   const some = groups.slice(0, 5).join(", ") + (groups.length > 5 ? ", …" : "");
   return groups.length ? ` of ${plural(groups.length, "group")}: ${some}` : "";
 }
@@ -236,7 +237,7 @@ async function trainedNote(
   if (!job || seed === undefined) return undefined;
   try {
     const divided = { ...loaded, name: "", task: job.preparation.task };
-    const [{ train }] = divideRecords(divided, job.division, seed) as [Division<readonly SequenceRecord[]>];
+    const { train } = divideRecords(divided, job.division, seed)[0]!;
     const dataset = pipeline.dataset(train);
     if (await hashDataset(dataset) !== hash) return undefined;
     return `${dataset.shape[0]} of these ${count} sequences were trained on: without files, evaluate scores the others`;

@@ -3,7 +3,9 @@
 import type { Decoded } from "../data/labels.ts";
 import { choiceMetrics, type Choices } from "../data/metrics/classification.ts";
 import type { TaskMetrics } from "../data/metrics/summary.ts";
-import type { Pipeline, PreparedDataset } from "../data/pipeline.ts";
+import type { Pipeline } from "../data/pipeline.ts";
+import type { PreparedDataset } from "../data/prepared.ts";
+import type { Records } from "../data/records.ts";
 import type { SequenceRecord, Table } from "../data/readers/record.ts";
 import type { ForecastPipeline } from "../data/forecast.ts";
 import type { RowRange } from "../data/forecast_state.ts";
@@ -76,7 +78,7 @@ const rowOf = ({ data, shape }: NamedArray, i: number) => data.subarray(i * shap
 export async function describePredictions(
   model: Model,
   pipeline: Pipeline,
-  records: readonly SequenceRecord[],
+  records: Records,
   options: DescribeOptions<PreparedDataset> = {},
 ): Promise<Pick<RunReport, "metrics" | "regressions" | "attention" | "attentionNote">> {
   const { task, labels } = pipeline, { data = pipeline.dataset(records), examples = 8 } = options;
@@ -99,7 +101,7 @@ export async function describePredictions(
     choices ? { label: labels[choices.found[i]!] } : pipeline.decode(rowOf(shown!, i));
   const show = async (chosen: readonly number[]): Promise<AttentionExample[]> => {
     if (!chosen.length) return [];
-    const own = chosen.map((i) => records[rows[i]!]!), sequences = pipeline.sequences(own);
+    const own = chosen.map((i) => records.at(rows[i]!)!), sequences = pipeline.sequences(own);
     const { attentionWeights, outputs } = await predict(model, sequences, { loss });
     return chosen.map((i, k) => {
       const weights = rowOf(attentionWeights, k).subarray(0, sequences.lengths?.[k]);

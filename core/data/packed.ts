@@ -1,0 +1,75 @@
+/**
+ * Numbers in the least room that gives every one of them back to the bit: as integers over a power of ten, as which most
+ * are written; as float32; or else as float64.
+ *
+ * @module
+ */
+
+/** Powers of ten that numbers are taken for integers over. */
+const POWERS = Array.from({ length: 10 }, (_, k) => 10 ** k);
+
+/** Types of integers: the least value of each stands for NaN. */
+const INTEGERS = [Int8Array, Int16Array, Int32Array] as const;
+
+const MOST_INTEGER = 2 ** 31 - 1;
+
+/** Numbers that take little room. */
+export class PackedNumbers {
+  readonly #data: Int8Array | Int16Array | Int32Array | Float32Array | Float64Array;
+  /** What integers are divided by; 0 where they are none. */
+  readonly #divisor: number;
+
+  /** @param values They are copied. */
+  constructor(values: Float32Array | Float64Array) {
+    const found = divisorOf(values);
+    if (!found) {
+      this.#divisor = 0;
+      this.#data = values.every((value) => Math.fround(value) === value || value !== value)
+        ? Float32Array.from(values)
+        : Float64Array.from(values);
+      return;
+    }
+    const { divisor, most } = found, none = (bits: number) => -(2 ** (bits - 1));
+    const type = INTEGERS.find(({ BYTES_PER_ELEMENT: bytes }) => most < -none(8 * bytes))!;
+    const missing = none(8 * type.BYTES_PER_ELEMENT), data = this.#data = new type(values.length);
+    this.#divisor = divisor;
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]!;
+      data[i] = value === value ? Math.round(value * divisor) : missing;
+    }
+  }
+
+  /** Those from one place up to another. */
+  slice(start: number, end: number): Float64Array<ArrayBuffer> {
+    const values = new Float64Array(end - start), data = this.#data, divisor = this.#divisor;
+    if (!divisor) {
+      for (let i = 0; i < values.length; i++) values[i] = data[start + i]!;
+      return values;
+    }
+    const missing = -(2 ** (8 * data.BYTES_PER_ELEMENT - 1));
+    for (let i = 0; i < values.length; i++) {
+      const integer = data[start + i]!;
+      values[i] = integer === missing ? NaN : integer / divisor;
+    }
+    return values;
+  }
+}
+
+/** The power of ten over which all numbers are integers to the bit, and the greatest of these; undefined if there is none. */
+function divisorOf(values: ArrayLike<number>): { divisor: number; most: number } | undefined {
+  let power = 0, divisor = 1, most = 0;
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (value !== value) continue;
+    let integer = Math.round(value * divisor);
+    while (integer / divisor !== value) {
+      if (++power === POWERS.length) return undefined;
+      divisor = POWERS[power]!;
+      most *= 10;
+      integer = Math.round(value * divisor);
+    }
+    most = Math.max(most, Math.abs(integer));
+    if (most > MOST_INTEGER || Object.is(value, -0)) return undefined;
+  }
+  return { divisor, most };
+}

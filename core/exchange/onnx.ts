@@ -66,7 +66,7 @@ export function exportOnnx(file: ModelFile, options: { h0?: boolean } = {}): Uin
 /** The bytes of {@linkcode exportOnnx}, one array after the other; those of the parameters are not copied. */
 export function onnxParts(file: ModelFile, options: { h0?: boolean } = {}): Uint8Array[] {
   checkModelFile(file);
-  const { parameters, preprocessing } = file,
+  const { parameters } = file,
     size = Object.values(parameters).reduce((n, { data }) => n + data.byteLength, 0);
   if (size + 2 ** 20 > MOST_BYTES) {
     throw fail(
@@ -81,7 +81,15 @@ export function onnxParts(file: ModelFile, options: { h0?: boolean } = {}): Uint
   network.inputs(options.h0 ?? false);
   network.layers();
   network.outputs();
-  const { config, network: own, loss, meanings } = file;
+  return graphParts(graph, file);
+}
+
+/** A graph as a file with what the model is in its metadata. */
+export function graphFile(graph: Graph, file: ModelFile): Uint8Array<ArrayBuffer> {
+  return joined(graphParts(graph, file));
+}
+
+function graphParts(graph: Graph, { config, network: own, loss, meanings, preprocessing }: ModelFile): Uint8Array[] {
   return message([
     [1, FORMAT],
     [2, "grutto"],
@@ -92,10 +100,11 @@ export function onnxParts(file: ModelFile, options: { h0?: boolean } = {}): Uint
   ]);
 }
 
-const ACTION = "export model";
+/** What fails where a model cannot be a file. */
+export const ACTION = "export model";
 
 /** A network as operators: what comes in, its layers, what goes out. */
-class NetworkGraph {
+export class NetworkGraph {
   readonly #graph: Graph;
   readonly #file: ModelFile;
   readonly #resolved: ResolvedNetwork;
@@ -166,11 +175,19 @@ class NetworkGraph {
     }
   }
 
+  /** The tensor of a value, "layer.port". */
+  value(source: string): string {
+    return this.#values.get(source)!;
+  }
+
   /** The layers, each in its own words. */
   layers(): void {
     const { parameters } = this.#file;
     const { nodes } = this.#resolved;
-    requireAll(ACTION, nodes, (type) => layerType(type)!.onnx !== undefined, "keep the model as a checkpoint");
+    const advice = nodes.some(({ type }) => type === "decoder")
+      ? "export its encoder and its decoder's step with exportSeq2SeqOnnx"
+      : "keep the model as a checkpoint";
+    requireAll(ACTION, nodes, (type) => layerType(type)!.onnx !== undefined, advice);
     const context: OnnxContext = {
       graph: this.#graph,
       parameter: (name) => parameters[name]!,

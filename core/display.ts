@@ -48,3 +48,14 @@ function shorten(text: string, limit: number): string {
   const end = Math.floor(limit / 4);
   return `${text.slice(0, limit - end - 1)}…${text.slice(text.length - end)}`;
 }
+
+/** A word of a command as a POSIX shell takes it, whatever is in it; what cannot be shown is spelled in octal. */
+export function shellWord(word: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(word)) return word;
+  if (isDisplayable(word)) return `'${word.replaceAll("'", `'\\''`)}'`;
+  const octal = Array.from(new TextEncoder().encode(word), (byte) => {
+    const character = String.fromCharCode(byte);
+    return /[\w@+=:,./ -]/.test(character) ? character : `\\${byte.toString(8).padStart(3, "0")}`;
+  });
+  return `"$(printf -- '${octal.join("")}')"`;
+}

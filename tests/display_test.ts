@@ -1,7 +1,7 @@
 /** What comes from outside is shown, and does nothing else. */
 
 import assert from "node:assert/strict";
-import { display, displayJson, displayLines, displayProblem, isDisplayable } from "../core/display.ts";
+import { display, displayJson, displayLines, displayProblem, isDisplayable, shellWord } from "../core/display.ts";
 
 const HOSTILE = "a\x1b[31mb\r\n\x9b\u202e\u2066\u061c\ud800";
 
@@ -33,4 +33,24 @@ Deno.test("displayProblem() shortens what is quoted, else the whole", () => {
   assert.match(label, /^the label "M+…M+" was never seen in training$/);
   assert.ok(label.length < 200);
   assert.ok(displayProblem("1, ".repeat(1e6)).length <= 2000);
+});
+
+Deno.test("shellWord() says a word as a shell takes it, on one line", async () => {
+  const words = [
+    "plain/path-1.json",
+    "two words",
+    "it's",
+    "$HOME `x` \\ %s",
+    "a\nb\x1b[31m\u202e'\"%d\\n",
+    "--odd",
+    "Größe",
+  ];
+  assert.equal(shellWord("plain/path-1.json"), "plain/path-1.json");
+  for (const word of words) {
+    const said = shellWord(word);
+    assert.ok(isDisplayable(said), said);
+    if (Deno.build.os === "windows") continue;
+    const { stdout } = await new Deno.Command("sh", { args: ["-c", `printf %s ${said}`] }).output();
+    assert.equal(new TextDecoder().decode(stdout), word);
+  }
 });

@@ -1,5 +1,6 @@
 /** Where the command line reads and writes, and what it needs for that: asked for once, at the start. */
 
+import { shellWord } from "../display.ts";
 import type { Arguments } from "./options.ts";
 import { stdout } from "./stream.ts";
 import { remark } from "./terminal.ts";
@@ -84,12 +85,28 @@ export function allowingCommand(
   words: readonly string[] = args.words,
   engine: readonly string[] = [],
 ): string {
-  const quote = (word: string) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-  const flags = Object.entries(neededPaths(args))
-    .filter(([, paths]) => paths.size).map(([name, paths]) => `--allow-${name}=${[...paths].join(",")}`);
+  const flags = Object.entries(neededPaths(args)).filter(([, paths]) => paths.size)
+    .map(([name, paths]) => `--allow-${name}=${[...new Set([...paths].map(listed))].join(",")}`);
   const here = `file://${Deno.cwd()}/`;
   const program = Deno.mainModule.startsWith(here) ? Deno.mainModule.slice(here.length) : Deno.mainModule;
-  return ["deno run", ...[...engine, ...flags, program, ...words].map(quote)].join(" ");
+  return ["deno run", ...[...engine, ...flags, program, ...words].map(shellWord)].join(" ");
+}
+
+/** A path as Deno's lists of paths take it: they know no commas, so that a folder above stands for a path with one. */
+export function listed(path: string): string {
+  return path.includes(",") ? listed(folderOf(path)) : path;
+}
+
+/** The words that resume a command line's training from a checkpoint. */
+export function resumingWords({ words, resume }: Arguments, last: string): string[] {
+  if (resume === last) return [...words];
+  const end = words.includes("--") ? words.indexOf("--") : words.length;
+  // What a training begins with is behind it.
+  const flags = words.slice(0, end).filter((word, i) =>
+    !/^--from(=|$)/.test(word) && (i === 0 || words[i - 1] !== "--from")
+  );
+  const added = last.startsWith("-") ? [`--resume=${last}`] : ["--resume", last];
+  return [...flags, ...added, ...words.slice(end)];
 }
 
 /**

@@ -1,5 +1,6 @@
 /** Hints: the library's errors in the words of the command line, with flags for options, by the error's code. */
 
+import { shellWord } from "../display.ts";
 import { type ErrorCause, errorCause, type ErrorCode, messageOf } from "../errors.ts";
 import { FLAGS } from "../job/options.ts";
 import { plural } from "../job/words.ts";
@@ -50,12 +51,12 @@ export const HINTS: { readonly [Code in ErrorCode]?: Hint } = {
   "column-not-numbers": ({ option, column }) => ({
     advice: `${flagOfOption("featureColumns")} NAME,… are those to take` +
       (option === "sequenceColumn"
-        ? `, ${flagOfOption(option)} ${column} if it names sequences of a row per step`
+        ? `, ${flagOfOption(option)} ${shellWord(column!)} if it names sequences of a row per step`
         : ""),
   }),
   "column-is-time": ({ option, column }) => ({
     advice: option === "timeColumn"
-      ? `${flagOfOption(option)} ${column}, or ${flagOfOption("featureColumns")} NAME,… are the channels`
+      ? `${flagOfOption(option!)} ${shellWord(column!)}, or ${flagOfOption("featureColumns")} NAME,… are the channels`
       : `${flagOfOption("sequenceColumn")} NAME if a row is a step, else ${
         flagOfOption("featureColumns")
       } NAME,… are its steps`,

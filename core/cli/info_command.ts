@@ -1,5 +1,6 @@
 /** `info FILE`: what a model file holds. */
 
+import { shellWord } from "../display.ts";
 import { describeModel } from "../exchange/model_file.ts";
 import { LOSS_NAMES } from "../job/loss.ts";
 import { UsageError } from "../job/options.ts";
@@ -32,7 +33,7 @@ function missingLines({ config, loss = config?.loss, preprocessing }: OpenedMode
   }
   if ((preprocessing ?? null) === null) {
     lines.push("preprocessing is missing: predict takes numbers as the model does, and knows no names of classes");
-    if (config) lines.push(`  train FILE --from ${path} fits it on data, and trains on`);
+    if (config) lines.push(`  train FILE --from ${shellWord(path)} fits it on data, and trains on`);
   }
   return lines.length ? ["", ...lines] : [];
 }

@@ -24,7 +24,7 @@ export async function main(args: readonly string[]): Promise<number> {
   } catch (error) {
     code = error instanceof UsageError || errorCode(error) === "option-unsuited" ? 2 : 1;
     // What standard output failed for is said below.
-    if (error === stdout.failure) code = 0;
+    if (stdout.failedWith(error)) code = 0;
     else remark(`error: ${lineOf(error, command)}`);
   }
   return await finish(code);

@@ -1,5 +1,6 @@
 /** Reading checkpoints and models, with the errors of the file system in the command line's words. */
 
+import { shellWord } from "../display.ts";
 import { loadModel, type ModelFormat, modelFormat, modelFormatOf } from "../exchange/model_file.ts";
 import { modelOptions } from "../job/faster_device.ts";
 import { takeLoss } from "../job/loss.ts";
@@ -79,7 +80,9 @@ export async function readResumed(path: string, args: Arguments, device: Job["de
   const { format } = bytes;
   if (!format) return await bytes.checkpoint(device);
   throw new Error(
-    `cannot resume from "${path}": a .${format} file holds no training: train FILE --from ${path} starts from its weights`,
+    `cannot resume from "${path}": a .${format} file holds no training: train FILE --from ${
+      shellWord(path)
+    } starts from its weights`,
   );
 }
 

@@ -1,11 +1,12 @@
 /** One training: what is shown of it, its checkpoints, its end. */
 
+import { shellWord } from "../display.ts";
 import { amend, errorCode } from "../errors.ts";
 import { finalScores, type Scores } from "../job/scores.ts";
 import { createRunModel, createTraining, type TrainingRun } from "../job/training_run.ts";
 import type { Training } from "../train/training.ts";
 import { CheckpointWriter } from "./checkpoint_writer.ts";
-import { allowingCommand, systemWords } from "./files.ts";
+import { allowingCommand, resumingWords, systemWords } from "./files.ts";
 import { lineOf } from "./hints.ts";
 import type { Arguments } from "./options.ts";
 import { Pictures } from "./pictures.ts";
@@ -111,7 +112,7 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
     await pictures.finish({ job, data, training, scores, model });
     return { code: writer.complete ? 0 : 1, scores, before };
   } catch (error) {
-    if (error === stdout.failure) throw error;
+    if (stdout.failedWith(error)) throw error;
     terminal.clear();
     if (error === abort.signal.reason) {
       await stop(training, writer, args);
@@ -125,7 +126,7 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
     const isChanged = errorCode(error) === "data-changed";
     const change = {
       action: `resume from "${args.resume}"`,
-      advice: `train FILE --from ${args.resume} starts from its weights`,
+      advice: `train FILE --from ${shellWord(args.resume ?? "FILE")} starts from its weights`,
     };
     throw new Error(lineOf(isChanged ? amend(error, change) : error) + kept);
   } finally {
@@ -171,7 +172,7 @@ async function stop(training: Training, writer: CheckpointWriter, args: Argument
   const { epoch, batch } = training.state, last = writer.target?.last;
   const place = `stopped after epoch ${epoch}${batch ? ` and ${batch} batches of the next` : ""}`;
   if (last && await writer.save(last, training)) {
-    const resume = args.resume === last ? [] : ["--resume", last];
-    remark(`${place}; to resume: ${allowingCommand({ ...args, resume: last }, [...args.words, ...resume])}`);
+    const words = resumingWords(args, last);
+    remark(`${place}; to resume: ${allowingCommand({ ...args, resume: last, from: undefined }, words)}`);
   } else remark(`${place}; it is not saved${last ? "" : ": --checkpoint DIR keeps what --resume needs"}`);
 }

@@ -35,6 +35,7 @@ export class OutputStream {
   #waiting = 0;
   #leftOut = 0;
   #failure: Error | undefined;
+  readonly #failures = new WeakSet<object>();
   #isGone = false;
 
   /** @param write Writes some of the bytes; says how many. */
@@ -45,6 +46,11 @@ export class OutputStream {
   /** Why the last text could not be written; undefined if it could. */
   get failure(): Error | undefined {
     return this.#failure;
+  }
+
+  /** Whether an error is one that text could not be written for. */
+  failedWith(error: unknown): boolean {
+    return this.#failures.has(error as object);
   }
 
   /** Whether nobody reads it any more: a pipe whose reader has ended, a terminal that was closed. */
@@ -115,6 +121,7 @@ export class OutputStream {
       if (!this.#isGone) this.#failure = undefined;
     } catch (error) {
       this.#failure = error as Error;
+      this.#failures.add(this.#failure);
       this.#isGone ||= isHangUp(error);
     } finally {
       this.#waiting -= text.length;

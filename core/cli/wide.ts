@@ -1,6 +1,6 @@
 /** `--wide`: the program again, under the flags of V8 with which the wide tiles are fast. */
 
-import { allowingCommand, neededPaths } from "./files.ts";
+import { allowingCommand, listed, neededPaths } from "./files.ts";
 import { UsageError } from "../job/options.ts";
 import type { Model } from "../job/training_run.ts";
 import type { Arguments } from "./options.ts";
@@ -65,7 +65,7 @@ async function permissionFlags(args: Arguments): Promise<string[]> {
     if (await granted()) flags.push(`--allow-${name}`);
     else {
       const allowed: string[] = [];
-      for (const path of paths) if (await granted(path)) allowed.push(path);
+      for (const path of [...paths].map(listed)) if (await granted(path)) allowed.push(path);
       if (allowed.length) flags.push(`--allow-${name}=${allowed.join(",")}`);
     }
   }

@@ -1,5 +1,6 @@
 /** The job in a checkpoint: what its data were, and how it is resumed. */
 
+import { shellWord } from "../display.ts";
 import type { Dataset } from "../data/dataset.ts";
 import { byKind, restorePreprocessing } from "../data/preprocessing.ts";
 import { sampleDataset } from "../data/sample.ts";
@@ -96,7 +97,9 @@ export function resumedJob(loaded: LoadedCheckpoint, given: GivenOptions, name: 
   const { model, trainer, training } = loaded, stored = storedJob(loaded);
   if (!trainer || !training || !stored) {
     throw new Error(
-      `cannot resume from "${name}": it holds no training of this command; its weights: train FILE --from ${name}`,
+      `cannot resume from "${name}": it holds no training of this command; its weights: train FILE --from ${
+        shellWord(name)
+      }`,
     );
   }
   const { inputSize: _i, outputSize: _o, loss: _l, quantiles: _q, ...config } = model.config;

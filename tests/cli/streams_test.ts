@@ -43,22 +43,22 @@ testInShell("a reader that leaves early, as head does, ends what leaves nothing 
 });
 
 testInShell("a training with a checkpoint continues without its reader, and the exit code tells", async (place) => {
-  const { err } = await shell(place, `( (G ${SMALL} --epochs 60 --checkpoint ck); echo "code $?" >&2 ) | head -1`);
+  const { err } = await shell(place, `( (G ${SMALL} --epochs 300 --checkpoint ck); echo "code $?" >&2 ) | head -1`);
   assert.equal(
     err,
     "warning: standard output cannot be written: nobody reads it any more; training continues\ncode 141\n",
   );
-  assert.equal(epochOf(place, "ck/last.json"), 60);
+  assert.equal(epochOf(place, "ck/last.json"), 300);
 });
 
 testInShell("a full disk behind standard output ends no training with a checkpoint", async (place) => {
-  const kept = await shell(place, `(G ${SMALL} --epochs 5 --checkpoint ck > /dev/full); echo "code $?"`);
+  const kept = await shell(place, `(G ${SMALL} --epochs 300 --checkpoint ck > /dev/full); echo "code $?"`);
   assert.match(
     kept.err,
     /^warning: standard output cannot be written: No space left [^\n]*; training continues\nerror: /,
   );
   assert.equal(kept.out, "code 1\n");
-  assert.equal(epochOf(place, "ck/last.json"), 5);
+  assert.equal(epochOf(place, "ck/last.json"), 300);
   for (const args of [ENDLESS, "--help", "evaluate ck/last.json", "predict ck/last.json"]) {
     const { out, err } = await shell(place, `(G ${args} > /dev/full); echo "code $?"`);
     assert.match(err, /^error: cannot write to standard output: No space left on device \(os error 28\)\n$/, args);
@@ -69,7 +69,7 @@ testInShell("a full disk behind standard output ends no training with a checkpoi
 /** Starts a training, and waits for its first checkpoint. */
 async function start(place: Place, name: string, command: string, args: string[]): Promise<Deno.ChildProcess> {
   const run = new Deno.Command(command, {
-    args: [...args, ...ENDLESS.split(" "), "--checkpoint", name],
+    args: [...args, ...ENDLESS.split(" "), `--checkpoint=${name}`],
     cwd: place.path,
     stdin: "null",
     stdout: "piped",
@@ -78,16 +78,22 @@ async function start(place: Place, name: string, command: string, args: string[]
     signal: AbortSignal.timeout(60_000),
   });
   const child = run.spawn();
-  while (!await Deno.stat(`${place.path}/${name}/last.json`).catch(() => false)) {
+  await until(() => Deno.stat(`${place.path}/${name}/last.json`).then(() => true, () => false));
+  return child;
+}
+
+/** Waits for something, in a minute at most. */
+async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
+  for (let waited = 0; !await isSo(); waited += 50) {
+    assert.ok(waited < 60_000, `${isSo}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  return child;
 }
 
 /** Waits until a training that nobody reads is some epochs further. */
 async function goesOn(place: Place, name: string): Promise<void> {
   const first = epochOf(place, `${name}/last.json`);
-  while (epochOf(place, `${name}/last.json`) < first + 1000) await new Promise((resolve) => setTimeout(resolve, 100));
+  await until(() => epochOf(place, `${name}/last.json`) >= first + 1000);
 }
 
 const ALLOWED = ["run", "--no-prompt", "--allow-read=.", "--allow-write=.", MOD];
@@ -139,4 +145,52 @@ sys.exit(p.wait())
   const epochs = [...out.matchAll(/^epoch +(\d+)\/400 .* m?s$/gm)].map(([, epoch]) => Number(epoch));
   assert.deepEqual(epochs, Array.from({ length: 400 }, (_, i) => i + 1));
   assert.match(out, /\ndone in [^\n]*\n$/);
+});
+
+const ODD = [
+  "a,b",
+  "two words",
+  "it's",
+  '"quoted"',
+  "$HOME `x` \\\\ %s",
+  "--odd",
+  "line\nend",
+  "esc\x1b[31m\u202e",
+  "Größe",
+];
+
+testInShell("the command that resumes works when it is typed, whatever its path holds", async (place) => {
+  for (const name of ODD) {
+    const child = await start(place, name, Deno.execPath(), ALLOWED);
+    child.kill("SIGINT");
+    const { code } = await child.status,
+      err = await new Response(child.stderr).text(),
+      before = epochOf(place, `${name}/last.json`);
+    await child.stdout.cancel();
+    assert.equal(code, 130);
+    const [, command] = /^stopped after epoch [^\n]*; to resume: deno (run [^\n]*)\n$/.exec(err) ?? [];
+    assert.ok(command, err);
+    const typed = command.replace(/ run /, " run --no-prompt ");
+    // It is told to end once it has read the checkpoint, which the first line says.
+    const again = new Deno.Command("sh", {
+      args: ["-c", `exec "$DENO" ${typed}`],
+      cwd: place.path,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+      env: { DENO: Deno.execPath(), NO_COLOR: "1" },
+      signal: AbortSignal.timeout(60_000),
+    }).spawn();
+    const reader = again.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    for (let seen = ""; !/^epoch /m.test(seen);) {
+      const { value, done } = await reader.read();
+      assert.ok(!done, `${name}: ${seen} ${done && await new Response(again.stderr).text()}`);
+      seen += value;
+    }
+    again.kill("SIGINT");
+    await reader.cancel();
+    assert.equal((await again.status).code, 130);
+    await again.stderr.cancel();
+    assert.ok(epochOf(place, `${name}/last.json`) > before, name);
+  }
 });

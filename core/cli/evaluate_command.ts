@@ -42,7 +42,7 @@ function show({ train, scores, remark: said, isChosenByTest }: Evaluation, quiet
     const { count, ...values } = train;
     terminal.line(`train of ${plural(count, "sequence")}: ${inWords({ ...values })}`);
   }
-  for (const line of scoreLines(scores, !quiet)) terminal.line(line);
+  for (const line of scoreLines(scores, { full: !quiet })) terminal.line(line);
   if (isChosenByTest) {
     remark(
       "note: this epoch was the best on these very data, so the scores are too good: --validation-split avoids that",

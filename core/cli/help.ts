@@ -1,6 +1,7 @@
 /** The help pages: a short one, one for each kind of flags, and all of them. */
 
 import type { OptionSpec } from "../options.ts";
+import { LEAST_UPDATES, MOST_EPOCHS } from "../job/learning.ts";
 import { FLAGS, type Group, OWN_MODEL, UsageError } from "../job/options.ts";
 import { COMMANDS, EXTRA_FLAGS, SHORT_FLAGS } from "./options.ts";
 
@@ -120,7 +121,7 @@ function allEntries(): Entry[] {
     ...FLAGS.map(({ group, name, flag, spec }) => ({
       flag,
       topic: group,
-      line: optionLine(flag, spec, group === "model" ? OWN_MODEL[name] : undefined),
+      line: optionLine(flag, spec, ownDefault(group, name)),
     })),
     ...Object.entries(SHORT_FLAGS).map(([flag, { group, about }]) => ({
       flag,
@@ -133,6 +134,13 @@ function allEntries(): Entry[] {
       line: line(`--${flag}${takes ? ` ${takes}` : ""}`, about),
     })),
   ];
+}
+
+/** The default for the user's own data, where that is another. */
+function ownDefault(group: Group, name: string): string | number | undefined {
+  if (group === "model") return OWN_MODEL[name];
+  if (group !== "training" || name !== "epochs") return undefined;
+  return `up to ${MOST_EPOCHS} for ${LEAST_UPDATES} updates,`;
 }
 
 /** Name of a value on the help page, by its type. */
@@ -148,7 +156,7 @@ const VALUES: Record<OptionSpec["type"], string> = {
 };
 
 /** The default of an option in words, from its table: "0.001, for rmsprop 0.01"; undefined if it has none. */
-function defaultOf({ default: value, kinds = {} }: OptionSpec, own?: number): string | undefined {
+function defaultOf({ default: value, kinds = {} }: OptionSpec, own?: string | number): string | undefined {
   const usual = value ?? Object.values(kinds).find((of) => of !== undefined);
   if (usual === undefined) return undefined;
   const others = Object.entries(kinds).filter(([, of]) => of !== undefined && String(of) !== String(usual));
@@ -157,7 +165,7 @@ function defaultOf({ default: value, kinds = {} }: OptionSpec, own?: number): st
 }
 
 /** @param own The default for the user's own data, where that is another. */
-function optionLine(flag: string, spec: OptionSpec, own?: number): string {
+function optionLine(flag: string, spec: OptionSpec, own?: string | number): string {
   const negative = spec.type === "boolean" && spec.default === true, usual = defaultOf(spec, own);
   const note = spec.otherwise !== undefined
     ? ` (default: ${spec.otherwise})`

@@ -2,6 +2,7 @@
 
 import { shellWord } from "../display.ts";
 import { amend, errorCode } from "../errors.ts";
+import { learningNotes } from "../job/learning.ts";
 import { finalScores, type Scores } from "../job/scores.ts";
 import { createRunModel, createTraining, type TrainingRun } from "../job/training_run.ts";
 import type { Training } from "../train/training.ts";
@@ -10,8 +11,8 @@ import { allowingCommand, resumingWords, systemWords } from "./files.ts";
 import { lineOf } from "./hints.ts";
 import type { Arguments } from "./options.ts";
 import { Pictures } from "./pictures.ts";
-import { remarkArithmetic } from "./read_checkpoint.ts";
-import { scoreLines } from "./score_lines.ts";
+import { readResumed, remarkArithmetic } from "./read_checkpoint.ts";
+import { type BestScores, scoreLines } from "./score_lines.ts";
 import { stdout } from "./stream.ts";
 import { INTERRUPTED, remark, type Terminal } from "./terminal.ts";
 import { epochLine, headLines, progressLine, summary, timeLeft } from "./training_lines.ts";
@@ -108,7 +109,13 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
     await training.run();
     const scores = await score();
     if (!args.quiet && !name) terminal.line(summary(training, writer, data, seconds()));
-    if (!name) { for (const text of scores ? scoreLines(scores, !args.quiet, before) : []) terminal.line(text); }
+    const best = scores && !name ? await bestScores(training, writer, run, args) : undefined;
+    const full = !args.quiet;
+    if (!name) { for (const text of scores ? scoreLines(scores, { full, before, best }) : []) terminal.line(text); }
+    if (data.own && !name && full && !training.options.fastDevRun) {
+      const { history } = training.state, outputs = model.config.outputSize, ran = !training.stoppedEarly;
+      for (const note of learningNotes(data, { history, scores, outputs, ran })) terminal.line(`note: ${note}`);
+    }
     await pictures.finish({ job, data, training, scores, model });
     return { code: writer.complete ? 0 : 1, scores, before };
   } catch (error) {
@@ -133,6 +140,21 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
     clearTimeout(hint);
     for (const [signal, listener] of listeners) Deno.removeSignalListener(signal, listener);
   }
+}
+
+/** What the best epoch scores, where the model is not of it: by its file, if there is one. */
+async function bestScores(
+  { best, state, options }: Training,
+  { target, kept }: CheckpointWriter,
+  { job, data }: TrainingRun,
+  args: Arguments,
+): Promise<BestScores | undefined> {
+  if (best!.epoch === state.epoch || options.restoreBest) return undefined;
+  const epochs = { epoch: state.epoch, best: best!.epoch };
+  if (!target || !kept.has(target.best)) return epochs;
+  const { model } = await readResumed(target.best, args, job.device);
+  using _model = model;
+  return { ...epochs, file: target.best, scores: await finalScores(model, data, options.batchSize, true) };
 }
 
 /** Milliseconds within which a signal that comes again is the same. */

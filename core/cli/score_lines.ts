@@ -55,15 +55,35 @@ function details(scores: Scores): string[] {
   return [...table, "", ...formatConfusion(matrix, { columns: columns() }).split("\n")];
 }
 
+/** What the best epoch scores, where it is not the one that was scored. */
+export interface BestScores {
+  /** The epoch that was scored, the last. */
+  readonly epoch: number;
+  readonly best: number;
+  /** The checkpoint of the best, and what it scores. */
+  readonly file?: string;
+  readonly scores?: Scores;
+}
+
+/** Which epoch the scores are of, and what the best scores. */
+function epochLine({ epoch, best, file, scores }: BestScores): string {
+  const other = scores ? `${file} is of epoch ${best}: ${inWords(scores.values)}` : `epoch ${best} is not kept`;
+  return `these scores are of epoch ${epoch}, the last; ${other}`;
+}
+
 /**
  * What is said of scores: in one line, or with all there is to say.
  *
- * @param before Those of the model that the training started from, on the same data.
+ * @param more Those of the model that the training started from, on the same data; those of the best epoch.
  */
-export function scoreLines(scores: Scores, full: boolean, before?: Scores): string[] {
+export function scoreLines(
+  scores: Scores,
+  { full, before, best }: { readonly full: boolean; readonly before?: Scores; readonly best?: BestScores },
+): string[] {
   const { values, count } = scores;
   return [
     `test of ${plural(count, "sequence")}: ${inWords(values)}`,
+    ...best && full ? [epochLine(best)] : [],
     ...before ? ["", ...sideBySide(before, scores)] : [],
     ...full ? details(scores) : [],
   ];

@@ -149,15 +149,19 @@ export function resolveJob(given: GivenOptions): Job {
 }
 
 /**
- * For the user's own data, the task says which loss it is unless one is given, and a last batch of few sequences counts no more
- * than they do.
+ * For the user's own data, the task says which loss it is unless one is given, and their number how many epochs; a last batch
+ * of few sequences counts no more than they do.
  */
 function resolveOwnTraining(given: GivenOptions["training"]): TrainingJob {
-  const { loss: _, ...training } = resolveOptions<TrainingJob>("train", JOB_OPTIONS.training, {
+  const { loss: _, epochs, ...training } = resolveOptions<TrainingJob>("train", JOB_OPTIONS.training, {
     validationReduction: "sequences",
     ...given,
   });
-  return { ...training, ...given.loss !== undefined && { loss: given.loss as LossName } };
+  return {
+    ...given.epochs !== undefined && { epochs },
+    ...training,
+    ...given.loss !== undefined && { loss: given.loss as LossName },
+  };
 }
 
 /** What a model for the user's own data is where nothing is said. */

@@ -8,6 +8,7 @@ import { Training } from "../train/training.ts";
 import { TRAIN_OPTIONS } from "../train/training_options.ts";
 import { createTrainer, TRAINER_OPTIONS, type TrainerOptions } from "../train/trainer.ts";
 import { modelOptions } from "./faster_device.ts";
+import { defaultEpochs } from "./learning.ts";
 import { type Job, UsageError } from "./options.ts";
 import { type Start, startedConfig } from "./started_job.ts";
 import type { StoredJob } from "./stored_job.ts";
@@ -58,6 +59,7 @@ export function createTraining(
   listeners: Pick<ResumeOptions, "onBatch" | "onEpoch" | "signal">,
 ): Training {
   const options: ResumeOptions = {
+    ...job.own && { epochs: defaultEpochs(data.train.shape[0]!, job.training) },
     ...named(job.training, TRAIN_OPTIONS),
     earlyStopping: job.earlyStopping,
     schedule: job.schedule,

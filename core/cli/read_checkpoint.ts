@@ -1,5 +1,6 @@
 /** Reading checkpoints and models, with the errors of the file system in the command line's words. */
 
+import { checkPreprocessing } from "../train/checkpoint/fit.ts";
 import { shellWord } from "../display.ts";
 import { loadModel, type ModelFormat, modelFormat, modelFormatOf } from "../exchange/model_file.ts";
 import { modelOptions } from "../job/faster_device.ts";
@@ -156,6 +157,12 @@ async function loadAny(path: string, args: Arguments): Promise<LoadedCheckpoint>
   const { device } = args.given, options = modelOptions(device);
   if (!bytes.format) return await bytes.checkpoint(device);
   const { model, preprocessing, leftOut } = await loadModel(await bytes.whole(), { ...options, name: path });
+  try {
+    await checkPreprocessing(model, preprocessing, `load model "${path}"`);
+  } catch (error) {
+    model.dispose();
+    throw error;
+  }
   if (leftOut) remark(`note: "${path}" holds what is none of the model's and is left out: ${leftOut.join(", ")}`);
   return new LoadedCheckpoint({
     model,

@@ -1,6 +1,7 @@
 /** Reading checkpoints: the model, the trainer and the training of a file, and how training resumes. */
 
 import { fail } from "../../errors.ts";
+import { checkPreprocessing } from "./fit.ts";
 import { checkStateDict, type StateDict } from "../../model/arrays.ts";
 import { type ModelConfig, networkOf } from "../../model/config.ts";
 import { createModel, internalsOf, type Model, type ModelOptions } from "../../model/model.ts";
@@ -218,6 +219,7 @@ async function restore(
       await trainer?.loadState({ step: stored.trainer!.step, slots: Object.fromEntries(slots) });
     });
     const { arithmetic, preprocessing, job } = stored;
+    await within("preprocessing", () => checkPreprocessing(model, preprocessing, `${action}: preprocessing`));
     return new LoadedCheckpoint({
       model,
       trainer,

@@ -31,7 +31,7 @@ export function toBase64(bytes: Uint8Array): string {
 /**
  * The bytes of Base64 with padding and nothing besides.
  *
- * @throws {SyntaxError} If it is something else.
+ * @throws {Error} If it is something else, of a class that depends on the engine.
  */
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   const { fromBase64: native } = Uint8Array as { fromBase64?: typeof Uint8Array.fromBase64 };
@@ -40,14 +40,14 @@ export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
   try {
     binary = atob(text);
   } catch {
-    throw new SyntaxError("it is no Base64");
+    throw new Error("it is no Base64");
   }
   // atob takes text without padding, and bits beyond the last byte.
   if (
     text.length % 4 ||
     btoa(binary.slice(binary.length - binary.length % 3)) !== text.slice(text.length - lastChunk(text))
   ) {
-    throw new SyntaxError("it is no Base64 with padding");
+    throw new Error("it is no Base64 with padding");
   }
   return Uint8Array.from(binary, (character) => character.charCodeAt(0));
 }

@@ -61,6 +61,10 @@ export const ERROR_CODES = {
   "disposed": TypeError,
   /** The engine lacks the SIMD instructions that were asked for; `option`, `value`. */
   "simd-unavailable": TypeError,
+  /** The engine compiles no WebAssembly at run time, or a page's policy forbids it; `option`. */
+  "wasm-unavailable": TypeError,
+  /** There is no file system here to which a path leads. */
+  "files-unavailable": TypeError,
   /** There is no GPU. */
   "gpu-unavailable": Error,
   /** The GPU or a thread failed. */

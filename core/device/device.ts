@@ -59,6 +59,8 @@ export interface Device {
   readonly name: "wasm" | "webgpu";
   /** What it runs on, in words. */
   readonly description: string;
+  /** The compiled core, where it is WebAssembly. */
+  readonly module?: WebAssembly.Module;
   /** Why it computes on one thread where several were wanted; known after the first program that is worth several. */
   readonly withoutThreads?: string;
   /** What the bits of its results depend on: SIMD without or with fused multiply-add, or the GPU. */

@@ -1,9 +1,9 @@
 import { loadLoader } from "../../deps.ts";
-import { fromBase64 } from "../engine.ts";
 import { fail } from "../errors.ts";
 import { greatest } from "../greatest.ts";
+import { type Build, moduleBytes } from "./bytes.ts";
 import type { Arithmetic, Device, Plan, Program, Room, Simd } from "./device.ts";
-import { KERNELS, orderedArguments, type Tensor } from "./kernels.ts";
+import { type KernelArguments, type KernelName, KERNELS, orderedArguments, type Tensor } from "./kernels.ts";
 import { isSecondFaster } from "./probe.ts";
 import { CONTROL_BYTES, NoThreads, type ScratchSpace, ThreadPool } from "./threads.ts";
 import { Yielder } from "./event_loop.ts";
@@ -43,33 +43,43 @@ interface Placed {
 
 const NUMBERS = new Map(Object.keys(KERNELS).map((name, i) => [name, i]));
 
-/** What devices are made with: the loader, and the module's bytes in base64. */
-type Parts = Pick<Awaited<ReturnType<typeof loadLoader>>, "instantiateSync"> & typeof import("./wasm_module.ts");
+/** Instantiates modules. */
+type Loader = Awaited<ReturnType<typeof loadLoader>>;
 
-let loading: Promise<Parts> | undefined;
-
-/** Loads the parts when the first device is made: who makes none does not wait for them. */
-async function loadParts(): Promise<Parts> {
-  const [{ instantiateSync }, binaries] = await Promise.all([loadLoader(), import("./wasm_module.ts")]);
-  return { instantiateSync, ...binaries };
-}
-
-const modules = new Map<boolean, WebAssembly.Module>();
+const compiled = new Map<Build, Promise<WebAssembly.Module>>();
 
 /** The module, compiled once per process; with relaxed SIMD if wanted and there, else in plain SIMD. */
-function compileModule(simd: Simd, { PLAIN, RELAXED }: Parts): { module: WebAssembly.Module; relaxed: boolean } {
-  const binary = simd === "plain" ? undefined : fromBase64(RELAXED),
-    relaxed = binary !== undefined && WebAssembly.validate(binary);
-  if (!relaxed && simd !== "auto" && simd !== "plain") {
-    throw fail("simd-unavailable", "create model", `this engine has no relaxed SIMD, which simd "${simd}" needs`, {
-      option: "simd",
-      value: simd,
-    });
-  }
-  let module = modules.get(relaxed);
-  if (!module) modules.set(relaxed, module = new WebAssembly.Module(relaxed ? binary : fromBase64(PLAIN)));
-  return { module, relaxed };
+async function compileModule(simd: Simd): Promise<WebAssembly.Module> {
+  if (simd !== "plain" && WebAssembly.validate(PROBE)) return await compile("relaxed");
+  if (simd === "auto" || simd === "plain") return await compile("plain");
+  throw fail("simd-unavailable", "create model", `this engine has no relaxed SIMD, which simd "${simd}" needs`, {
+    option: "simd",
+    value: simd,
+  });
 }
+
+async function compile(build: Build): Promise<WebAssembly.Module> {
+  let module = compiled.get(build);
+  if (!module) {
+    module = moduleBytes(build).then((bytes) => new WebAssembly.Module(bytes));
+    module.catch(() => compiled.delete(build));
+    compiled.set(build, module);
+  }
+  try {
+    return await module;
+  } catch (error) {
+    if (!(error instanceof WebAssembly.CompileError)) throw error;
+    const problem = `this engine compiles no WebAssembly (${error.message}): pass the compiled core as option module`;
+    throw fail("wasm-unavailable", "create model", problem, { option: "module", error });
+  }
+}
+
+/** A module of one function that does a relaxed multiply-add: whether it is valid says if the engine has them. */
+const PROBE = Uint8Array.from(
+  [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0].concat(
+    [65, 0, 253, 15, 65, 0, 253, 15, 65, 0, 253, 15, 253, 133, 2, 11],
+  ),
+);
 
 /** What the probe said: whether this process runs the larger tiles faster. */
 let wideIsFaster: boolean | undefined;
@@ -80,9 +90,7 @@ export class WasmDevice implements Device {
   readonly room: Room = { elements: (MAX_PAGES * PAGE - PROGRAMS) / 4, of: "WebAssembly has" };
   readonly wholeBatch = false;
   readonly stepsAhead = 1;
-  readonly #instantiateSync: Parts["instantiateSync"];
-  readonly #module: WebAssembly.Module;
-  readonly #relaxed: boolean;
+  readonly #instantiateSync: Loader["instantiateSync"];
   readonly #simd: Simd;
   readonly #startWorker: StartWorker | undefined;
   #wide: boolean;
@@ -104,17 +112,27 @@ export class WasmDevice implements Device {
   readonly #times = new WeakMap<Program, number>();
   readonly #yielder = new Yielder();
 
-  /** @param threads Threads for programs that are worth several. */
-  static async open(threads: number, simd: Simd = "auto"): Promise<WasmDevice> {
-    const parts = await (loading ??= loadParts());
-    return new WasmDevice(threads, simd, parts, threads > 1 ? await workerStarter() : undefined);
+  /**
+   * @param threads Threads for programs that are worth several.
+   * @param given The module, if it is compiled already.
+   */
+  static async open(threads: number, simd: Simd = "auto", given?: WebAssembly.Module): Promise<WasmDevice> {
+    const [{ instantiateSync }, module, startWorker] = await Promise.all([
+      loadLoader(),
+      given ?? compileModule(simd),
+      threads > 1 ? workerStarter() : undefined,
+    ]);
+    return new WasmDevice(threads, simd, module, instantiateSync, startWorker);
   }
 
-  private constructor(threads: number, simd: Simd, parts: Parts, startWorker: StartWorker | undefined) {
-    const { module, relaxed } = compileModule(simd, parts);
-    this.#instantiateSync = parts.instantiateSync;
-    this.#module = module;
-    this.#relaxed = relaxed;
+  private constructor(
+    threads: number,
+    simd: Simd,
+    readonly module: WebAssembly.Module,
+    instantiateSync: Loader["instantiateSync"],
+    startWorker: StartWorker | undefined,
+  ) {
+    this.#instantiateSync = instantiateSync;
     this.#simd = simd;
     this.#wide = simd === "wide";
     this.#threads = threads;
@@ -124,7 +142,11 @@ export class WasmDevice implements Device {
 
   get description(): string {
     const threads = this.#threads === 1 ? "1 thread" : `up to ${this.#threads} threads`;
-    const simd = this.#wide ? "relaxed SIMD in wide tiles" : this.#relaxed ? "relaxed SIMD" : "plain SIMD";
+    const simd = this.#wide
+      ? "relaxed SIMD in wide tiles"
+      : this.arithmetic === "plain"
+      ? "plain SIMD"
+      : "relaxed SIMD";
     return `WebAssembly, ${simd}, ${threads}${this.#withoutThreads ? `: ${this.#withoutThreads}` : ""}`;
   }
 
@@ -139,7 +161,7 @@ export class WasmDevice implements Device {
   #instantiate(pages: number) {
     // Fixed size: views would be lost when memory grows, so a larger plan gets a new memory (see load).
     const memory = allocate(pages);
-    this.#exports = this.#instantiateSync<Exports>(this.#module, { env: { memory } }).exports as Exports;
+    this.#exports = this.#instantiateSync<Exports>(this.module, { env: { memory } }).exports as Exports;
     this.#pool?.dispose();
     this.#pool = undefined;
     this.#memory = memory;
@@ -200,7 +222,7 @@ export class WasmDevice implements Device {
       this.#addresses.set(program, stages);
     });
     this.#plan = plan;
-    if (plan.parallel && this.#simd === "auto" && this.#relaxed) this.#chooseTiles();
+    if (plan.parallel && this.#simd === "auto" && this.arithmetic !== "plain") this.#chooseTiles();
   }
 
   /**
@@ -210,7 +232,7 @@ export class WasmDevice implements Device {
   #chooseTiles() {
     if (wideIsFaster === undefined) {
       const M = 160, K = 64, groups = 2, memory = new WebAssembly.Memory({ initial: 8, maximum: 8, shared: true });
-      const { arenaStart, linearForward, setWide } = this.#instantiateSync(this.#module, { env: { memory } })
+      const { arenaStart, linearForward, setWide } = this.#instantiateSync(this.module, { env: { memory } })
         .exports as unknown as Exports & { linearForward(...args: number[]): void };
       const base = align(arenaStart()), y = base + 4 * M * K, x = y + 32 * M * groups;
       const time = (wide: number) => {
@@ -254,19 +276,36 @@ export class WasmDevice implements Device {
   }
 
   write(tensor: Tensor, data: Float32Array | Int32Array | Uint32Array): void {
-    this.#check();
+    this.check();
     if (data.length > tensor.length) {
       throw fail("shape-mismatch", "write tensor", `it holds ${tensor.length} numbers, got ${data.length}`);
     }
     this.#bytes.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), this.#address(tensor));
   }
 
-  #check() {
+  /** Refuses to be used when it is disposed. */
+  check(): void {
     if (this.#disposed) throw fail("disposed", "use model", "it was disposed");
   }
 
+  /** Runs one call at once; its tensors are in the loaded plan. */
+  call<Name extends KernelName>(kernel: Name, args: KernelArguments<Name>): void {
+    const values = args as Readonly<Record<string, Tensor | number | null>>;
+    (this.#exports[kernel] as (...args: number[]) => void)(
+      ...orderedArguments(kernel).map(({ name, kind }) => {
+        const value = values[name] ?? null;
+        return kind !== "tensor" ? value as number : value === null ? 0 : this.#address(value as Tensor);
+      }),
+    );
+  }
+
+  /** Another device on one thread, with the same module. */
+  again(): WasmDevice {
+    return new WasmDevice(1, this.#simd, this.module, this.#instantiateSync, undefined);
+  }
+
   run(program: Program): void | Promise<void> {
-    this.#check();
+    this.check();
     const stages = this.#addresses.get(program);
     if (!stages) throw fail("program-unknown", "run program", "it is not part of the loaded plan");
     if (this.#scratch.threads > 1) return this.#runOnThreads(program, stages);
@@ -278,14 +317,14 @@ export class WasmDevice implements Device {
       const helps = (this.#times.get(program) ?? Infinity) < HELPS_BELOW;
       if (helps) {
         await this.#yielder.yieldIfDue();
-        this.#check();
+        this.check();
       }
-      this.#pool ??= new ThreadPool(this.#module, this.#memory, this.#control, this.#startWorker);
+      this.#pool ??= new ThreadPool(this.module, this.#memory, this.#control, this.#startWorker);
       const tables = stages.map(({ tasks, list }) => ({ tasks: tasks.length, list }));
       const start = performance.now();
       await this.#pool.run(tables, this.#scratch, this.#wide, helps ? this.#exports.run : undefined);
       this.#times.set(program, performance.now() - start);
-      this.#check();
+      this.check();
     } catch (error) {
       if (!(error instanceof NoThreads)) throw error;
       this.#threads = 1;
@@ -311,7 +350,7 @@ export class WasmDevice implements Device {
     for (const { tasks } of stages.slice(stage)) {
       for (const { address, calls } of tasks.slice(task)) {
         await this.#yielder.yieldIfDue();
-        this.#check();
+        this.check();
         run(address, calls, scratch);
       }
       task = 0;
@@ -320,7 +359,7 @@ export class WasmDevice implements Device {
 
   // deno-lint-ignore require-await -- errors arrive as rejections
   async read(tensor: Tensor): Promise<Float32Array<ArrayBuffer>> {
-    this.#check();
+    this.check();
     return this.#copy(tensor);
   }
 

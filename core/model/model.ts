@@ -40,6 +40,11 @@ export interface ModelOptions {
    * Default "auto": the fastest here.
    */
   simd?: Simd;
+  /**
+   * The core, compiled: for engines that compile nothing at run time, such as Cloudflare's workers, which import a `.wasm` file
+   * as one. Default: compiled when the first model is made. Not for "webgpu".
+   */
+  module?: WebAssembly.Module;
   /** Of the initial parameters and the dropout masks: an integer from 0. Default 0. */
   seed?: number;
 }
@@ -351,7 +356,7 @@ export async function createModel(
   options: NetworkOptions = {},
 ): Promise<NetworkModel> {
   const given = isSeq2Seq(made) ? seq2seqNetwork(made) : made, usual = isSeq2Seq(made) ? seq2seqLoss(made) : undefined;
-  const { seed = 0, loss = usual, quantiles, ...own } = options;
+  const { seed = 0, loss = usual, quantiles, module, ...own } = options;
   const config = isNetwork(given) ? undefined : resolveConfig(withLoss(given, { loss, quantiles }));
   const network = isNetwork(given) ? given : classifier(config!), resolved = resolveNetwork(network);
   checkSize(resolved);
@@ -361,12 +366,18 @@ export async function createModel(
   const { device: name, threads, simd } = resolveOptions("create model", DEVICE_OPTIONS, own) as Required<
     Pick<ModelOptions, "device" | "threads" | "simd">
   >;
+  if (module !== undefined && (name !== "wasm" || !(module instanceof WebAssembly.Module))) {
+    const problem = name === "wasm" ? "must be a WebAssembly.Module" : `is of no use on device "${name}"`;
+    throw fail("option-type", "create model", `option module ${problem}`, { option: "module", value: module });
+  }
   const meanings = resolveMeanings(
     net,
     config ? { loss: config.loss, quantiles: config.quantiles } : { loss, quantiles },
   );
   const cores = Math.min(globalThis.navigator?.hardwareConcurrency ?? 1, MAX_THREADS);
-  const device = name === "wasm" ? await openWasm(threads === "auto" ? cores : threads, simd) : await openWebGpu();
+  const device = name === "wasm"
+    ? await openWasm(threads === "auto" ? cores : threads, simd, module)
+    : await openWebGpu();
   try {
     const session = new Session(net, seed, device, simd, threads === "auto" ? AUTO_BLOCKS : 2);
     return new SessionModel(session, frozen(config), frozen(meanings));
@@ -394,9 +405,9 @@ function checkSize({ layout: { size, tables } }: ResolvedNetwork): void {
 }
 
 /** Devices are loaded where they are wanted: help and files are read without any. */
-async function openWasm(threads: number, simd: Simd): Promise<Device> {
+async function openWasm(threads: number, simd: Simd, module?: WebAssembly.Module): Promise<Device> {
   const { WasmDevice } = await import("../device/wasm.ts");
-  return await WasmDevice.open(threads, simd);
+  return await WasmDevice.open(threads, simd, module);
 }
 
 async function openWebGpu(): Promise<Device> {

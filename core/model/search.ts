@@ -283,7 +283,7 @@ export async function createSearcher(model: NetworkModel, options: { decoder?: s
     throw fail("wiring", action, `the network must have one decoder of tokens; there is ${names}`, { advice });
   }
   const decoder = found[0] as unknown as Node<FullDecoderOptions>, dict = await model.stateDict();
-  const { name } = session.device, device = { device: name, simd: session.simd };
+  const { name, module } = session.device, device = { device: name, simd: session.simd, module };
   const encoder = await createModel(model.network, device);
   try {
     await encoder.loadStateDict(dict);

@@ -2,10 +2,14 @@ import { tensorAt } from "../../core/device/arena.ts";
 import assert from "node:assert/strict";
 import type { Simd } from "../../core/device/device.ts";
 import { WasmDevice } from "../../core/device/wasm.ts";
+import { PLAIN } from "../../core/device/wasm_module.ts";
+import { fromBase64 } from "../../core/engine.ts";
 import { createModel, type NamedArray } from "../../core/model/model.ts";
+import { createPredictor } from "../../core/model/predictor.ts";
 import { Random } from "../../core/random.ts";
 import { createTrainer } from "../../core/train/trainer.ts";
 import { randomBatch } from "../batches.ts";
+import { runDeno } from "../cli/run.ts";
 import { assertIdentical } from "../close.ts";
 
 Deno.test("an engine without relaxed SIMD gets the plain build, and says so when another is asked for", async () => {
@@ -22,6 +26,45 @@ Deno.test("an engine without relaxed SIMD gets the plain build, and says so when
   }
   using model = await createModel(config);
   assert.match(model.device.description, /relaxed SIMD/);
+});
+
+Deno.test("a module that is compiled already is taken, by predictors too, and what is none is refused", async () => {
+  const config = { inputSize: 2, hiddenSize: 3, outputSize: 1, loss: "mse" as const };
+  const module = new WebAssembly.Module(fromBase64(PLAIN)), { Module } = WebAssembly;
+  const x = Float32Array.of(1, 2, 3, 4), steps = { x, shape: [1, 2, 2] };
+  using plain = await createModel(config, { simd: "plain" });
+  const { logits } = await plain.forward(steps);
+  try {
+    // As in an engine that compiles nothing at run time.
+    WebAssembly.Module = class {
+      constructor() {
+        throw new WebAssembly.CompileError("code generation disallowed");
+      }
+      static [Symbol.hasInstance] = (value: unknown) => value instanceof Module;
+    } as unknown as typeof Module;
+    using model = await createModel(config, { module });
+    assert.match(model.device.description, /plain SIMD/);
+    assert.deepEqual((await model.forward(steps)).logits, logits);
+    using predictor = await createPredictor(model);
+    assert.equal(predictor.predict(x).outputs.length, 1);
+  } finally {
+    WebAssembly.Module = Module;
+  }
+  for (const options of [{ module: {} as WebAssembly.Module }, { module, device: "webgpu" as const }]) {
+    await assert.rejects(createModel(config, options), { name: "TypeError", message: /option module/ });
+  }
+});
+
+Deno.test("an engine that compiles no WebAssembly says what to do", async () => {
+  const code = `const { createModel } = await import(${JSON.stringify(new URL("../../mod.ts", import.meta.url).href)});
+    WebAssembly.Module = class { constructor() { throw new WebAssembly.CompileError("disallowed"); } };
+    await createModel({ inputSize: 1, hiddenSize: 1, outputSize: 1 })
+      .catch((error) => console.log(error.cause.code, error.message));`;
+  const { out } = await runDeno(["eval", code]);
+  assert.match(
+    out,
+    /^wasm-unavailable .*compiles no WebAssembly \(disallowed\): pass the compiled core as option module/,
+  );
 });
 
 Deno.test("any number of threads and any tiles give the same bits", async () => {

@@ -74,6 +74,7 @@ export type { Parameter } from "./core/model/parameters.ts";
 export type { Seq2SeqConfig } from "./core/model/seq2seq.ts";
 export { createSearcher, type Hypothesis, type Searcher, type SearchOptions } from "./core/model/search.ts";
 export { createPredictor, type Predictor, type SinglePrediction } from "./core/model/predictor.ts";
+export type { PredictionStream } from "./core/model/stream.ts";
 export {
   type Batch,
   DataLoader,

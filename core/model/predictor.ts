@@ -1,28 +1,12 @@
-import { Arena, from } from "../device/arena.ts";
-import { type Plan, TaskBuilder } from "../device/device.ts";
-import type { Tensor } from "../device/kernels.ts";
-import type { WasmDevice } from "../device/wasm.ts";
 import { dispose } from "../engine.ts";
 import { fail } from "../errors.ts";
 import { checkFiniteOutputs } from "./finite.ts";
-import type { Node } from "./layers/node.ts";
-import { layerType } from "./layers/mod.ts";
-import { layerOf } from "./layers/node.ts";
-import { joinParts, pad4, type SingleLayer, type SinglePlan, SingleStore, type SingleValue } from "./layers/single.ts";
-import { LOSSES, type LossName } from "./losses.ts";
+import type { LossName } from "./losses.ts";
 import { internalsOf, type NetworkModel } from "./model.ts";
-import { requireAll } from "./network.ts";
-import type { PlacedNetwork } from "./placed_network.ts";
+import { copyRows, type LengthPlan, SingleNetwork, type SinglePrediction } from "./single_network.ts";
+import { type PredictionStream, Streams } from "./stream.ts";
 
-/** Prediction of a {@linkcode Predictor} for one sequence. The arrays are used again by the next call. */
-export interface SinglePrediction {
-  /** (O), for an output of every step (T, O): probabilities, values or quantiles, as the loss says. */
-  readonly outputs: Float32Array;
-  /** How much each step counted (T); empty for a network without attention. */
-  readonly attentionWeights: Float32Array;
-  /** @deprecated Since 0.3.0: use `outputs`, which does not call values probabilities. */
-  readonly probabilities: Float32Array;
-}
+export type { SinglePrediction };
 
 /** Predicts one sequence at a time, without waiting and without allocating. Made by {@linkcode createPredictor}. */
 export interface Predictor extends Disposable {
@@ -38,31 +22,16 @@ export interface Predictor extends Disposable {
     x: Float32Array | Int32Array,
     inputs?: Readonly<Record<string, Float32Array | Int32Array>>,
   ): SinglePrediction;
-  /** Frees the memory. */
+  /**
+   * A sequence whose steps come one by one, such as a sensor's samples: each push says what `predict` says of all steps so
+   * far, to the bit. What the network computed of them is kept: a push takes the same time however many there were, but for
+   * an attention, which looks at all of them again. There may be many streams at a time.
+   *
+   * @throws {TypeError} If a layer is bidirectional.
+   */
+  stream(): PredictionStream;
+  /** Frees the memory, that of its streams too. */
   dispose(): void;
-}
-
-/** Where an input's rows go: as they are, or looked up in a table. */
-interface Feed {
-  readonly input: string;
-  /** Whether it is the sequence itself. */
-  readonly isX: boolean;
-  /** Numbers per row: those given, or those of a token's row. */
-  readonly size: number;
-  /** Elements from one row to the next. */
-  readonly ld: number;
-  /** Rows of an embedding, and how many there are. */
-  readonly table?: Float32Array;
-  readonly V: number;
-  readonly to: Tensor;
-}
-
-/** The tensors for sequences of one length. */
-interface LengthPlan extends Plan {
-  readonly T: number;
-  readonly feeds: readonly Feed[];
-  readonly result: SingleValue;
-  readonly weights: SingleValue | undefined;
 }
 
 /** What a length's plan has at hand: where to write, where to read. */
@@ -82,46 +51,13 @@ const MAX_PLANS = 16;
 const ACTION = "predict";
 
 class SinglePredictor implements Predictor {
-  readonly #device: WasmDevice;
-  readonly #net: PlacedNetwork;
-  readonly #output: string;
-  readonly #loss: LossName;
-  readonly #store: SingleStore;
-  readonly #values: Float32Array;
-  readonly #layers: readonly SingleLayer[];
-  readonly #persistent: number;
-  /** Numbers or tokens per step of `x`. */
-  readonly #width: number;
+  readonly #network: SingleNetwork;
   readonly #plans = new Map<number, LengthPlan>();
   #loaded: Loaded | undefined;
+  #streams: Streams | undefined;
 
-  constructor(
-    device: WasmDevice,
-    net: PlacedNetwork,
-    values: Float32Array,
-    { output, loss }: { output: string; loss: LossName },
-  ) {
-    this.#device = device;
-    this.#net = net;
-    this.#output = output;
-    this.#loss = loss;
-    this.#values = values;
-    const store = this.#store = new SingleStore(net.resolved.layout.list, values.length);
-    const parts = new Map<string, readonly number[]>(), { nodes } = net.resolved;
-    requireAll("create predictor", nodes, (type) => layerType(type)!.single !== undefined, "use model.forward");
-    this.#layers = nodes.map((node) => {
-      const inputs = Object.entries(node.sources).map(([port, source]) => [port, parts.get(source)!]);
-      const layer = layerType(node.type)!.single!(node, store, Object.fromEntries(inputs));
-      for (const [port, own] of Object.entries(layer.parts)) parts.set(`${node.name}.${port}`, own);
-      return layer;
-    });
-    const { kind, size } = net.firstInput.outputs.output!;
-    this.#width = kind === "tokens" ? 1 : size;
-    this.#persistent = store.arena.length;
-    const pack = [[store.pack.calls]];
-    this.#device.load({ arena: this.#persistent, scratch: 0, parallel: false, programs: [pack] }, 0);
-    this.#device.write(store.values, values);
-    this.#device.run(pack);
+  constructor(network: SingleNetwork) {
+    this.#network = network;
   }
 
   predict(
@@ -131,14 +67,14 @@ class SinglePredictor implements Predictor {
     if (!(x instanceof Float32Array || x instanceof Int32Array)) {
       throw fail("batch-type", ACTION, `x must be a Float32Array, or of tokens an Int32Array, got ${x}`, { name: "x" });
     }
-    const T = x.length / this.#width, loaded = this.#loaded;
+    const T = x.length / this.#network.width, loaded = this.#loaded;
     const { plan, views, result, dense, weights, prediction } = T === loaded?.plan.T ? loaded : this.#load(T, x.length);
     const { feeds } = plan;
     for (let i = 0; i < feeds.length; i++) {
       const feed = feeds[i]!;
-      this.#feed(feed, views[i]!, feed.isX ? x : inputs?.[feed.input]);
+      this.#network.feed(feed, views[i]!, feed.isX ? x : inputs?.[feed.input]);
     }
-    this.#device.run(plan.programs[0]!);
+    this.#network.device.run(plan.programs[0]!);
     if (dense) prediction.outputs.set(dense);
     else copyRows(prediction.outputs, result, plan.result);
     checkFiniteOutputs(prediction.outputs, ACTION);
@@ -146,40 +82,12 @@ class SinglePredictor implements Predictor {
     return prediction;
   }
 
-  /** Writes an input's rows, padded to whole vectors, or those of its tokens. */
-  #feed({ input, size, ld, table, V }: Feed, view: Float32Array, data: Float32Array | Int32Array | undefined): void {
-    const rows = view.length / ld;
-    if (!data || data.length !== rows * (table ? 1 : size)) {
-      const problem = `input "${input}" must have ${rows * (table ? 1 : size)} numbers, got ${data?.length}`;
-      throw fail("batch-shape", ACTION, problem, { name: input, value: data?.length });
-    }
-    if (table) {
-      for (let t = 0; t < rows; t++) {
-        const token = data[t]!;
-        if (!(Number.isInteger(token) && token >= 0 && token < V)) {
-          throw fail("batch-value", ACTION, `tokens must be from 0 to ${V - 1}, got ${token} in step ${t}`, {
-            name: input,
-            value: token,
-          });
-        }
-        for (let e = 0; e < size; e++) view[t * ld + e] = table[token * size + e]!;
-      }
-      return;
-    }
-    for (let i = 0; i < data.length; i++) {
-      const value = data[i]!;
-      if (Number.isFinite(value)) continue;
-      const problem = `input "${input}" must be finite numbers, got ${value} at ${i}`;
-      throw fail("not-finite", ACTION, problem, { name: input, value });
-    }
-    if (ld === size) view.set(data);
-    else {
-      for (let t = 0, i = 0, at = 0; t < rows; t++, at += ld) for (let f = 0; f < size; f++) view[at + f] = data[i++]!;
-    }
+  stream(): PredictionStream {
+    return (this.#streams ??= new Streams(this.#network.again())).open();
   }
 
   #load(T: number, length: number): Loaded {
-    const width = this.#width, steps = this.#net.firstInput.outputs.output!.kind !== "rows";
+    const { device, net, persistent, width } = this.#network, steps = net.firstInput.outputs.output!.kind !== "rows";
     if (!Number.isInteger(T) || T < 1 || !steps && T !== 1) {
       const wanted = steps ? `a multiple of ${width}` : String(width);
       throw fail("batch-shape", ACTION, `x must have ${wanted} numbers, got ${length}`, { name: "x", value: length });
@@ -187,99 +95,32 @@ class SinglePredictor implements Predictor {
     let plan = this.#plans.get(T);
     if (!plan) {
       if (this.#plans.size >= MAX_PLANS) this.#plans.delete(this.#plans.keys().next().value!);
-      this.#plans.set(T, plan = this.#plan(T));
+      this.#plans.set(T, plan = this.#network.plan(T));
     }
-    this.#device.load(plan, this.#persistent);
-    const { feeds, result, weights } = plan, views = feeds.map(({ to }) => this.#device.view(to));
+    device.load(plan, persistent);
+    const { feeds, result, weights } = plan, views = feeds.map(({ to }) => device.view(to));
     // Padding is never written.
     for (const view of views) view.fill(0);
     const rows = result.kind === "rows" ? 1 : T,
       outputs = new Float32Array(rows * result.parts.reduce((a, b) => a + b, 0));
-    const view = this.#device.view(result.data);
+    const view = device.view(result.data);
     return this.#loaded = {
       plan,
       views,
       result: view,
       dense: rows === 1 && result.parts.length === 1 ? view.subarray(0, outputs.length) : undefined,
-      weights: weights && this.#device.view(weights.data),
+      weights: weights && device.view(weights.data),
       prediction: { outputs, attentionWeights: new Float32Array(weights ? T : 0), probabilities: outputs },
     };
   }
 
-  /** The memory and the program for sequences of T steps. */
-  #plan(T: number): LengthPlan {
-    const { resolved: { nodes, outputs } } = this.#net, arena = new Arena(this.#persistent);
-    const task = new TaskBuilder(), feeds: Feed[] = [], values = new Map<string, SingleValue>();
-    const input = (name: string) => {
-      const node = this.#net.node(name),
-        { kind, size } = node.outputs.output!,
-        ld = this.#isPadded(node) ? pad4(size) : size;
-      const to = arena.allocate((kind === "rows" ? 1 : T) * ld), table = this.#tableOf(node);
-      const V = node.inputs.input?.size ?? 0, source = node.sources.input, from = source ? layerOf(source) : name;
-      feeds.push({ input: from, isX: from === this.#net.firstInput.name, size, ld, table, V, to });
-      return { data: to, ld };
-    };
-    const plan: SinglePlan = { T, arena, task, input };
-    nodes.forEach(({ name, sources }, i) => {
-      const inputs = Object.entries(sources).map(([port, source]) => [port, values.get(source)!]);
-      const made = this.#layers[i]!.over(plan, Object.fromEntries(inputs));
-      for (const [port, value] of Object.entries(made)) values.set(`${name}.${port}`, value);
-    });
-    const result = joinParts(plan, values.get(outputs[this.#output]!.source)!),
-      [weights] = this.#net.valuesOf("weights");
-    this.#activate(plan, result);
-    return {
-      T,
-      feeds,
-      result,
-      weights: weights === undefined ? undefined : values.get(weights),
-      arena: arena.length,
-      scratch: 0,
-      parallel: false,
-      programs: [[[task.calls]]],
-    };
-  }
-
-  /** Whether anything but products reads a value: whole vectors of it are read then. */
-  #isPadded({ name }: Node): boolean {
-    const { nodes, outputs } = this.#net.resolved, source = `${name}.output`;
-    return Object.values(outputs).some((output) => output.source === source) ||
-      nodes.some(({ type, sources }) => Object.values(sources).includes(source) && !layerType(type)!.products);
-  }
-
-  #tableOf({ name, type }: Node): Float32Array | undefined {
-    if (type !== "embedding") return undefined;
-    const { offset, length } = this.#store.parameter(`${name}.weight`);
-    return this.#values.subarray(offset, offset + length);
-  }
-
-  /** From outputs to probabilities, in place. */
-  #activate({ T, task }: SinglePlan, { kind, data, ld, parts }: SingleValue): void {
-    const { activation } = LOSSES[this.#loss], softmax = Number(activation === "softmax"), [O] = parts as [number];
-    if (!activation) return;
-    for (let row = 0; row < (kind === "rows" ? 1 : T); row++) {
-      task.call("probabilitiesSingle", { logits: from(data, row * ld), O, softmax });
-    }
-  }
-
   dispose(): void {
-    this.#device.dispose();
+    this.#network.device.dispose();
+    this.#streams?.dispose();
   }
 
   [dispose](): void {
     this.dispose();
-  }
-}
-
-/** The rows of a value without their padding. */
-function copyRows(to: Float32Array, from: Float32Array, { parts, ld }: SingleValue): void {
-  let at = 0;
-  for (let row = 0; at < to.length; row += ld) {
-    let place = row;
-    for (const part of parts) {
-      for (let i = 0; i < part; i++) to[at++] = from[place + i]!;
-      place += pad4(part);
-    }
   }
 }
 
@@ -328,5 +169,6 @@ export async function createPredictor(
   const { loss } = internals.meaning(action, output, options);
   const values = await session.exclusive(() => session.readValues());
   const { WasmDevice } = await import("../device/wasm.ts");
-  return new SinglePredictor(await WasmDevice.open(1, session.simd), session.net, values, { output, loss });
+  const device = await WasmDevice.open(1, session.simd, session.device.module);
+  return new SinglePredictor(new SingleNetwork(device, session.net, values, { output, loss }));
 }

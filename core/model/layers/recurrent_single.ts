@@ -1,5 +1,6 @@
 import { from } from "../../device/arena.ts";
 import type { Tensor } from "../../device/kernels.ts";
+import { fail } from "../../errors.ts";
 import type { Cell } from "./cells.ts";
 import type { Node } from "./node.ts";
 import { each, type FullOptions, suffixOf } from "./recurrent_options.ts";
@@ -30,12 +31,17 @@ export function single(
   return {
     parts: { output: parts, state: parts },
     over(plan, { input }) {
-      const { T, arena, task } = plan, Dp = Hp * parts.length, gates = arena.allocate(T * 4 * Hp);
+      const { T, arena, task, stream } = plan, Dp = Hp * parts.length, gates = arena.allocate(T * 4 * Hp);
+      if (stream && bidirectional) {
+        throw fail("wiring", "predict a stream", `layer "${name}" is bidirectional: it needs the steps to come`, {
+          name,
+        });
+      }
       let x = input!;
       for (const layer of layers) {
         const states = cell.states.map(() => arena.allocate((T + 2) * Dp));
         for (const dst of states) {
-          task.call("clear", { dst, n: Dp });
+          if (!stream) task.call("clear", { dst, n: Dp });
           task.call("clear", { dst: from(dst, (T + 1) * Dp), n: Dp });
         }
         layer.forEach(({ input, hidden, bias }, reverse) => {
@@ -44,6 +50,10 @@ export function single(
           cell.single(task, { states: own, gates, columns: hidden.columns, bias, T, Hp, ldh: Dp, reverse });
         });
         x = { kind: "steps", data: from(states[0]!, Dp), parts, ld: Dp, K: Dp };
+        for (const dst of stream ? states : []) {
+          task.call("copyVector", { dst, src: from(dst, Dp), n: Dp });
+          stream!.keep(from(dst, 0, Dp));
+        }
       }
       const state = newSingle(plan, "rows", parts);
       parts.forEach((_, d) => {

@@ -7,7 +7,7 @@
 
 import { Arena, from } from "../../device/arena.ts";
 import { TaskBuilder } from "../../device/device.ts";
-import type { Tensor } from "../../device/kernels.ts";
+import type { KernelArguments, KernelName, Tensor } from "../../device/kernels.ts";
 import type { Parameter } from "../parameters.ts";
 import type { Kind } from "./node.ts";
 
@@ -36,8 +36,30 @@ export interface SinglePlan {
   readonly T: number;
   readonly arena: Arena;
   readonly task: TaskBuilder;
+  /** Where steps come one by one: T is 1 then, and layers keep what they need of the steps before. */
+  readonly stream?: SingleStream;
   /** What the outside writes: an input of the network, by the layer's name; its rows may come without padding. */
   input(name: string): { readonly data: Tensor; readonly ld: number };
+}
+
+/** What layers of a stream keep from step to step. */
+export interface SingleStream {
+  /** Keeps a tensor, of zeros before the first step. */
+  keep(tensor: Tensor): void;
+  /** Room for a row of each step so far. */
+  history(width: number): Tensor;
+  /** Steps that histories have room for. */
+  readonly capacity: number;
+  /** Does something at each step, counted from 0, after the calls added so far and before those added later. */
+  between(act: (step: number, device: StreamDevice) => void): void;
+}
+
+/** The device as it is between a stream's calls. */
+export interface StreamDevice {
+  /** Runs a kernel at once. */
+  call<Name extends KernelName>(kernel: Name, args: KernelArguments<Name>): void;
+  /** The numbers of a tensor themselves. */
+  view(tensor: Tensor): Float32Array;
 }
 
 /** A padded matrix: one row of N outputs for each of K inputs. */

@@ -18,6 +18,9 @@ function builtIn(name: "node:util"): typeof import("node:util") {
 /** Threads of Node, where there are no web workers. */
 export const loadNodeWorkers = (): Promise<typeof import("node:worker_threads")> => import("node:worker_threads");
 
+/** Files of Node, where there is no Deno. */
+export const loadNodeFiles = (): Promise<typeof import("node:fs/promises")> => import("node:fs/promises");
+
 /** Instantiates the WASM module of core/kernels. Loaded when a model is made. */
 export const loadLoader = (): Promise<typeof import("npm:@assemblyscript/loader@0.28.20")> =>
   import("npm:@assemblyscript/loader@0.28.20");

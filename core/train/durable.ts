@@ -5,6 +5,8 @@
  * @module
  */
 
+import { dispose } from "../engine.ts";
+
 /** A path with something added to its last name. */
 function beside(path: string | URL, suffix: string): string | URL {
   if (!(path instanceof URL)) return `${path}${suffix}`;
@@ -140,7 +142,7 @@ export class FileLock implements Disposable {
     }
   }
 
-  [Symbol.dispose](): void {
+  [dispose](): void {
     try {
       Deno.removeSync(this.#path);
     } catch {

@@ -9,6 +9,7 @@ import { type Network, resolveNetwork } from "../../model/network.ts";
 import type { Parameter } from "../../model/parameters.ts";
 import type { TrainingData } from "../batch_source.ts";
 import { epochRecord, type TrainingState } from "../history.ts";
+import { hasDeno, readByNode } from "../node_files.ts";
 import { createTrainer, type Trainer, type TrainerOptions } from "../trainer.ts";
 import { Training, type TrainOptions } from "../training.ts";
 import { resolveTraining, type TrainingOptions } from "../training_options.ts";
@@ -105,16 +106,18 @@ export class LoadedCheckpoint {
 }
 
 /**
- * Reads a checkpoint. Needs permission to read the file.
+ * Reads a checkpoint. Needs Deno, with permission to read the file, or Node or Bun.
  *
  * @throws {SyntaxError | TypeError | RangeError} If it is not what {@linkcode saveCheckpoint} wrote: see
  * {@linkcode parseCheckpoint}.
- * @throws {Deno.errors.NotFound} If there is no such file.
+ * @throws {TypeError} Where there are no files, as in browsers.
+ * @throws {Deno.errors.NotFound} If there is no such file; in Node, its error with code "ENOENT".
  */
 export async function loadCheckpoint(
   path: string | URL,
   options: Omit<ModelOptions, "seed"> = {},
 ): Promise<LoadedCheckpoint> {
+  if (!hasDeno) return await parseCheckpoint(await readByNode(path), String(path), options);
   return await restore(await readStored(path), `load checkpoint "${path}"`, options);
 }
 

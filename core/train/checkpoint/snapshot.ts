@@ -7,6 +7,7 @@ import type { NetworkModel } from "../../model/model.ts";
 import { VERSION } from "../../version.ts";
 import { writeDurably } from "../durable.ts";
 import { jsonChunks } from "../json_bytes.ts";
+import { hasDeno, writeByNode } from "../node_files.ts";
 import type { Trainer } from "../trainer.ts";
 import type { Training } from "../training.ts";
 import { firstBad } from "../../model/finite.ts";
@@ -169,9 +170,11 @@ export async function formatCheckpoint(parts: CheckpointParts): Promise<string> 
  * (`--allow-read=DIR --allow-write=DIR`).
  *
  * @throws {RangeError} If a number in it is not finite: see {@linkcode formatCheckpoint}.
+ * @throws {TypeError} Where there are no files, as in browsers.
  * @throws {Deno.errors.NotCapable} Without these permissions.
  * @throws {Deno.errors.NotFound} If the folder does not exist.
  */
 export async function saveCheckpoint(path: string | URL, parts: CheckpointParts): Promise<void> {
-  await writeDurably(path, snapshotChunks(await takeSnapshot(parts)));
+  const chunks = snapshotChunks(await takeSnapshot(parts));
+  await (hasDeno ? writeDurably(path, chunks) : writeByNode(path, chunks));
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { fromBase64 } from "../engine.ts";
+import { fromBase64 } from "../../core/engine.ts";
 
 /** The builds of the module. */
 export type Build = "relaxed" | "plain";
@@ -22,6 +22,6 @@ export async function moduleBytes(build: Build): Promise<Uint8Array<ArrayBuffer>
   } catch {
     // No fetch of files here.
   }
-  const { PLAIN, RELAXED } = await import("./wasm_module.ts");
+  const { PLAIN, RELAXED } = await import("../../core/device/wasm_module.ts");
   return fromBase64(build === "plain" ? PLAIN : RELAXED);
 }

@@ -73,7 +73,8 @@ async function copySources(to: string) {
     if (isFile) await Deno.copyFile(new URL(`core/${name}`, ROOT), `${to}/core/${name}`);
   }
   await Deno.copyFile(new URL("deps.ts", ROOT), `${to}/deps.ts`);
-  await Deno.copyFile(new URL("bytes.ts", import.meta.url), `${to}/core/device/bytes.ts`);
+  const bytes = await Deno.readTextFile(new URL("bytes.ts", import.meta.url));
+  await Deno.writeTextFile(`${to}/core/device/bytes.ts`, bytes.replaceAll("../../core/", "../"));
   const mod = await Deno.readTextFile(new URL("mod.ts", ROOT)), end = mod.indexOf(PROGRAM);
   if (end < 0) fail(`mod.ts has no "${PROGRAM}"`);
   await Deno.writeTextFile(`${to}/mod.ts`, mod.slice(0, end));

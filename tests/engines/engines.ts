@@ -177,6 +177,24 @@ async function openInWebKit(driver: string, url: string): Promise<() => Promise<
   }
 }
 
+/** The suite in workerd, which compiles no WebAssembly: the core is given as a module. */
+const WORKER = `import * as g from "mod.js";
+import module from "plain.wasm";
+import { suite } from "suite.js";
+
+export default {
+  async fetch(request) {
+    try {
+      const form = await request.formData(), files = {};
+      for (const [name, file] of form) files[name] = new Uint8Array(await file.arrayBuffer());
+      return Response.json(await suite(g, files, { module }));
+    } catch (error) {
+      return Response.json({ error: String(error?.stack ?? error) });
+    }
+  },
+};
+`;
+
 /** A worker's configuration: every script of the library is a module of it. */
 async function workerConfig(folder: string, home: string, port: number): Promise<string> {
   const modules: string[] = [];
@@ -184,7 +202,8 @@ async function workerConfig(folder: string, home: string, port: number): Promise
     await Deno.copyFile(from, `${home}/${name}`);
     modules.push(`(name = "${name}", ${kind} = embed "${name}")`);
   };
-  await add("worker.js", `${HERE}/worker.js`, "esModule");
+  await Deno.writeTextFile(`${home}/worker.js`, WORKER);
+  modules.push('(name = "worker.js", esModule = embed "worker.js")');
   await add("suite.js", `${HERE}/suite.js`, "esModule");
   for await (const { name } of Deno.readDir(folder)) {
     if (name.endsWith(".js")) await add(name, `${folder}/${name}`, "esModule");

@@ -119,13 +119,13 @@ export const KERNELS = {
   attentionAsk: row({
     out: ["context", "weights", "hidden"],
     in: ["keys", "encoded", "query", "v", "mask"],
-    dims: ["T", "groups", "D", "A", "ldc", "lda", "lde", "ldq"],
+    dims: ["T", "groups", "D", "A", "ldc", "lda", "lde", "ldq", "ldh"],
   }),
   attentionAskBackward: row({
-    out: ["dQuery", "dScores", "hidden"],
-    acc: ["dEncoded", "dKeys", "dvLanes"],
+    out: ["dQuery", "dScores"],
+    acc: ["hidden", "dEncoded", "dKeys", "dvLanes"],
     in: ["dContext", "weights", "encoded", "keys", "query", "v"],
-    dims: ["T", "groups", "D", "A", "ldde", "ldq", "ldc", "lda", "lde"],
+    dims: ["T", "groups", "D", "A", "ldde", "ldq", "ldc", "lda", "lde", "ldh"],
   }),
 
   // What a decoder is fed: core/kernels/feed.ts

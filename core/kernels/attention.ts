@@ -148,17 +148,18 @@ export function attentionBackward(
 
 /**
  * attentionForward where the same keys are asked again and again: keys (T, groups, A, 8), the W_e·o_t, stay as they are.
- * hidden (A, 8) is scratch.
+ * hidden (T, groups, A, 8) keeps tanh(keys + query) for backward; where its stride is 0 it is scratch, (A, 8).
  */
 export function attentionAsk(
   context: usize, weights: usize, hidden: usize, keys: usize, encoded: usize, query: usize, v: usize, mask: usize,
-  T: i32, groups: i32, D: i32, A: i32, ldc: i32, lda: i32, lde: i32, ldq: i32,
+  T: i32, groups: i32, D: i32, A: i32, ldc: i32, lda: i32, lde: i32, ldq: i32, ldh: i32,
 ): void {
   const G = <usize> groups, aSize = <usize> A * FEATURE, aStep = <usize> lda << 2, qStep = <usize> ldq << 2;
+  const hStep = <usize> ldh << 2;
   for (let t: usize = 0; t < <usize> T; t++) {
     for (let g: usize = 0; g < G; g++) {
       const k = keys + (t * G + g) * aStep;
-      score(weights + (t * G + g) * FEATURE, hidden, k, query + g * qStep, v, aSize);
+      score(weights + (t * G + g) * FEATURE, hidden + (t * G + g) * hStep, k, query + g * qStep, v, aSize);
     }
   }
   weigh(context, weights, encoded, mask, T, G, <usize> D * FEATURE, <usize> ldc << 2, <usize> lde << 2);
@@ -167,14 +168,16 @@ export function attentionAsk(
 /**
  * attentionAsk backwards, from dContext (groups, D, 8): dEncoded (T, groups, D, 8) += the part that comes through the
  * weighted sum, dKeys (T, groups, A, 8) += the gradient of the keys, dQuery (groups, A, 8) is that of the query, dvLanes
- * (A, 8) += that of v, lane by lane. dScores (T, groups, 8) and hidden (A, 8) are scratch.
+ * (A, 8) += that of v, lane by lane. dScores (T, groups, 8) is scratch; hidden is what attentionAsk kept, or scratch too
+ * where its stride is 0: then it is computed anew, which takes less memory.
  */
 export function attentionAskBackward(
   dQuery: usize, dScores: usize, hidden: usize, dEncoded: usize, dKeys: usize, dvLanes: usize,
   dContext: usize, weights: usize, encoded: usize, keys: usize, query: usize, v: usize,
-  T: i32, groups: i32, D: i32, A: i32, ldde: i32, ldq: i32, ldc: i32, lda: i32, lde: i32,
+  T: i32, groups: i32, D: i32, A: i32, ldde: i32, ldq: i32, ldc: i32, lda: i32, lde: i32, ldh: i32,
 ): void {
   const G = <usize> groups, aSize = <usize> A * FEATURE, aStep = <usize> lda << 2, qStep = <usize> ldq << 2;
+  const hStep = <usize> ldh << 2;
   scoresBackward(
     dEncoded, dScores, dContext, weights, encoded,
     T, G, <usize> D * FEATURE, <usize> ldde << 2, <usize> ldc << 2, <usize> lde << 2, true,
@@ -184,11 +187,14 @@ export function attentionAskBackward(
     for (let g: usize = 0; g < G; g++) {
       const at = t * G + g, k = keys + at * aStep, q = query + g * qStep, dk = dKeys + at * aStep, dq = dQuery + g * qStep;
       const low = v128.load(dScores + at * FEATURE), high = v128.load(dScores + at * FEATURE, 16);
-      for (let i: usize = 0; i < aSize; i += 16) v128.store(hidden + i, f32x4.add(v128.load(k + i), v128.load(q + i)));
-      tanhVectors(hidden, aSize);
+      const h = hidden + at * hStep;
+      if (!hStep) {
+        for (let i: usize = 0; i < aSize; i += 16) v128.store(h + i, f32x4.add(v128.load(k + i), v128.load(q + i)));
+        tanhVectors(h, aSize);
+      }
       let p = v;
       for (let i: usize = 0; i < aSize; i += FEATURE) {
-        const x = v128.load(hidden + i), y = v128.load(hidden + i, 16), factor = v128.load32_splat(p);
+        const x = v128.load(h + i), y = v128.load(h + i, 16), factor = v128.load32_splat(p);
         v128.store(dvLanes + i, madd(low, x, v128.load(dvLanes + i)));
         v128.store(dvLanes + i, madd(high, y, v128.load(dvLanes + i, 16)), 16);
         const dx = f32x4.mul(f32x4.mul(low, factor), nmadd(x, x, one()));

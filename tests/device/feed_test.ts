@@ -85,7 +85,8 @@ kernelTest("weights of every step leave without those behind a length", async (d
 });
 
 kernelTest("keys that are asked twice give what fresh ones give, and add up their gradients", async (device) => {
-  for (const [T, rows, D, A] of [[1, 3, 1, 1], [5, 13, 7, 3], [9, 8, 4, 13]] as const) {
+  const sizes = [[1, 3, 1, 1, true], [5, 13, 7, 3, true], [5, 13, 7, 3, false], [9, 8, 4, 13, true]] as const;
+  for (const [T, rows, D, A, keeps] of sizes) {
     const random = new Random(10 * T + A, "data"), groups = Math.ceil(rows / 8), all = T * groups;
     const [lda, lde, ldc, ldq] = [8 * A + 8, 8 * D + 16, 8 * D + 8, 8 * A + 16] as const;
     const keys = normals(random, all * lda),
@@ -105,7 +106,7 @@ kernelTest("keys that are asked twice give what fresh ones give, and add up thei
       weights: none(all * 8),
       context2: none(groups * ldc),
       weights2: none(all * 8),
-      hidden: none(8 * A),
+      hidden: none(all * lda),
       dContext: normals(random, groups * ldc),
       scores: none(all * 8),
       dEncoded: none(all * lde),
@@ -123,7 +124,9 @@ kernelTest("keys that are asked twice give what fresh ones give, and add up thei
       const common = { encoded, query, v, mask, ...sizes };
       task.call("attentionForward", { context: t.context, weights: t.weights, hidden: t.fresh, ...common });
       const asked = { context: t.context2, weights: t.weights2, hidden: t.hidden, keys: t.keys };
-      task.call("attentionAsk", { ...asked, ...common });
+      // Hidden is kept for the way back, or computed anew.
+      const ldh = keeps ? lda : 0;
+      task.call("attentionAsk", { ...asked, ...common, ldh });
       const { query: _q, mask: _m, ...back } = { ...common, dContext, ldde: lde };
       const first = { dEncoded: t.dEncoded, dQuery: t.dQuery, dv: t.dv, dScores: t.scores, dvLanes: t.dvLanes };
       task.call("attentionBackward", { ...first, hidden: t.fresh, weights: t.weights, ...back });
@@ -135,7 +138,7 @@ kernelTest("keys that are asked twice give what fresh ones give, and add up thei
         dKeys: t.dKeys2,
       };
       const kept = { hidden: t.hidden, keys: t.keys, query, weights: t.weights2 };
-      task.call("attentionAskBackward", { ...second, ...kept, ...back });
+      task.call("attentionAskBackward", { ...second, ...kept, ...back, ldh });
     });
     /** The numbers of groups of F features, without what is between them. */
     const inside = (data: Float32Array, F: number, ld: number) => data.filter((_, i) => i % ld < 8 * F);

@@ -17,6 +17,9 @@ import {
 } from "./layer.ts";
 import type { Node } from "./node.ts";
 
+/** Elements of what is kept rather than computed anew: a part of a second-level cache. */
+const KEPT = 2 ** 18;
+
 /** Something of every step: groups `ld` elements apart, `skip` elements from the start of each. */
 export interface Steps {
   readonly data: Tensor;
@@ -41,7 +44,7 @@ export type At = { readonly data: Tensor; readonly ld: number };
  * steps is one product, as is the part of the gates that comes from known inputs.
  *
  * Memory, in elements, with R rows rounded up to groups of 8 and W = H + D + E: U·R·(W + 4H·L + A + O + S) + S·R·A; for
- * backward U·R·(2W + H·L) + S·R·A more.
+ * backward U·R·(2W + H·L) + S·R·A more, and U·S·R·A where that is little.
  */
 export class DecoderMemory {
   readonly outputs: Record<string, Value>;
@@ -76,7 +79,8 @@ export class DecoderMemory {
   readonly dQueries: Steps;
   readonly lda: number;
   readonly scores: Tensor;
-  readonly hidden: Tensor;
+  /** What the attention hides, kept for backward where it fits the caches, else scratch with the stride 0. */
+  readonly hidden: Steps;
   readonly dKeys: Tensor;
   readonly dv: Tensor;
   readonly transposed: Tensor;
@@ -125,7 +129,8 @@ export class DecoderMemory {
     this.queries = steps(A);
     this.dQueries = steps(A, back);
     this.scores = back(S * groups * LANES);
-    this.hidden = scratch.allocate(A * LANES);
+    const hidden = U * S * groups * this.lda, keeps = backward && !own.wholeBatch && hidden <= KEPT;
+    this.hidden = { data: scratch.allocate(keeps ? hidden : A * LANES), ld: keeps ? this.lda : 0, skip: 0 };
     this.dKeys = back(S * groups * this.lda);
     this.dv = back(A * LANES);
     const { cells, context, asks, answers, projection, fc } = weights;
@@ -240,6 +245,12 @@ export class DecoderMemory {
   drop(task: TaskBuilder, mask: Mask, y: At, x: At, u: number, n: number): void {
     const { data, ld: ldm } = this.at(mask, u), groups = n * this.block.groups;
     task.call("dropoutApply", { y: y.data, x: x.data, mask: data, groups, F: mask.F, ldy: y.ld, ldx: x.ld, ldm });
+  }
+
+  /** What the attention hides at step `u`. */
+  hiddenOf(u: number): At {
+    const { data, ld } = this.hidden;
+    return { data: from(data, u * this.source.T * this.block.groups * ld), ld };
   }
 
   /** The attention weights of step `u`. */

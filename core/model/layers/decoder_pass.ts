@@ -136,11 +136,12 @@ export class DecoderPass extends DecoderMemory implements Pass {
   #step(task: TaskBuilder, u: number): void {
     const { groups } = this.block, { T: S, mask } = this.source, { A, D } = this.sizes, { keys } = this.inputs;
     const { asks, context, cells, v } = this.weights, query = this.at(this.queries, u), found = this.context(u);
+    const { data: hidden, ld: ldh } = this.hiddenOf(u);
     this.product(task, query, this.at(this.read, u), asks.weight, 1, asks.bias);
     task.call("attentionAsk", {
       context: found.data,
       weights: this.weightsOf(u),
-      hidden: this.hidden,
+      hidden,
       keys: this.keys,
       encoded: keys!.data,
       query: query.data,
@@ -154,6 +155,7 @@ export class DecoderPass extends DecoderMemory implements Pass {
       lda: this.lda,
       lde: keys!.stride,
       ldq: query.ld,
+      ldh,
     });
     this.product(task, this.at(this.gates[0]!, u), found, context, 1, null, true);
     cells.forEach(({ input, hidden, bias }, l) => {
@@ -262,10 +264,11 @@ export class DecoderPass extends DecoderMemory implements Pass {
       else this.back(task, dContext, gates, context, 1, 1);
     }
     const query = this.at(this.queries, u), dQuery = this.at(this.dQueries, u);
+    const { data: hidden, ld: ldh } = this.hiddenOf(u);
     task.call("attentionAskBackward", {
       dQuery: dQuery.data,
       dScores: this.scores,
-      hidden: this.hidden,
+      hidden,
       dEncoded,
       dKeys: this.dKeys,
       dvLanes: this.dv,
@@ -284,6 +287,7 @@ export class DecoderPass extends DecoderMemory implements Pass {
       ldc: dContext.ld,
       lda: this.lda,
       lde: keys!.stride,
+      ldh,
     });
     this.back(task, this.at(this.dRead, u), dQuery, asks.weight, 1, 1);
   }

@@ -59,6 +59,7 @@ type ValueOf<Spec> = Spec extends { readonly type: "boolean" } ? boolean
   : Spec extends { readonly type: "choice"; readonly choices: readonly (infer Choice)[] } ? Choice
   : Spec extends { readonly type: "text" } ? string
   : Spec extends { readonly type: "texts" } ? readonly string[]
+  : Spec extends { readonly type: "list"; readonly words: readonly (infer Word)[] } ? readonly number[] | Word
   : Spec extends { readonly type: "list" | "numbers" } ? readonly number[]
   : number;
 
@@ -85,7 +86,7 @@ export function expected(spec: OptionSpec): string {
     case "numbers":
       return `two numbers ${range(spec)}`;
     case "list":
-      return `numbers ${range(spec)}`;
+      return `${spec.words?.map((word) => `"${word}" or `).join("") ?? ""}numbers ${range(spec)}`;
     case "text":
       return "a nonempty string";
     case "texts":

@@ -28,6 +28,9 @@ export interface Written {
   readonly state?: TrainingState;
 }
 
+/** Earlier runs whose checkpoints are kept, where nothing is said. */
+const EARLIER_RUNS = 3;
+
 /** When checkpoints are written: every so many epochs or minutes, or after every epoch but with pauses. */
 type Every = { readonly epochs: number } | { readonly minutes: number } | undefined;
 
@@ -53,6 +56,8 @@ export class CheckpointWriter implements Disposable {
   readonly #every: Every;
   /** How many numbered checkpoints are kept. */
   readonly #keep: number;
+  /** How many earlier runs are. */
+  readonly #runs: number;
   #lock: FileLock | undefined;
   /** Whether the files there are this run's, or those of the run it resumes. */
   #owns = false;
@@ -76,6 +81,8 @@ export class CheckpointWriter implements Disposable {
     this.#terminal = terminal;
     this.#every = parseEvery(args.checkpointEvery);
     this.#keep = args.keep ?? 0;
+    // The run that is moved aside now is kept in any case.
+    this.#runs = Math.max(1, args.keep ?? EARLIER_RUNS);
   }
 
   /** Makes sure that everything can be written, over no input, and that nobody else writes there. */
@@ -261,11 +268,20 @@ export class CheckpointWriter implements Disposable {
       if (!twins.every(Boolean)) {
         for (const path of found) await copyDurably(path, numbered(path, number + 1));
         const names = found.map((path) => `"${numbered(path, number + 1)}"`);
-        this.#say(`note: the checkpoints of an earlier run are kept as ${names.join(", ")}`);
+        const removed = await this.#removeRuns(number + 1 - this.#runs);
+        const gone = removed ? `; of earlier runs the last ${this.#runs} are kept (--keep)` : "";
+        this.#say(`note: the checkpoints of an earlier run are kept as ${names.join(", ")}${gone}`);
       }
       for (const path of found) if (path !== last) await Deno.remove(path);
     }
     this.#owns = true;
+  }
+
+  /** Removes the checkpoints of earlier runs up to a number. Returns whether there were some. */
+  async #removeRuns(last: number): Promise<boolean> {
+    const old = (await this.#others()).filter(({ run }) => run !== undefined && run <= last);
+    for (const { path } of old) await Deno.remove(path);
+    return old.length > 0;
   }
 
   /** The checkpoints in the folder besides best and last: numbered ones, and those of earlier runs. */

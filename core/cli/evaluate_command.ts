@@ -6,13 +6,17 @@ import { plural } from "../job/words.ts";
 import { dataFiles } from "./data_files.ts";
 import type { Arguments } from "./options.ts";
 import { openCheckpoint } from "./read_checkpoint.ts";
+import { checkRequired } from "./requirements.ts";
 import { inWords, scoreLines } from "./score_lines.ts";
-import { remark, Terminal } from "./terminal.ts";
+import { remark, Terminal, writeDocument } from "./terminal.ts";
 import { lossAndAccuracy } from "./training_lines.ts";
 
 /** Runs the command. Returns the exit code. */
 export async function evaluateCommand(args: Arguments): Promise<number> {
-  const { loaded, rest } = await openCheckpoint(args), { given, quiet } = args, terminal = new Terminal();
+  const { loaded, rest } = await openCheckpoint(args),
+    { given, quiet, require } = args,
+    isJson = args.output === "json";
+  const terminal = new Terminal({ apart: isJson }), wantsParts = !quiet || isJson;
   using _model = loaded.model;
   const named = [...given.files.data ?? [], ...rest], paths = named.length ? named : undefined;
   refuseForeign(loaded, given, paths !== undefined);
@@ -23,17 +27,31 @@ export async function evaluateCommand(args: Arguments): Promise<number> {
           "preprocessing, or call evaluate in a program",
       );
     }
-    for await (const { name, width, count, loss, accuracy } of evaluateSample(loaded, given, !quiet)) {
-      terminal.line(`${name.padEnd(width)}  ${lossAndAccuracy(loss, accuracy)}  of ${count} sequences`);
+    let scores: Record<string, number> = {}, count = 0, train: object | undefined;
+    for await (const part of evaluateSample(loaded, given, wantsParts)) {
+      const { name, width, loss, accuracy } = part;
+      terminal.line(`${name.padEnd(width)}  ${lossAndAccuracy(loss, accuracy)}  of ${part.count} sequences`);
+      if (name === "train") train = { count: part.count, loss, ...accuracy !== undefined && { accuracy } };
+      else [scores, count] = [{ loss, ...accuracy !== undefined && { accuracy } }, part.count];
     }
-    return 0;
+    if (isJson) await writeDocument({ count, scores, ...train && { train } });
+    return checkRequired(require, scores);
   }
   const source = dataFiles(args);
-  if (paths) show(await evaluateFiles(loaded, paths, given, source), quiet, terminal);
-  else {
-    for await (const found of evaluateStored(loaded, given, source, !quiet)) show(found, quiet, terminal);
-  }
-  return 0;
+  const all = paths
+    ? [await evaluateFiles(loaded, paths, given, source)]
+    : await Array.fromAsync(evaluateStored(loaded, given, source, wantsParts));
+  for (const found of all) show(found, quiet, terminal);
+  const documents = all.map(({ train, scores: { count, values, metrics }, remark, isChosenByTest }) => ({
+    count,
+    scores: values,
+    metrics,
+    ...train && { train },
+    ...remark && { notes: remark.split("; ") },
+    ...isChosenByTest && { isChosenByTest },
+  }));
+  if (isJson) await writeDocument(documents.length === 1 ? documents[0]! : { parts: documents });
+  return all.reduce((code, { scores }) => Math.max(code, checkRequired(require, scores.values)), 0);
 }
 
 function show({ train, scores, remark: said, isChosenByTest }: Evaluation, quiet: boolean, terminal: Terminal): void {

@@ -2,6 +2,7 @@
 
 import { parseArgs } from "../../deps.ts";
 import { flagFor, FLAGS, type GivenOptions, type Group, JOB_OPTIONS, UsageError } from "../job/options.ts";
+import { type Requirement, requirementsOf } from "./requirements.ts";
 import { expected, type OptionSpec, resolveOptions } from "../options.ts";
 
 /** The commands that read data. */
@@ -34,7 +35,11 @@ export const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: C
     about: "write last.json every N epochs, or minutes: 5m (default 1, at most once a second)",
     of: ["train"],
   },
-  keep: { takes: "N", about: "also keep the last N checkpoints as step-S.json (default 0)", of: ["train"] },
+  keep: {
+    takes: "N",
+    about: "keep the last N checkpoints as step-S.json, and those of N earlier runs (default 0 and 3)",
+    of: ["train"],
+  },
   resume: { takes: "FILE", about: "resume a checkpoint, bit for bit", of: ["train"] },
   from: {
     takes: "FILE",
@@ -52,7 +57,16 @@ export const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: C
   plot: { about: "draw the curves in the terminal at the end", of: ["train"] },
   seeds: { takes: "N", about: "train with N consecutive seeds: mean and deviation", of: ["train"] },
   input: { takes: "FILE", about: "predict: sequences in the data's format; - for standard input", of: ["predict"] },
-  output: { takes: "FORMAT", about: "predict: jsonl (default) or csv", of: ["predict"] },
+  output: {
+    takes: "FORMAT",
+    about: "predict: jsonl (default) or csv; train, evaluate: json, one document of scores",
+    of: ["train", "evaluate", "predict"],
+  },
+  require: {
+    takes: "SCORE=X,…",
+    about: "exit with code 3 where a score is missed: accuracy=0.9, rmse<5",
+    of: ["train", "evaluate"],
+  },
   attention: { about: "predict: include the weight of every step", of: ["predict"] },
   wide: {
     about: "start again under flags of V8: up to twice as fast, no bounds checks in WebAssembly",
@@ -103,7 +117,10 @@ export interface Arguments {
   /** How many trainings, with seeds that follow one another. */
   readonly seeds: number;
   readonly input?: string;
-  readonly output: "jsonl" | "csv";
+  /** Form of predictions; for others "json": scores as one document on standard output, all else on standard error. */
+  readonly output: "text" | "jsonl" | "csv" | "json";
+  /** What the scores must be. */
+  readonly require: readonly Requirement[];
   readonly attention: boolean;
   /** Which of several trainings this is: they share a log. */
   readonly run?: { readonly name: string; readonly isFirst: boolean };
@@ -197,7 +214,8 @@ export function parseCommandLine(args: readonly string[]): Arguments {
     plot: values.get("plot") === true,
     seeds: convert("seeds", "seeds", SEEDS, text("seeds") ?? "1") as number,
     input: text("input"),
-    output: convert("output", "output", OUTPUT, text("output") ?? "jsonl") as "jsonl" | "csv",
+    output: outputOf(command as Command, text("output")),
+    require: requirementsOf(text("require")),
     attention: values.get("attention") === true,
     wide: values.get("wide") === true,
     quiet: values.get("quiet") === true,
@@ -229,7 +247,13 @@ function elsewhere(flag: string, of: readonly string[], command: string): string
 
 const KEEP: OptionSpec = { type: "integer", least: 0, most: 1e6, about: "numbered checkpoints" };
 const SEEDS: OptionSpec = { type: "integer", least: 1, most: 10000, about: "trainings" };
-const OUTPUT: OptionSpec = { type: "choice", choices: ["jsonl", "csv"], about: "form of predictions" };
+
+/** The form of what a command puts out. */
+function outputOf(command: Command, text?: string): Arguments["output"] {
+  const isPrediction = command === "predict", choices = isPrediction ? ["jsonl", "csv"] : ["json"];
+  if (text === undefined) return isPrediction ? "jsonl" : "text";
+  return convert("output", "output", { type: "choice", choices, about: "form" }, text) as Arguments["output"];
+}
 
 /** A flag's text as the value of its option, checked by the option's table. */
 function convert(flag: string, name: string, spec: OptionSpec, text: string | boolean): unknown {

@@ -26,6 +26,8 @@ export interface Outcome {
   readonly scores?: Scores;
   /** The same of the model that it started from. */
   readonly before?: Scores;
+  /** What a program may want to know of a training that came to its end. */
+  readonly document?: object;
 }
 
 /** Trains, prints every epoch, keeps checkpoints, a log and pictures. */
@@ -82,7 +84,8 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
   }
   if (!args.quiet) { for (const text of headLines(job, data, training, started)) terminal.line(text); }
   for (const warning of data.warnings ?? []) remark(`note: ${warning}`);
-  const score = () => training.options.fastDevRun ? undefined : finalScores(model, data, batchSize, name !== undefined);
+  const always = name !== undefined || args.output === "json" || args.require.length > 0;
+  const score = () => training.options.fastDevRun ? undefined : finalScores(model, data, batchSize, always);
   const before = started && await score();
 
   let stoppedBy: keyof typeof INTERRUPTED = "SIGINT", stoppedAt = 0, hint: ReturnType<typeof setTimeout> | undefined;
@@ -112,12 +115,19 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
     const best = scores && !name ? await bestScores(training, writer, run, args) : undefined;
     const full = !args.quiet;
     if (!name) { for (const text of scores ? scoreLines(scores, { full, before, best }) : []) terminal.line(text); }
-    if (data.own && !name && full && !training.options.fastDevRun) {
+    const notes: string[] = [];
+    if (data.own && !name && !training.options.fastDevRun) {
       const { history } = training.state, outputs = model.config.outputSize, ran = !training.stoppedEarly;
-      for (const note of learningNotes(data, { history, scores, outputs, ran })) terminal.line(`note: ${note}`);
+      notes.push(...learningNotes(data, { history, scores, outputs, ran }));
     }
+    for (const note of full ? notes : []) terminal.line(`note: ${note}`);
     await pictures.finish({ job, data, training, scores, model });
-    return { code: writer.complete ? 0 : 1, scores, before };
+    const document = documentOf(
+      { training, scores, before, best, notes: [...data.warnings ?? [], ...notes] },
+      writer,
+      job,
+    );
+    return { code: writer.complete ? 0 : 1, scores, before, document };
   } catch (error) {
     if (stdout.failedWith(error)) throw error;
     terminal.clear();
@@ -140,6 +150,34 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
     clearTimeout(hint);
     for (const [signal, listener] of listeners) Deno.removeSignalListener(signal, listener);
   }
+}
+
+/** A training that came to its end, as a program may want to know it. */
+function documentOf(
+  { training: { state, best, options }, scores, before, best: other, notes }: {
+    readonly training: Training;
+    readonly scores?: Scores;
+    readonly before?: Scores;
+    readonly best?: BestScores;
+    readonly notes: readonly string[];
+  },
+  { target, kept }: CheckpointWriter,
+  { everything: { seed } }: TrainingRun["job"],
+): object {
+  const files = target && Object.fromEntries(
+    Object.entries({ last: target.last, best: target.best }).filter(([, path]) => kept.has(path)),
+  );
+  return {
+    seed,
+    epochs: state.epoch,
+    // What the scores are of.
+    epoch: options.restoreBest ? best!.epoch : state.epoch,
+    best: { ...best, ...other?.scores && { scores: other.scores.values } },
+    ...scores && { count: scores.count, scores: scores.values, metrics: scores.metrics },
+    ...before && { before: before.values },
+    ...files && { checkpoints: files },
+    ...notes.length && { notes },
+  };
 }
 
 /** What the best epoch scores, where the model is not of it: by its file, if there is one. */

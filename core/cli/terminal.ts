@@ -5,49 +5,62 @@ import { stderr, stdout } from "./stream.ts";
 
 /** Lines to standard output, with a progress line where that is a terminal. */
 export class Terminal {
-  readonly #live = Deno.stdout.isTerminal();
+  readonly #out: typeof stdout;
+  readonly #live: boolean;
   #shown = 0;
   #last = -Infinity;
+
+  /** @param options Whether lines go to standard error, as standard output is for data. */
+  constructor({ apart = false }: { readonly apart?: boolean } = {}) {
+    this.#out = apart ? stderr : stdout;
+    this.#live = (apart ? Deno.stderr : Deno.stdout).isTerminal();
+  }
 
   /** A line that stays, whatever it quotes. */
   line(text: string): void {
     this.clear();
-    stdout.write(`${display(text)}\n`);
+    this.#out.write(`${display(text)}\n`);
   }
 
   /** A line of a long run: left out where nobody reads what was printed before. */
   news(text: string): void {
     this.clear();
-    stdout.news(display(text));
+    this.#out.news(display(text));
   }
 
   /** A line of this program's own making, with codes of colours. */
   styled(text: string): void {
     this.clear();
-    stdout.write(`${text}\n`);
+    this.#out.write(`${text}\n`);
   }
 
   /** A line that is data: as it is for a program, fit to be seen on a terminal. Waits where too much waits already. */
   async data(text: string): Promise<void> {
-    stdout.write(`${this.#live ? display(text) : text}\n`);
-    await stdout.ready();
+    this.#out.write(`${this.#live ? display(text) : text}\n`);
+    await this.#out.ready();
   }
 
   /** The live line, at most ten times a second; nothing where standard output is no terminal. */
   progress(text: () => string): void {
     const now = performance.now();
-    if (!this.#live || now - this.#last < 100 || !stdout.isIdle) return;
+    if (!this.#live || now - this.#last < 100 || !this.#out.isIdle) return;
     this.#last = now;
     const shown = text().slice(0, columns() - 1);
-    stdout.write(`\r${shown}\x1b[K`);
+    this.#out.write(`\r${shown}\x1b[K`);
     this.#shown = shown.length;
   }
 
   /** Takes the live line away. */
   clear(): void {
-    if (this.#shown > 0) stdout.write("\r\x1b[K");
+    if (this.#shown > 0) this.#out.write("\r\x1b[K");
     this.#shown = 0;
   }
+}
+
+/** One JSON document to standard output, the only thing there. */
+export async function writeDocument(document: object): Promise<void> {
+  stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+  await stdout.ready();
 }
 
 /** Signals that stop the program, with its exit codes. */

@@ -2,7 +2,7 @@
 
 import type { Measured } from "../job/faster_device.ts";
 import { resolveJob, UsageError } from "../job/options.ts";
-import type { Scores } from "../job/scores.ts";
+import { type Scores, summaries } from "../job/scores.ts";
 import { startedJob } from "../job/started_job.ts";
 import { resumedJob } from "../job/stored_job.ts";
 import { trainingsOf } from "../job/trainings.ts";
@@ -10,9 +10,10 @@ import { dataFiles } from "./data_files.ts";
 import { lineOf } from "./hints.ts";
 import type { Arguments } from "./options.ts";
 import { readResumed } from "./read_checkpoint.ts";
+import { checkRequired } from "./requirements.ts";
 import { runTraining } from "./run_training.ts";
 import { inWords, meanAndDeviation } from "./score_lines.ts";
-import { Terminal } from "./terminal.ts";
+import { Terminal, writeDocument } from "./terminal.ts";
 
 /** The measurements of `--device auto`. */
 function measuredLine({ device, wasm, webgpu }: Measured): string {
@@ -24,7 +25,7 @@ function measuredLine({ device, wasm, webgpu }: Measured): string {
 
 /** Runs the job. Returns the exit code. */
 export async function trainCommand(typed: Arguments): Promise<number> {
-  const args = withOperands(typed), terminal = new Terminal();
+  const args = withOperands(typed), isJson = args.output === "json", terminal = new Terminal({ apart: isJson });
   const several = args.seeds > 1 || args.given.division.folds !== undefined ||
     args.given.division.walkForward !== undefined;
   for (const flag of ["resume", "checkpoint", "report", "tensorboard", "plot"] as const) {
@@ -33,7 +34,7 @@ export async function trainCommand(typed: Arguments): Promise<number> {
   for (const [flag, value] of Object.entries({ keep: args.keep, "checkpoint-every": args.checkpointEvery })) {
     if (value !== undefined && args.checkpoint === undefined) throw new UsageError(`--${flag} needs --checkpoint DIR`);
   }
-  const all: Scores[] = [];
+  const all: Scores[] = [], runs: object[] = [];
   let isFirst = true;
   const { given, resume: name, from } = args;
   if (name !== undefined && from !== undefined) {
@@ -53,17 +54,28 @@ export async function trainCommand(typed: Arguments): Promise<number> {
     onMeasured: (measured) => args.quiet || terminal.line(measuredLine(measured)),
   });
   for await (const run of trainings) {
-    if (!several) return (await runTraining(run, args, terminal)).code;
+    if (!several) {
+      const { code, scores, document } = await runTraining(run, args, terminal);
+      if (isJson && document) await writeDocument(document);
+      return code || (document ? checkRequired(args.require, scores?.values) : 0);
+    }
     const name = run.name!, quiet = args.quiet || !isFirst;
     const { code, scores, before } = await runTraining(run, { ...args, quiet, run: { name, isFirst } }, terminal);
     if (code) return code;
     if (before) terminal.line(`${`${name}, before`.padEnd(20)}  ${inWords(before.values)}`);
     terminal.line(`${name.padEnd(20)}  ${scores ? inWords(scores.values) : "nothing was held out to score it on"}`);
     if (scores) all.push(scores);
+    runs.push({
+      name,
+      ...before && { before: before.values },
+      ...scores && { count: scores.count, scores: scores.values },
+    });
     isFirst = false;
   }
   for (const text of meanAndDeviation(all)) terminal.line(text);
-  return 0;
+  const of = (which: "mean" | "sd") => Object.fromEntries(summaries(all).map(([name, found]) => [name, found[which]]));
+  if (isJson) await writeDocument({ runs, mean: of("mean"), sd: of("sd") });
+  return checkRequired(args.require, all.length ? of("mean") : undefined);
 }
 
 /** Words behind the command are files to train on. */

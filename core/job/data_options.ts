@@ -108,7 +108,8 @@ export const DATA_OPTIONS = {
       optional: true,
       least: 0,
       above: true,
-      about: "bce: how much a 1 counts, for each output",
+      words: ["balanced"],
+      about: 'bce: "balanced", or how much a 1 counts, for each output',
     },
   },
   division: {

@@ -200,6 +200,7 @@ function weightsOf(
   const { classWeights, posWeight } = preparation, { outputSize: O, labels } = pipeline;
   if (posWeight) {
     if (LOSSES[loss].weights !== "posWeight") throw new UsageError(`--pos-weight is for the loss bce, not for ${loss}`);
+    if (posWeight === "balanced") return { posWeight: balancedWeights(targets, O) };
     if (posWeight.length !== O) {
       const outputs = O === 1 ? labels.slice(-1) : labels;
       throw new UsageError(
@@ -210,7 +211,10 @@ function weightsOf(
   }
   if (!classWeights) return {};
   if (LOSSES[loss].weights !== "classWeights") {
-    throw new UsageError(`--class-weights is for classes and the loss crossEntropy, not for ${loss}`);
+    throw new UsageError(
+      `--class-weights is for classes and the loss crossEntropy, not for ${loss}` +
+        (loss === "bce" ? ": --pos-weight balanced" : ""),
+    );
   }
   if (classWeights.length === 1 && classWeights[0] === "balanced") {
     return { classWeights: balancedWeights(targets, O) };

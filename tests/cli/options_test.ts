@@ -201,6 +201,7 @@ Deno.test("every flag that the help page lists is understood", () => {
     "FILE,…": "f,g",
     "NAME,…": "a,b",
     "FROM:TO": "1:2",
+    "SCORE=X,…": "accuracy=0.9",
   };
   let count = 0;
   for (const [, flag, takes] of helpText("all").matchAll(/^ {2}--([\w-]+)(?: (\S+))? {2,}/gm)) {

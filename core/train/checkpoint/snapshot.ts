@@ -31,8 +31,8 @@ export interface CheckpointParts {
   readonly trainer?: Trainer;
   /** To resume in the middle of an epoch, with the history. */
   readonly training?: Training;
-  /** How data from files are prepared for the model: anything that JSON can hold. */
-  readonly preprocessing?: Record<string, unknown> | null;
+  /** How data from files are prepared for the model, such as `pipeline.toJSON()`: anything that JSON can hold. */
+  readonly preprocessing?: object | null;
   /** Anything that JSON can hold. */
   readonly job?: Record<string, unknown> | null;
 }
@@ -79,7 +79,7 @@ export async function takeSnapshot(
       }
       : null,
     data: training ? await hashData(training) : null,
-    preprocessing: preprocessing ?? null,
+    preprocessing: preprocessing as Record<string, unknown> | undefined ?? null,
     job: job ?? null,
   };
 }

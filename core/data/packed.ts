@@ -41,17 +41,23 @@ export class PackedNumbers {
 
   /** Those from one place up to another. */
   slice(start: number, end: number): Float64Array<ArrayBuffer> {
-    const values = new Float64Array(end - start), data = this.#data, divisor = this.#divisor;
+    const values = new Float64Array(end - start);
+    this.copy(start, end, values);
+    return values;
+  }
+
+  /** Writes them in front of an array. */
+  copy(start: number, end: number, values: Float64Array): void {
+    const data = this.#data, divisor = this.#divisor, count = end - start;
     if (!divisor) {
-      for (let i = 0; i < values.length; i++) values[i] = data[start + i]!;
-      return values;
+      for (let i = 0; i < count; i++) values[i] = data[start + i]!;
+      return;
     }
     const missing = -(2 ** (8 * data.BYTES_PER_ELEMENT - 1));
-    for (let i = 0; i < values.length; i++) {
+    for (let i = 0; i < count; i++) {
       const integer = data[start + i]!;
       values[i] = integer === missing ? NaN : integer / divisor;
     }
-    return values;
   }
 }
 

@@ -4,7 +4,7 @@ import { defer } from "./dataset.ts";
 import { badData, checkSize } from "./errors.ts";
 import { missingPlace, type Numbers } from "./numbers.ts";
 import type { SequenceRecord } from "./readers/record.ts";
-import { type Columns, every, filled, type Records, select } from "./records.ts";
+import { type Columns, every, filled, type Records, Scratch, select } from "./records.ts";
 import type { TokenUnit } from "./vocabulary.ts";
 
 /** Numbers that are made at once where they come from columns: 64 MB of float32. */
@@ -90,9 +90,9 @@ export function inColumns(records: Columns, inputs: Numbers): PreparedSequences 
     kept = N === row ? records : records.select(rows);
   checkSize(N * T * width, `${N} sequences, all padded to the longest of ${T} steps of ${width},`);
   const take = (places: ArrayLike<number>, steps: number) => {
-    const size = steps * width, x = new Float32Array(places.length * size);
+    const scratch = new Scratch(), size = steps * width, x = new Float32Array(places.length * size);
     for (let i = 0; i < places.length; i++) {
-      inputs.encodeInto(x.subarray(i * size, (i + 1) * size), kept.at(places[i]!)!, steps);
+      inputs.encodeInto(x.subarray(i * size, (i + 1) * size), kept.at(places[i]!, scratch)!, steps);
     }
     return x;
   };

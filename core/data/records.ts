@@ -131,8 +131,8 @@ class Block {
   }
 
   /** One of its records. */
-  record(index: number, whole?: WholeBlock): SequenceRecord {
-    return this.#plain ? this.#plain[index]! : new StoredRecord(this, index, whole);
+  record(index: number, whole?: WholeBlock, scratch?: Scratch): SequenceRecord {
+    return this.#plain ? this.#plain[index]! : new StoredRecord(this, index, whole, scratch);
   }
 
   /** All of its numbers. */
@@ -144,8 +144,13 @@ class Block {
     return typeof this.#starts === "number" ? this.#starts * index : this.#starts[index]!;
   }
 
-  values(index: number, all?: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> | undefined {
+  values(index: number, all?: Float64Array<ArrayBuffer>, scratch?: Scratch): Float64Array<ArrayBuffer> | undefined {
     const start = this.#startOf(index), end = this.#startOf(index + 1);
+    if (scratch && this.#numbers) {
+      const own = scratch.of(end - start);
+      this.#numbers.copy(start, end, own);
+      return own;
+    }
     return all ? all.subarray(start, end) : this.#numbers?.slice(start, end);
   }
 
@@ -196,16 +201,28 @@ class WholeBlock {
   }
 }
 
+/** Room for the numbers of one record at a time: an array of its own for each of many takes more than they do. */
+export class Scratch {
+  #room = new Float64Array(64);
+
+  of(size: number): Float64Array<ArrayBuffer> {
+    if (size > this.#room.length) this.#room = new Float64Array(2 * size);
+    return this.#room.subarray(0, size);
+  }
+}
+
 /** A record that is made of its block's columns as it is asked. */
 class StoredRecord implements SequenceRecord {
   readonly #block: Block;
   readonly #index: number;
   readonly #whole: WholeBlock | undefined;
+  readonly #scratch: Scratch | undefined;
 
-  constructor(block: Block, index: number, whole?: WholeBlock) {
+  constructor(block: Block, index: number, whole?: WholeBlock, scratch?: Scratch) {
     this.#block = block;
     this.#index = index;
     this.#whole = whole;
+    this.#scratch = scratch;
   }
 
   #text(field: typeof TEXTS[number]): unknown {
@@ -213,7 +230,7 @@ class StoredRecord implements SequenceRecord {
   }
 
   get values(): Float64Array<ArrayBuffer> | undefined {
-    return this.#block.values(this.#index, this.#whole?.numbers);
+    return this.#block.values(this.#index, this.#whole?.numbers, this.#scratch);
   }
   get text(): string | undefined {
     return this.#text("text") as string | undefined;
@@ -350,11 +367,12 @@ export class Columns implements Records {
     return low;
   }
 
-  at(index: number): SequenceRecord | undefined {
+  /** @param scratch Where its numbers are until the next record's are. Default: in an array of their own. */
+  at(index: number, scratch?: Scratch): SequenceRecord | undefined {
     this.#seal();
     if (!(index >= 0 && index < this.length)) return undefined;
     const row = this.#rows ? this.#rows[index]! : index, block = this.#blocks[this.#blockOf(row)]!;
-    return block.record(row - block.first);
+    return block.record(row - block.first, undefined, scratch);
   }
 
   *[Symbol.iterator](): Generator<SequenceRecord, void> {

@@ -160,10 +160,11 @@ function layOut(file: string, attributes: readonly Attribute[], input: Input, op
     }
     labels = guess === undefined ? [] : [guess];
   }
+  const areLabels = new Set(labels);
   const features = options.featureColumns
     ? options.featureColumns.map((column) => findColumn(file, names, column, "featureColumns"))
-    : names.map((_, i) => i).filter((i) => !labels.includes(i));
-  const both = features.find((i) => labels.includes(i));
+    : names.map((_, i) => i).filter((i) => !areLabels.has(i));
+  const both = features.find((i) => areLabels.has(i));
   if (both !== undefined) {
     throw badFile("column-conflict", file, `attribute ${bare(names[both]!)} is asked for as label and as feature`, {
       column: names[both]!,
@@ -194,15 +195,14 @@ function layOut(file: string, attributes: readonly Attribute[], input: Input, op
 /** Reads sequences from `.arff` text. */
 export async function readArff(lines: Lines, input: Input, options: ReadOptions): Promise<RecordSource> {
   const attributes = await readHead(lines), layout = layOut(lines.name, attributes, input, options);
+  const taken = new Set([...layout.features, ...layout.labels]);
   return {
     format: "arff",
     ...attributes[layout.features[0]!]!.type === "number" && {
       stepNames: layout.features.map((i) => attributes[i]!.name),
     },
     ...options.featureColumns && {
-      extraNames: attributes.map(({ name }) => name).filter((_, i) =>
-        !layout.features.includes(i) && !layout.labels.includes(i)
-      ),
+      extraNames: attributes.map(({ name }) => name).filter((_, i) => !taken.has(i)),
     },
     ...layout.labels.length && { labelNames: layout.labels.map((i) => attributes[i]!.name) },
     records: records(lines, layout, options),

@@ -6,7 +6,7 @@
 
 import { badFile, bare } from "./bad_data.ts";
 
-const MAX_COLUMNS = 1e6;
+const MAX_COLUMNS = 1e6, MANY = 256;
 
 /** Names by which a column is taken for the label's. */
 const LABEL_NAMES = /^(label|class|y|target)$/i;
@@ -34,6 +34,18 @@ export function called(names: readonly string[], column: number): string {
   return `column ${names[column] ? bare(names[column]!) : column + 1}`;
 }
 
+/** The places of many names, once some have been looked for; before, how many were. */
+const places = new WeakMap<readonly string[], number | ReadonlyMap<string, number>>();
+
+/** The place of a name, -1 where there is none. Where names are many, as many of them may be looked for. */
+function placeOf(names: readonly string[], name: string): number {
+  if (names.length < MANY) return names.indexOf(name);
+  const known = places.get(names) ?? 0;
+  if (typeof known !== "number") return known.get(name) ?? -1;
+  places.set(names, known < 8 ? known + 1 : new Map(names.map((one, i) => [one, i] as const).reverse()));
+  return names.indexOf(name);
+}
+
 /**
  * The place of a column, from 0.
  *
@@ -41,7 +53,7 @@ export function called(names: readonly string[], column: number): string {
  * @param option The option that says so, for the error.
  */
 export function findColumn(file: string, names: readonly string[], column: string | number, option: string): number {
-  const named = names.indexOf(String(column));
+  const named = placeOf(names, String(column));
   if (named >= 0 && column !== "") return named;
   if (/^-?\d+$/.test(String(column))) {
     const number = Number(column), place = number < 0 ? names.length + number : number;

@@ -84,8 +84,8 @@ class CsvRecords {
     this.#needsLabels = !optionalLabels && !this.#isPerRow;
     this.#isGuess = !featureColumns;
     rows.dropsBlankEnd = layout.text === undefined;
-    const { features, isLong, text, blank } = layout, isStep = (column: number) => features.includes(column);
-    const last = names.findLastIndex((_, column) => !isStep(column));
+    const { features, isLong, text, blank } = layout, areSteps = new Set(features);
+    const last = names.findLastIndex((_, column) => !areSteps.has(column));
     const inOrder = features.every((column, i) => i === 0 || column > features[i - 1]!);
     const isWide = !isLong && text === undefined && !blank.length && inOrder;
     this.#least = isWide && last < names.length - 1 ? last + 1 : names.length;

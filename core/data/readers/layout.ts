@@ -95,11 +95,12 @@ export function layOut(file: string, { names }: Head, input: Input, options: Rea
   }
   const id = isLong ? undefined : guessId(names);
   const blank = blankColumns(names, options).filter((place) => !taken.has(place));
+  const areBlank = new Set(blank);
   let features: number[] = [];
   if (text === undefined) {
     features = options.featureColumns
       ? options.featureColumns.map((column) => findColumn(file, names, column, "featureColumns"))
-      : names.map((_, i) => i).filter((i) => !taken.has(i) && i !== id && !blank.includes(i));
+      : names.map((_, i) => i).filter((i) => !taken.has(i) && i !== id && !areBlank.has(i));
     for (const place of features) {
       const other = taken.get(place);
       if (other) {
@@ -135,7 +136,8 @@ export function layOut(file: string, { names }: Head, input: Input, options: Rea
     }
     if (!features.length) throw badFile("file-without-numbers", file, "there is no column of numbers");
   }
-  const extra = names.map((_, i) => i).filter((i) => names[i] && !features.includes(i) && !taken.has(i) && i !== id);
+  const areFeatures = new Set(features);
+  const extra = names.map((_, i) => i).filter((i) => names[i] && !areFeatures.has(i) && !taken.has(i) && i !== id);
   return {
     features,
     labels,

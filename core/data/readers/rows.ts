@@ -29,6 +29,7 @@ export class Rows {
   dropsBlankEnd = false;
   /** Lines of nothing but delimiters, which are rows if others follow. */
   #blank: number[] = [];
+  #blankTaken = 0;
 
   /**
    * @param limit The longest row in bytes, where cells hold line ends.
@@ -71,7 +72,8 @@ export class Rows {
       const cells = line.split(this.#delimiter);
       if (this.#blank.length) {
         this.#lines.putBack();
-        this.number = this.#blank.shift()!;
+        this.number = this.#blank[this.#blankTaken++]!;
+        if (this.#blankTaken === this.#blank.length) [this.#blank, this.#blankTaken] = [[], 0];
         return new Array<string>(cells.length).fill("");
       }
       if (this.#isQuoted && line.includes(QUOTE) && !takeOffQuotes(cells)) {

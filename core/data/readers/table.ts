@@ -42,7 +42,8 @@ export async function readCsvTable(lines: Lines, options: ReadOptions, limit: nu
   const time = options.timeColumn === undefined ? undefined : find(options.timeColumn, "timeColumn");
   rows.dropsBlankEnd = true;
   const blank = blankColumns(names, options);
-  const kept = names.map((_, i) => i).filter((i) => !blank.includes(i) && (!asked || asked.includes(i) || i === time));
+  const areBlank = new Set(blank), areAsked = asked && new Set(asked);
+  const kept = names.map((_, i) => i).filter((i) => !areBlank.has(i) && (!areAsked || areAsked.has(i) || i === time));
   /** Cells of columns that have had nothing but marks of missing values so far: text may come. */
   const marks = new Map<number, string[]>();
   const numbers = new Map<number, Growing>(), texts = new Map<number, string[]>(), missing = new Map<number, string>();

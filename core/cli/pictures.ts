@@ -2,6 +2,7 @@
 
 import type { Job } from "../job/options.ts";
 import type { Scores } from "../job/scores.ts";
+import { configOfModel } from "../job/step_network.ts";
 import type { TrainingData } from "../job/training_data.ts";
 import type { Model } from "../job/training_run.ts";
 import { words } from "../job/words.ts";
@@ -98,6 +99,7 @@ export class Pictures implements Disposable {
       scoredEpoch: training.options.restoreBest ? training.best?.epoch : training.state.epoch,
       ...await data.own?.pictures(model, scores),
       metrics: scores?.metrics,
+      unit: scores?.unit,
     };
     try {
       const aside = await replaceFile(this.#report, htmlReport(report));
@@ -122,7 +124,7 @@ function settings(job: Job, { config, loss, own }: TrainingData, training: Train
     testData: job.own?.files.testData?.map(dataName),
     ...own?.settings,
     ...config,
-    outputSize: model.config.outputSize,
+    outputSize: configOfModel(model).outputSize,
     ...job.model,
     parameters: model.parameters.reduce((sum, { length }) => sum + length, 0),
     ...loss,

@@ -34,10 +34,11 @@ export class PredictionWriter {
 
   #named(prediction: NamedPrediction): Promise<void> {
     if (this.#csv) return this.#row(this.#namedFields(prediction));
-    const { id, rows, decoded: { label, labels, values }, known, names, quantiles, weights } = prediction;
+    const { id, rows, row, decoded: { label, labels, values }, known, names, quantiles, weights } = prediction;
     return this.#json({
       id,
       ...rows && { from: rows[0], to: rows[1] },
+      ...row !== undefined && { row },
       ...label !== undefined && { label },
       ...labels && { labels },
       ...values && !quantiles && { values: new Map(names.map((name, i) => [name, digit(values[i]!)])) },
@@ -48,9 +49,10 @@ export class PredictionWriter {
     });
   }
 
-  #namedFields({ id, rows, decoded, known, names, quantiles, weights }: NamedPrediction): Field[] {
+  #namedFields({ id, rows, row, decoded, known, names, quantiles, weights }: NamedPrediction): Field[] {
     const { label, labels, values } = decoded, fields: Field[] = [["id", id]];
     if (rows) fields.push(["from", rows[0]], ["to", rows[1]]);
+    if (row !== undefined) fields.push(["row", row]);
     if (label !== undefined) fields.push(["label", label]);
     if (labels) fields.push(["labels", labels.join("|")]);
     if (values && !quantiles) names.forEach((name, i) => fields.push([name, digit(values[i]!)]));

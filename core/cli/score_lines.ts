@@ -39,7 +39,8 @@ export function inWords(values: Readonly<Record<string, number>>): string {
 
 /** What the line does not say: each class, what is taken for what, and the baseline. */
 function details(scores: Scores): string[] {
-  const { metrics, targets } = scores, table = ["", ...formatMetrics(metrics, { columns: columns() }).split("\n")];
+  const { metrics, targets, unit } = scores;
+  const table = ["", ...formatMetrics(metrics, { columns: columns(), unit }).split("\n")];
   if (metrics.kind === "regression") {
     const each = errorsByTarget(scores).map(({ target, rmse, mae, r2 }) => [
       target,
@@ -80,9 +81,9 @@ export function scoreLines(
   scores: Scores,
   { full, before, best }: { readonly full: boolean; readonly before?: Scores; readonly best?: BestScores },
 ): string[] {
-  const { values, count } = scores;
+  const { values, count, unit } = scores;
   return [
-    `test of ${plural(count, "sequence")}: ${inWords(values)}`,
+    `test of ${plural(count, unit)}: ${inWords(values)}`,
     ...best && full ? [epochLine(best)] : [],
     ...before ? ["", ...sideBySide(before, scores)] : [],
     ...full ? details(scores) : [],

@@ -2,6 +2,7 @@
 
 import type { Job } from "../job/options.ts";
 import { type Start, startLine } from "../job/started_job.ts";
+import { configOfModel } from "../job/step_network.ts";
 import type { TrainingData } from "../job/training_data.ts";
 import { words } from "../job/words.ts";
 import type { OptionSpec } from "../options.ts";
@@ -91,7 +92,9 @@ function trainingWords(job: Job, options: Training["options"], { loss, weights }
 }
 
 function modelLine(model: Training["model"], { config }: TrainingData): string {
-  const { inputSize, outputSize, numEmbeddings, paddingIdx: _, cell, loss: _l, quantiles: _q, ...rest } = model.config!;
+  const { inputSize, outputSize, numEmbeddings, paddingIdx: _, cell, loss: _l, quantiles: _q, ...rest } = configOfModel(
+    model,
+  );
   const numbers = model.parameters.reduce((sum, { length }) => sum + length, 0);
   const own = config.numEmbeddings ? { numEmbeddings, inputSize, outputSize } : {};
   return `${words({ ...own, ...cell !== "gru" && { cell }, ...rest })}: ${numbers} parameters`;

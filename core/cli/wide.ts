@@ -1,5 +1,6 @@
 /** `--wide`: the program again, under the flags of V8 with which the wide tiles are fast. */
 
+import { configOfModel } from "../job/step_network.ts";
 import { allowingCommand, listed, neededPaths } from "./files.ts";
 import { UsageError } from "../job/options.ts";
 import type { Model } from "../job/training_run.ts";
@@ -80,7 +81,7 @@ async function permissionFlags(args: Arguments): Promise<string[]> {
  * @param left Seconds to go, as it looks.
  */
 export function wideHint(model: Model, spent: number, left: number): string | undefined {
-  const { device, config: { hiddenSize } } = model;
+  const { device } = model, { hiddenSize } = configOfModel(model);
   // Only x86 has the wider vectors, and only the relaxed instructions use them.
   const gains = Deno.build.arch === "x86_64" && hiddenSize >= MANY_UNITS &&
     /relaxed SIMD(?! in wide)/.test(device.description);

@@ -2,7 +2,7 @@
 
 import { classificationMetrics } from "./metrics/classification.ts";
 import { regressionMetrics } from "./metrics/regression.ts";
-import type { Rows } from "./metrics/rows.ts";
+import { type Rows, validRows } from "./metrics/rows.ts";
 import type { TaskMetrics } from "./metrics/summary.ts";
 import { decodeRows } from "./quantiles.ts";
 import { resolveOptions } from "../options.ts";
@@ -23,7 +23,7 @@ import {
 import { Columns, each, type Records, select } from "./records.ts";
 import { FORMATS, type Reading, type SequenceRecord } from "./readers/record.ts";
 import { type FullOptions, PIPELINE_OPTIONS, type PipelineOptions } from "./pipeline_options.ts";
-import { distinctTexts, fields, oneOf, whole } from "./state.ts";
+import { distinctTexts, fields, oneOf, truth, whole } from "./state.ts";
 import { PADDING, Vocabulary, type VocabularyState } from "./vocabulary.ts";
 
 /** Width of the embedding of tokens, unless one is chosen. */
@@ -50,6 +50,8 @@ export interface PipelineState {
   readonly inputs: NumberInputs | TokenInputs;
   /** Encoding of the labels. */
   readonly labels: LabelState;
+  /** Whether labels are of every step; absent where they are not. */
+  readonly everyStep?: true;
   /** How the files are written that it was fitted on; absent where nobody said. */
   readonly reading?: Reading;
 }
@@ -86,17 +88,21 @@ export class Pipeline {
   readonly notes: readonly string[];
   /** How the files are written that it was fitted on, as options for reading others; undefined where nobody said. */
   readonly reading: Reading | undefined;
+  /** Whether labels, and so outputs, are of every step. */
+  readonly everyStep: boolean;
   readonly #inputs: Numbers | Vocabulary;
   readonly #labels: Labels;
 
   private constructor(
     inputs: Numbers | Vocabulary,
     labels: Labels,
+    everyStep: boolean,
     reading?: Reading,
     guesses: readonly string[] = [],
   ) {
     this.#inputs = inputs;
     this.#labels = labels;
+    this.everyStep = everyStep;
     this.reading = reading && readingState(reading, "reading");
     this.guesses = guesses;
     this.notes = [...inputs.notes, ...labels.notes];
@@ -117,7 +123,11 @@ export class Pipeline {
     const first = records.at(0)!, text = first.text !== undefined;
     let kept: Records = records, inputs: Numbers | Vocabulary;
     const { tokens, normalize, minCount, maxLength, patch } = full;
-    const others = text ? { patch: patch > 1 } : { tokens, normalize, minCount: minCount > 1 };
+    const { labelEveryStep } = full;
+    if (labelEveryStep && patch > 1) {
+      throw badData("option-conflict", "patch makes one step of several, whose labels differ", { option: "patch" });
+    }
+    const others = text ? { patch: patch > 1, labelEveryStep } : { tokens, normalize, minCount: minCount > 1 };
     const option = Object.entries(others).find(([, value]) => value)?.[0];
     if (option) {
       const [expected, got] = text ? ["numbers", "text"] : ["text", "numbers"], { place } = first;
@@ -145,9 +155,15 @@ export class Pipeline {
       }
     }
     const { task, labelSeparator: separator, oneHot, standardize } = full;
-    const labels = Labels.fit(kept, { task, names: labelNames, separator, oneHot, standardize });
+    const labels = Labels.fit(labelEveryStep ? Array.from(kept, (record) => stepsOf(record)).flat() : kept, {
+      task,
+      names: labelNames,
+      separator,
+      oneHot,
+      standardize,
+    });
     if (labels.guess) guesses.unshift(`task ${labels.guess}`);
-    return new Pipeline(inputs, labels, reading, guesses);
+    return new Pipeline(inputs, labels, labelEveryStep, reading, guesses);
   }
 
   /**
@@ -158,7 +174,7 @@ export class Pipeline {
    */
   static from(json: unknown): Pipeline {
     const place = "preprocessing";
-    const state = fields(json, place, ["kind", "version", "inputs", "labels"], ["reading"]);
+    const state = fields(json, place, ["kind", "version", "inputs", "labels"], ["everyStep", "reading"]);
     oneOf(state.kind, `${place}.kind`, ["sequences"]);
     whole(state.version, `${place}.version`, 1, 1);
     const kind = (state.inputs as Partial<NumberInputs> | null)?.kind;
@@ -169,7 +185,8 @@ export class Pipeline {
         `${place}.inputs.vocabulary`,
       );
     const reading = state.reading === undefined ? undefined : readingState(state.reading, `${place}.reading`);
-    return new Pipeline(inputs, Labels.from(state.labels, `${place}.labels`), reading);
+    const everyStep = state.everyStep !== undefined && truth(state.everyStep, `${place}.everyStep`);
+    return new Pipeline(inputs, Labels.from(state.labels, `${place}.labels`), everyStep, reading);
   }
 
   /** As JSON can hold it; numbers to the bit. */
@@ -177,8 +194,15 @@ export class Pipeline {
     const inputs = this.#inputs instanceof Vocabulary
       ? { kind: "tokens" as const, vocabulary: this.#inputs.toJSON() }
       : this.#inputs.toJSON();
-    const { reading } = this;
-    return { kind: "sequences", version: 1, inputs, labels: this.#labels.toJSON(), ...reading && { reading } };
+    const { reading, everyStep } = this;
+    return {
+      kind: "sequences",
+      version: 1,
+      inputs,
+      labels: this.#labels.toJSON(),
+      ...everyStep && { everyStep },
+      ...reading && { reading },
+    };
   }
 
   /** The task. */
@@ -198,7 +222,7 @@ export class Pipeline {
 
   /** Whether each sequence is taken for the one of more than two classes with the highest output. */
   get choosesClass(): boolean {
-    return this.loss === "crossEntropy" && this.labels.length > 2;
+    return this.loss === "crossEntropy" && this.labels.length > 2 && !this.everyStep;
   }
 
   /** Numbers per step, I; for tokens 32, the width that their embedding gets unless another is chosen. */
@@ -260,8 +284,21 @@ export class Pipeline {
   dataset(records: Records): PreparedDataset {
     const sequences = this.sequences(records), { rows } = sequences;
     const kept = rows.length === records.length ? records : select(records, rows), weights = weightsOf(kept);
+    if (this.everyStep) {
+      const targets = this.#stepTargets(kept, sequences);
+      return Object.assign(sequences, { targets, targetsPerStep: true as const, ...weights && { weights } });
+    }
     // Assigned: x may be made only where somebody asks for it.
     return Object.assign(sequences, { targets: this.#labels.encode(kept), ...weights && { weights } });
+  }
+
+  /** Targets of every step (N, T, …). */
+  #stepTargets(records: Records, { shape: [N, T], lengths }: PreparedSequences) {
+    const encoded = Array.from(records, (record, n) => this.#labels.encode(stepsOf(record, lengths?.[n] ?? T)));
+    const width = encoded[0]!.length / (lengths?.[0] ?? T), size = N * T * width;
+    const targets = encoded[0] instanceof Int32Array ? new Int32Array(size) : new Float32Array(size);
+    encoded.forEach((own, n) => targets.set(own, n * T * width));
+    return targets;
   }
 
   /**
@@ -354,10 +391,14 @@ export class Pipeline {
    */
   score(
     { shape, data }: Rows,
-    { targets }: Pick<PreparedDataset, "targets">,
+    { targets, lengths }: Pick<PreparedDataset, "targets" | "lengths">,
     { quantiles }: { quantiles?: readonly number[] } = {},
   ): TaskMetrics {
     const { task, labels } = this;
+    if (shape.length === 3) {
+      const valid = validRows({ shape, data: data as Float32Array }, targets, lengths);
+      return this.score(valid.outputs, { targets: valid.targets }, { quantiles });
+    }
     if (task !== "regression") {
       return classificationMetrics({ shape, data }, targets, { labels, multilabel: task === "multilabel" });
     }
@@ -374,4 +415,15 @@ function readingState(value: unknown, place: string): Reading {
     ...labelColumns !== undefined && { labelColumns: distinctTexts(labelColumns, `${place}.labelColumns`, 1) },
     ...decimal !== undefined && { decimal: oneOf(decimal, `${place}.decimal`, [","] as const) },
   };
+}
+
+/** The steps of a record as records with labels: all of them, or the first ones. */
+function stepsOf({ stepLabels, steps, place }: SequenceRecord, count = steps): SequenceRecord[] {
+  if (!stepLabels) throw badData("record-unlabeled", `${place}: labels of its steps are missing`);
+  return stepLabels.slice(0, count).map((labels, t) => ({
+    labels,
+    steps: 1,
+    channels: 0,
+    place: `${place}, row ${t}`,
+  }));
 }

@@ -35,6 +35,8 @@ export interface PipelineOptions {
   labelSeparator?: string;
   /** Targets of "multiclass" as rows of 0 and one 1, for the loss "bce". Default false: "crossEntropy". */
   oneHot?: boolean;
+  /** Whether each step has labels of its own (`stepLabels`), and outputs. Default false. */
+  labelEveryStep?: boolean;
   /** Names of the label columns, as their reader gave them. */
   labelNames?: readonly string[];
   /** Names of the channels, as their reader gave them. */
@@ -66,10 +68,11 @@ export const PIPELINE_OPTIONS: {
   minCount: { type: "integer", default: 1, least: 1, most: 1e9, about: "how often a token must occur" },
   maxLength: { type: "integer", optional: true, least: 1, most: 1e9, about: "steps or tokens of a sequence" },
   labelSeparator: { type: "text", optional: true, about: "between the labels of one column" },
+  labelEveryStep: { type: "boolean", default: false, about: "predict a label for every step: rows have their own" },
   oneHot: { type: "boolean", default: false, about: "one-hot targets, for the loss bce" },
 };
 
 /** Options with their defaults. */
 export type FullOptions =
-  & Required<Pick<PipelineOptions, "standardize" | "missing" | "patch" | "minCount" | "oneHot">>
+  & Required<Pick<PipelineOptions, "standardize" | "missing" | "patch" | "minCount" | "oneHot" | "labelEveryStep">>
   & Omit<PipelineOptions, ReaderOptions>;

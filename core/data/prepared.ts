@@ -24,8 +24,10 @@ export interface PreparedSequences {
 
 /** Labelled sequences as a model takes them, and the records they came from. */
 export interface PreparedDataset extends PreparedSequences {
-  /** Class numbers (N) for "crossEntropy", else rows (N, O). */
+  /** Class numbers (N) for "crossEntropy", else rows (N, O); of every step (N, T) or (N, T, O), 0 behind a sequence's length. */
   readonly targets: Float32Array | Int32Array;
+  /** True where targets are of every step. */
+  readonly targetsPerStep?: true;
   /** How much each sequence counts in the loss (N); absent where all count the same. */
   readonly weights?: Float32Array;
 }

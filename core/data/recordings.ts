@@ -19,6 +19,8 @@ export interface RecordingOptions {
    * `mode()[0]` of pandas), of its "last" step, or of all: windows with several are left out ("same"). Default "majority".
    */
   windowLabel?: WindowLabel;
+  /** Whether a window keeps the labels of its steps; windows that lack one are left out. Default false. */
+  labelEveryStep?: boolean;
 }
 
 /** The options of windows over recordings: types, defaults, ranges. */
@@ -38,6 +40,7 @@ export const RECORDING_OPTIONS: SpecTable<RecordingOptions> = {
     choices: ["majority", "last", "same"],
     about: "which of its steps' labels a window has",
   },
+  labelEveryStep: { type: "boolean", default: false, about: "windows keep the labels of their steps" },
 };
 
 /**
@@ -68,6 +71,7 @@ export class RecordingWindows {
   readonly #window: number;
   readonly #stride: number;
   readonly #label: WindowLabel;
+  readonly #everyStep: boolean;
   #short = 0;
   #breaks = 0;
   #unlabeled = 0;
@@ -84,6 +88,7 @@ export class RecordingWindows {
     this.#window = window;
     this.#stride = full.stride ?? window;
     this.#label = full.windowLabel!;
+    this.#everyStep = full.labelEveryStep!;
   }
 
   /**
@@ -95,9 +100,10 @@ export class RecordingWindows {
    */
   *of(recording: SequenceRecord): Generator<SequenceRecord, void> {
     const { values, steps, channels, stepLabels, breaks = [], missing: _m, ...about } = recording;
+    if (about.fault) return yield recording;
     const id = about.id ?? about.place, window = this.#window;
     if (!values) throw badData("input-kind", `${about.place}: windows are cut from numbers, got text`);
-    if (stepLabels && this.#label === "majority") refuseAmounts(stepLabels, about.place);
+    if (stepLabels && !this.#everyStep && this.#label === "majority") refuseAmounts(stepLabels, about.place);
     if (steps < window) this.#short++;
     else if (this.#stride <= window) this.#rest += (steps - window) % this.#stride;
     for (let from = 0; from + window <= steps; from += this.#stride) {
@@ -106,8 +112,13 @@ export class RecordingWindows {
         this.#breaks++;
         continue;
       }
-      const own = stepLabels?.slice(from, to), labels = own ? labelsOf(own, this.#label) : about.labels;
-      if (own && !labels) {
+      const own = stepLabels?.slice(from, to);
+      if (this.#everyStep && own?.includes(undefined)) {
+        this.#unlabeled++;
+        continue;
+      }
+      const labels = this.#everyStep ? undefined : own ? labelsOf(own, this.#label) : about.labels;
+      if (own && !labels && !this.#everyStep) {
         if (own.some((label) => label)) this.#mixed++;
         else this.#unlabeled++;
         continue;
@@ -119,6 +130,7 @@ export class RecordingWindows {
         steps: window,
         channels,
         labels,
+        ...this.#everyStep && own && { stepLabels: own },
         id,
         group: about.group ?? id,
         rows: [from, to],
@@ -136,7 +148,7 @@ export class RecordingWindows {
       ...left(this.#short, "recording", `shorter than the window of ${this.#window} rows`),
       ...count(this.#rest, "row", "at the ends of recordings in no window"),
       ...left(this.#breaks, "window", "the time breaks within"),
-      ...left(this.#unlabeled, "window", "no row has a label"),
+      ...left(this.#unlabeled, "window", this.#everyStep ? "a row has no label" : "no row has a label"),
       ...left(
         this.#mixed,
         "window",

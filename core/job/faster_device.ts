@@ -1,8 +1,7 @@
 /** `--device auto`: a few steps of the user's own training on each device, and the faster of them. */
 
 import type { Batch } from "../data/dataset.ts";
-import type { ModelConfig } from "../model/config.ts";
-import { createModel, type DeviceName, internalsOf, type ModelOptions } from "../model/model.ts";
+import { type DeviceName, internalsOf, type Model, type ModelOptions } from "../model/model.ts";
 import { ResultQueue } from "../device/results.ts";
 import { createTrainer, type TrainerOptions } from "../train/trainer.ts";
 import type { Job } from "./options.ts";
@@ -28,14 +27,14 @@ export interface Measured {
 /** The faster device for a training, measured. */
 export async function fasterDevice(
   options: Job["device"],
-  config: ModelConfig,
+  make: (options: ReturnType<typeof modelOptions>) => Promise<Model>,
   trainer: TrainerOptions,
   batch: Batch,
 ): Promise<Measured> {
   const onCpu = { ...options, device: "wasm" } as const, onGpu = { device: "webgpu" } as const;
-  const wasm = await stepTime(onCpu, config, trainer, batch);
+  const wasm = await stepTime(onCpu, make, trainer, batch);
   try {
-    const webgpu = await stepTime(onGpu, config, trainer, batch);
+    const webgpu = await stepTime(onGpu, make, trainer, batch);
     return { device: webgpu < wasm ? onGpu : onCpu, wasm, webgpu };
   } catch (error) {
     return { device: onCpu, wasm, webgpu: { error } };
@@ -45,11 +44,11 @@ export async function fasterDevice(
 /** Milliseconds per step. */
 async function stepTime(
   options: Job["device"],
-  config: ModelConfig,
+  make: (options: ReturnType<typeof modelOptions>) => Promise<Model>,
   trainerOptions: TrainerOptions,
   batch: Batch,
 ): Promise<number> {
-  using model = await createModel(config, modelOptions(options));
+  using model = await make(modelOptions(options));
   const trainer = createTrainer(model, trainerOptions), { stepsAhead } = internalsOf(model).session.device;
   // What is compiled on first use is no part of it.
   for (let i = 0; i < 2; i++) await trainer.step(batch, batch.targets);

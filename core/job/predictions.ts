@@ -14,7 +14,15 @@ import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
 import { predict, type Prediction } from "../train/evaluate.ts";
 import type { DataJob } from "./data_options.ts";
 import type { GivenOptions } from "./options.ts";
-import { askedOf, type DataSource, leftOutLine, loadTable, readOptions, streamRecords } from "./read_data.ts";
+import {
+  askedOf,
+  type DataSource,
+  leftOutLine,
+  loadTable,
+  readOptions,
+  streamRecords,
+  windowsOf,
+} from "./read_data.ts";
 import { configOf, dataJob } from "./stored_job.ts";
 import { refuseUnsuited } from "./suits.ts";
 
@@ -29,6 +37,10 @@ export interface NamedPrediction {
   readonly id: string;
   /** Of a window: the rows of its recording, from the first, counted from 0, up to, but without, the second. */
   readonly rows?: readonly [from: number, to: number];
+  /** Of a step of a sequence: its row, counted from 0. */
+  readonly row?: number;
+  /** Of a sequence with labels of every step: those. */
+  readonly steps?: readonly NamedPrediction[];
   readonly decoded: Decoded;
   /** Probabilities by name, where there are some. */
   readonly known?: readonly (readonly [string, number])[];
@@ -87,7 +99,9 @@ async function* ofRecords(
   job: DataJob,
   { loaded: { model }, paths, source, onNote }: Question,
 ): AsyncGenerator<Answer> {
-  const blank = blankOf(model, pipeline);
+  const isCut = windowsOf(job) !== undefined,
+    place = pipeline.everyStep ? { row: 0 } : isCut ? { rows: [0, 0] as const } : {};
+  const blank = { ...blankOf(model, pipeline), ...place };
   let leftOut = 0;
   try {
     for await (const opened of streamRecords(paths, pipeline, job, source)) {
@@ -95,7 +109,10 @@ async function* ofRecords(
         const records = chunk.filter((record) => record.fault || pipeline.keeps(record));
         leftOut += chunk.length - records.length;
         const check = (record: SequenceRecord) => void pipeline.sequences([record]);
-        yield* answers(records, (good) => ofChunk(model, pipeline, good), check, blank);
+        for await (const answer of answers(records, (good) => ofChunk(model, pipeline, good), check, blank)) {
+          if ("steps" in answer && answer.steps) yield* answer.steps;
+          else yield answer;
+        }
       }
       for (const note of opened.notes ?? []) onNote(note);
     }
@@ -160,26 +177,31 @@ async function* ofChunk(
   for (const sequences of pipeline.parts(records)) {
     // A network of a program's own may be without attention, or have outputs at every step.
     const { outputs, attentionWeights } = await predict(model as NetworkModel, sequences, { loss });
-    if (outputs.shape.length > 2) {
+    const isEveryStep = outputs.shape.length > 2;
+    if (isEveryStep && !pipeline.everyStep) {
       throw new Error("cannot predict: its outputs are at every step: predict() in a program");
     }
-    const O = outputs.shape[1]!, [N, T] = sequences.shape;
+    const O = outputs.shape.at(-1)!, [N, T] = sequences.shape, rowsOf = isEveryStep ? T : 1;
     for (let i = 0; i < N; i++) {
       const record = records[sequences.rows[i]!]!, steps = sequences.lengths?.[i] ?? T;
-      const row = outputs.data.subarray(i * O, (i + 1) * O);
       const weights = attentionWeights?.data.subarray(i * T, i * T + steps);
-      found[sequences.rows[i]!] = () => {
+      const said = (place: number): NamedPrediction => {
+        const row = outputs.data.subarray(place * O, (place + 1) * O);
         const decoded = quantiles ? { values: [...pipeline.values(row, quantiles)] } : pipeline.decode(row);
         return {
           id: record.id ?? record.place,
-          rows: record.rows,
           decoded,
           known: decoded.probabilities?.map((p, o) => [pipeline.labels[o]!, p] as const),
           names: pipeline.labels,
           quantiles,
-          weights,
         };
       };
+      const first = record.rows?.[0] ?? 0;
+      const step = (_: unknown, t: number) => ({ ...said(i * rowsOf + t), row: first + t });
+      found[sequences.rows[i]!] = () =>
+        isEveryStep
+          ? { ...said(i * rowsOf), steps: Array.from({ length: steps }, step) }
+          : { ...said(i), rows: record.rows, weights };
     }
   }
   for (const one of found) yield one();

@@ -60,9 +60,12 @@ function column(name?: string): string | number | undefined {
 }
 
 /** Whether a job cuts sequences into windows, and how. */
-export function windowsOf({ preparation: { stride, windowLabel }, forecast }: DataJob): RecordingOptions | undefined {
-  const { window, targetColumns } = forecast;
-  if (window !== undefined && !targetColumns) return { window, stride, windowLabel };
+export function windowsOf({ preparation, forecast }: DataJob): RecordingOptions | undefined {
+  const { window, targetColumns } = forecast, { stride, windowLabel, labelEveryStep } = preparation;
+  if (labelEveryStep && windowLabel !== "majority") {
+    throw new UsageError("--window-label and --label-every-step contradict each other");
+  }
+  if (window !== undefined && !targetColumns) return { window, stride, windowLabel, labelEveryStep };
   const others = { "--stride": stride, "--window-label": windowLabel === "majority" ? undefined : windowLabel };
   const idle = Object.entries(others).find(([, value]) => value !== undefined);
   if (idle) throw new UsageError(`${idle[0]} needs --window N, and recordings to cut into windows`);
@@ -223,6 +226,9 @@ async function labelsTable(job: DataJob, options: ReadOptions, source: DataSourc
     if (key !== undefined) throw new UsageError("--key needs --labels-table FILE");
     return undefined;
   }
+  if (job.preparation.labelEveryStep) {
+    throw new UsageError("--label-every-step needs labels in the rows, not in --labels-table");
+  }
   const { delimiter, decimal, missingValues, quote, encoding } = options;
   const labelColumns = labelColumn?.map((name) => column(name)!);
   const written = { delimiter, decimal, missingValues, quote, encoding, labelColumns, groupColumn };
@@ -250,7 +256,8 @@ export async function loadRecords(
   }
   const listed = job.preparation.labelSeparator !== undefined, cut = windowsOf(job);
   const table = await labelsTable(job, options, source), windows = cut && new RecordingWindows(cut);
-  if (cut && !table) options.labelsPerRow = true;
+  const { labelEveryStep } = job.preparation;
+  if ((cut || labelEveryStep) && !table) options.labelsPerRow = true;
   // Groups matter to splits alone.
   if (isTest || table?.hasGroups) delete options.groupColumn;
   const labels = labelFile !== undefined && { labelsFrom: source.file(labelFile) };
@@ -315,6 +322,8 @@ export async function* streamRecords(
 ): AsyncGenerator<RecordSource> {
   const options = { ...readOptions(job), optionalLabels: true, faults: true }, text = isText(job);
   const cut = windowsOf(job);
+  // Whatever labels there are may change within a sequence.
+  if (cut || job.preparation.labelEveryStep) options.labelsPerRow = true;
   // Groups matter to splits alone.
   delete options.groupColumn;
   const isLines = pipeline.numEmbeddings > 0 && options.textColumn === undefined;

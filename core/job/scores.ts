@@ -1,6 +1,6 @@
 /** Scores of a trained model on data that it was not trained on. */
 
-import type { Dataset } from "../data/dataset.ts";
+import { type Dataset, targetRows } from "../data/dataset.ts";
 import { choiceMetrics, type Choices, classificationMetrics } from "../data/metrics/classification.ts";
 import { type Errors, regressionMetrics } from "../data/metrics/regression.ts";
 import { summarize, type Summary, type TaskMetrics } from "../data/metrics/summary.ts";
@@ -18,8 +18,10 @@ export interface Scores {
   readonly metrics: TaskMetrics;
   /** Probabilities, values or quantiles (N, O); of more than two classes those that sequences are taken for. */
   readonly outputs: NamedArray | Choices;
-  /** Sequences. */
+  /** Sequences, or steps where these have labels. */
   readonly count: number;
+  /** What is counted. */
+  readonly unit: "sequence" | "step";
   /** Names of the targets; none for classes. */
   readonly targets: readonly string[];
 }
@@ -55,7 +57,7 @@ export async function scoresOf(
   options: ChosenLoss & { readonly batchSize: number },
 ): Promise<Scores> {
   const { lossOverSamples: loss } = await evaluate(model, test, options);
-  const about = { count: test.shape[0]!, targets };
+  const about = { count: targetRows(test), unit: test.targetsPerStep ? "step" : "sequence", targets } as const;
   const scores = (metrics: TaskMetrics, outputs: Scores["outputs"]) => ({
     values: { loss, ...mainNumbers(metrics) },
     metrics,

@@ -7,6 +7,7 @@ import type { PreparedDataset } from "../data/prepared.ts";
 import type { PipelineOptions } from "../data/pipeline_options.ts";
 import { hashDataset } from "../data/hash.ts";
 import { countShared } from "../data/overlap.ts";
+import { validRows } from "../data/metrics/rows.ts";
 import { each, type Records } from "../data/records.ts";
 import { balancedWeights } from "../data/weights.ts";
 import { amend, errorCode } from "../errors.ts";
@@ -194,7 +195,7 @@ function configOf({ inputSize, outputSize, numEmbeddings, paddingIdx }: Pipeline
 function weightsOf(
   pipeline: Pipeline,
   { loss }: ChosenLoss,
-  { targets }: Dataset,
+  { targets: all, targetsPerStep, shape: [N, T], lengths }: Dataset,
   { preparation }: DataJob,
 ): TrainingData["weights"] {
   const { classWeights, posWeight } = preparation, { outputSize: O, labels } = pipeline;
@@ -217,6 +218,8 @@ function weightsOf(
     );
   }
   if (classWeights.length === 1 && classWeights[0] === "balanced") {
+    const none = { shape: [N!, T!, 0], data: new Float32Array() };
+    const targets = targetsPerStep ? validRows(none, all, lengths).targets : all;
     return { classWeights: balancedWeights(targets, O) };
   }
   const numbers = classWeights.map(Number);

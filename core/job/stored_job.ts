@@ -13,6 +13,7 @@ import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
 import { type DataJob, resolveDataJob } from "./data_options.ts";
 import { settingsOf } from "./loss.ts";
 import { flagFor, type GivenOptions, type Group, type Job, JOB_OPTIONS, resolveJob, UsageError } from "./options.ts";
+import { configOfModel } from "./step_network.ts";
 import { fitsSample, sampleData } from "./sample_data.ts";
 
 /** The job as a checkpoint keeps it, beside model and training. */
@@ -102,7 +103,7 @@ export function resumedJob(loaded: LoadedCheckpoint, given: GivenOptions, name: 
       }`,
     );
   }
-  const { inputSize: _i, outputSize: _o, loss: _l, quantiles: _q, ...config } = model.config;
+  const { inputSize: _i, outputSize: _o, loss: _l, quantiles: _q, ...config } = configOfModel(model);
   const { optimizer, seed: _s, ...options } = trainer.options, { schedule, earlyStopping, ...rest } = training.options;
   const kept: Job = {
     data: stored.data,

@@ -54,6 +54,7 @@ export const SUITS: { readonly [G in keyof DataJob]: { readonly [Name in keyof D
     standardize: { input: "numbers", tasks: ["regression"] },
     missing: { input: "numbers" },
     stride: { ...LABELED, instead: "a window begins at every row" },
+    labelEveryStep: { ...LABELED, input: "numbers", instead: "--horizon N forecasts several rows" },
     windowLabel: { ...LABELED, instead: TARGET },
     patch: { ...LABELED, input: "numbers", instead: WINDOW },
     tokens: TEXT,

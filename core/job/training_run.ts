@@ -2,7 +2,7 @@
 
 import { amend } from "../errors.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { createModel, type Model } from "../model/model.ts";
+import { createModel, type Model, type ModelOptions } from "../model/model.ts";
 import type { LoadedCheckpoint, ResumeOptions } from "../train/checkpoint/load.ts";
 import { Training } from "../train/training.ts";
 import { TRAIN_OPTIONS } from "../train/training_options.ts";
@@ -10,6 +10,7 @@ import { createTrainer, TRAINER_OPTIONS, type TrainerOptions } from "../train/tr
 import { modelOptions } from "./faster_device.ts";
 import { defaultEpochs } from "./learning.ts";
 import { type Job, UsageError } from "./options.ts";
+import { stepNetwork } from "./step_network.ts";
 import { type Start, startedConfig } from "./started_job.ts";
 import type { StoredJob } from "./stored_job.ts";
 import type { TrainingData } from "./training_data.ts";
@@ -37,7 +38,7 @@ export async function createRunModel({ job, data, resumed, start }: TrainingRun)
     throw new UsageError(`--monitor accuracy is for classes, not for the task ${data.own?.preprocessing.task}`);
   }
   if (resumed) return resumed.loaded.model;
-  const model = await createModel(configOf(job, data, start), { seed, ...modelOptions(job.device) });
+  const model = await makeModel(job, data, { seed, ...modelOptions(job.device) }, start);
   if (!start) return model;
   try {
     await model.loadStateDict(start.file.parameters);
@@ -46,6 +47,19 @@ export async function createRunModel({ job, data, resumed, start }: TrainingRun)
     model.dispose();
     throw amend(error, { action: `start from "${start.name}"` });
   }
+}
+
+/** A model for a job's data; for labels of every step one without attention, whose outputs are of every step. */
+export async function makeModel(
+  job: Job,
+  data: TrainingData,
+  options: ModelOptions,
+  start?: Start,
+): Promise<Model> {
+  const config = configOf(job, data, start);
+  if (!job.own?.preparation.labelEveryStep) return await createModel(config, options);
+  // It has all that trainings and predictions ask of a model; `configOfModel` says what its config is.
+  return await createModel(stepNetwork(config), options) as Model;
 }
 
 /**

@@ -1,13 +1,13 @@
 /** The trainings of a job, one after the other: for each seed, each division of the data. */
 
 import { DataLoader } from "../data/dataset.ts";
-import { fasterDevice, type Measured } from "./faster_device.ts";
+import { fasterDevice, type Measured, type modelOptions } from "./faster_device.ts";
 import { flagFor, type Job, UsageError } from "./options.ts";
 import type { DataSource } from "./read_data.ts";
 import { sampleData } from "./sample_data.ts";
 import { checkFits, type Start } from "./started_job.ts";
 import type { NamedTraining } from "./training_data.ts";
-import { configOf, trainerOptions, type TrainingRun } from "./training_run.ts";
+import { makeModel, trainerOptions, type TrainingRun } from "./training_run.ts";
 
 /** What a job's trainings need besides the job. */
 export interface TrainingsOptions {
@@ -48,7 +48,8 @@ export async function* trainingsOf(
       if (start) checkFits(start, data);
       if (device.device === "auto") {
         const [batch] = new DataLoader(data.train, { batchSize: first.training.batchSize! });
-        const measured = await fasterDevice(device, configOf(first, data, start), trainerOptions(seeded, data), batch!);
+        const make = (options: ReturnType<typeof modelOptions>) => makeModel(first, data, options, start);
+        const measured = await fasterDevice(device, make, trainerOptions(seeded, data), batch!);
         onMeasured(measured);
         device = measured.device;
         if (resumed && device.device !== "wasm") {

@@ -57,12 +57,12 @@ export function classesSection(report: RunReport): Content {
   if (!matrix && !perClass.length) return undefined;
   return [
     el("h2", {}, "Classes"),
-    matrix && noteOf(matrix),
+    matrix && noteOf(matrix, report.unit),
     el(
       "div",
       { class: "beside" },
       matrix && matrixOf(matrix),
-      perClass.length > 0 && scores(perClass),
+      perClass.length > 0 && scores(perClass, report.unit),
     ),
   ];
 }
@@ -70,7 +70,7 @@ export function classesSection(report: RunReport): Content {
 /** Whether a cell of the matrix has room for its share below the count. */
 const roomy = ({ labels }: ConfusionMatrix) => labels.length <= 6;
 
-function noteOf(matrix: ConfusionMatrix & { merged: number }): Content {
+function noteOf(matrix: ConfusionMatrix & { merged: number }, unit = "sequence"): Content {
   const { counts, merged } = matrix,
     total = counts.reduce((sum, row) => sum + totalOf(row), 0),
     right = counts.reduce((sum, row, i) => sum + row[i]!, 0);
@@ -82,8 +82,8 @@ function noteOf(matrix: ConfusionMatrix & { merged: number }): Content {
     ": ",
     scaleOf("0%", "100%"),
     merged > 0
-      ? ` The ${merged} classes with the fewest sequences are put together as “others”, where right and wrong do not differ.`
-      : ` On the outlined diagonal: ${short(right)} of ${short(total)} sequences are right.`,
+      ? ` The ${merged} classes with the fewest ${unit}s are put together as “others”, where right and wrong do not differ.`
+      : ` On the outlined diagonal: ${short(right)} of ${short(total)} ${unit}s are right.`,
   );
 }
 
@@ -170,7 +170,7 @@ export function scaleOf(least: string, greatest: string): Content {
   );
 }
 
-function scores(perClass: readonly ClassMetrics[]): Content {
+function scores(perClass: readonly ClassMetrics[], unit = "sequence"): Content {
   const shown = mostFrequent(perClass);
   const bar = (value: number) =>
     el(
@@ -192,7 +192,7 @@ function scores(perClass: readonly ClassMetrics[]): Content {
           el(
             "tr",
             {},
-            ["class", "precision", "recall", "F1", "sequences"].map((name) => el("th", { scope: "col" }, name)),
+            ["class", "precision", "recall", "F1", `${unit}s`].map((name) => el("th", { scope: "col" }, name)),
           ),
         ),
         el(

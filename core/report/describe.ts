@@ -82,6 +82,12 @@ export async function describePredictions(
   options: DescribeOptions<PreparedDataset> = {},
 ): Promise<Pick<RunReport, "metrics" | "regressions" | "attention" | "attentionNote">> {
   const { task, labels } = pipeline, { data = pipeline.dataset(records), examples = 8 } = options;
+  if (pipeline.everyStep) {
+    // Without attention there is nothing more to see.
+    const outputs = options.outputs as NamedArray ??
+      await outputsOf(model, data, { loss: model.loss ?? pipeline.loss, batchSize: BATCH });
+    return { metrics: options.metrics ?? pipeline.score(outputs, data, { quantiles: quantilesOf(model) }) };
+  }
   const { targets, rows } = data, N = data.shape[0], loss = model.loss ?? pipeline.loss, quantiles = quantilesOf(model);
   const settings = { loss, batchSize: BATCH }, given = options.outputs ?? options.probabilities;
   const outputs = given ?? await (pipeline.choosesClass ? choicesOf : outputsOf)(model, data, settings);

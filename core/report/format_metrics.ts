@@ -14,7 +14,7 @@ const NAME = 24;
  * Metrics as a table of text: a row for each class or label, or for the model and its baseline. Of more than 200 classes
  * those with the most sequences.
  *
- * @param options `columns`: characters across; names are cut to fit. Default 80.
+ * @param options `columns`: characters across; names are cut to fit. Default 80. `unit`: what is counted. Default "sequence".
  *
  * @example
  * ```ts
@@ -33,7 +33,10 @@ const NAME = 24;
  * );
  * ```
  */
-export function formatMetrics(metrics: TaskMetrics, { columns = 80 }: { columns?: number } = {}): string {
+export function formatMetrics(
+  metrics: TaskMetrics,
+  { columns = 80, unit = "sequence" }: { columns?: number; unit?: "sequence" | "step" } = {},
+): string {
   if (metrics.kind === "regression") {
     const row = (
       name: string,
@@ -61,12 +64,12 @@ export function formatMetrics(metrics: TaskMetrics, { columns = 80 }: { columns?
     : mostFrequent(metrics.perClass).map((
       { label, precision, recall, f1, support },
     ) => [label, ...[precision, recall, f1].map(percent), short(support)]);
-  const head = [labels ? "label" : "class", "precision", "recall", "F1", ...labels ? ["accuracy"] : [], "sequences"];
+  const head = [labels ? "label" : "class", "precision", "recall", "F1", ...labels ? ["accuracy"] : [], `${unit}s`];
   const rest = head.slice(1).reduce((sum, name) => sum + Math.max(name.length, 6) + 2, 0);
   const most = Math.max(8, Math.min(NAME, columns - rest));
   const lines = table([head, ...rows.map(([label, ...numbers]) => [cutTo(display(label!), most), ...numbers])]);
-  const all = (labels ? metrics.perLabel : metrics.perClass).length, unit = labels ? "labels" : "classes";
-  return [...lines, ...rows.length < all ? [`the ${rows.length} most frequent of ${all} ${unit}`] : []].join("\n");
+  const all = (labels ? metrics.perLabel : metrics.perClass).length, kinds = labels ? "labels" : "classes";
+  return [...lines, ...rows.length < all ? [`the ${rows.length} most frequent of ${all} ${kinds}`] : []].join("\n");
 }
 
 /**

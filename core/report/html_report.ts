@@ -88,7 +88,8 @@ export function htmlReport(given: RunReport): string {
 
 /** The figures that a reader looks for first. */
 function tiles(report: RunReport): Content {
-  const { metrics, history, validationName = "validation", highlights = [] } = report, best = bestOf(report);
+  const { metrics, history, validationName = "validation", highlights = [], unit = "sequence" } = report,
+    best = bestOf(report);
   const scored = history.find(({ epoch }) => epoch === (report.scoredEpoch ?? report.bestEpoch));
   // What stands side by side is of the same epoch.
   const ofEpoch = metrics && scored && best && scored !== best ? `, epoch ${scored.epoch}` : "";
@@ -97,7 +98,7 @@ function tiles(report: RunReport): Content {
     const { accuracy, balancedAccuracy, macroF1, rocAuc, confusion } = metrics;
     const total = confusion.reduce((sum, row) => sum + totalOf(row), 0);
     list.push(
-      ["Accuracy", percent(accuracy), `of ${short(total)} sequence${total === 1 ? "" : "s"}${ofEpoch}`],
+      ["Accuracy", percent(accuracy), `of ${short(total)} ${unit}${total === 1 ? "" : "s"}${ofEpoch}`],
       ["Balanced accuracy", percent(balancedAccuracy)],
       ["Macro F1", percent(macroF1)],
       ...rocAuc === undefined ? [] : [["ROC AUC", short(rocAuc)] as const],

@@ -23,6 +23,8 @@ export interface RunReport {
   readonly metrics?: TaskMetrics;
   /** Figures to stand at the top beside those of the metrics: "accuracy of 5 seeds", "95.6% ± 0.6%". */
   readonly highlights?: readonly (readonly [name: string, value: string, beside?: string])[];
+  /** What the metrics count. Default "sequence". */
+  readonly unit?: "sequence" | "step";
   /** Counts (truth, prediction) of the classes. Default: those of the metrics. */
   readonly confusion?: ConfusionMatrix;
   /** Forecasts against truth. */

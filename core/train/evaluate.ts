@@ -7,7 +7,7 @@ import {
   highest,
 } from "../data/metrics/classification.ts";
 import { regressionMetrics } from "../data/metrics/regression.ts";
-import { sizes } from "../data/metrics/rows.ts";
+import { sizes, validRows } from "../data/metrics/rows.ts";
 import { isPairs } from "../data/pairs.ts";
 import type { TaskMetrics } from "../data/metrics/summary.ts";
 import { fail } from "../errors.ts";
@@ -295,26 +295,6 @@ function taskMetrics(
   const [N, O] = rows.outputs.shape as [number, number];
   const truth = { shape: [N, O / (quantiles?.length ?? 1)], data: rows.targets };
   return regressionMetrics(rows.outputs, truth, { quantiles });
-}
-
-/** Outputs and targets of every valid step, one after the other. */
-function validRows(
-  { shape, data }: NamedArray,
-  targets: Dataset["targets"],
-  lengths: Int32Array | undefined,
-): { outputs: NamedArray; targets: Dataset["targets"] } {
-  const [N, T, O] = shape as [number, number, number], width = targets.length / (N * T);
-  if (!lengths) return { outputs: { shape: [N * T, O], data }, targets };
-  const count = lengths.reduce((sum, length) => sum + length, 0), found = new Float32Array(count * O);
-  const wanted = targets instanceof Int32Array ? new Int32Array(count * width) : new Float32Array(count * width);
-  let row = 0;
-  for (let n = 0; n < N; n++) {
-    const start = n * T, end = start + lengths[n]!;
-    found.set(data.subarray(start * O, end * O), row * O);
-    wanted.set(targets.subarray(start * width, end * width), row * width);
-    row += lengths[n]!;
-  }
-  return { outputs: { shape: [count, O], data: found }, targets: wanted };
 }
 
 /** Result of {@linkcode predict}. */

@@ -34,11 +34,14 @@ Deno.test("recordings with a label per row: trained by windows, split by recordi
   const cells = (row: string) => row.split(",");
   const rows = ROWS.slice(0, 99).map(cells).map(([user, , t, ax, ay]) => [t, ay, user === "u1" ? "u9" : user, ax]);
   place.write("new.csv", ["timestamp,ay,user,ax", ...rows.map((row) => row.join(","))].join("\n"));
-  const [json, csv, scored] = await Promise.all([
+  const [json, csv, scored, labeled] = await Promise.all([
     place.run("predict ck/best.json --input new.csv"),
     place.run("predict ck/best.json --input new.csv --output csv"),
     place.run("evaluate ck/best.json raw.csv"),
+    place.run("predict ck/best.json raw.csv"),
   ]);
+  // Labels that change within a recording are no fault of data to predict.
+  assert.equal(lines(labeled.out).length, 48);
   for (const { code } of [json, csv, scored]) assert.equal(code, 0);
   const found = lines(json.out).map((line) => JSON.parse(line));
   assert.deepEqual(
@@ -81,6 +84,42 @@ Deno.test("recordings with a label per row: what is not said is refused with the
     assert.ok(code === 1 || code === 2, flags);
     assert.match(err, message);
   }
+});
+
+Deno.test("a label for every step: trained, resumed to the same bits, scored and predicted row by row", async () => {
+  await using place = await Place.make();
+  place.write("raw.csv", TABLE);
+  const train = `train raw.csv ${COLUMNS} --label-every-step --bidirectional --lr 0.02`;
+  const [trained, half] = await Promise.all([
+    place.run(`${train} --epochs 16 --checkpoint ck --report run.html`),
+    place.run(`${train} --epochs 8 --checkpoint half`),
+  ]);
+  assertWorks(trained);
+  assertWorks(half);
+  assert.match(trained.out, /raw\.csv: 5 sequences, 90 steps of 2, 3 classes/);
+  assert.match(trained.out, /test of 90 steps: .*accuracy (9\d|100)\./);
+  assert.match(trained.out, /^class +precision +recall +F1 +steps$/m);
+  assert.match(place.read("run.html"), /<small>of 90 steps/);
+  const resumed = await place.run("train --resume half/last.json --epochs 16 --checkpoint half");
+  const scores = (text: string) => text.match(/test of 90 steps: .*/)![0];
+  assert.equal(scores(resumed.out), scores(trained.out));
+  const [json, csv, evaluated, labels, table, started] = await Promise.all([
+    place.run("predict ck/last.json raw.csv"),
+    place.run("predict ck/last.json raw.csv --output csv"),
+    place.run("evaluate ck/last.json"),
+    place.run(`${train} --window-label last --window 10`),
+    place.run(`${train} --labels-table raw.csv --key user`),
+    place.run(`${train} --patch 2`),
+  ]);
+  const found = lines(json.out).map((line) => JSON.parse(line));
+  assert.deepEqual([found.length, found[95].id, found[95].row], [540, "u1", 5]);
+  assert.equal(lines(csv.out)[96], `u1,5,${found[95].label},${Object.values(found[95].probabilities).join(",")}`);
+  const truth = ROWS.map((row) => row.split(",")[1]);
+  assert.ok(found.filter(({ label }, i) => label === truth[i]).length > 500);
+  assert.equal(scores(evaluated.out), scores(trained.out));
+  assert.match(labels.err, /--window-label and --label-every-step contradict each other/);
+  assert.match(table.err, /--label-every-step needs labels in the rows/);
+  assert.match(started.err, /patch makes one step of several/);
 });
 
 Deno.test("a file per sequence, in a folder or a zip, with labels and groups in a table of their own", async () => {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { divideRecords } from "../../core/data/division.ts";
 import { readLabelsTable } from "../../core/data/readers/labels_table.ts";
 import { RecordingWindows, type WindowLabel } from "../../core/data/recordings.ts";
-import { errorCode, type SequenceRecord } from "../../mod.ts";
+import { errorCode, Pipeline, type SequenceRecord } from "../../mod.ts";
 import { input, read } from "./readers/read.ts";
 
 interface Case {
@@ -156,4 +156,41 @@ Deno.test("labels in a table of their own are found by the sequence's name, or i
   const twice = readLabelsTable(input("l.csv", "id,label\na,1\na,2\n"), undefined, {});
   await assert.rejects(twice, /line 3, column id is a again/);
   await assert.rejects(readLabelsTable(input("l.csv", "a,b\n1,2\n"), undefined, {}), /no column is called id/);
+});
+
+Deno.test("labels of every step: targets (N, T) that are padded, scores of valid steps alone, kept as JSON", () => {
+  const record = (labels: string[], line: number): SequenceRecord => ({
+    values: Float64Array.from(labels, (_, t) => t + line),
+    steps: labels.length,
+    channels: 1,
+    stepLabels: labels.map((label) => [label]),
+    place: `a.csv, line ${line}`,
+  });
+  const records = [record(["b", "a", "c"], 2), record(["c"], 5), record(["a", "b"], 6)];
+  const fitted = Pipeline.fit(records, { labelEveryStep: true });
+  const pipeline = Pipeline.from(JSON.parse(JSON.stringify(fitted)));
+  assert.deepEqual([pipeline.labels, pipeline.everyStep, pipeline.task], [["a", "b", "c"], true, "multiclass"]);
+  const data = pipeline.dataset(records);
+  assert.deepEqual([data.shape, data.targetsPerStep, [...data.lengths!]], [[3, 3, 1], true, [3, 1, 2]]);
+  assert.deepEqual([...data.targets], [1, 0, 2, 2, 0, 0, 0, 1, 0]);
+  // Right at all steps but one; what stands behind lengths is wrong, and counts nowhere.
+  const said = [1, 0, 2, 1, 1, 1, 0, 1, 2], outputs = new Float32Array(27);
+  said.forEach((label, i) => outputs[3 * i + label] = 1);
+  const metrics = pipeline.score({ shape: [3, 3, 3], data: outputs }, data);
+  assert.ok(metrics.kind === "classification");
+  assert.deepEqual([metrics.accuracy, metrics.perClass.map(({ support }) => support)], [5 / 6, [2, 2, 2]]);
+  const regression = Pipeline.fit([record(["1.5", "2"], 2), record(["3.5"], 4)], { labelEveryStep: true });
+  assert.deepEqual([regression.task, regression.dataset([record(["1.5", "2"], 2)]).targets.length], ["regression", 2]);
+  const { stepLabels: _, ...bare } = records[0]!;
+  assert.throws(() => pipeline.dataset([bare]), /labels of its steps are missing/);
+  assert.throws(
+    () => pipeline.dataset([{ ...records[0]!, stepLabels: [["a"], undefined, ["b"]] }]),
+    /line 2, row 1: the label/,
+  );
+  assert.throws(() => Pipeline.fit(records, { labelEveryStep: true, patch: 2 }), { name: "TypeError" });
+  const windows = new RecordingWindows({ window: 2, labelEveryStep: true });
+  assert.deepEqual([...windows.of(records[0]!)].map(({ stepLabels, labels }) => [stepLabels, labels]), [[
+    [["b"], ["a"]],
+    undefined,
+  ]]);
 });

@@ -173,6 +173,19 @@ Deno.test("settings that do nothing for the task or the data are none of a repor
     Object.keys(suitedOptions("preparation", all, { form: "labeled sequences", input, task }));
   assert.deepEqual(names("text", "multiclass"), ["minCount", "oneHot", "windowLabel"]);
   assert.deepEqual(names("text", "regression"), ["standardize", "minCount", "windowLabel"]);
-  assert.deepEqual(names("numbers", "multiclass"), ["standardize", "missing", "patch", "oneHot", "windowLabel"]);
-  assert.deepEqual(names("numbers", "regression"), ["standardize", "missing", "patch", "windowLabel"]);
+  assert.deepEqual(names("numbers", "multiclass"), [
+    "standardize",
+    "missing",
+    "patch",
+    "labelEveryStep",
+    "oneHot",
+    "windowLabel",
+  ]);
+  assert.deepEqual(names("numbers", "regression"), [
+    "standardize",
+    "missing",
+    "patch",
+    "labelEveryStep",
+    "windowLabel",
+  ]);
 });

@@ -49,3 +49,23 @@ export function every(n: number, is: (i: number) => boolean): boolean {
   for (let i = 0; i < n; i++) if (!is(i)) return false;
   return true;
 }
+
+/** Outputs and targets of every valid step, one after the other. */
+export function validRows(
+  { shape, data }: { readonly shape: readonly number[]; readonly data: Float32Array },
+  targets: Float32Array | Int32Array,
+  lengths: Int32Array | undefined,
+): { outputs: { shape: number[]; data: Float32Array }; targets: Float32Array | Int32Array } {
+  const [N, T, O] = shape as [number, number, number], width = targets.length / (N * T);
+  if (!lengths) return { outputs: { shape: [N * T, O], data }, targets };
+  const count = lengths.reduce((sum, length) => sum + length, 0), found = new Float32Array(count * O);
+  const wanted = targets instanceof Int32Array ? new Int32Array(count * width) : new Float32Array(count * width);
+  let row = 0;
+  for (let n = 0; n < N; n++) {
+    const start = n * T, end = start + lengths[n]!;
+    found.set(data.subarray(start * O, end * O), row * O);
+    wanted.set(targets.subarray(start * width, end * width), row * width);
+    row += lengths[n]!;
+  }
+  return { outputs: { shape: [count, O], data: found }, targets: wanted };
+}

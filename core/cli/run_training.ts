@@ -4,6 +4,7 @@ import { shellWord } from "../display.ts";
 import { amend, errorCode } from "../errors.ts";
 import { learningNotes } from "../job/learning.ts";
 import { finalScores, type Scores } from "../job/scores.ts";
+import { configOfModel } from "../job/step_network.ts";
 import { createRunModel, createTraining, type TrainingRun } from "../job/training_run.ts";
 import type { Training } from "../train/training.ts";
 import { CheckpointWriter } from "./checkpoint_writer.ts";
@@ -117,7 +118,7 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
     if (!name) { for (const text of scores ? scoreLines(scores, { full, before, best }) : []) terminal.line(text); }
     const notes: string[] = [];
     if (data.own && !name && !training.options.fastDevRun) {
-      const { history } = training.state, outputs = model.config.outputSize, ran = !training.stoppedEarly;
+      const { history } = training.state, outputs = configOfModel(model).outputSize, ran = !training.stoppedEarly;
       notes.push(...learningNotes(data, { history, scores, outputs, ran }));
     }
     for (const note of full ? notes : []) terminal.line(`note: ${note}`);

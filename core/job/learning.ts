@@ -1,6 +1,7 @@
 /** How long a training lasts where nobody says, and what is to be said of how it went. */
 
-import type { Dataset } from "../data/dataset.ts";
+import { type Dataset, targetRows } from "../data/dataset.ts";
+import { validTargets } from "../data/metrics/rows.ts";
 import { LOSSES } from "../model/losses.ts";
 import type { EpochRecord } from "../train/history.ts";
 import { TRAIN_OPTIONS, type TrainingSettings } from "../train/training_options.ts";
@@ -31,11 +32,12 @@ const FALLING = 0.02;
  * where that is not known.
  */
 export function constantLoss(
-  { targets, shape, weights }: Dataset,
+  dataset: Dataset,
   { loss, weights: { classWeights, posWeight }, outputs }: Pick<TrainingData, "loss" | "weights"> & { outputs: number },
 ): number | undefined {
-  if (loss.labelSmoothing || posWeight) return undefined;
-  const N = shape[0]!, of = (n: number) => weights?.[n] ?? 1;
+  const { targetsPerStep, weights } = dataset, targets = validTargets(dataset), N = targetRows(dataset);
+  if (loss.labelSmoothing || posWeight || targetsPerStep && weights) return undefined;
+  const of = (n: number) => weights?.[n] ?? 1;
   const total = Array.from({ length: N }, (_, n) => of(n)).reduce((a, b) => a + b, 0);
   if (loss.loss === "crossEntropy") {
     const sums = new Array<number>(outputs).fill(0);
@@ -94,7 +96,7 @@ export function learningNotes(
   const notes: string[] = [], last = history.at(-1)!, only = scores && onlyClass(scores);
   if (only !== undefined) {
     notes.push(
-      `all ${plural(scores!.count, "test sequence")} are taken for ${
+      `all ${plural(scores!.count, `test ${scores!.unit}`)} are taken for ${
         JSON.stringify(only)
       }: the classes are not told apart`,
     );

@@ -7,7 +7,7 @@ import type { PreparedDataset } from "../data/prepared.ts";
 import type { PipelineOptions } from "../data/pipeline_options.ts";
 import { hashDataset } from "../data/hash.ts";
 import { countShared } from "../data/overlap.ts";
-import { validRows } from "../data/metrics/rows.ts";
+import { validTargets } from "../data/metrics/rows.ts";
 import { each, type Records } from "../data/records.ts";
 import { balancedWeights } from "../data/weights.ts";
 import { amend, errorCode } from "../errors.ts";
@@ -195,7 +195,7 @@ function configOf({ inputSize, outputSize, numEmbeddings, paddingIdx }: Pipeline
 function weightsOf(
   pipeline: Pipeline,
   { loss }: ChosenLoss,
-  { targets: all, targetsPerStep, shape: [N, T], lengths }: Dataset,
+  dataset: Dataset,
   { preparation }: DataJob,
 ): TrainingData["weights"] {
   const { classWeights, posWeight } = preparation, { outputSize: O, labels } = pipeline;
@@ -218,9 +218,7 @@ function weightsOf(
     );
   }
   if (classWeights.length === 1 && classWeights[0] === "balanced") {
-    const none = { shape: [N!, T!, 0], data: new Float32Array() };
-    const targets = targetsPerStep ? validRows(none, all, lengths).targets : all;
-    return { classWeights: balancedWeights(targets, O) };
+    return { classWeights: balancedWeights(validTargets(dataset), O) };
   }
   const numbers = classWeights.map(Number);
   if (numbers.length !== O || numbers.some((n) => !(n >= 0 && n < Infinity))) {

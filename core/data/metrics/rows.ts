@@ -69,3 +69,16 @@ export function validRows(
   }
   return { outputs: { shape: [count, O], data: found }, targets: wanted };
 }
+
+/** Targets of a dataset one after the other: of every step those of valid steps. */
+export function validTargets(
+  { targets, targetsPerStep, shape: [N, T], lengths }: {
+    readonly targets: Float32Array | Int32Array;
+    readonly targetsPerStep?: boolean;
+    readonly shape: readonly number[];
+    readonly lengths?: Int32Array;
+  },
+): Float32Array | Int32Array {
+  if (!targetsPerStep) return targets;
+  return validRows({ shape: [N!, T!, 0], data: new Float32Array() }, targets, lengths).targets;
+}

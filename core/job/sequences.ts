@@ -201,7 +201,7 @@ function weightsOf(
   const { classWeights, posWeight } = preparation, { outputSize: O, labels } = pipeline;
   if (posWeight) {
     if (LOSSES[loss].weights !== "posWeight") throw new UsageError(`--pos-weight is for the loss bce, not for ${loss}`);
-    if (posWeight === "balanced") return { posWeight: balancedWeights(targets, O) };
+    if (posWeight === "balanced") return { posWeight: balancedWeights(validTargets(dataset), O) };
     if (posWeight.length !== O) {
       const outputs = O === 1 ? labels.slice(-1) : labels;
       throw new UsageError(

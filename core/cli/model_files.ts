@@ -27,7 +27,9 @@ export async function openModel(path: string, args: Arguments): Promise<OpenedMo
   using bytes = await ModelBytes.open("model", path, args);
   const { format } = bytes;
   if (format === "onnx") {
-    throw new Error(`cannot read model "${path}": .onnx is written, not read; .safetensors, .pt and .json are both`);
+    throw new Error(
+      `cannot read model "${path}": .onnx is written, not read, but for info; .safetensors, .pt and .json are both`,
+    );
   }
   if (format) return { ...readModel(await bytes.whole(), path), format, lines: [] };
   const loaded = await bytes.checkpoint();

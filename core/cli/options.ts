@@ -57,6 +57,11 @@ export const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: C
   plot: { about: "draw the curves in the terminal at the end", of: ["train"] },
   seeds: { takes: "N", about: "train with N consecutive seeds: mean and deviation", of: ["train"] },
   input: { takes: "FILE", about: "predict: sequences in the data's format; - for standard input", of: ["predict"] },
+  "from-row": {
+    takes: "N",
+    about: "predict: all steps of the horizon from row N on, counted from 0; -24: from the last 24 on",
+    of: ["predict"],
+  },
   output: {
     takes: "FORMAT",
     about: "predict: jsonl (default) or csv; train, evaluate: json, one document of scores",
@@ -117,6 +122,7 @@ export interface Arguments {
   /** How many trainings, with seeds that follow one another. */
   readonly seeds: number;
   readonly input?: string;
+  readonly fromRow?: number;
   /** Form of predictions; for others "json": scores as one document on standard output, all else on standard error. */
   readonly output: "text" | "jsonl" | "csv" | "json";
   /** What the scores must be. */
@@ -214,6 +220,7 @@ export function parseCommandLine(args: readonly string[]): Arguments {
     plot: values.get("plot") === true,
     seeds: convert("seeds", "seeds", SEEDS, text("seeds") ?? "1") as number,
     input: text("input"),
+    fromRow: values.has("from-row") ? convert("from-row", "row", ROW, text("from-row")!) as number : undefined,
     output: outputOf(command as Command, text("output")),
     require: requirementsOf(text("require")),
     attention: values.get("attention") === true,
@@ -246,6 +253,7 @@ function elsewhere(flag: string, of: readonly string[], command: string): string
 }
 
 const KEEP: OptionSpec = { type: "integer", least: 0, most: 1e6, about: "numbered checkpoints" };
+const ROW: OptionSpec = { type: "integer", least: -1e9, most: 1e9, about: "a row" };
 const SEEDS: OptionSpec = { type: "integer", least: 1, most: 10000, about: "trainings" };
 
 /** The form of what a command puts out. */

@@ -12,10 +12,13 @@ import { remark } from "./terminal.ts";
 
 /** Runs the command. Returns the exit code. */
 export async function predictCommand(args: Arguments): Promise<number> {
-  const { given, input, command } = args, { loaded, rest } = await openCheckpoint(args), { data, everything } = given;
+  const { given, input, command, fromRow } = args,
+    { loaded, rest } = await openCheckpoint(args),
+    { data, everything } = given;
   using model = loaded.model;
   const paths = [...input === undefined ? [] : [input], ...given.files.data ?? [], ...rest];
   refuseForeign(loaded, given, paths.length > 0);
+  if (fromRow !== undefined && !paths.length) throw new UsageError("--from-row needs --input FILE");
   if (loaded.preprocessing && !paths.length) {
     throw new UsageError("predict needs --input FILE, or - for standard input");
   }
@@ -24,7 +27,7 @@ export async function predictCommand(args: Arguments): Promise<number> {
   }
   const onNote = (note: string) => args.quiet || remark(`note: ${note}`), source = dataFiles(args);
   const said = paths.length
-    ? predictions({ loaded, paths, given, source, onNote })
+    ? predictions({ loaded, paths, given, source, onNote, fromRow })
     : batchPredictions(model, storedSample(loaded, given, command).held);
   if (!loaded.preprocessing && model.loss === undefined) {
     onNote("the file does not say what the outputs mean, so these are scores (logits); --loss NAME says it");

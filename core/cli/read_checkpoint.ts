@@ -33,8 +33,9 @@ export class ModelBytes implements Disposable {
     this.#path = path;
     this.#file = file;
     this.#head = head;
-    this.#isKnown = format !== undefined;
     this.format = format ?? (head[0] === BRACE ? undefined : modelFormatOf(path));
+    // No bytes tell an ONNX file.
+    this.#isKnown = format !== undefined || this.format === "onnx";
   }
 
   /** Opens a file, with the errors of the file system in the command line's words. */
@@ -156,6 +157,11 @@ async function loadAny(path: string, args: Arguments): Promise<LoadedCheckpoint>
   using bytes = await ModelBytes.open("checkpoint", path, args);
   const { device } = args.given, options = modelOptions(device);
   if (!bytes.format) return await bytes.checkpoint(device);
+  if (bytes.format === "onnx") {
+    throw new Error(
+      `cannot read model "${path}": .onnx is written, not read: take the .json, .safetensors or .pt that it was made of`,
+    );
+  }
   const { model, preprocessing, leftOut } = await loadModel(await bytes.whole(), { ...options, name: path });
   try {
     await checkPreprocessing(model, preprocessing, `load model "${path}"`);

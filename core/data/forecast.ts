@@ -206,12 +206,13 @@ export class ForecastPipeline {
   }
 
   /**
-   * The last rows of a table, to forecast those that are not there yet.
+   * The rows of a table before one, to forecast that one and those after it.
    *
+   * @param row The first row to forecast. Default: the one that is not there yet, after the table's last.
    * @throws {RangeError} If the table has too few rows, or as `fit`.
    */
-  inputs(table: Table): ForecastInputs {
-    return this.#windows.last(table);
+  inputs(table: Table, row: number = table.rows): ForecastInputs {
+    return this.#windows.before(table, row);
   }
 
   /**

@@ -220,16 +220,21 @@ export class Windows {
     );
   }
 
-  /** The last rows of a table, to forecast those that are not there yet. */
-  last(table: Table): ForecastInputs {
-    const { rows } = table, { reach } = this;
-    if (rows < reach) {
-      throw badData("table-too-short", `${table.name}: a forecast needs ${reach} rows, got ${rows}`, { count: rows });
+  /** The rows before one of a table, or its last ones, to forecast what follows. */
+  before(table: Table, end = table.rows): ForecastInputs {
+    const { reach } = this;
+    if (!(Number.isInteger(end) && end <= table.rows)) {
+      throw badData("table-too-short", `${table.name}: there is no row ${end} after its ${table.rows} rows`, {
+        count: table.rows,
+      });
     }
-    const series = this.#series(table, rows - reach, rows);
-    const gap = this.#gap(series, rows, 0);
+    if (end < reach) {
+      throw badData("table-too-short", `${table.name}: a forecast needs ${reach} rows, got ${end}`, { count: end });
+    }
+    const series = this.#series(table, end - reach, end);
+    const gap = this.#gap(series, end, 0);
     if (gap) throw this.#missingAt(table, gap);
-    const inputs = this.inputs(series, [rows]), row = this.#breakIn(table, rows - reach, rows);
+    const inputs = this.inputs(series, [end]), row = this.#breakIn(table, end - reach, end);
     if (row === undefined) return inputs;
     return { ...inputs, notes: [`the ${reach} rows before the forecast reach across ${breakAt(table, row)}`] };
   }

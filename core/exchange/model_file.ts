@@ -184,16 +184,23 @@ export async function restoreModel(
   return model;
 }
 
+/**
+ * What Grutto wrote of a model beside its tensors, in lines.
+ *
+ * @throws {SyntaxError | TypeError | RangeError} If it is not what Grutto writes.
+ */
+export function describeOwn(text: string): string[] {
+  return describeHead(parseOwn(text));
+}
+
 /** What a file holds of a model, in lines: its shape, its options, and each tensor with its least and greatest number. */
 export function describeModel(file: ModelFile): string[] {
-  const { config, network, parameters, preprocessing } = file, { loss = config?.loss } = file;
+  const { parameters } = file;
   const tensors = Object.entries(parameters);
   const size = tensors.reduce((sum, [, { data }]) => sum + data.length, 0);
   const width = greatest(tensors.map(([name]) => name.length));
   return [
-    ...network ? describeNetwork(network) : describeConfig(resolveConfig(config!)),
-    `loss ${loss ?? "not known"}${config?.quantiles ? ` ${config.quantiles.join(", ")}` : ""}`,
-    ...describePreprocessing(preprocessing),
+    ...describeHead(file),
     ...file.leftOut ? [`left out, none of the model's: ${file.leftOut.join(", ")}`] : [],
     `${plural(size, "number")} in ${plural(tensors.length, "tensor")}:`,
     ...tensors.map(([name, { shape, data }]) => {
@@ -205,6 +212,17 @@ export function describeModel(file: ModelFile): string[] {
       const of = `[${shape.join(", ")}]`.padEnd(14);
       return `  ${name.padEnd(width)}  ${of}  ${least.toPrecision(4)} to ${greatest.toPrecision(4)}`;
     }),
+  ];
+}
+
+/** What a file says of a model besides its tensors. */
+function describeHead(
+  { config, network, preprocessing, loss = config?.loss }: Omit<ModelFile, "parameters">,
+): string[] {
+  return [
+    ...network ? describeNetwork(network) : describeConfig(resolveConfig(config!)),
+    `loss ${loss ?? "not known"}${config?.quantiles ? ` ${config.quantiles.join(", ")}` : ""}`,
+    ...describePreprocessing(preprocessing),
   ];
 }
 

@@ -13,7 +13,7 @@ import type { Model, NetworkModel, Sequences } from "../model/model.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
 import { predict, type Prediction } from "../train/evaluate.ts";
 import type { DataJob } from "./data_options.ts";
-import type { GivenOptions } from "./options.ts";
+import { type GivenOptions, UsageError } from "./options.ts";
 import {
   askedOf,
   type DataSource,
@@ -81,15 +81,27 @@ export interface Question {
   readonly source: DataSource;
   /** Is told what there is to know about the files. */
   readonly onNote: (note: string) => void;
+  /** Of forecasts: the first row to forecast, counted from 0, or from the end. Default: the one after the last. */
+  readonly fromRow?: number;
 }
 
 /** Predictions for files, as the checkpoint's preprocessing takes them; without one, for sequences as the model does. */
 export function predictions(question: Question): AsyncGenerator<Answer> {
   const { loaded } = question;
-  if (!loaded.preprocessing) return ofArrays(question);
+  if (!loaded.preprocessing) {
+    if (question.fromRow !== undefined) {
+      throw new UsageError("--from-row is for forecasts, with their preprocessing kept");
+    }
+    return ofArrays(question);
+  }
   const job = dataJob(loaded, question.given);
   return byKind(restorePreprocessing(loaded.preprocessing), {
-    sequences: (pipeline) => ofRecords(pipeline, job, question),
+    sequences: (pipeline) => {
+      if (question.fromRow !== undefined) {
+        throw new UsageError("--from-row is for forecasts, not for labeled sequences");
+      }
+      return ofRecords(pipeline, job, question);
+    },
     forecasts: (pipeline) => ofTable(pipeline, job, question),
   });
 }
@@ -211,10 +223,16 @@ async function* ofChunk(
 async function* ofTable(
   pipeline: ForecastPipeline,
   job: DataJob,
-  { loaded: { model }, paths, source, onNote }: Question,
+  { loaded: { model }, paths, source, onNote, fromRow }: Question,
 ): AsyncGenerator<NamedPrediction> {
   refuseUnsuited(source.given, { form: "forecasts" });
-  const table = await loadTable(paths, job, source), inputs = pipeline.inputs(table);
+  const table = await loadTable(paths, job, source), { reach } = pipeline, { rows, name } = table;
+  const first = fromRow === undefined ? rows : fromRow < 0 ? rows + fromRow : fromRow;
+  if (fromRow !== undefined && (first < reach || first > rows)) {
+    throw new UsageError(`--from-row must be from ${reach} to ${rows}, or -1 and less from the end, got ${fromRow}`);
+  }
+  const inputs = pipeline.inputs(table, first);
+  const idOf = (h: number) => fromRow === undefined ? `${name} +${h + 1}` : `${name}, row ${first + h}`;
   for (const note of [...table.notes ?? [], ...inputs.notes ?? []]) onNote(note);
   const quantiles = quantilesOf(model), { loss = pipeline.loss } = model;
   const { outputs, attentionWeights } = await predict(model as NetworkModel, inputs, { loss });
@@ -223,7 +241,7 @@ async function* ofTable(
   for (let h = 0; h < pipeline.horizon; h++) {
     const decoded = { values: [...values.subarray(h * width, (h + 1) * width)] };
     const weights = h === 0 ? attentionWeights?.data : undefined;
-    yield { id: `${table.name} +${h + 1}`, decoded, names, quantiles, weights };
+    yield { id: idOf(h), decoded, names, quantiles, weights };
   }
 }
 

@@ -77,7 +77,7 @@ export function helpText(topic?: string): string {
     const kind = kinds.find((kind) => TOPICS[kind][0] === topic) ?? entries.find((entry) => entry.flag === flag)?.topic;
     if (kind) return page(kind).slice(1).join("\n");
     const known = kinds.map((kind) => TOPICS[kind][0]).join(", ");
-    throw new UsageError(`there is no help on "${topic}": help takes all, a flag, or one of ${known}`);
+    throw new UsageError(`there is no help on "${topic}": help takes all, a command, a flag, or one of ${known}`);
   }
   return [
     ...head(),
@@ -98,6 +98,11 @@ export function helpText(topic?: string): string {
     }),
     line("help all", "everything"),
   ].join("\n");
+}
+
+/** The line of a flag. */
+export function entryLine(flag: string): string {
+  return allEntries().find((entry) => entry.flag === flag)!.line;
 }
 
 function head(): string[] {

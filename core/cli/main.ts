@@ -63,7 +63,12 @@ export function checkDeno(version: string): void {
 
 async function run(args: Arguments): Promise<number> {
   const say = (text: string) => new Terminal().styled(text);
-  if (args.help) return say(helpText()), 0;
+  const help = async (topic?: string) => {
+    say(topic === undefined ? helpText() : (await import("./help_pages.ts")).helpOn(topic));
+    return 0;
+  };
+  // Of no command it is the short page.
+  if (args.help) return await help(args.words.includes(args.command) ? args.command : undefined);
   if (args.version) return say(`grutto ${VERSION}`), 0;
   if (args.wide) return await (await import("./wide.ts")).runWide(args);
   switch (args.command) {
@@ -76,7 +81,7 @@ async function run(args: Arguments): Promise<number> {
     case "convert":
       return await (await import("./convert_command.ts")).convertCommand(args);
     case "help":
-      return say(helpText(args.operands[0])), 0;
+      return await help(args.operands[0]);
     case "info":
       return await (await import("./info_command.ts")).infoCommand(args);
   }

@@ -94,7 +94,7 @@ export const COMMANDS = {
   predict: "predict sequences with a checkpoint: predict CHECKPOINT --input FILE",
   convert: "convert to .safetensors, .pt, .onnx or .json, and back: convert FROM TO",
   info: "describe a model file: info FILE",
-  help: "list flags: help TOPIC, help FLAG, help all",
+  help: "list flags: help TOPIC, help COMMAND, help FLAG, help all",
 };
 
 /** One of the commands. */

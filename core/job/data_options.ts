@@ -77,7 +77,7 @@ export const DATA_OPTIONS = {
     sequencePerFile: { type: "boolean", optional: true, about: "a file is one sequence: one row per time step" },
     timeColumn: column("column with the time, rising within a sequence"),
     labelColumn: columns("labels or targets"),
-    featureColumns: columns("input columns (default: all others)"),
+    featureColumns: columns("input columns (default: all others; of forecasts, the targets)"),
     groupColumn: column("what sequences share that no split may part: the person recorded"),
     key: column("column of --labels-table that names sequences (default id)"),
     weightColumn: column("how much each sequence counts"),

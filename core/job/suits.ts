@@ -2,7 +2,7 @@
 
 import type { LabelTask } from "../data/labels.ts";
 import type { DataJob } from "./data_options.ts";
-import { FLAGS, type GivenOptions, UsageError } from "./options.ts";
+import { FLAGS, type GivenOptions, type Group, UsageError } from "./options.ts";
 
 /** What is known of the data and the task; absent: nothing yet. */
 export interface Traits {
@@ -15,7 +15,7 @@ export interface Traits {
 }
 
 /** The traits that an option is for. */
-interface Suit {
+export interface Suit {
   readonly form?: Traits["form"];
   readonly input?: Traits["input"];
   /** Tasks; where `input` is there too, that or these. */
@@ -103,6 +103,11 @@ export function suitedOptions<G extends keyof DataJob>(
   ) as Partial<DataJob[G]>;
 }
 
+/** What an option is for, where not for everything. */
+export function suitOf(group: Group, name: string): Suit | undefined {
+  return (SUITS as Readonly<Record<string, Readonly<Record<string, Suit>>>>)[group]?.[name];
+}
+
 /**
  * Refuses options that were given, and would change nothing.
  *
@@ -110,7 +115,7 @@ export function suitedOptions<G extends keyof DataJob>(
  */
 export function refuseUnsuited(given: GivenOptions, traits: Traits): void {
   for (const { group, name, flag: positive } of FLAGS) {
-    const suit = (SUITS as Readonly<Record<string, Readonly<Record<string, Suit>>>>)[group]?.[name];
+    const suit = suitOf(group, name);
     const value = (given[group] as Readonly<Record<string, unknown>>)[name];
     if (!suit || value === undefined) continue;
     const flag = `--${value === false ? "no-" : ""}${positive}`, { form, input, tasks, instead } = suit;

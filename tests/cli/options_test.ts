@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { helpText } from "../../core/cli/help.ts";
-import { parseCommandLine } from "../../core/cli/options.ts";
-import { flagFor, flagOf, type Group, JOB_OPTIONS, resolveJob, UsageError } from "../../core/job/options.ts";
+import { helpOn, WORDS } from "../../core/cli/help_pages.ts";
+import { COMMANDS, parseCommandLine } from "../../core/cli/options.ts";
+import { flagFor, flagOf, FLAGS, type Group, JOB_OPTIONS, resolveJob, UsageError } from "../../core/job/options.ts";
 import type { OptionSpec } from "../../core/options.ts";
 
 /** The message of the usage error that a command line is refused with. */
@@ -208,7 +209,7 @@ Deno.test("every flag that the help page lists is understood", () => {
     const choices = Object.values(JOB_OPTIONS).flatMap((table) => Object.entries(table as Record<string, OptionSpec>))
       .find(([name, spec]) => flagOf(name, spec) === flag)?.[1].choices;
     const value = takes === "NAME" ? choices?.[0] ?? "name" : values[takes!];
-    const command = ["input", "output", "attention"].includes(flag!) ? "predict" : "train";
+    const command = ["input", "from-row", "output", "attention"].includes(flag!) ? "predict" : "train";
     parseCommandLine([command, `--${flag}${takes ? `=${value}` : ""}`]);
     count++;
   }
@@ -247,4 +248,35 @@ Deno.test("the flag --validation-loss of 0.2.0 is still understood, and is not l
   assert.deepEqual(given.training, { validationReduction: "sequences" });
   assert.throws(() => parseCommandLine(["--validation-loss", "both"]), /must be one of batches, sequences, got "both"/);
   assert.ok(!helpText("all").includes("--validation-loss"));
+});
+
+Deno.test("help on a flag explains every word that it takes, and says what it is for", () => {
+  for (const { flag, spec } of FLAGS) {
+    const words = [...spec.choices ?? [], ...spec.words ?? []], page = helpOn(flag);
+    assert.deepEqual(Object.keys(WORDS[flag] ?? {}).sort(), words.toSorted(), `--${flag}`);
+    for (const word of words) {
+      assert.match(page, new RegExp(`^  ${word.replace(/\W/g, "\\$&")} +\\S`, "m"), `--${flag}`);
+    }
+    assert.match(page, /^ {2}taken by: train/m);
+  }
+  const lines = helpOn("--no-standardize").split("\n");
+  assert.ok(lines.includes("  for numbers, and the task regression"), lines.join("\n"));
+  assert.match(helpOn("feature-columns"), /of forecasts, the targets.*\n.*\n {2}formats: csv, arff\n/);
+  assert.match(helpOn("window"), /^ {2}taken by: train$/m);
+});
+
+Deno.test("there is help on every command: how it is called, and the flags it takes", () => {
+  for (const command of Object.keys(COMMANDS) as (keyof typeof COMMANDS)[]) {
+    const page = helpOn(command);
+    assert.match(page, new RegExp(`^usage: ${command}\\b`, "m"));
+    assert.match(page, /^exit code: /m);
+    const examples = page.split("\n").filter((line) => line.startsWith(`  ${command} `));
+    assert.ok(examples.length, command);
+    // Every example, and every flag of the page, is taken.
+    for (const line of examples) assert.equal(parseCommandLine(line.trim().split(" ")).command, command);
+    for (const [, flag] of page.matchAll(/^ {2}(--[\w-]+) {2,}/gm)) parseCommandLine([command, flag!]);
+    for (const line of page.split("\n")) assert.ok(line.length <= 120, line);
+  }
+  assert.doesNotMatch(helpOn("predict"), /--epochs|--test-data|--report/);
+  assert.throws(() => helpOn("nonsense"), /help takes all, a command, a flag, or one of/);
 });

@@ -115,3 +115,30 @@ Deno.test("classes stand in one order, whatever the format of predictions", asyn
   assert.match(json!.out, /^\{"id":"wide\.csv, line 2","label":"\d+","probabilities":\{"10":[\d.]+,"2":[\d.]+\}\}\n/);
   assert.match(csv!.out, /^id,label,probability 10,probability 2\n/);
 });
+
+Deno.test("a forecast gives all steps of the horizon from a row on: as if the table ended there", async () => {
+  await using place = await Place.make();
+  const sales = Deno.readTextFileSync(`${ROOT}/tests/testdata/own/sales.csv`).trimEnd().split("\n");
+  place.write("sales.csv", sales.join("\n"));
+  place.write("cut.csv", sales.slice(0, 101).join("\n"));
+  assertWorks(
+    await place.run("train sales.csv --target-column sales --window 6 --horizon 3 --epochs 1 --quiet --checkpoint ck"),
+  );
+  const [cut, from, back, early, late, wide] = await Promise.all([
+    place.run("predict ck/last.json --input cut.csv"),
+    place.run("predict ck/last.json --input sales.csv --from-row 100"),
+    place.run(`predict ck/last.json --input sales.csv --output csv --from-row ${100 - (sales.length - 1)}`),
+    place.run("predict ck/last.json --input sales.csv --from-row 5"),
+    place.run("predict ck/last.json --input sales.csv --from-row 121"),
+    place.run("predict ck/last.json --from-row 100"),
+  ]);
+  assertWorks(from!);
+  const rows = (text: string) => text.trimEnd().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(rows(from!.out).map(({ id }) => id), [100, 101, 102].map((row) => `sales.csv, row ${row}`));
+  assert.deepEqual(rows(from!.out).map(({ values }) => values), rows(cut!.out).map(({ values }) => values));
+  assert.equal(back!.out.split("\n")[2]!.split(",").at(-1), String(rows(from!.out)[1].values.sales));
+  for (const { code, err } of [early!, late!]) {
+    assert.match(`${code} ${err}`, /^2 error: --from-row must be from 6 to 120/);
+  }
+  assert.match(wide!.err, /^error: --from-row needs --input FILE/);
+});

@@ -1,9 +1,7 @@
 /** Help on one command or one flag: more than the pages that list them. */
 
-import { READ_SUITS } from "../data/readers/suits.ts";
-import type { ReadOptions } from "../data/readers/record.ts";
 import { FLAGS } from "../job/options.ts";
-import { suitOf } from "../job/suits.ts";
+import { formatsOf, suitOf } from "../job/suits.ts";
 import { entryLine, helpText } from "./help.ts";
 import { type Command, COMMANDS, commandsOf, EXTRA_FLAGS, SHORT_FLAGS } from "./options.ts";
 
@@ -182,8 +180,7 @@ function flagPage(flag: string): string {
 /** What a flag is for, in lines. */
 function suits(flag: string): string[] {
   const { group, name } = FLAGS.find((one) => one.flag === flag) ?? {}, suit = group && suitOf(group, name!);
-  const option = { labelColumn: "labelColumns", labelFile: "labelsFrom" }[name ?? ""] ?? name;
-  const formats = option === undefined ? undefined : READ_SUITS[option as keyof ReadOptions]?.formats;
+  const formats = name === undefined ? undefined : formatsOf(name);
   return [
     `taken by: ${takenBy(flag).join(", ")}`,
     ...formats ? [`formats: ${formats.join(", ")}`] : [],

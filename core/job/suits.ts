@@ -1,6 +1,8 @@
 /** Which option suits which data and task, and what to use instead: what would change nothing is refused. */
 
 import type { LabelTask } from "../data/labels.ts";
+import type { ReadOptions } from "../data/readers/record.ts";
+import { READ_SUITS } from "../data/readers/suits.ts";
 import type { DataJob } from "./data_options.ts";
 import { FLAGS, type GivenOptions, type Group, UsageError } from "./options.ts";
 
@@ -101,6 +103,12 @@ export function suitedOptions<G extends keyof DataJob>(
   return Object.fromEntries(
     Object.entries(options).filter(([name]) => !suits[name] || isSuited(suits[name], traits)),
   ) as Partial<DataJob[G]>;
+}
+
+/** The formats that an option of reading is for, where not for all. */
+export function formatsOf(name: string): readonly string[] | undefined {
+  const option = { labelColumn: "labelColumns", labelFile: "labelsFrom" }[name] ?? name;
+  return READ_SUITS[option as keyof ReadOptions]?.formats;
 }
 
 /** What an option is for, where not for everything. */

@@ -144,8 +144,8 @@ export class CheckpointWriter implements Disposable {
     const every = this.#every, { epoch } = report, isBest = this.#isBest(report, training);
     const due = training.finished || every === undefined || "epochs" in every && epoch % every.epochs === 0;
     const rests = every === undefined && !training.finished && this.#rests;
-    // Where snapshots take long, an epoch that is not the best waits until it is written anyway.
-    if (!isBest && (!due || rests && this.#took > PAUSE / REST)) return;
+    // An epoch that is not the best is left out where snapshots have taken their share.
+    if (!isBest && (!due || rests && REST * this.#took > performance.now() - this.#ended)) return;
     const snapshot = await this.#snapshot(training);
     if (isBest) this.#best = snapshot;
     if (due) this.#last = snapshot;

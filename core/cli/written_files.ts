@@ -12,12 +12,12 @@ export function stat(path: string): Promise<Deno.FileInfo | undefined> {
 }
 
 /** The files that a command line reads, and those that the job of the checkpoint it resumes does. */
-export function inputsOf({ given: { files }, resume, input }: Arguments, job?: StoredJob): string[] {
-  const all = [files, job?.own?.files ?? {}].flatMap((named) => {
-    const { data, testData, labelFile, testLabelFile } = named as typeof files;
-    return [data, testData, labelFile, testLabelFile].flat();
+export function inputsOf({ given: { files }, resume, from, input }: Arguments, job?: StoredJob): string[] {
+  const named = [files, job?.own?.files ?? {}].flatMap((group) => {
+    const { format: _, ...paths } = group as typeof files;
+    return Object.values(paths).flat();
   });
-  return [...all, resume, input].filter((path) => path !== undefined && path !== "-") as string[];
+  return [...named, resume, from, input].filter((path) => typeof path === "string" && path !== "-") as string[];
 }
 
 /**

@@ -101,6 +101,11 @@ export class History {
     return this.#copy ??= this.#records.slice();
   }
 
+  /** The records of the first epochs. */
+  first(count: number): readonly EpochRecord[] {
+    return count === this.#records.length ? this.records : this.#records.slice(0, count);
+  }
+
   /** Epochs so far. */
   get length(): number {
     return this.#records.length;

@@ -143,7 +143,15 @@ export class Training {
 
   /** How far it has come. */
   get state(): TrainingState {
-    return { ...this.#position, history: this.#history.records };
+    // Copied where it is read: a copy at every epoch would take the time of all epochs before.
+    const all = this.#history, { length } = all;
+    let history: readonly EpochRecord[] | undefined;
+    return {
+      ...this.#position,
+      get history() {
+        return history ??= all.first(length);
+      },
+    };
   }
 
   /** The best epoch by `monitor`, the first of equals; undefined before there is one. */

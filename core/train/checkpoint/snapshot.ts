@@ -7,6 +7,7 @@ import type { NetworkModel } from "../../model/model.ts";
 import { VERSION } from "../../version.ts";
 import { writeDurably } from "../durable.ts";
 import { jsonChunks } from "../json_bytes.ts";
+import type { TrainingState } from "../history.ts";
 import { hasDeno, writeByNode } from "../node_files.ts";
 import type { Trainer } from "../trainer.ts";
 import type { Training } from "../training.ts";
@@ -74,7 +75,7 @@ export async function takeSnapshot(
     training: training && state
       ? {
         options: { ...training.options },
-        state: { ...state, history: state.history as StoredRecords, data: undefined },
+        state: stored(state),
         best: training.best as StoredRecords[number] | undefined ?? null,
       }
       : null,
@@ -82,6 +83,12 @@ export async function takeSnapshot(
     preprocessing: preprocessing as Record<string, unknown> | undefined ?? null,
     job: job ?? null,
   };
+}
+
+/** A state without the hashes of its data, which stand elsewhere; its history is not read yet. */
+function stored(state: TrainingState): NonNullable<Snapshot["training"]>["state"] {
+  const copy = Object.defineProperties({}, Object.getOwnPropertyDescriptors(state));
+  return Object.defineProperty(copy, "data", { value: undefined, enumerable: true }) as ReturnType<typeof stored>;
 }
 
 /** Hashes of what a training trains and validates on. */

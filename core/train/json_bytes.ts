@@ -107,6 +107,16 @@ function finite(name: string, value: unknown): unknown {
   throw fail("not-finite", "write", `${name} is ${value}`, { name, value });
 }
 
+/** Records that are put into words at a time: each text takes some objects to pass on. */
+const RECORDS = 64;
+
+/** Whether it is an object of finite numbers alone, as the records of a history are. */
+function isRecord(item: unknown): boolean {
+  if (typeof item !== "object" || item === null || "toJSON" in item) return false;
+  for (const name in item) if (!Number.isFinite((item as Record<string, unknown>)[name])) return false;
+  return true;
+}
+
 /**
  * A value's JSON, piece by piece. Members of an object at depth 0 and 1 get a line each: line breaks and spaces, which are
  * pieces of their own.
@@ -114,26 +124,36 @@ function finite(name: string, value: unknown): unknown {
 function* pieces(value: unknown, depth = 0): Generator<string> {
   if (value instanceof Made) return yield* value.texts();
   if (typeof value !== "object" || value === null || "toJSON" in value) return yield JSON.stringify(value, finite);
-  const isList = Array.isArray(value), indent = `\n${"  ".repeat(depth)}`;
-  yield isList ? "[" : "{";
-  let first = true;
-  for (const [name, member] of Object.entries(value)) {
-    if (member === undefined && !isList) continue;
-    const comma = first ? "" : ",";
-    first = false;
-    if (isList) {
-      yield comma + JSON.stringify(finite(name, member) ?? null, finite);
-      continue;
+  if (Array.isArray(value)) {
+    yield "[";
+    for (let i = 0, end; i < value.length; i = end) {
+      if (i) yield ",";
+      for (end = i; end < value.length && end < i + RECORDS && isRecord(value[end]);) end++;
+      if (end > i) yield JSON.stringify(value.slice(i, end)).slice(1, -1);
+      else {
+        if (typeof value[i] === "number") finite(String(i), value[i]);
+        yield JSON.stringify(value[i] ?? null, finite);
+        end = i + 1;
+      }
     }
-    if (comma) yield comma;
+    return yield "]";
+  }
+  const indent = `\n${"  ".repeat(depth)}`;
+  yield "{";
+  let first = true;
+  for (const name of Object.keys(value)) {
+    const member = (value as Record<string, unknown>)[name];
+    if (member === undefined) continue;
+    if (!first) yield ",";
+    first = false;
     if (depth < 2) yield `${indent}  `;
     yield `${JSON.stringify(name)}:`;
     if (depth < 2) yield " ";
     finite(name, member);
     yield* pieces(member, depth + 1);
   }
-  if (depth < 2 && !isList && !first) yield indent;
-  yield isList ? "]" : "}";
+  if (depth < 2 && !first) yield indent;
+  yield "}";
 }
 
 function isBlank(piece: string): boolean {

@@ -32,7 +32,7 @@ export const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: C
   },
   "checkpoint-every": {
     takes: "N",
-    about: "write last.json every N epochs, or minutes: 5m (default 1, at most once a second)",
+    about: "write last.json every N epochs, or minutes: 5m (default 1, a tenth of the time at most)",
     of: ["train"],
   },
   keep: {
@@ -47,7 +47,11 @@ export const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: C
     of: ["train"],
   },
   "unknown-tokens": { about: "with --from: take tokens that the model does not know as unknown", of: ["train"] },
-  "log-file": { takes: "FILE", about: "write one JSON line per epoch", of: ["train"] },
+  "log-file": {
+    takes: "FILE",
+    about: "write one JSON line per epoch; with --resume in step with the checkpoint",
+    of: ["train"],
+  },
   report: {
     takes: "FILE",
     about: "write a page with curves, confusion matrix and attention",

@@ -61,7 +61,7 @@ Deno.test("a checkpoint of any training is read by every command, in either form
       const files = ["ck/last.json", "large.json", "a.pt", "a.safetensors", "b.json", "c.json"];
       if (input) {
         const [expected, ...others] = await Promise.all(files.map(predict));
-        others.forEach((text, i) => assert.equal(text, expected, files[i + 1]));
+        others.forEach((text, i) => assert.equal(text, expected!, files[i + 1]!));
       }
       assert.equal(place.read("b.json"), place.read("c.json"));
       const [scores, large] = await Promise.all([

@@ -147,7 +147,8 @@ function encoded(dict: StateDict, isLarge: boolean): object {
  * A checkpoint as the text of a JSON file. To be called while no step is running.
  *
  * @throws {RangeError} If a parameter or another number in it is not finite: such a training has failed, and an earlier
- * checkpoint of it is worth more. Or if the text would be longer than the engine's strings.
+ * checkpoint of it is worth more. Or if the text would be longer than the engine's strings: {@linkcode saveCheckpoint}
+ * writes files of any size.
  *
  * @example
  * ```ts
@@ -170,7 +171,8 @@ export async function formatCheckpoint(parts: CheckpointParts): Promise<string> 
 }
 
 /**
- * Writes a checkpoint: one readable JSON file, complete enough to resume training to the same bits.
+ * Writes a checkpoint: one readable JSON file, complete enough to resume training to the same bits. It may be of any size:
+ * it is written in pieces, and {@linkcode loadCheckpoint} reads it so.
  *
  * The file is written beside its place, flushed with fsync, and renamed: whatever fails, even the power, the path holds
  * either the old checkpoint or the new one, whole. Needs permission to read and write the folder

@@ -88,6 +88,7 @@ export const WORDS: Readonly<Record<string, Readonly<Record<string, string>>>> =
     wasm: "WebAssembly on the CPU",
     webgpu: "the GPU: the same as --gpu",
   },
+  "pos-weight": { balanced: "zeros over ones among the training targets, for each output" },
   "threads": { auto: "all cores where it is worth it" },
   "simd": {
     auto: "the widest there is",

@@ -39,7 +39,7 @@ export interface TokenizerState {
   /** Tokens with numbers of their own, in their order. */
   readonly tokens: readonly string[];
   /** Of subwords: pairs of pieces that become one, the first learned first. */
-  readonly merges?: readonly Merge[];
+  readonly merges?: readonly (readonly [left: string, right: string])[];
   /** Of words: tokens that no space stands before, mostly. */
   readonly joinsBefore?: readonly string[];
   /** Of words: tokens that no space stands behind, mostly. */

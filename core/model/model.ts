@@ -341,7 +341,7 @@ export function createModel(
  * await train(model, pairs, { epochs: 60, batchSize: 4, optimizer: { learningRate: 0.02 } });
  *
  * using searcher = await createSearcher(model);
- * const [[best]] = await searcher.search({ x: Int32Array.of(2, 3), shape: [1, 2, 1] }, { maxLength: 5 });
+ * const [best] = (await searcher.search({ x: Int32Array.of(2, 3), shape: [1, 2, 1] }, { maxLength: 5 }))[0]!;
  * assert.deepEqual(best!.tokens, [4, 5]);
  * ```
  */

@@ -103,7 +103,7 @@ export function seq2seqNetwork(config: Seq2SeqConfig): Network {
     const problem =
       `bridge "copy" takes an encoder as deep and as wide as the decoder, ${numLayers} × ${hiddenSize}, ` +
       `got ${encoderLayers} × ${encoderSize * directions}`;
-    throw fail("option-conflict", action, problem, { option: "bridge", value: bridge, advice: 'take bridge "linear"' });
+    throw fail("option-conflict", action, `${problem}; "linear" takes any`, { option: "bridge", value: bridge });
   }
   return defineNetwork((layers) => {
     const { tokens, numbers, vector, embedding, dropout, linear, tanh, decoder } = layers;

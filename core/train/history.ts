@@ -14,10 +14,11 @@ export interface EpochRecord {
   /** Share of validation sequences that are right, 0 to 1; absent without such data. */
   readonly validationAccuracy?: number;
   /**
-   * Loss and accuracy on validation pairs under teacher forcing, the targets being fed at every step: `validationLoss` and
-   * `validationAccuracy` are those of a decoder that runs free. Absent of other data.
+   * Loss on validation pairs under teacher forcing, the targets being fed at every step: `validationLoss` is that of a decoder
+   * that runs free. Absent of other data.
    */
   readonly validationForcedLoss?: number;
+  /** Share of the tokens that are right under teacher forcing, likewise. */
   readonly validationForcedAccuracy?: number;
   /** @deprecated Since 0.3.0: use `validationLoss`. Not enumerable. */
   readonly testLoss?: number;

@@ -258,6 +258,30 @@ export function fail<Code extends ErrorCode>(
 }
 
 /**
+ * Checks what an argument is, where that is not seen by what is done with it: for those who call from JavaScript.
+ *
+ * @param is The members that an object must have, or what else it must be.
+ * @throws {TypeError} If it is something else.
+ */
+export function checkArgument(
+  action: string,
+  name: string,
+  value: unknown,
+  is: readonly string[] | "list" | "string",
+): void {
+  const isObject = typeof value === "object" && value !== null;
+  const fits = is === "string"
+    ? typeof value === "string"
+    : is === "list"
+    ? Array.isArray(value) || ArrayBuffer.isView(value)
+    : isObject && is.every((member) => (value as Record<string, unknown>)[member] !== undefined);
+  if (fits) return;
+  const wanted = typeof is === "string" ? `a ${is}` : is.length ? `an object with ${is.join(", ")}` : "an object";
+  const got = isObject ? Array.isArray(value) ? "a list" : "another object" : `${value}`;
+  throw fail("argument-type", action, `${name} must be ${wanted}, got ${got}`, { name, value });
+}
+
+/**
  * The cause of an error of the library; undefined for any other value.
  *
  * @example

@@ -1,6 +1,6 @@
 /** Parts of N items by their numbers: at random, by class, in turn, in time. */
 
-import { type ErrorCode, type ErrorDetails, fail } from "../errors.ts";
+import { checkArgument, type ErrorCode, type ErrorDetails, fail } from "../errors.ts";
 import { Random } from "../random.ts";
 
 /** Numbers of items to train on, and of items to test on. */
@@ -29,6 +29,7 @@ function checkCount(n: number): void {
  * @param parts Shares that add up to 1, or counts that add up to n.
  */
 export function partCounts(n: number, parts: readonly number[]): number[] {
+  checkArgument("split", "parts", parts, "list");
   checkCount(n);
   const sum = parts.reduce((a, b) => a + b, 0), exact = sum === n && parts.every(Number.isInteger);
   const shares = Math.abs(sum - 1) < 1e-9 && !exact;

@@ -1,4 +1,4 @@
-import { fail } from "../errors.ts";
+import { checkArgument, fail } from "../errors.ts";
 
 /**
  * Weights that make rare classes count as much as common ones.
@@ -18,6 +18,13 @@ import { fail } from "../errors.ts";
  * ```
  */
 export function balancedWeights(targets: Float32Array | Int32Array, outputs: number): number[] {
+  checkArgument("balance weights", "targets", targets, "list");
+  if (!Number.isSafeInteger(outputs) || outputs < 1) {
+    throw fail("argument-out-of-range", "balance weights", `outputs must be an integer from 1, got ${outputs}`, {
+      name: "outputs",
+      value: outputs,
+    });
+  }
   const counts = new Array<number>(outputs).fill(0), classes = targets instanceof Int32Array;
   const total = classes ? targets.length : targets.length / outputs;
   targets.forEach((target, i) => {

@@ -1,6 +1,6 @@
 import { checkStateDict, type StateDict } from "../model/arrays.ts";
 import { type ModelConfig, networkOf } from "../model/config.ts";
-import { fail } from "../errors.ts";
+import { checkArgument, fail } from "../errors.ts";
 import type { OutputMeaning } from "../model/meanings.ts";
 import { type CellName, CELLS } from "../model/layers/cells.ts";
 import type { LossName } from "../model/losses.ts";
@@ -80,6 +80,7 @@ export function modelIn(dict: StateDict): { readonly parameters: StateDict; read
  * ```
  */
 export function configFromStateDict(dict: StateDict): ModelConfig {
+  checkArgument(FIND, "dict", dict, []);
   const has = (name: string) => Object.hasOwn(dict, name);
   const matrix = (name: string): [number, number] => {
     if (!has(name)) throw fail("state-dict-mismatch", FIND, `missing parameter "${name}"`, { name });

@@ -5,7 +5,7 @@
  */
 
 import { type Preprocessing, restorePreprocessing } from "../data/preprocessing.ts";
-import { errorCause, fail, whileReading } from "../errors.ts";
+import { checkArgument, errorCause, fail, whileReading } from "../errors.ts";
 import { greatest } from "../greatest.ts";
 import { type FullConfig, type ModelConfig, resolveConfig } from "../model/config.ts";
 import { checkLoss, type LossName } from "../model/losses.ts";
@@ -134,8 +134,11 @@ export function modelParts(file: ModelFile, format: ModelFormat): Uint8Array[] {
  */
 export async function modelFile(
   model: NetworkModel,
-  { loss = model.loss, preprocessing }: { loss?: LossName; preprocessing?: unknown } = {},
+  options: { loss?: LossName; preprocessing?: unknown } = {},
 ): Promise<ModelFile> {
+  checkArgument("describe model", "model", model, ["stateDict", "device"]);
+  checkArgument("describe model", "options", options, []);
+  const { loss = model.loss, preprocessing } = options;
   const { config, network, meanings } = model, parameters = await model.stateDict();
   if (!config) return { network, parameters, meanings, loss, preprocessing };
   return { config: { ...config, ...meanings.logits, ...loss && { loss } }, parameters, loss, preprocessing };
@@ -195,6 +198,7 @@ export function describeOwn(text: string): string[] {
 
 /** What a file holds of a model, in lines: its shape, its options, and each tensor with its least and greatest number. */
 export function describeModel(file: ModelFile): string[] {
+  checkArgument("describe model", "file", file, ["parameters"]);
   const { parameters } = file;
   const tensors = Object.entries(parameters);
   const size = tensors.reduce((sum, [, { data }]) => sum + data.length, 0);

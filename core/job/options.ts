@@ -9,7 +9,7 @@ import { DEVICE_OPTIONS, type DeviceName } from "../model/model.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { OPTIMIZER_OPTIONS, type OptimizerOptions, resolveOptimizer } from "../train/optimizer.ts";
 import { EARLY_STOPPING_OPTIONS, type EarlyStoppingOptions } from "../train/early_stopping.ts";
-import { SCHEDULE_OPTIONS, type ScheduleOptions } from "../train/schedule.ts";
+import { resolveSchedule, SCHEDULE_OPTIONS, type ScheduleOptions } from "../train/schedule.ts";
 import { TRAIN_OPTIONS, type TrainingSettings } from "../train/training_options.ts";
 import { TRAINER_OPTIONS, type TrainerOptions } from "../train/trainer.ts";
 import { DATA_OPTIONS, type DataJob, resolveDataJob } from "./data_options.ts";
@@ -135,6 +135,7 @@ export function resolveJob(given: GivenOptions): Job {
   if (dampening !== undefined && !momentum) throw new UsageError("--dampening needs --momentum X");
   const resolve = <G extends keyof Job>(group: G & Group, defaults: object = {}) =>
     resolveOptions<NonNullable<Job[G]>>("train", JOB_OPTIONS[group], { ...defaults, ...given[group] });
+  ofKind("schedule", () => resolveSchedule(given.schedule as ScheduleOptions));
   return {
     data: resolve("data"),
     ...isOwn && { own: resolveDataJob("train", given) },
@@ -142,7 +143,7 @@ export function resolveJob(given: GivenOptions): Job {
     training: isOwn ? resolveOwnTraining(given.training) : resolve("training"),
     ...Object.keys(given.earlyStopping).length && { earlyStopping: given.earlyStopping },
     ...Object.keys(given.schedule).length && { schedule: given.schedule as ScheduleOptions },
-    optimizer: optimizerOf(given.optimizer),
+    optimizer: ofKind("optimizer", () => resolveOptimizer(given.optimizer)),
     everything: resolve("everything"),
     device: resolve("device"),
   };
@@ -167,11 +168,20 @@ function resolveOwnTraining(given: GivenOptions["training"]): TrainingJob {
 /** What a model for the user's own data is where nothing is said. */
 export const OWN_MODEL: Readonly<Record<string, number>> = { hiddenSize: 32, dropout: 0.2 };
 
-function optimizerOf(given: OptimizerOptions): OptimizerOptions {
+/**
+ * The options of something of several kinds, in flags: those of another kind are refused with its name.
+ *
+ * @param resolve What checks them.
+ */
+function ofKind<T>(group: "optimizer" | "schedule", resolve: () => T): T {
   try {
-    return resolveOptimizer(given);
+    return resolve();
   } catch (error) {
-    const cause = errorCause(error);
-    throw cause ? new UsageError(`--optimizer: ${cause.problem}`) : error;
+    const { option, code, problem } = errorCause(error) ?? {};
+    if (option === undefined) throw error;
+    const { kinds } = JOB_OPTIONS[group][option as never] as OptionSpec, flag = flagFor(group, option);
+    if (code !== "option-unknown" || !kinds) throw new UsageError(`--${flag}: ${problem}`);
+    const owners = Object.keys(kinds).map((kind) => `--${flagFor(group, "name")} ${kind}`);
+    throw new UsageError(`--${flag} belongs to ${owners.join(" or ")}`);
   }
 }

@@ -1,7 +1,7 @@
 import type { Device } from "../device/device.ts";
 import { MAX_THREADS, SIMD, type Simd } from "../device/device.ts";
 import { dispose } from "../engine.ts";
-import { fail } from "../errors.ts";
+import { checkArgument, fail } from "../errors.ts";
 import { frozen, type OptionSpec, resolveOptions } from "../options.ts";
 import { seedWords } from "../random.ts";
 import type { NamedArray, StateDict } from "./arrays.ts";
@@ -355,6 +355,7 @@ export async function createModel(
   made: ModelConfig | Seq2SeqConfig | Network,
   options: NetworkOptions = {},
 ): Promise<NetworkModel> {
+  checkArgument("create model", "options", options, []);
   const given = isSeq2Seq(made) ? seq2seqNetwork(made) : made, usual = isSeq2Seq(made) ? seq2seqLoss(made) : undefined;
   const { seed = 0, loss = usual, quantiles, module, ...own } = options;
   const config = isNetwork(given) ? undefined : resolveConfig(withLoss(given, { loss, quantiles }));

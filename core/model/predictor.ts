@@ -1,5 +1,5 @@
 import { dispose } from "../engine.ts";
-import { fail } from "../errors.ts";
+import { checkArgument, fail } from "../errors.ts";
 import { checkFiniteOutputs } from "./finite.ts";
 import type { LossName } from "./losses.ts";
 import { internalsOf, type NetworkModel } from "./model.ts";
@@ -164,6 +164,7 @@ export async function createPredictor(
   options: { loss?: LossName; output?: string } = {},
 ): Promise<Predictor> {
   const action = "create predictor", internals = internalsOf(model), { session } = internals;
+  checkArgument(action, "options", options, []);
   const { output = internals.only(action, "pass { output }") } = options;
   session.net.outputShape(action, output);
   const { loss } = internals.meaning(action, output, options);

@@ -1,5 +1,5 @@
 import { display } from "../display.ts";
-import { fail } from "../errors.ts";
+import { checkArgument, fail } from "../errors.ts";
 import type { TaskMetrics } from "../data/metrics/summary.ts";
 import { totalOf } from "../data/metrics/confusion.ts";
 import { fewer, mostFrequent } from "./classes.ts";
@@ -35,8 +35,11 @@ const NAME = 24;
  */
 export function formatMetrics(
   metrics: TaskMetrics,
-  { columns = 80, unit = "sequence" }: { columns?: number; unit?: "sequence" | "step" } = {},
+  options: { columns?: number; unit?: "sequence" | "step" } = {},
 ): string {
+  checkArgument("format metrics", "metrics", metrics, ["kind"]);
+  checkArgument("format metrics", "options", options, []);
+  const { columns = 80, unit = "sequence" } = options;
   if (metrics.kind === "regression") {
     const row = (
       name: string,
@@ -96,7 +99,10 @@ export function formatMetrics(
  * );
  * ```
  */
-export function formatConfusion(matrix: ConfusionMatrix, { columns = 80 }: { columns?: number } = {}): string {
+export function formatConfusion(matrix: ConfusionMatrix, options: { columns?: number } = {}): string {
+  checkArgument("format confusion matrix", "matrix", matrix, ["labels", "counts"]);
+  checkArgument("format confusion matrix", "options", options, []);
+  const { columns = 80 } = options;
   const size = matrix.labels.length;
   if ([matrix.counts, ...matrix.counts].some(({ length }) => length !== size)) {
     throw fail("shape-mismatch", "format confusion matrix", `counts must be (${size}, ${size}), as the labels`, {

@@ -1,4 +1,4 @@
-import { fail } from "../errors.ts";
+import { checkArgument, fail } from "../errors.ts";
 import { VERSION } from "../version.ts";
 import { attentionSection } from "./attention.ts";
 import { totalOf } from "../data/metrics/confusion.ts";
@@ -34,6 +34,8 @@ import { STYLE, STYLE_HASH } from "./style.ts";
  * ```
  */
 export function htmlReport(given: RunReport): string {
+  checkArgument("write report", "report", given, ["title", "history"]);
+  checkArgument("write report", "history", given.history, "list");
   check(given);
   const report = { ...given, history: given.history.map(epochRecord) };
   const { title, subtitle, settings = [] } = report;

@@ -1,3 +1,4 @@
+import { checkArgument } from "../errors.ts";
 import { type EpochRecord, epochRecord } from "../train/history.ts";
 import { type Curve, curvesOf, leastLoss } from "./curves.ts";
 import { type Axis, extent, linearAxis, logAxis, percent, short } from "./scale.ts";
@@ -46,6 +47,8 @@ const COLOURS = { train: "\x1b[36m", validation: "\x1b[33m", none: "\x1b[39m" };
  * ```
  */
 export function plotHistory(records: readonly EpochRecord[], options: PlotOptions = {}): string {
+  checkArgument("plot history", "records", records, "list");
+  checkArgument("plot history", "options", options, []);
   const { columns = 80, rows = 16, color = false, ascii = false, validationName: other = "validation" } = options;
   const history = records.map(epochRecord), best = leastLoss(history);
   if (!best) return "";

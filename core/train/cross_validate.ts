@@ -1,7 +1,7 @@
 import { summarizeMetrics, type Summary } from "../data/metrics/summary.ts";
 import { type Dataset, subset } from "../data/dataset.ts";
 import type { Fold } from "../data/split.ts";
-import { fail } from "../errors.ts";
+import { checkArgument, fail } from "../errors.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { createModel, type Model, type ModelOptions } from "../model/model.ts";
 import { type DetailedMetrics, evaluate } from "./evaluate.ts";
@@ -80,6 +80,12 @@ export async function crossValidate<F extends Fold>(
   folds: Iterable<F>,
   options: CrossValidationOptions = {},
 ): Promise<CrossValidation> {
+  checkArgument("cross-validate", "options", options, []);
+  if (typeof config !== "function") checkArgument("cross-validate", "config", config, []);
+  if (typeof data !== "function") checkArgument("cross-validate", "data", data, ["shape", "targets"]);
+  if (typeof (folds as unknown) === "string" || typeof folds?.[Symbol.iterator] !== "function") {
+    throw fail("argument-type", "cross-validate", `folds must be a list of folds, got ${folds}`, { name: "folds" });
+  }
   const { seeds = [0], device, labels, multilabel, onRun, ...training } = options;
   const make = typeof config === "function" ? config : (seed: number) => createModel(config, { ...device, seed });
   const parts = typeof data === "function" ? data : ({ train, test }: Fold): FoldData => ({

@@ -10,7 +10,7 @@ import { regressionMetrics } from "../data/metrics/regression.ts";
 import { sizes, validRows } from "../data/metrics/rows.ts";
 import { isPairs } from "../data/pairs.ts";
 import type { TaskMetrics } from "../data/metrics/summary.ts";
-import { fail } from "../errors.ts";
+import { checkArgument, fail } from "../errors.ts";
 import type { NamedArray } from "../model/arrays.ts";
 import type { Sequences } from "../model/batch.ts";
 import { checkFiniteInputs, checkFiniteOutputs } from "../model/finite.ts";
@@ -106,6 +106,7 @@ export async function evaluate(
   dataset: TrainingData,
   options: EvaluateOptions & Partial<DetailedOptions> = {},
 ): Promise<Metrics | DetailedMetrics> {
+  checkArgument(ACTION, "options", options, []);
   const internals = internalsOf(model), output = internals.only(ACTION);
   const task = evaluation(internals, output, options), [{ loss }] = task.losses as [TaskLoss & { loss: ResolvedLoss }];
   const { batchSize, signal } = options, source = batchSource(internals, ACTION, dataset, { batchSize });
@@ -337,6 +338,7 @@ export async function predict(
   sequences: Sequences,
   options: { loss?: LossName; output?: string } = {},
 ): Promise<Prediction> {
+  checkArgument("predict", "options", options, []);
   const internals = internalsOf(model), { output = internals.only("predict", "pass { output }") } = options;
   internals.session.net.outputShape("predict", output);
   const { loss } = internals.meaning("predict", output, options);

@@ -1,5 +1,5 @@
 import { LazyResult } from "../device/results.ts";
-import { amend, fail } from "../errors.ts";
+import { amend, checkArgument, fail } from "../errors.ts";
 import type { StateDict } from "../model/arrays.ts";
 import { checkBatch, type Sequences } from "../model/batch.ts";
 import { checkFiniteInputs } from "../model/finite.ts";
@@ -128,6 +128,7 @@ export class Trainer {
 
   /** Use {@linkcode createTrainer}. */
   constructor(model: NetworkModel, options: TrainerOptions = {}) {
+    checkArgument("create trainer", "options", options, []);
     const action = "create trainer", { optimizer, losses: given, ...rest } = options;
     const internals = this.#internals = internalsOf(model);
     const { loss, ...own } = resolveOptions(action, TRAINER_OPTIONS, rest) as Omit<TrainerOptions, "optimizer">;

@@ -1,7 +1,7 @@
 import { hashDataset } from "../data/hash.ts";
 import { Yielder } from "../device/event_loop.ts";
 import { ResultQueue } from "../device/results.ts";
-import { fail } from "../errors.ts";
+import { checkArgument, fail } from "../errors.ts";
 import { frozen } from "../options.ts";
 import type { StateDict } from "../model/arrays.ts";
 import { LOSSES } from "../model/losses.ts";
@@ -82,6 +82,7 @@ export class Training {
    * @throws {TypeError | RangeError} If an option is wrong, the data do not fit, or a number in them is not finite.
    */
   constructor(model: NetworkModel, dataset: TrainingData, options: TrainOptions = {}) {
+    checkArgument("train", "options", options, []);
     const { validation, onEpoch: _e, onBatch: _b, signal: _s, state, bestParameters, trainer, ...named } = options;
     const { training, rest } = divideOptions(named);
     const internals = internalsOf(model);

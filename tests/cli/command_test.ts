@@ -34,7 +34,7 @@ Deno.test("usage that cannot be understood: one line, exit code 2, nothing on di
     ["--epochs", "--epochs needs a value: see --help"],
     ["--hidden-size 0", '--hidden-size must be an integer from 1 to 65536, got "0"'],
     ["--lr nan", '--lr must be a number from 0, got "nan"'],
-    ["--momentum 0.9 --checkpoint ck", '--optimizer: "adam" has no option "momentum"'],
+    ["--momentum 0.9 --checkpoint ck", "--momentum belongs to --optimizer sgd"],
     ["evaluate", "evaluate needs a checkpoint, such as: evaluate checkpoints/best.json"],
     ["predict", "predict needs a checkpoint, such as: predict checkpoints/best.json"],
     ["evaluate a.json --lr 1", "evaluate takes no --lr: the checkpoint holds it"],

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { fail } from "../../errors.ts";
+import { checkArgument, fail } from "../../errors.ts";
 import { countConfusion } from "./confusion.ts";
 import { count, every, type Rows, sizes, sum } from "./rows.ts";
 
@@ -123,6 +123,9 @@ export function classificationMetrics(
   targets: Float32Array | Int32Array,
   options: ClassificationOptions = {},
 ): ClassificationMetrics | MultilabelMetrics {
+  checkArgument("compute metrics", "scores", scores, ["shape", "data"]);
+  checkArgument("compute metrics", "targets", targets, "list");
+  checkArgument("compute metrics", "options", options, []);
   const [N, O] = sizes(scores, "scores"), { data } = scores, { labels } = options;
   const classes = O === 1 && !options.multilabel ? 2 : O;
   if (labels && labels.length !== classes) {

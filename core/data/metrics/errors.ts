@@ -1,6 +1,6 @@
 /** Errors of answers that are sequences: what must be changed to make them right. */
 
-import { fail } from "../../errors.ts";
+import { checkArgument, fail } from "../../errors.ts";
 
 /** Insertions, deletions and substitutions from one sequence to another (Levenshtein). */
 export function editDistance<T>(a: ArrayLike<T>, b: ArrayLike<T>): number {
@@ -56,6 +56,8 @@ export function checkReferences(
   found: readonly unknown[],
   references: readonly (readonly unknown[])[],
 ): void {
+  checkArgument(action, "found", found, "list");
+  checkArgument(action, "references", references, "list");
   if (!found.length) throw fail("empty", action, "there are no answers");
   if (references.length !== found.length) {
     const problem = `references must be ${found.length} lists, one for each answer, got ${references.length}`;

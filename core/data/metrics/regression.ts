@@ -1,6 +1,6 @@
 /** How far predicted numbers are from the truth: scikit-learn's definitions. */
 
-import { fail } from "../../errors.ts";
+import { checkArgument, fail } from "../../errors.ts";
 import { nearestMedian, quantileOf } from "../quantiles.ts";
 import { count, every, type Rows, sizes, sum } from "./rows.ts";
 
@@ -86,8 +86,12 @@ export interface RegressionOptions {
 export function regressionMetrics(
   predicted: Rows,
   truth: Rows,
-  { baseline, seasonal, quantiles }: RegressionOptions = {},
+  options: RegressionOptions = {},
 ): RegressionMetrics {
+  checkArgument("compute metrics", "predicted", predicted, ["shape", "data"]);
+  checkArgument("compute metrics", "truth", truth, ["shape", "data"]);
+  checkArgument("compute metrics", "options", options, []);
+  const { baseline, seasonal, quantiles } = options;
   const [N, O] = sizes(truth, "truth"), Q = quantiles?.length ?? 1;
   const checked = ({ shape, data }: Rows, what: string, width = O) => {
     const [rows, columns] = sizes({ shape, data }, what);

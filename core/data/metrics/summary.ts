@@ -1,6 +1,6 @@
 /** The metrics of a task, and what several of them come to together. */
 
-import { fail } from "../../errors.ts";
+import { checkArgument, fail } from "../../errors.ts";
 import type { ClassificationMetrics, MultilabelMetrics } from "./classification.ts";
 import type { RegressionMetrics } from "./regression.ts";
 import { sum } from "./rows.ts";
@@ -30,6 +30,7 @@ export interface Summary {
  * ```
  */
 export function summarize(values: readonly number[]): Summary {
+  checkArgument("summarize", "values", values, "list");
   const n = values.length;
   if (!n) throw fail("empty", "summarize", "there are no values");
   const mean = sum(values) / n;

@@ -128,11 +128,12 @@ export async function readNpyHead(name: string, bytes: ByteReader): Promise<NpyH
     throw badFile("file-malformed", name, "it does not begin as a .npy does");
   }
   const version = start[6]!;
-  if (start.length < 8 || version < 1 || version > 3) {
+  const isCut = () => badFile("file-cut-off", name, "the file ends within its head");
+  if (start.length < 8) throw isCut();
+  if (version < 1 || version > 3) {
     throw badFile("file-unsupported", name, `.npy version must be 1 to 3, got ${version}`);
   }
   const size = await bytes.read(version === 1 ? 2 : 4), view = new DataView(size.buffer);
-  const isCut = () => badFile("file-cut-off", name, "the file ends within its head");
   if (size.length < (version === 1 ? 2 : 4)) throw isCut();
   const length = version === 1 ? view.getUint16(0, true) : view.getUint32(0, true);
   if (length > MAX_HEAD) {

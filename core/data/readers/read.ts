@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkArgument } from "../../errors.ts";
 import { badFile } from "./bad_data.ts";
 import { Blocks } from "./blocks.ts";
 import { Lines } from "./lines.ts";
@@ -117,8 +118,15 @@ function checkOptions(name: string, options: ReadOptions): void {
 
 /** The format that a name's ending tells (".gz" apart); undefined for `.tsv`, `.txt` and others, where the content tells. */
 export function formatOf(name: string): Format | undefined {
+  checkArgument("tell format", "name", name, "string");
   const ending = name.toLowerCase().replace(/\.gz$/, "").match(/\.(\w+)$/)?.[1] ?? "";
   return Object.hasOwn(ENDINGS, ending) ? ENDINGS[ending] : undefined;
+}
+
+/** Checks what a reader is given. */
+function checkInput(input: Input, options: ReadOptions): void {
+  checkArgument("read data", "input", input, ["name", "stream"]);
+  checkArgument("read data", "options", options, []);
 }
 
 /** The format that the first bytes tell, if any. */
@@ -219,6 +227,7 @@ async function* guarded(
  * ```
  */
 export async function readRecords(input: Input, options: ReadOptions = {}): Promise<RecordSource> {
+  checkInput(input, options);
   return await readSuited(input, options, new Set(Object.keys(options)));
 }
 
@@ -299,6 +308,7 @@ export async function readSuited(
  * ```
  */
 export async function readTable(input: Input, options: ReadOptions = {}): Promise<Table> {
+  checkInput(input, options);
   return await readSuitedTable(input, options, new Set(Object.keys(options)));
 }
 

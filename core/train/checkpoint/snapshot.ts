@@ -1,7 +1,7 @@
 /** Writing checkpoints: a snapshot of a training, its text, its file. */
 
 import { type DataHash, hashDataset } from "../../data/hash.ts";
-import { fail } from "../../errors.ts";
+import { checkArgument, fail } from "../../errors.ts";
 import type { NamedArray, StateDict } from "../../model/arrays.ts";
 import type { NetworkModel } from "../../model/model.ts";
 import { VERSION } from "../../version.ts";
@@ -50,9 +50,10 @@ type WithNumbers<T> = T extends StoredDict[string] ? NamedArray
 type StoredRecords = NonNullable<StoredCheckpoint["training"]>["state"]["history"];
 
 /** Copies what a checkpoint of this moment holds; {@linkcode snapshotChunks} makes its text. */
-export async function takeSnapshot(
-  { model, training, trainer = training?.trainer, preprocessing, job }: CheckpointParts,
-): Promise<Snapshot> {
+export async function takeSnapshot(parts: CheckpointParts): Promise<Snapshot> {
+  checkArgument("save checkpoint", "parts", parts, ["model"]);
+  const { model, training, trainer = training?.trainer, preprocessing, job } = parts;
+  checkArgument("save checkpoint", "model", model, ["stateDict", "device"]);
   const trained = trainer && await trainer.state(), state = training?.state;
   return {
     format: FORMAT,

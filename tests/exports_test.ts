@@ -1,0 +1,122 @@
+/**
+ * Every function of the library with a wrong argument of each kind, one at a time: an error with a code or an answer, never
+ * another error, a stray rejection or a changed model. What is exported and not in the table fails.
+ */
+
+import assert from "node:assert/strict";
+import { series } from "./data/records.ts";
+import * as library from "../mod.ts";
+
+const { createModel, sampleDataset, Pipeline } = library;
+const DATA = sampleDataset({ size: 20, steps: 3 }), CONFIG = { inputSize: 5, hiddenSize: 3, outputSize: 2 };
+const model = await createModel({ ...CONFIG, loss: "bce" }, { seed: 1 });
+const STATE = await model.stateDict(), FILE = await library.modelFile(model);
+const RECORDS = ["a", "b", "a", "b"].map((label, i) => series([[i], [1]], label));
+const pipeline = Pipeline.fit(RECORDS as never);
+const PROBABILITIES = { shape: [2, 2], data: Float32Array.of(0.9, 0.1, 0.2, 0.8) };
+const METRICS = library.classificationMetrics(PROBABILITIES, Int32Array.of(0, 1));
+const HISTORY = [{ epoch: 1, trainLoss: 1, trainAccuracy: 0.5 }];
+const input = (text: string) => ({ name: "a.csv", stream: () => Promise.resolve(new Blob([text]).stream()) });
+
+/** Arguments with which a function works. */
+const CALLS: Record<string, () => unknown[]> = {
+  balancedWeights: () => [Int32Array.of(0, 1, 1), 2],
+  bleu: () => [["a b c d"], [["a b c d"]]],
+  chrf: () => [["a b"], [["a b"]]],
+  classificationMetrics: () => [PROBABILITIES, Int32Array.of(0, 1), {}],
+  configFromStateDict: () => [STATE, {}],
+  createModel: () => [CONFIG, { seed: 1 }],
+  createPredictor: () => [model, {}],
+  createTrainer: () => [model, {}],
+  errorRate: () => [["a b"], ["a b"]],
+  evaluate: () => [model, DATA, {}],
+  formatCheckpoint: () => [{ model }],
+  formatConfusion: () => [{ labels: ["a", "b"], counts: [[1, 0], [0, 1]] }, {}],
+  formatMetrics: () => [METRICS, {}],
+  formatOf: () => ["a.csv"],
+  hashDataset: () => [DATA],
+  htmlReport: () => [{ title: "a", settings: [], history: HISTORY }],
+  kFold: () => [20, 2],
+  modelFile: () => [model, {}],
+  describeModel: () => [FILE],
+  parseCheckpoint: () => ["{}", "a.json"],
+  plotHistory: () => [HISTORY, {}],
+  predict: () => [model, { x: new Float32Array(15), shape: [1, 3, 5] }, {}],
+  randomIndices: () => [5, [0.5, 0.5], 1],
+  randomSplit: () => [DATA, [0.5, 0.5], 1],
+  readTable: () => [input("a,b\n1,2\n"), {}],
+  readRecords: () => [input("a,b,label\n1,2,x\n"), {}],
+  regressionMetrics: () => [PROBABILITIES, PROBABILITIES, {}],
+  restorePreprocessing: () => [pipeline.toJSON()],
+  sampleDataset: () => [{ size: 5 }],
+  summarize: () => [[1, 2]],
+  train: () => [model, DATA, { epochs: 1 }],
+  crossValidate: () => [CONFIG, DATA, library.kFold(20, 2), { epochs: 1 }],
+};
+
+class Other {}
+const WRONG: [string, unknown][] = [
+  ["undefined", undefined],
+  ["null", null],
+  ["NaN", NaN],
+  ["-1", -1],
+  ["1.5", 1.5],
+  ['""', ""],
+  ["{}", {}],
+  ["[]", []],
+  ["another class", new Other()],
+];
+
+/** Functions whose arguments are not gone through here: those of files, searches, reports and classes of data. */
+const ELSEWHERE = [
+  ..."DataLoader EventWriter ForecastPipeline PairLoader Pipeline RecordingWindows Tokenizer Training".split(" "),
+  ..."createSearcher defineNetwork describeForecasts describePredictions errorCause errorCode everyNth".split(" "),
+  ..."exportOnnx exportSeq2SeqOnnx loadCheckpoint loadModel modelFormat modelFormatOf pickByError".split(" "),
+  ..."pickExamples ragged readLabelsTable readModel readPt readSafetensors saveCheckpoint sequenceMetrics".split(" "),
+  ..."stratifiedSplit subset summarizeMetrics timeSplit walkForward writeModel writeNpy writeNpz writePt".split(" "),
+  "writeSafetensors",
+];
+
+const functions = Object.entries(library).filter(([, value]) => typeof value === "function").map(([name]) => name);
+
+Deno.test("every function that is exported is gone through, here or elsewhere", () => {
+  assert.deepEqual([...Object.keys(CALLS), ...ELSEWHERE].sort(), functions.sort());
+});
+
+/** Calls a function; what it makes is freed. */
+async function call(name: string, args: unknown[]): Promise<void> {
+  const made = await (library as unknown as Record<string, (...args: unknown[]) => unknown>)[name]!(...args);
+  if (typeof made === "object" && made && Symbol.dispose in made) (made as Disposable)[Symbol.dispose]();
+}
+
+for (const [name, of] of Object.entries(CALLS)) {
+  Deno.test(`${name}() with a wrong argument of each kind fails with a code, and changes no model`, async () => {
+    if (name !== "parseCheckpoint") await call(name, of());
+    await model.loadStateDict(STATE);
+    for (let i = 0; i < of().length; i++) {
+      for (const [what, value] of WRONG) {
+        const args = of();
+        args[i] = value;
+        let failed = false;
+        await call(name, args).catch((error: Error) => {
+          failed = true;
+          assert.ok(library.errorCode(error), `argument ${i + 1} is ${what}: ${error}`);
+        });
+        // Options that are left out, or empty, are none.
+        if (failed) assert.deepEqual(await model.stateDict(), STATE, what);
+        else await model.loadStateDict(STATE);
+      }
+    }
+  });
+}
+
+Deno.test("a model that was disposed is refused with a code", async () => {
+  const gone = await createModel(CONFIG);
+  gone.dispose();
+  for (const [name, of] of Object.entries(CALLS)) {
+    const args = of();
+    if (args[0] !== model) continue;
+    args[0] = gone;
+    await assert.rejects(call(name, args), (error) => library.errorCode(error) !== undefined, name);
+  }
+});

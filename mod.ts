@@ -109,6 +109,15 @@ export {
 export { ForecastPipeline } from "./core/data/forecast.ts";
 export type { ForecastOptions, ForecastState, RowRange, Transform } from "./core/data/forecast_state.ts";
 export type { ForecastDataset, ForecastInputs, LeftOut } from "./core/data/windows.ts";
+export {
+  type PairGroup,
+  PairPipeline,
+  type PairPipelineState,
+  type PairRecord,
+  type SearchedAnswer,
+} from "./core/data/pair_pipeline.ts";
+export type { PairOptions } from "./core/data/pair_options.ts";
+export { type PairFormat, type PairReadOptions, readPairs, readParallel } from "./core/data/readers/pairs.ts";
 export { type Preprocessing, type PreprocessingState, restorePreprocessing } from "./core/data/preprocessing.ts";
 export {
   type Classes,
@@ -231,6 +240,7 @@ export { plotHistory, type PlotOptions } from "./core/report/plot_history.ts";
 export { htmlReport } from "./core/report/html_report.ts";
 export { EventWriter } from "./core/report/tensorboard.ts";
 export type {
+  AlignmentExample,
   AttentionExample,
   ConfusionMatrix,
   ForecastExample,

@@ -145,6 +145,8 @@ export const ERROR_CODES = {
   "labels-missing": TypeError,
   /** A sequence of a file has no label. */
   "label-missing": SyntaxError,
+  /** A source or target is missing or empty. */
+  "text-missing": SyntaxError,
   /** A cell is not a number; `value`, `column`. */
   "not-a-number": SyntaxError,
   /** A number is too large, or does not fit 32-bit floats; `value`. */
@@ -189,6 +191,8 @@ export const ERROR_CODES = {
   "nothing-to-learn": RangeError,
   /** No token is left. */
   "vocabulary-empty": RangeError,
+  /** A target has more tokens than the limit; `option`, `value`. */
+  "target-too-long": RangeError,
   /** There are too few items for the parts or folds; `count`. */
   "too-few-items": RangeError,
   /** Arrays would have more numbers than they can. */

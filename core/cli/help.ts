@@ -12,6 +12,9 @@ const TOPICS: Record<Group | "run", readonly [topic: string, title: string]> = {
   preparation: ["preprocessing", "Preprocessing"],
   division: ["splits", "Splits"],
   forecast: ["forecast", "Forecasts"],
+  pairs: ["seq2seq", "Pairs of texts"],
+  search: ["seq2seq", "Answers of sequence to sequence"],
+  teacher: ["seq2seq", "Teacher forcing"],
   data: ["sample-job", "Data of the sample job"],
   model: ["model", "Model"],
   training: ["training", "Training"],
@@ -46,7 +49,6 @@ const COMMON = [
   "resume",
   "from",
   "report",
-  "plot",
   "input",
   "gpu",
 ];
@@ -74,9 +76,11 @@ export function helpText(topic?: string): string {
   if (topic === "all") return [...head(), ...kinds.flatMap(page)].join("\n");
   if (topic !== undefined) {
     const flag = topic.replace(/^-*(no-)?/, "");
-    const kind = kinds.find((kind) => TOPICS[kind][0] === topic) ?? entries.find((entry) => entry.flag === flag)?.topic;
-    if (kind) return page(kind).slice(1).join("\n");
-    const known = kinds.map((kind) => TOPICS[kind][0]).join(", ");
+    const own = kinds.find((kind) => TOPICS[kind][0] === topic) ?? entries.find((entry) => entry.flag === flag)?.topic;
+    // Some topics are several kinds of flags.
+    const shown = kinds.filter((kind) => own && TOPICS[kind][0] === TOPICS[own][0]);
+    if (own) return shown.flatMap(page).slice(1).join("\n");
+    const known = [...new Set(kinds.map((kind) => TOPICS[kind][0]))].join(", ");
     throw new UsageError(`there is no help on "${topic}": help takes all, a command, a flag, or one of ${known}`);
   }
   return [
@@ -91,8 +95,9 @@ export function helpText(topic?: string): string {
     ...COMMON.map((flag) => entries.find((entry) => entry.flag === flag)!.line),
     "",
     "More flags",
-    ...kinds.map((kind) => {
-      const flags = entries.filter((entry) => entry.topic === kind).map(({ flag }) => flag);
+    ...kinds.filter((kind) => kinds.find((one) => TOPICS[one][0] === TOPICS[kind][0]) === kind).map((kind) => {
+      const own = entries.filter(({ topic }) => TOPICS[topic][0] === TOPICS[kind][0]),
+        flags = own.map(({ flag }) => flag);
       const shown = flags.slice(0, 4).join(", ") + (flags.length > 4 ? `, and ${flags.length - 4} more` : "");
       return line(`help ${TOPICS[kind][0]}`, `${TOPICS[kind][1]}: ${shown}`);
     }),

@@ -7,7 +7,11 @@ import { plural } from "../job/words.ts";
 import { commandsOf } from "./options.ts";
 
 /** Options of the library that are flags under another name. */
-const OTHER_NAMES: Readonly<Record<string, string>> = { labelColumns: "label-column", labelsFrom: "label-file" };
+const OTHER_NAMES: Readonly<Record<string, string>> = {
+  labelColumns: "label-column",
+  targetColumn: "target-column",
+  labelsFrom: "label-file",
+};
 
 /** The flag of an option of the library; an option that has none stays as it is. */
 export function flagOfOption(option: string): string {
@@ -22,6 +26,7 @@ type Hint = (cause: ErrorCause) => { readonly problem?: string; readonly advice:
 export const HINTS: { readonly [Code in ErrorCode]?: Hint } = {
   "option-type": wrongValue,
   "option-out-of-range": wrongValue,
+  "option-conflict": ({ advice }) => ({ advice }),
   "option-missing": ({ option, problem, advice }) =>
     option === undefined
       ? { advice }
@@ -75,6 +80,8 @@ export const HINTS: { readonly [Code in ErrorCode]?: Hint } = {
       (option === undefined ? "" : ` for ${flagOfOption(option)}`),
     advice: option === "testSplit" ? `${flagOfOption(option)} 0 holds none out` : undefined,
   }),
+  "row-width": withOption((flag) => `${flag} 0 --target-column 1 take the first two`),
+  "target-too-long": withOption((flag) => `${flag} N takes longer ones`),
   // No flag raises these limits.
   "line-too-long": withOption(() => undefined),
   "file-too-large": withOption(() => undefined),

@@ -9,7 +9,7 @@ import { expected, type OptionSpec, resolveOptions } from "../options.ts";
 const READING: readonly Command[] = ["train", "evaluate", "predict"];
 
 /** The groups that others than "train" take too; the checkpoint holds the rest. */
-const SHARED_GROUPS: ReadonlySet<Group> = new Set(["files", "columns", "data", "everything", "device"]);
+const SHARED_GROUPS: ReadonlySet<Group> = new Set(["files", "columns", "search", "data", "everything", "device"]);
 
 /** Options that not all commands take which take others of their group. */
 const OPTION_COMMANDS: Readonly<Record<string, { readonly of: readonly Command[]; readonly instead?: string }>> = {
@@ -18,6 +18,8 @@ const OPTION_COMMANDS: Readonly<Record<string, { readonly of: readonly Command[]
   labelFile: { of: ["train", "evaluate"] },
   yKey: { of: ["train", "evaluate"] },
   testRows: { of: ["train", "evaluate"] },
+  targetFile: { of: ["train", "evaluate"] },
+  targetColumns: { of: ["train", "evaluate"] },
   // What a file may not say of its outputs.
   loss: { of: ["train", "evaluate", "predict", "convert"] },
   quantiles: { of: ["train", "evaluate", "predict", "convert"] },
@@ -68,7 +70,7 @@ export const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: C
   },
   output: {
     takes: "FORMAT",
-    about: "predict: jsonl (default) or csv; train, evaluate: json, one document of scores",
+    about: "predict: jsonl, csv, or text, the default for seq2seq; train, evaluate: json, one document of scores",
     of: ["train", "evaluate", "predict"],
   },
   require: {
@@ -127,8 +129,8 @@ export interface Arguments {
   readonly seeds: number;
   readonly input?: string;
   readonly fromRow?: number;
-  /** Form of predictions; for others "json": scores as one document on standard output, all else on standard error. */
-  readonly output: "text" | "jsonl" | "csv" | "json";
+  /** Form of predictions, absent where nobody said; for others "json": scores as one document on standard output, all else on standard error. */
+  readonly output?: "text" | "jsonl" | "csv" | "json";
   /** What the scores must be. */
   readonly require: readonly Requirement[];
   readonly attention: boolean;
@@ -262,8 +264,8 @@ const SEEDS: OptionSpec = { type: "integer", least: 1, most: 10000, about: "trai
 
 /** The form of what a command puts out. */
 function outputOf(command: Command, text?: string): Arguments["output"] {
-  const isPrediction = command === "predict", choices = isPrediction ? ["jsonl", "csv"] : ["json"];
-  if (text === undefined) return isPrediction ? "jsonl" : "text";
+  const isPrediction = command === "predict", choices = isPrediction ? ["jsonl", "csv", "text"] : ["json"];
+  if (text === undefined) return isPrediction ? undefined : "text";
   return convert("output", "output", { type: "choice", choices, about: "form" }, text) as Arguments["output"];
 }
 

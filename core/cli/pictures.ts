@@ -3,7 +3,7 @@
 import type { Job } from "../job/options.ts";
 import type { Scores } from "../job/scores.ts";
 import { configOfModel } from "../job/step_network.ts";
-import type { TrainingData } from "../job/training_data.ts";
+import { isPairConfig, type TrainingData } from "../job/training_data.ts";
 import type { Model } from "../job/training_run.ts";
 import { words } from "../job/words.ts";
 import { htmlReport } from "../report/html_report.ts";
@@ -124,7 +124,7 @@ function settings(job: Job, { config, loss, own }: TrainingData, training: Train
     testData: job.own?.files.testData?.map(dataName),
     ...own?.settings,
     ...config,
-    outputSize: configOfModel(model).outputSize,
+    outputSize: isPairConfig(config) ? undefined : configOfModel(model).outputSize,
     ...job.model,
     parameters: model.parameters.reduce((sum, { length }) => sum + length, 0),
     ...loss,

@@ -1,7 +1,9 @@
 /** Predictions as they are printed: JSON Lines or CSV. */
 
-import { displayJson } from "../display.ts";
-import type { NamedPrediction, NoPrediction, PlainPrediction } from "../job/predictions.ts";
+import { display, displayJson } from "../display.ts";
+import type { TextAnswer } from "../job/answers.ts";
+import { UsageError } from "../job/options.ts";
+import type { AnsweredSource, NamedPrediction, NoPrediction, PlainPrediction } from "../job/predictions.ts";
 import type { Arguments } from "./options.ts";
 import { Terminal } from "./terminal.ts";
 
@@ -11,17 +13,23 @@ const ONE = { probabilities: "probability", values: "value", scores: "score" } a
 /** Writes predictions as JSON Lines or CSV. */
 export class PredictionWriter {
   readonly #terminal = new Terminal();
+  readonly #output: Arguments["output"];
   readonly #csv: boolean;
+  readonly #several: boolean;
   readonly #attention: boolean;
   #header = false;
 
-  constructor({ output, attention }: Arguments) {
+  constructor({ output, attention, given }: Arguments) {
+    this.#output = output;
     this.#csv = output === "csv";
+    this.#several = (given.search.nBest ?? 1) > 1;
     this.#attention = attention;
   }
 
   /** A line of JSON, or a row with the header before the first. */
-  async write(prediction: NamedPrediction | PlainPrediction): Promise<void> {
+  async write(prediction: NamedPrediction | PlainPrediction | AnsweredSource): Promise<void> {
+    if ("answers" in prediction) return await this.#answered(prediction);
+    if (this.#output === "text") throw new UsageError("--output text is for the answers of seq2seq, not for labels");
     await ("decoded" in prediction ? this.#named(prediction) : this.#plain(prediction));
   }
 
@@ -30,6 +38,36 @@ export class PredictionWriter {
     if (!this.#csv) return await this.#json({ id, error });
     const fields = "decoded" in blank ? this.#namedFields(blank) : this.#plainFields(blank);
     await this.#row(fields.map(([name], i) => [name, i ? "" : id]));
+  }
+
+  /** A line of text for a source; with several answers or attention, of JSON. */
+  async #answered({ id, source, tokens, answers }: AnsweredSource): Promise<void> {
+    const one = answers[0], sum = ({ found }: TextAnswer) => digit(Math.fround(found.sum));
+    if (this.#csv) {
+      return await this.#row([["id", id], ["source", source], ["answer", one?.text ?? ""], [
+        "log probability",
+        one ? sum(one) : "",
+      ]]);
+    }
+    const isText = this.#output === "text" || this.#output === undefined && !this.#several && !this.#attention;
+    if (isText && this.#several) throw new UsageError("--n-best is for --output jsonl, with a line for each source");
+    if (isText) {
+      const line = (one?.text ?? "").replace(/[\r\n\u2028\u2029]+/g, " ");
+      return await this.#terminal.data(Deno.stdout.isTerminal() ? display(line) : line);
+    }
+    const each = (answer: TextAnswer) => ({
+      text: answer.text,
+      logProbability: sum(answer),
+      score: digit(Math.fround(answer.found.score)),
+      ...!answer.found.ended && { cut: true },
+      ...this.#attention && {
+        tokens: answer.tokens,
+        logProbabilities: digits(Float32Array.from(answer.found.logProbabilities)),
+        attention: rowsOf(answer),
+      },
+    });
+    const sources = this.#attention ? { sourceTokens: tokens } : {};
+    await this.#json({ id, source, ...sources, answers: answers.map(each) });
   }
 
   #named(prediction: NamedPrediction): Promise<void> {
@@ -96,6 +134,10 @@ export class PredictionWriter {
 
 /** A cell of CSV and the name of its column. */
 type Field = readonly [name: string, cell: string | number];
+/** What the attention weighed at each token of an answer, its end too. */
+function rowsOf({ found: { attention: { shape: [steps, T], data } } }: TextAnswer): number[][] {
+  return Array.from({ length: steps! }, (_, u) => digits(data.subarray(u * T!, (u + 1) * T!)));
+}
 
 /** The quantiles of the i-th name. */
 function quantilesAt(values: readonly number[], quantiles: readonly number[], i: number): Map<string, number> {

@@ -6,6 +6,7 @@ import { learningNotes } from "../job/learning.ts";
 import { finalScores, type Scores } from "../job/scores.ts";
 import { configOfModel } from "../job/step_network.ts";
 import { createRunModel, createTraining, type TrainingRun } from "../job/training_run.ts";
+import { isPairConfig, sequencesIn } from "../job/training_data.ts";
 import type { Training } from "../train/training.ts";
 import { CheckpointWriter } from "./checkpoint_writer.ts";
 import { allowingCommand, resumingWords, systemWords } from "./files.ts";
@@ -55,7 +56,11 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
       if (args.quiet) return;
       terminal.progress(() => progressLine(progress, { first, epochs, seconds: seconds() }));
       if (hinted) return;
-      const hint = wideHint(model, seconds(), timeLeft(progress, { first, epochs, seconds: seconds() }));
+      const hint = wideHint(
+        { device: model.device, config: isPairConfig(data.config) ? job.model : configOfModel(model) },
+        seconds(),
+        timeLeft(progress, { first, epochs, seconds: seconds() }),
+      );
       if (hint) {
         terminal.clear();
         remark(hint);
@@ -74,7 +79,7 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
   });
   writer.watch(training);
   const { epochs, batchSize } = training.options;
-  const { epoch: done, batch } = training.state, first = done + batch / Math.ceil(data.train.shape[0]! / batchSize);
+  const { epoch: done, batch } = training.state, first = done + batch / Math.ceil(sequencesIn(data.train) / batchSize);
   if (training.finished) {
     terminal.line(
       training.stoppedEarly
@@ -118,7 +123,8 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
     if (!name) { for (const text of scores ? scoreLines(scores, { full, before, best }) : []) terminal.line(text); }
     const notes: string[] = [];
     if (data.own && !name && !training.options.fastDevRun) {
-      const { history } = training.state, outputs = configOfModel(model).outputSize, ran = !training.stoppedEarly;
+      const { history } = training.state, ran = !training.stoppedEarly;
+      const outputs = isPairConfig(data.config) ? 0 : configOfModel(model).outputSize;
       notes.push(...learningNotes(data, { history, scores, outputs, ran }));
     }
     for (const note of full ? notes : []) terminal.line(`note: ${note}`);

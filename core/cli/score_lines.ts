@@ -20,12 +20,18 @@ const NAMES: Record<string, string> = {
   rmse: "RMSE",
   mae: "MAE",
   r2: "R²",
+  tokenAccuracy: "token accuracy",
+  exactMatch: "exact match",
+  tokenErrorRate: "token error rate",
+  characterErrorRate: "character error rate",
+  bleu: "BLEU",
+  chrf: "chrF",
 };
 
 /** Those of quantiles are called as they are. */
 const nameOf = (name: string) => NAMES[name] ?? name;
 
-const SHARES = /accuracy$|^coverage@/i;
+const SHARES = /accuracy$|^coverage@|match$|ErrorRate$/i;
 
 /** A score as it is shown. */
 function shown(name: string, value: number): string {
@@ -52,6 +58,10 @@ function details(scores: Scores): string[] {
     ];
   }
   if (metrics.kind === "multilabel") return table;
+  if (metrics.kind === "sequences") {
+    if (scores.values.bleu === undefined) return [];
+    return ["", `BLEU  ${metrics.bleu.signature}`, `chrF  ${metrics.chrf.signature}`];
+  }
   const matrix = { labels: metrics.perClass.map(({ label }) => label), counts: metrics.confusion };
   return [...table, "", ...formatConfusion(matrix, { columns: columns() }).split("\n")];
 }

@@ -3,7 +3,7 @@
 import type { Job } from "../job/options.ts";
 import { type Start, startLine } from "../job/started_job.ts";
 import { configOfModel } from "../job/step_network.ts";
-import type { TrainingData } from "../job/training_data.ts";
+import { isPairConfig, type PairConfig, type TrainingData } from "../job/training_data.ts";
 import { words } from "../job/words.ts";
 import type { OptionSpec } from "../options.ts";
 import type { BatchProgress, EpochReport } from "../train/history.ts";
@@ -65,7 +65,7 @@ export function headLines(
   return [
     `device     ${model.device.description}`,
     ...data.description.map((line, i) => `${i ? "" : "data"}`.padEnd(11) + line),
-    `model      ${modelLine(model, data)}`,
+    `model      ${modelLine(model, data, job)}`,
     ...start ? [`from       ${startLine(start, data)}`] : [],
     `training   ${words(trainingWords(job, options, data))}`,
     `optimizer  ${words(trainer.options.optimizer)}`,
@@ -91,11 +91,23 @@ function trainingWords(job: Job, options: Training["options"], { loss, weights }
   };
 }
 
-function modelLine(model: Training["model"], { config }: TrainingData): string {
+/** Options of an encoder and a decoder, as far as they are not the usual ones. */
+function seq2seqWords({ model, own }: Job, { task: _t, ...sizes }: PairConfig): object {
+  const { hiddenSize, numLayers, cell, dropout, bidirectional } = model;
+  const { encoderSize, encoderLayers, bridge, attentionSize, tied } = own!.pairs;
+  return {
+    ...sizes,
+    ...{ hiddenSize, encoderSize, numLayers, encoderLayers, cell, dropout, bidirectional, bridge, attentionSize },
+    ...tied && { tied },
+  };
+}
+
+function modelLine(model: Training["model"], { config }: TrainingData, job: Job): string {
+  const numbers = model.parameters.reduce((sum, { length }) => sum + length, 0);
+  if (isPairConfig(config)) return `${words(seq2seqWords(job, config))}: ${numbers} parameters`;
   const { inputSize, outputSize, numEmbeddings, paddingIdx: _, cell, loss: _l, quantiles: _q, ...rest } = configOfModel(
     model,
   );
-  const numbers = model.parameters.reduce((sum, { length }) => sum + length, 0);
   const own = config.numEmbeddings ? { numEmbeddings, inputSize, outputSize } : {};
   return `${words({ ...own, ...cell !== "gru" && { cell }, ...rest })}: ${numbers} parameters`;
 }

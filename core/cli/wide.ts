@@ -1,9 +1,7 @@
 /** `--wide`: the program again, under the flags of V8 with which the wide tiles are fast. */
 
-import { configOfModel } from "../job/step_network.ts";
 import { allowingCommand, listed, neededPaths } from "./files.ts";
 import { UsageError } from "../job/options.ts";
-import type { Model } from "../job/training_run.ts";
 import type { Arguments } from "./options.ts";
 
 /** They hold from the start of a process on: what sets them later has no effect on WebAssembly. */
@@ -73,6 +71,12 @@ async function permissionFlags(args: Arguments): Promise<string[]> {
   return flags;
 }
 
+/** What of a model the hint depends on. */
+interface HintedModel {
+  readonly device: { readonly description: string };
+  readonly config: { readonly hiddenSize: number };
+}
+
 /**
  * What to say to a long training that the wide tiles would shorten, once it is known to be one; undefined before, and where
  * they would not.
@@ -80,8 +84,11 @@ async function permissionFlags(args: Arguments): Promise<string[]> {
  * @param spent Seconds so far.
  * @param left Seconds to go, as it looks.
  */
-export function wideHint(model: Model, spent: number, left: number): string | undefined {
-  const { device } = model, { hiddenSize } = configOfModel(model);
+export function wideHint(
+  { device, config: { hiddenSize } }: HintedModel,
+  spent: number,
+  left: number,
+): string | undefined {
   // Only x86 has the wider vectors, and only the relaxed instructions use them.
   const gains = Deno.build.arch === "x86_64" && hiddenSize >= MANY_UNITS &&
     /relaxed SIMD(?! in wide)/.test(device.description);

@@ -1,5 +1,6 @@
 import { ForecastPipeline } from "./forecast.ts";
 import type { ForecastState } from "./forecast_state.ts";
+import { PairPipeline } from "./pair_pipeline.ts";
 import { Pipeline, type PipelineState } from "./pipeline.ts";
 
 /** Preprocessing between data and a model, of either kind: sequences with labels, or windows over a table. */
@@ -7,6 +8,9 @@ export type Preprocessing = Pipeline | ForecastPipeline;
 
 /** The same as JSON, as a checkpoint holds it. */
 export type PreprocessingState = PipelineState | ForecastState;
+
+/** Preprocessing of any kind: besides those, of pairs of texts. */
+export type AnyPreprocessing = Preprocessing | PairPipeline;
 
 /**
  * Preprocessing as it was stored, of whichever kind it is: its `task` tells.
@@ -19,10 +23,27 @@ export function restorePreprocessing(json: unknown): Preprocessing {
   return kind === "forecast" ? ForecastPipeline.from(json) : Pipeline.from(json);
 }
 
-/** What is done with preprocessing of either kind: whoever needs to know the kind asks here. */
+/** The same of any kind; that of pairs is also {@linkcode PairPipeline.from}'s. */
+export function restoreAny(json: unknown): AnyPreprocessing {
+  const kind = (json as { readonly kind?: unknown } | null | undefined)?.kind;
+  return kind === "pairs" ? PairPipeline.from(json) : restorePreprocessing(json);
+}
+
+/** What is done with preprocessing of any kind: whoever needs to know the kind asks here. */
 export function byKind<T>(
-  preprocessing: Preprocessing,
-  cases: { readonly sequences: (pipeline: Pipeline) => T; readonly forecasts: (pipeline: ForecastPipeline) => T },
+  preprocessing: AnyPreprocessing,
+  cases: {
+    readonly sequences: (pipeline: Pipeline) => T;
+    readonly forecasts: (pipeline: ForecastPipeline) => T;
+    readonly pairs: (pipeline: PairPipeline) => T;
+  },
 ): T {
-  return preprocessing.task === "forecast" ? cases.forecasts(preprocessing) : cases.sequences(preprocessing);
+  switch (preprocessing.task) {
+    case "forecast":
+      return cases.forecasts(preprocessing);
+    case "seq2seq":
+      return cases.pairs(preprocessing);
+    default:
+      return cases.sequences(preprocessing);
+  }
 }

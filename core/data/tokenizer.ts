@@ -246,6 +246,17 @@ function mergesOf(value: unknown, tokens: ReadonlySet<string>, refuse: () => Err
   return value.map(([left, right]) => [left, right]);
 }
 
+/** What texts have in common whose tokens are the same. */
+export function keyOf(text: string, unit: SequenceUnit, normalize: SequenceNormalization): string {
+  const plain = normalized(text, unit, normalize);
+  return unit === "subwords" ? plain : cut(plain, unit).join("\0");
+}
+
+/** The normalization of a unit where nobody says. */
+export function usualNormalization(unit: SequenceUnit): SequenceNormalization {
+  return unit === "words" ? "lower" : "none";
+}
+
 /** A text as it is split. */
 function normalized(text: string, unit: SequenceUnit, normalize: SequenceNormalization): string {
   const plain = unit === "words" || unit === "subwords" ? text.normalize("NFC") : text;

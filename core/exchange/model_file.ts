@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type Preprocessing, restorePreprocessing } from "../data/preprocessing.ts";
+import { type AnyPreprocessing, restoreAny } from "../data/preprocessing.ts";
 import { checkArgument, errorCause, fail, whileReading } from "../errors.ts";
 import { greatest } from "../greatest.ts";
 import { type FullConfig, type ModelConfig, resolveConfig } from "../model/config.ts";
@@ -273,11 +273,15 @@ function describeNetwork({ layers, outputs }: Network): string[] {
 /** What comes before and after the model, in a line or two. */
 function describePreprocessing(json: unknown): string[] {
   if (json === undefined || json === null) return ["preprocessing none"];
-  let preprocessing: Preprocessing;
+  let preprocessing: AnyPreprocessing;
   try {
-    preprocessing = restorePreprocessing(json);
+    preprocessing = restoreAny(json);
   } catch (error) {
     return [`preprocessing of another kind: ${errorCause(error)?.problem ?? error}`];
+  }
+  if (preprocessing.task === "seq2seq") {
+    const { source, target } = preprocessing, says = (side: typeof source) => `${side.size} ${side.unit}`;
+    return [`preprocessing of pairs of texts: sources of ${says(source)}, targets of ${says(target)}`];
   }
   const { task, labels, inputSize, numEmbeddings } = preprocessing;
   const inputs = numEmbeddings ? `text, ${numEmbeddings} tokens` : `${inputSize} numbers per step`;

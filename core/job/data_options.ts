@@ -4,10 +4,17 @@ import { PIPELINE_OPTIONS, type PipelineOptions, type ReaderOptions } from "../d
 import { FORECAST_OPTIONS, type ForecastOptions } from "../data/forecast_state.ts";
 import type { Task } from "../data/labels.ts";
 import { RECORDING_OPTIONS, type RecordingOptions } from "../data/recordings.ts";
+import { PAIR_OPTIONS, type PairOptions } from "../data/pair_options.ts";
 import { FORMATS } from "../data/readers/record.ts";
+import { SEARCH_OPTIONS, type SearchOptions } from "../model/beam.ts";
+import { SEQ2SEQ_OPTIONS, type Seq2SeqConfig } from "../model/seq2seq.ts";
 import { type OptionSpec, type OptionValues, resolveOptions } from "../options.ts";
 
 const { task, ...pipeline } = PIPELINE_OPTIONS;
+// What a token is, and what becomes of text first, is said for all data with the same flags.
+const { tokens, normalize: _n, minCount: _c, maxLength: _l, ...pairs } = PAIR_OPTIONS;
+const { encoderSize, encoderLayers, bridge, attentionSize, tied } = SEQ2SEQ_OPTIONS;
+const { width, nBest, maxLength, minLength, lengthPenalty, coveragePenalty, noRepeat } = SEARCH_OPTIONS;
 // Features, scale and missing values have the same flags for sequences and forecasts.
 const { featureColumns: _f, standardize: _s, missing: _m, targetColumns, window, ...windows } = FORECAST_OPTIONS;
 
@@ -82,14 +89,16 @@ export const DATA_OPTIONS = {
     key: column("column of --labels-table that names sequences (default id)"),
     weightColumn: column("how much each sequence counts"),
     textColumn: column("column with text, in place of numbers"),
+    sourceColumn: column("seq2seq: column with sources (default: source, x, or the first of two)"),
     xKey: column("npz: the array of sequences (default x)"),
     yKey: column("npz: the array of labels (default y)"),
   },
   preparation: {
-    task: { ...task, choices: [...task.choices!, "forecast"] },
+    task: { ...task, choices: [...task.choices!, "forecast", "seq2seq"] },
     ...pipeline,
     stride,
     windowLabel,
+    tokens,
     embeddingDim: {
       type: "integer",
       optional: true,
@@ -110,6 +119,37 @@ export const DATA_OPTIONS = {
       above: true,
       words: ["balanced"],
       about: 'bce: "balanced", or how much a 1 counts, for each output',
+    },
+  },
+  pairs: {
+    targetFile: {
+      type: "text",
+      optional: true,
+      about: "targets of --data, line by line, in a file of their own",
+      takes: "FILE",
+    },
+    testTargetFile: { type: "text", optional: true, about: "those of --test-data", takes: "FILE" },
+    ...pairs,
+    encoderSize,
+    encoderLayers,
+    bridge,
+    attentionSize,
+    tied,
+  },
+  search: {
+    width: { ...width, flag: "beam" },
+    nBest,
+    maxAnswer: { ...maxLength, default: undefined, optional: true, otherwise: "twice the longest target" },
+    minAnswer: minLength,
+    lengthPenalty,
+    coveragePenalty,
+    noRepeat,
+    prefix: { type: "text", optional: true, about: "what answers begin with" },
+    replaceUnknown: {
+      type: "boolean",
+      default: true,
+      about: "unknown words are replaced",
+      off: "leave unknown words as <unk>, rather than the source's word that the attention sees",
     },
   },
   division: {
@@ -178,10 +218,19 @@ export interface DataJob {
   readonly files: OptionValues<Tables["files"]> & { readonly data: readonly string[] };
   readonly columns: OptionValues<Tables["columns"]>;
   readonly preparation:
-    & Omit<PipelineOptions, "task" | ReaderOptions>
+    & Omit<PipelineOptions, "task" | "tokens" | ReaderOptions>
+    & Pick<PairOptions, "tokens">
     & OptionValues<Pick<Tables["preparation"], "embeddingDim" | "classWeights" | "posWeight">>
     & Pick<RecordingOptions, "stride" | "windowLabel">
-    & { readonly task?: Task };
+    & { readonly task?: Task | "seq2seq" };
+  readonly pairs:
+    & Omit<PairOptions, "tokens" | "normalize" | "minCount" | "maxLength">
+    & Pick<Seq2SeqConfig, "encoderSize" | "encoderLayers" | "bridge" | "attentionSize" | "tied">
+    & OptionValues<Pick<Tables["pairs"], "targetFile" | "testTargetFile">>;
+  readonly search:
+    & Pick<SearchOptions, "width" | "nBest" | "lengthPenalty" | "coveragePenalty" | "noRepeat">
+    & OptionValues<Pick<Tables["search"], "prefix">>
+    & { readonly maxAnswer?: number; readonly minAnswer?: number; readonly replaceUnknown?: boolean };
   readonly division: OptionValues<Tables["division"]>;
   readonly forecast:
     & Partial<Pick<ForecastOptions, "targetColumns" | "window">>
@@ -205,6 +254,8 @@ export function resolveDataJob(
     files: resolve("files"),
     columns: resolve("columns"),
     preparation: resolve("preparation"),
+    pairs: resolve("pairs"),
+    search: resolve("search"),
     division: resolve("division"),
     forecast: resolve("forecast"),
   };

@@ -1,6 +1,6 @@
 /** Scores of a checkpoint: on the data that it was trained and tested on, or on other data. */
 
-import { restorePreprocessing } from "../data/preprocessing.ts";
+import { restoreAny } from "../data/preprocessing.ts";
 import { LOSSES } from "../model/losses.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
 import { evaluate } from "../train/evaluate.ts";
@@ -10,6 +10,7 @@ import type { DataSource } from "./read_data.ts";
 import { targetsFor } from "./sample_data.ts";
 import { type Scores, scoresOf } from "./scores.ts";
 import { dataJob, lossSettings, storedJob, storedSample } from "./stored_job.ts";
+import { sequencesIn } from "./training_data.ts";
 
 /** Loss, and accuracy where there is one. */
 export interface PartScores {
@@ -40,7 +41,7 @@ export async function evaluateFiles(
   given: GivenOptions,
   source: DataSource,
 ): Promise<Evaluation> {
-  const { model } = loaded, pipeline = restorePreprocessing(loaded.preprocessing);
+  const { model } = loaded, pipeline = restoreAny(loaded.preprocessing);
   const stored = storedJob(loaded);
   const data = await testData(pipeline, paths, dataJob(loaded, given), source, {
     trained: { hash: loaded.training?.state.data?.hash, job: stored?.own, seed: stored?.seed },
@@ -68,7 +69,7 @@ export async function* evaluateStored(
   }
   const job = { own, everything: { seed: stored.seed }, training: { loss: model.loss, ...lossSettings(loaded) } };
   for await (const { data } of new FileData(source, preprocessing!).trainings(job)) {
-    const options = { ...data.loss, batchSize: batchSizeOf(loaded) }, count = data.train.shape[0]!;
+    const options = { ...data.loss, batchSize: batchSizeOf(loaded) }, count = sequencesIn(data.train);
     const { lossOverSamples: loss, accuracy } = withTrain
       ? await evaluate(model, data.train, options)
       : { lossOverSamples: undefined, accuracy: undefined };

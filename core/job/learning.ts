@@ -2,6 +2,7 @@
 
 import { type Dataset, targetRows } from "../data/dataset.ts";
 import { validTargets } from "../data/metrics/rows.ts";
+import { isPairs } from "../data/pairs.ts";
 import { LOSSES } from "../model/losses.ts";
 import type { EpochRecord } from "../train/history.ts";
 import { TRAIN_OPTIONS, type TrainingSettings } from "../train/training_options.ts";
@@ -101,7 +102,7 @@ export function learningNotes(
       }: the classes are not told apart`,
     );
   }
-  const constant = constantLoss(data.train, { ...data, outputs });
+  const { train } = data, constant = isPairs(train) ? undefined : constantLoss(train, { ...data, outputs });
   if (constant !== undefined && last.trainLoss > NOTHING * constant) {
     const what = LOSSES[data.loss.loss].hasAccuracy ? "the classes' shares" : "the mean";
     notes.push(

@@ -10,6 +10,7 @@ import { type OptionSpec, resolveOptions } from "../options.ts";
 import { OPTIMIZER_OPTIONS, type OptimizerOptions, resolveOptimizer } from "../train/optimizer.ts";
 import { EARLY_STOPPING_OPTIONS, type EarlyStoppingOptions } from "../train/early_stopping.ts";
 import { resolveSchedule, SCHEDULE_OPTIONS, type ScheduleOptions } from "../train/schedule.ts";
+import { TEACHER_OPTIONS, type TeacherOptions } from "../train/teacher.ts";
 import { TRAIN_OPTIONS, type TrainingSettings } from "../train/training_options.ts";
 import { TRAINER_OPTIONS, type TrainerOptions } from "../train/trainer.ts";
 import { DATA_OPTIONS, type DataJob, resolveDataJob } from "./data_options.ts";
@@ -38,6 +39,7 @@ export const JOB_OPTIONS = {
   training: { ...TRAIN_OPTIONS, ...trainer },
   earlyStopping: EARLY_STOPPING_OPTIONS,
   schedule: SCHEDULE_OPTIONS,
+  teacher: TEACHER_OPTIONS,
   optimizer: OPTIMIZER_OPTIONS,
   everything: { seed },
   device: {
@@ -62,7 +64,7 @@ export type GivenOptions = {
 
 /** Options of a training and its trainer, all in one. */
 export type TrainingJob =
-  & Omit<TrainingSettings, "earlyStopping" | "schedule" | "validationLoss">
+  & Omit<TrainingSettings, "earlyStopping" | "schedule" | "teacher" | "validationLoss">
   & Omit<TrainerOptions, "losses" | "optimizer" | "seed" | "classWeights" | "posWeight">;
 
 /** The options of a job, all filled in. */
@@ -74,6 +76,8 @@ export interface Job {
   readonly training: TrainingJob;
   readonly earlyStopping?: EarlyStoppingOptions;
   readonly schedule?: ScheduleOptions;
+  /** Of pairs: how often the decoder is fed targets. */
+  readonly teacher?: TeacherOptions;
   readonly optimizer: OptimizerOptions;
   readonly everything: { readonly seed: number };
   /** What it runs on: not stored, for the result is the same. */
@@ -122,7 +126,7 @@ export function flagFor(group: Group, name: string): string {
 export function resolveJob(given: GivenOptions): Job {
   const isOwn = given.files.data !== undefined;
   const foreign = Object.entries(given).find(([group, values]) =>
-    (group === "data" ? isOwn : group in DATA_OPTIONS && !isOwn) && Object.keys(values).length
+    (group === "data" ? isOwn : (group === "teacher" || group in DATA_OPTIONS) && !isOwn) && Object.keys(values).length
   );
   if (foreign) {
     const flag = flagFor(foreign[0] as Group, Object.keys(foreign[1])[0]!);
@@ -130,8 +134,10 @@ export function resolveJob(given: GivenOptions): Job {
       isOwn ? `--${flag} is for the sample job's data, not for --data` : `--${flag} needs --data FILE`,
     );
   }
-  const { model: { layerDropout, numLayers }, optimizer: { dampening, momentum } } = given;
-  if (layerDropout !== undefined && (numLayers ?? 1) < 2) throw new UsageError("--layer-dropout needs --num-layers 2");
+  const { model: { layerDropout, numLayers }, pairs: { encoderLayers }, optimizer: { dampening, momentum } } = given;
+  if (layerDropout !== undefined && (encoderLayers ?? numLayers ?? 1) < 2) {
+    throw new UsageError("--layer-dropout needs --num-layers 2");
+  }
   if (dampening !== undefined && !momentum) throw new UsageError("--dampening needs --momentum X");
   const resolve = <G extends keyof Job>(group: G & Group, defaults: object = {}) =>
     resolveOptions<NonNullable<Job[G]>>("train", JOB_OPTIONS[group], { ...defaults, ...given[group] });
@@ -139,9 +145,10 @@ export function resolveJob(given: GivenOptions): Job {
   return {
     data: resolve("data"),
     ...isOwn && { own: resolveDataJob("train", given) },
-    model: resolve("model", isOwn ? OWN_MODEL : {}),
+    model: resolve("model", isOwn ? { ...OWN_MODEL, ...given.preparation.task === "seq2seq" && SEQ2SEQ_MODEL } : {}),
     training: isOwn ? resolveOwnTraining(given.training) : resolve("training"),
     ...Object.keys(given.earlyStopping).length && { earlyStopping: given.earlyStopping },
+    ...Object.keys(given.teacher).length && { teacher: given.teacher },
     ...Object.keys(given.schedule).length && { schedule: given.schedule as ScheduleOptions },
     optimizer: ofKind("optimizer", () => resolveOptimizer(given.optimizer)),
     everything: resolve("everything"),
@@ -167,6 +174,9 @@ function resolveOwnTraining(given: GivenOptions["training"]): TrainingJob {
 
 /** What a model for the user's own data is where nothing is said. */
 export const OWN_MODEL: Readonly<Record<string, number>> = { hiddenSize: 32, dropout: 0.2 };
+
+/** The same for pairs. */
+const SEQ2SEQ_MODEL = { hiddenSize: 64, bidirectional: true };
 
 /**
  * The options of something of several kinds, in flags: those of another kind are refused with its name.

@@ -2,16 +2,19 @@
 
 import { highest } from "../data/metrics/classification.ts";
 import type { Decoded } from "../data/labels.ts";
+import type { PairPipeline } from "../data/pair_pipeline.ts";
 import type { Pipeline } from "../data/pipeline.ts";
-import { byKind, restorePreprocessing } from "../data/preprocessing.ts";
+import { byKind, restoreAny } from "../data/preprocessing.ts";
 import { formatOf, readSuited } from "../data/readers/read.ts";
 import type { SequenceRecord } from "../data/readers/record.ts";
+import { UNKNOWN } from "../data/vocabulary.ts";
 import type { ForecastPipeline } from "../data/forecast.ts";
 import { errorCause, fail } from "../errors.ts";
 import { quantilesOf } from "../model/losses.ts";
 import type { Model, NetworkModel, Sequences } from "../model/model.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
 import { predict, type Prediction } from "../train/evaluate.ts";
+import type { TextAnswer } from "./answers.ts";
 import type { DataJob } from "./data_options.ts";
 import { type GivenOptions, UsageError } from "./options.ts";
 import {
@@ -23,6 +26,7 @@ import {
   streamRecords,
   windowsOf,
 } from "./read_data.ts";
+import { plural } from "./words.ts";
 import { configOf, dataJob } from "./stored_job.ts";
 import { refuseUnsuited } from "./suits.ts";
 
@@ -62,6 +66,17 @@ export interface PlainPrediction {
   readonly weights: Float32Array;
 }
 
+/** The answers to one source. */
+export interface AnsweredSource {
+  /** Where it stands. */
+  readonly id: string;
+  readonly source: string;
+  /** Its tokens. */
+  readonly tokens: readonly string[];
+  /** The best first; none for a source without text. */
+  readonly answers: readonly TextAnswer[];
+}
+
 /** Why there is no prediction for one sequence. */
 export interface NoPrediction<Prediction> {
   readonly id: string;
@@ -71,7 +86,11 @@ export interface NoPrediction<Prediction> {
 }
 
 /** What a checkpoint answers for one sequence. */
-export type Answer = NamedPrediction | PlainPrediction | NoPrediction<NamedPrediction | PlainPrediction>;
+export type Answer =
+  | NamedPrediction
+  | PlainPrediction
+  | AnsweredSource
+  | NoPrediction<NamedPrediction | PlainPrediction>;
 
 /** What a checkpoint is asked. */
 export interface Question {
@@ -95,14 +114,19 @@ export function predictions(question: Question): AsyncGenerator<Answer> {
     return ofArrays(question);
   }
   const job = dataJob(loaded, question.given);
-  return byKind(restorePreprocessing(loaded.preprocessing), {
+  const noRows = (what: string) => {
+    if (question.fromRow !== undefined) throw new UsageError(`--from-row is for forecasts, not for ${what}`);
+  };
+  return byKind<AsyncGenerator<Answer>>(restoreAny(loaded.preprocessing), {
     sequences: (pipeline) => {
-      if (question.fromRow !== undefined) {
-        throw new UsageError("--from-row is for forecasts, not for labeled sequences");
-      }
+      noRows("labeled sequences");
       return ofRecords(pipeline, job, question);
     },
     forecasts: (pipeline) => ofTable(pipeline, job, question),
+    pairs: (pipeline) => {
+      noRows("pairs of sequences");
+      return ofSources(pipeline, job, question);
+    },
   });
 }
 
@@ -217,6 +241,45 @@ async function* ofChunk(
     }
   }
   for (const one of found) yield one();
+}
+
+async function* ofSources(
+  pipeline: PairPipeline,
+  job: DataJob,
+  { loaded: { model }, paths, source, onNote }: Question,
+): AsyncGenerator<AnsweredSource> {
+  refuseUnsuited(source.given, { form: "pairs" });
+  const [{ openSearcher, searchAll }, { streamSources }] = await Promise.all([
+    import("./answers.ts"),
+    import("./read_pairs.ts"),
+  ]);
+  using searcher = await openSearcher(model, pipeline, "predict");
+  const unknown = new Set<string>();
+  let count = 0, first = "";
+  async function* records(): AsyncGenerator<SequenceRecord> {
+    for await (const { source: text, place } of streamSources(paths, job, source)) {
+      yield { text, steps: 0, channels: 0, place };
+    }
+  }
+  try {
+    for await (const chunk of chunks(records(), 1)) {
+      const split = chunk.map(({ text }) => pipeline.split(text!)), full = split.filter((tokens) => tokens.length);
+      const answers = full.length ? await searchAll(searcher, pipeline, full, job) : [];
+      let next = 0;
+      for (const [i, { text, place }] of chunk.entries()) {
+        const tokens = split[i]!, strange = tokens.filter((token) => pipeline.source.number(token) === UNKNOWN);
+        if (strange.length && !count++) first = place;
+        for (const token of strange) if (unknown.size < 6) unknown.add(token);
+        yield { id: place, source: text!, tokens, answers: tokens.length ? answers[next++]! : [] };
+      }
+    }
+  } finally {
+    if (count) {
+      const shown = [...unknown].slice(0, 5).map((token) => JSON.stringify(token)).join(", ");
+      const more = unknown.size > 5 ? ", …" : "";
+      onNote(`${plural(count, "source")} with tokens that training never showed, first ${first}: ${shown}${more}`);
+    }
+  }
 }
 
 /** The rows that follow a table's last. */

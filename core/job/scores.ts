@@ -1,30 +1,17 @@
 /** Scores of a trained model on data that it was not trained on. */
 
 import { type Dataset, targetRows } from "../data/dataset.ts";
-import { choiceMetrics, type Choices, classificationMetrics } from "../data/metrics/classification.ts";
+import { choiceMetrics, classificationMetrics } from "../data/metrics/classification.ts";
 import { type Errors, regressionMetrics } from "../data/metrics/regression.ts";
 import { summarize, type Summary, type TaskMetrics } from "../data/metrics/summary.ts";
 import { LOSSES, quantilesOf } from "../model/losses.ts";
-import type { Model, NamedArray } from "../model/model.ts";
+import type { Model } from "../model/model.ts";
 import { choicesOf, evaluate, outputsOf } from "../train/evaluate.ts";
 import type { ChosenLoss } from "./loss.ts";
 import { SAMPLE_TARGETS } from "./sample_data.ts";
-import type { TestData, TrainingData } from "./training_data.ts";
+import type { Scores, TestData, TrainingData } from "./training_data.ts";
 
-/** Scores, and the outputs they come from. */
-export interface Scores {
-  /** The numbers that several trainings are compared by. */
-  readonly values: Readonly<Record<string, number>>;
-  readonly metrics: TaskMetrics;
-  /** Probabilities, values or quantiles (N, O); of more than two classes those that sequences are taken for. */
-  readonly outputs: NamedArray | Choices;
-  /** Sequences, or steps where these have labels. */
-  readonly count: number;
-  /** What is counted. */
-  readonly unit: "sequence" | "step";
-  /** Names of the targets; none for classes. */
-  readonly targets: readonly string[];
-}
+export type { Scores };
 
 /**
  * The scores on the held-out data; undefined where there are none.
@@ -39,7 +26,8 @@ export async function finalScores(
 ): Promise<Scores | undefined> {
   if (own) return own.test && await scoresOf(model, { ...own, test: own.test }, { ...loss, batchSize });
   if (!always || !watched) return undefined;
-  return await scoresOf(model, { test: watched, metrics: sampleMetrics(watched, loss) }, { ...loss, batchSize });
+  const test = watched as Dataset;
+  return await scoresOf(model, { test, metrics: sampleMetrics(test, loss) }, { ...loss, batchSize });
 }
 
 /** Metrics of outputs for the sample job's data. */
@@ -53,9 +41,11 @@ function sampleMetrics({ targets, shape: [N] }: Dataset, { loss }: ChosenLoss): 
 /** The scores on data. */
 export async function scoresOf(
   model: Model,
-  { test, metrics: toMetrics, targets = [], classes }: TestData,
+  { score, test: held, metrics: toMetrics, targets = [], classes }: TestData,
   options: ChosenLoss & { readonly batchSize: number },
 ): Promise<Scores> {
+  if (score) return await score(model, options);
+  const test = held as Dataset;
   const { lossOverSamples: loss } = await evaluate(model, test, options);
   const about = { count: targetRows(test), unit: test.targetsPerStep ? "step" : "sequence", targets } as const;
   const scores = (metrics: TaskMetrics, outputs: Scores["outputs"]) => ({
@@ -82,6 +72,10 @@ function mainNumbers(metrics: TaskMetrics): Record<string, number> {
     case "multilabel": {
       const { subsetAccuracy, labelAccuracy, macroF1, microF1 } = metrics;
       return { subsetAccuracy, labelAccuracy, macroF1, microF1 };
+    }
+    case "sequences": {
+      const { exactMatch, tokenErrorRate } = metrics;
+      return { exactMatch, tokenErrorRate };
     }
     case "regression": {
       const { mse, rmse, mae, r2, quantiles = [] } = metrics;

@@ -1,6 +1,7 @@
 /** Labelled sequences: divided, prepared, scored. */
 
 import type { Dataset } from "../data/dataset.ts";
+import type { Task } from "../data/labels.ts";
 import { divideRecords, type Division } from "../data/division.ts";
 import { Pipeline } from "../data/pipeline.ts";
 import type { PreparedDataset } from "../data/prepared.ts";
@@ -39,7 +40,7 @@ export async function* sequences(
   refuseSeveralTests(job);
   const input = loaded.records.at(0)!.text === undefined ? "numbers" : "text";
   read.refuseUnsuited({ input });
-  const { task } = job.preparation, name = job.files.data.map(pathName).join(", ");
+  const task = job.preparation.task as Task | undefined, name = job.files.data.map(pathName).join(", ");
   const divided = { ...loaded, name, test: test?.records, task };
   for (const division of divideRecords(divided, job.division, seed)) {
     const fitted = pipeline ?? Pipeline.fit(division.train, pipelineOptions(job, loaded));
@@ -72,11 +73,19 @@ function pipelineOptions(
   if (options.labelSeparator !== undefined && task !== "multilabel") {
     throw new UsageError(`--label-separator is for the task multilabel, not for ${task}`);
   }
-  return { ...options, task, labelNames, channelNames, stepNames, reading };
+  return {
+    ...options,
+    tokens: options.tokens as PipelineOptions["tokens"],
+    task,
+    labelNames,
+    channelNames,
+    stepNames,
+    reading,
+  };
 }
 
 /** Ways to test contradict one another, and one may leave nothing to what else is asked for. */
-function refuseSeveralTests({ files, division }: DataJob): void {
+export function refuseSeveralTests({ files, division }: DataJob): void {
   const { testSplit, testEvery, folds, stratify, validationSplit } = division;
   const ways = Object.entries({
     "--test-data": files.testData,
@@ -241,7 +250,7 @@ async function trainedNote(
   if (await hashDataset(test) === hash) return `these are the ${plural(count, "sequence")} that it was trained on`;
   if (!job || seed === undefined) return undefined;
   try {
-    const divided = { ...loaded, name: "", task: job.preparation.task };
+    const divided = { ...loaded, name: "", task: pipeline.task };
     const { train } = divideRecords(divided, job.division, seed)[0]!;
     const dataset = pipeline.dataset(train);
     if (await hashDataset(dataset) !== hash) return undefined;

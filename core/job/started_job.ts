@@ -1,13 +1,13 @@
 /** A job that starts from the weights of a model: what the model's file fixes, and what is new. */
 
-import { restorePreprocessing } from "../data/preprocessing.ts";
+import { restoreAny } from "../data/preprocessing.ts";
 import type { ModelFile } from "../exchange/config.ts";
 import { type FullConfig, type ModelConfig, resolveConfig } from "../model/config.ts";
 import { resolveOptions } from "../options.ts";
 import { resolveDataJob } from "./data_options.ts";
 import { flagFor, type GivenOptions, type Group, type Job, JOB_OPTIONS, resolveJob, UsageError } from "./options.ts";
 import { preparedAs, type StoredJob } from "./stored_job.ts";
-import type { TrainingData } from "./training_data.ts";
+import { isPairConfig, type TrainingData } from "./training_data.ts";
 
 /** The model that a training starts from. */
 export interface Start {
@@ -59,7 +59,7 @@ export function startedJob(start: Start, given: GivenOptions): Job {
   const embeddingDim = config.numEmbeddings ? config.inputSize : undefined;
   refuseChanges("model", given.model, { ...config }, start);
   if (prepared) {
-    const { task } = restorePreprocessing(preprocessing);
+    const { task } = restoreAny(preprocessing);
     refuseChanges("preparation", given.preparation, { ...preparation, task, embeddingDim }, start);
     refuseChanges("forecast", given.forecast, forecast, start);
   }
@@ -99,6 +99,7 @@ export function startedConfig(start: Start, { dropout, layerDropout }: Job["mode
  * @throws {Error} With both.
  */
 export function checkFits(start: Start, { config, loss, own }: TrainingData): void {
+  if (isPairConfig(config)) throw new Error(`cannot start from "${start.name}": --from is not for pairs yet`);
   const { inputSize, outputSize, numEmbeddings } = startConfig(start), { name, file: { preprocessing } } = start;
   const cannot = (why: string) => new Error(`cannot start from "${name}": ${why}`);
   if (preprocessing === undefined && (numEmbeddings || config.numEmbeddings)) {
@@ -122,7 +123,8 @@ export function checkFits(start: Start, { config, loss, own }: TrainingData): vo
 /** What is said of the model at the start of a training. */
 export function startLine({ name, file: { preprocessing } }: Start, { own }: TrainingData): string {
   if (preprocessing !== undefined) return `${name}: its weights and preprocessing; the optimizer is new`;
-  const { labels = [], task } = own?.preprocessing ?? {}, some = labels.slice(0, 5).join(", ");
+  const { labels = [], task } = (own?.preprocessing ?? {}) as { labels?: readonly string[]; task?: string },
+    some = labels.slice(0, 5).join(", ");
   const order = task === "forecast" || task === "regression"
     ? ""
     : `, outputs for ${some}${labels.length > 5 ? ", …" : ""}`;

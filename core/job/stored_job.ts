@@ -2,7 +2,7 @@
 
 import { shellWord } from "../display.ts";
 import type { Dataset } from "../data/dataset.ts";
-import { byKind, restorePreprocessing } from "../data/preprocessing.ts";
+import { byKind, restoreAny } from "../data/preprocessing.ts";
 import { sampleDataset } from "../data/sample.ts";
 import type { FullConfig } from "../model/config.ts";
 import { type LossSettings, quantilesOf } from "../model/losses.ts";
@@ -21,6 +21,8 @@ export interface StoredJob {
   readonly data: Job["data"];
   /** How the user's own data are read. */
   readonly own?: Job["own"];
+  /** Options of a model for pairs, whose network does not tell them. */
+  readonly model?: Job["model"];
   readonly seed: number;
 }
 
@@ -29,11 +31,14 @@ type LoadedJob = Pick<LoadedCheckpoint, "model" | "job" | "preprocessing">;
 
 /** The data that a checkpoint's model was trained on, if it was trained by a job. */
 export function storedJob({ model, job, preprocessing }: LoadedJob): StoredJob | undefined {
-  const { data, own, seed }: Partial<StoredJob> = job ?? {};
+  const { data, own, model: options, seed }: Partial<StoredJob> = job ?? {};
   try {
     seedWords(seed!);
     const made = resolveOptions<Job["data"]>("read job", JOB_OPTIONS.data, data!);
-    if (preprocessing) return { data: made, own: resolveDataJob("read job", own!), seed: seed! };
+    if (preprocessing) {
+      const known = options && resolveOptions<Job["model"]>("read job", JOB_OPTIONS.model, options);
+      return { data: made, own: resolveDataJob("read job", own!), ...known && { model: known }, seed: seed! };
+    }
     return data?.features === model.config.inputSize && fitsSample(model) ? { data: made, seed: seed! } : undefined;
   } catch {
     return undefined;
@@ -48,13 +53,17 @@ export function dataJob(loaded: LoadedJob, given: GivenOptions): DataJob {
 
 /** What preprocessing says of how its data are read, where no job does. */
 export function preparedAs(preprocessing: unknown): { readonly [G in keyof DataJob]?: object } {
-  return byKind<{ readonly [G in keyof DataJob]?: object }>(restorePreprocessing(preprocessing), {
+  return byKind<{ readonly [G in keyof DataJob]?: object }>(restoreAny(preprocessing), {
     sequences(pipeline) {
       const { inputs, labels: { separator } } = pipeline.toJSON();
       const tokens = inputs.kind === "tokens" && { tokens: inputs.vocabulary.unit };
       return {
         preparation: { task: pipeline.task, ...tokens, ...separator !== null && { labelSeparator: separator } },
       };
+    },
+    pairs({ source, target, maxLength }) {
+      const { normalize } = target, pairs = { sourceTokens: source.unit, targetTokens: target.unit };
+      return { preparation: { task: "seq2seq", normalize, maxLength }, pairs };
     },
     forecasts(pipeline) {
       const { targetColumns, featureColumns, window, horizon, transform, center, missing } = pipeline.toJSON();
@@ -103,8 +112,11 @@ export function resumedJob(loaded: LoadedCheckpoint, given: GivenOptions, name: 
       }`,
     );
   }
-  const { inputSize: _i, outputSize: _o, loss: _l, quantiles: _q, ...config } = configOfModel(model);
-  const { optimizer, seed: _s, ...options } = trainer.options, { schedule, earlyStopping, ...rest } = training.options;
+  const { inputSize: _i, outputSize: _o, loss: _l, quantiles: _q, ...config } = stored.model
+    ? stored.model as FullConfig
+    : configOfModel(model);
+  const { optimizer, seed: _s, ...options } = trainer.options,
+    { schedule, earlyStopping, teacher, ...rest } = training.options;
   const kept: Job = {
     data: stored.data,
     own: stored.own,
@@ -112,6 +124,7 @@ export function resumedJob(loaded: LoadedCheckpoint, given: GivenOptions, name: 
     training: { ...rest, ...options },
     schedule,
     earlyStopping,
+    ...teacher && { teacher },
     optimizer,
     everything: { seed: stored.seed },
     device: given.device,
@@ -174,5 +187,5 @@ export function storedSample(
     everything: { seed: stored.seed },
     training: { loss: "bce" },
   });
-  return { train, held: watched!, heldName: watchedName };
+  return { train: train as Dataset, held: watched as Dataset, heldName: watchedName };
 }

@@ -9,7 +9,7 @@ import { FLAGS, type GivenOptions, type Group, UsageError } from "./options.ts";
 /** What is known of the data and the task; absent: nothing yet. */
 export interface Traits {
   /** Whether each sequence has labels, or rows of a table are forecast. */
-  readonly form?: "labeled sequences" | "forecasts";
+  readonly form?: "labeled sequences" | "forecasts" | "pairs";
   /** What sequences are made of. */
   readonly input?: "numbers" | "text";
   /** What labels are for. */
@@ -33,7 +33,9 @@ const ROWS = "--train-rows and --test-rows divide a table in time, or --walk-for
 const ONE_SERIES = "a table holds one series";
 
 /** Options that are not for all data and tasks. Those of losses and weights go by the loss, whose table says so. */
-export const SUITS: { readonly [G in keyof DataJob]: { readonly [Name in keyof DataJob[G]]?: Suit } } = {
+export const SUITS: {
+  readonly [G in Exclude<keyof DataJob, "pairs" | "search">]: { readonly [Name in keyof DataJob[G]]?: Suit };
+} = {
   files: {
     testData: { ...LABELED, instead: "--test-rows FROM:TO are rows of the one table" },
     layout: { ...LABELED, input: "numbers" },
@@ -94,7 +96,7 @@ function isSuited({ form, input, tasks }: Suit, traits: Required<Traits>): boole
 }
 
 /** Those of a group's options that do something for data of some traits. */
-export function suitedOptions<G extends keyof DataJob>(
+export function suitedOptions<G extends keyof typeof SUITS>(
   group: G,
   options: DataJob[G],
   traits: Required<Traits>,
@@ -116,12 +118,41 @@ export function suitOf(group: Group, name: string): Suit | undefined {
   return (SUITS as Readonly<Record<string, Readonly<Record<string, Suit>>>>)[group]?.[name];
 }
 
+/** Groups of options that say what data are and how they are prepared. */
+const ABOUT_DATA: readonly Group[] = ["files", "columns", "preparation", "forecast", "division"];
+
+/** Those of them that pairs take. */
+const OF_PAIRS: ReadonlySet<string> = new Set([
+  ...["data", "testData", "format", "delimiter", "header", "quote", "encoding"],
+  ...["sourceColumn", "targetColumns", "task", "tokens", "normalize", "minCount", "maxLength", "embeddingDim"],
+  ...["testSplit", "testEvery", "validationSplit", "folds"],
+]);
+
+/** What pairs alone take. */
+const PAIRS_ALONE: readonly Group[] = ["pairs", "search", "teacher"];
+
+/** Refuses what was given and is not for pairs, or for them alone. */
+function refuseForPairs(given: GivenOptions, form: Traits["form"]): void {
+  for (const { group, name, flag } of FLAGS) {
+    if ((given[group] as Readonly<Record<string, unknown>>)[name] === undefined) continue;
+    const alone = PAIRS_ALONE.includes(group) || name === "sourceColumn";
+    if (form !== "pairs" && alone) {
+      throw new UsageError(`--${flag} is for pairs: --task seq2seq says that data are some`);
+    }
+    if (form === "pairs" && ABOUT_DATA.includes(group) && !OF_PAIRS.has(name)) {
+      throw new UsageError(`--${flag} is not for pairs of sequences`);
+    }
+  }
+}
+
 /**
  * Refuses options that were given, and would change nothing.
  *
  * @throws {UsageError} With what they are for, and what to use instead.
  */
 export function refuseUnsuited(given: GivenOptions, traits: Traits): void {
+  if (traits.form) refuseForPairs(given, traits.form);
+  if (traits.form === "pairs") return;
   for (const { group, name, flag: positive } of FLAGS) {
     const suit = suitOf(group, name);
     const value = (given[group] as Readonly<Record<string, unknown>>)[name];

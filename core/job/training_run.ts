@@ -3,6 +3,7 @@
 import { amend } from "../errors.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { createModel, type Model, type ModelOptions } from "../model/model.ts";
+import { isSeq2Seq, type Seq2SeqConfig } from "../model/seq2seq.ts";
 import type { LoadedCheckpoint, ResumeOptions } from "../train/checkpoint/load.ts";
 import { Training } from "../train/training.ts";
 import { TRAIN_OPTIONS } from "../train/training_options.ts";
@@ -13,7 +14,7 @@ import { type Job, UsageError } from "./options.ts";
 import { stepNetwork } from "./step_network.ts";
 import { type Start, startedConfig } from "./started_job.ts";
 import type { StoredJob } from "./stored_job.ts";
-import type { TrainingData } from "./training_data.ts";
+import { isPairConfig, sequencesIn, type TrainingData } from "./training_data.ts";
 
 export type { Model };
 
@@ -49,7 +50,10 @@ export async function createRunModel({ job, data, resumed, start }: TrainingRun)
   }
 }
 
-/** A model for a job's data; for labels of every step one without attention, whose outputs are of every step. */
+/**
+ * A model for a job's data; for labels of every step one without attention, whose outputs are of every step. One of pairs
+ * has no `config`, as a network of a program's own.
+ */
 export async function makeModel(
   job: Job,
   data: TrainingData,
@@ -57,6 +61,7 @@ export async function makeModel(
   start?: Start,
 ): Promise<Model> {
   const config = configOf(job, data, start);
+  if (isSeq2Seq(config)) return await createModel(config, options) as Model;
   if (!job.own?.preparation.labelEveryStep) return await createModel(config, options);
   // It has all that trainings and predictions ask of a model; `configOfModel` says what its config is.
   return await createModel(stepNetwork(config), options) as Model;
@@ -73,10 +78,11 @@ export function createTraining(
   listeners: Pick<ResumeOptions, "onBatch" | "onEpoch" | "signal">,
 ): Training {
   const options: ResumeOptions = {
-    ...job.own && { epochs: defaultEpochs(data.train.shape[0]!, job.training) },
+    ...job.own && { epochs: defaultEpochs(sequencesIn(data.train), job.training) },
     ...named(job.training, TRAIN_OPTIONS),
     earlyStopping: job.earlyStopping,
     schedule: job.schedule,
+    ...job.teacher && { teacher: job.teacher },
     validation: data.watched,
     ...listeners,
   };
@@ -91,7 +97,17 @@ export function createTraining(
 }
 
 /** The config of a job's model. */
-export function configOf({ model, own }: Job, { config, loss }: TrainingData, start?: Start): ModelConfig {
+export function configOf(
+  { model, own }: Job,
+  { config, loss }: TrainingData,
+  start?: Start,
+): ModelConfig | Seq2SeqConfig {
+  if (isPairConfig(config)) {
+    const { encoderSize, encoderLayers, bridge, attentionSize, tied } = own!.pairs;
+    const { hiddenSize, numLayers, cell, bias, bidirectional, dropout, layerDropout } = model;
+    const shared = { hiddenSize, numLayers, cell, bias, bidirectional, dropout, layerDropout };
+    return { ...shared, ...config, encoderSize, encoderLayers, bridge, attentionSize, tied };
+  }
   if (start) return startedConfig(start, model);
   const { embeddingDim } = own?.preparation ?? {}, { inputSize, outputSize } = config;
   return {

@@ -1,12 +1,11 @@
 /** The trainings of a job, one after the other: for each seed, each division of the data. */
 
-import { DataLoader } from "../data/dataset.ts";
 import { fasterDevice, type Measured, type modelOptions } from "./faster_device.ts";
 import { flagFor, type Job, UsageError } from "./options.ts";
 import type { DataSource } from "./read_data.ts";
 import { sampleData } from "./sample_data.ts";
 import { checkFits, type Start } from "./started_job.ts";
-import type { NamedTraining } from "./training_data.ts";
+import { isPairConfig, type NamedTraining } from "./training_data.ts";
 import { makeModel, trainerOptions, type TrainingRun } from "./training_run.ts";
 
 /** What a job's trainings need besides the job. */
@@ -47,9 +46,11 @@ export async function* trainingsOf(
     for await (const { name, data } of divided) {
       if (start) checkFits(start, data);
       if (device.device === "auto") {
-        const [batch] = new DataLoader(data.train, { batchSize: first.training.batchSize! });
         const make = (options: ReturnType<typeof modelOptions>) => makeModel(first, data, options, start);
-        const measured = await fasterDevice(device, make, trainerOptions(seeded, data), batch!);
+        const measured = await fasterDevice(device, make, trainerOptions(seeded, data), {
+          train: data.train,
+          batchSize: first.training.batchSize!,
+        });
         onMeasured(measured);
         device = measured.device;
         if (resumed && device.device !== "wasm") {
@@ -61,7 +62,7 @@ export async function* trainingsOf(
       yield {
         job: { ...seeded, device },
         data,
-        stored: { data: first.data, ...own && { own }, seed },
+        stored: { data: first.data, ...own && { own }, ...isPairConfig(data.config) && { model: first.model }, seed },
         resumed,
         start,
         name: names.join(", ") || undefined,

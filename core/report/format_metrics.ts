@@ -40,6 +40,17 @@ export function formatMetrics(
   checkArgument("format metrics", "metrics", metrics, ["kind"]);
   checkArgument("format metrics", "options", options, []);
   const { columns = 80, unit = "sequence" } = options;
+  if (metrics.kind === "sequences") {
+    const { exactMatch, tokenErrorRate, characterErrorRate, tokenAccuracy, bleu, chrf } = metrics;
+    return table([
+      ["exact match", percent(exactMatch)],
+      ["token error rate", percent(tokenErrorRate)],
+      ["character error rate", percent(characterErrorRate)],
+      ...tokenAccuracy === undefined ? [] : [["token accuracy", percent(tokenAccuracy)]],
+      ["BLEU", short(bleu.score)],
+      ["chrF", short(chrf.score)],
+    ]).join("\n");
+  }
   if (metrics.kind === "regression") {
     const row = (
       name: string,

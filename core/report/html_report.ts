@@ -1,5 +1,6 @@
 import { checkArgument, fail } from "../errors.ts";
 import { VERSION } from "../version.ts";
+import { alignmentsSection } from "./alignments.ts";
 import { attentionSection } from "./attention.ts";
 import { totalOf } from "../data/metrics/confusion.ts";
 import { classesSection, confusionOf } from "./classes.ts";
@@ -77,6 +78,7 @@ export function htmlReport(given: RunReport): string {
         forecastsSection(report),
         regressionsSection(report),
         attentionSection(report),
+        alignmentsSection(report),
       ),
       el(
         "footer",
@@ -112,6 +114,16 @@ function tiles(report: RunReport): Content {
       ["Single labels right", percent(labelAccuracy)],
       ["Macro F1", percent(macroF1)],
       ["Micro F1", percent(microF1)],
+    );
+  } else if (metrics?.kind === "sequences") {
+    const { count, exactMatch, tokenErrorRate, characterErrorRate, tokenAccuracy, bleu, chrf } = metrics;
+    list.push(
+      ["Exact match", percent(exactMatch), `of ${short(count)} source${count === 1 ? "" : "s"}`],
+      ["Token error rate", percent(tokenErrorRate)],
+      ["Character error rate", percent(characterErrorRate)],
+      ...tokenAccuracy === undefined ? [] : [["Token accuracy", percent(tokenAccuracy), "with the truth fed"] as const],
+      ["BLEU", short(bleu.score)],
+      ["chrF", short(chrf.score)],
     );
   } else if (metrics) {
     const { persistence, seasonal, quantiles = [] } = metrics;
@@ -177,6 +189,11 @@ function check(report: RunReport): void {
     const steps = values?.length ?? tokens?.length ?? weights.length;
     if (weights.length !== steps || !steps) {
       refuse(`sequence "${title}" must have a weight for each of its ${steps} steps, got ${weights.length}`);
+    }
+  }
+  for (const { source, sourceTokens, tokens, weights } of report.alignments ?? []) {
+    if (weights.length !== tokens.length || weights.some((row) => row.length !== sourceTokens.length)) {
+      refuse(`answer to "${source}" must have ${tokens.length} rows of ${sourceTokens.length} weights`);
     }
   }
   const matrix = confusionOf(report);

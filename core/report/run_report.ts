@@ -37,6 +37,8 @@ export interface RunReport {
   readonly attention?: readonly AttentionExample[];
   /** How they were chosen, in a sentence. */
   readonly attentionNote?: string;
+  /** Answers of a decoder with where it looked. */
+  readonly alignments?: readonly AlignmentExample[];
 }
 
 /** Which classes are taken for which. */
@@ -95,4 +97,22 @@ export interface AttentionExample {
   readonly tokens?: readonly string[];
   /** What stands between tokens: "" for characters. Default " ". */
   readonly separator?: string;
+}
+
+/** An answer of a decoder with the attention paid to each source token at each of its own. */
+export interface AlignmentExample {
+  /** The source. */
+  readonly source: string;
+  /** What the model answered. */
+  readonly prediction: string;
+  /** What is right, if that is known. */
+  readonly truth?: string;
+  /** Whether the answer is right. Default: whether it equals the truth. */
+  readonly right?: boolean;
+  /** The S tokens of the source. */
+  readonly sourceTokens: readonly string[];
+  /** The U tokens of the answer. */
+  readonly tokens: readonly string[];
+  /** How much each source token counted at each of the answer (U, S); rows add up to 1. */
+  readonly weights: readonly (readonly number[])[];
 }

@@ -1,5 +1,7 @@
 /** Small data of every kind that a training takes, and what a job makes of them. */
 
+import type { Dataset } from "../../core/data/dataset.ts";
+import type { ModelConfig } from "../../core/model/config.ts";
 import { hashDataset } from "../../core/data/hash.ts";
 import { writeNpz } from "../../core/data/readers/arrays.ts";
 import { type NpyArray, writeNpy } from "../../core/data/readers/npy.ts";
@@ -92,8 +94,9 @@ export async function madeBy(words: readonly string[]): Promise<unknown> {
     onMeasured: () => {},
   });
   for await (const { job, data } of runs) {
-    const { train, watched, watchedName, hasAccuracy, own } = data, config = configOf(job, data);
-    const N = own?.test?.shape[0] ?? 0,
+    const { train, watched, watchedName, hasAccuracy, own } = data, config = configOf(job, data) as ModelConfig;
+    const parts = [train, watched, own?.test] as (Dataset | undefined)[],
+      N = parts[2]?.shape[0] ?? 0,
       outputs = { shape: [N, config.outputSize], data: new Float32Array(N * config.outputSize) };
     all.push({
       config,
@@ -102,7 +105,7 @@ export async function madeBy(words: readonly string[]): Promise<unknown> {
       watchedName,
       hasAccuracy,
       parts: await Promise.all(
-        [train, watched, own?.test].map(async (part) =>
+        parts.map(async (part) =>
           part && [await hashDataset(part), part.shape, part.lengths?.join(), part.weights?.join()]
         ),
       ),

@@ -4,9 +4,10 @@ import { checkArgument, fail } from "../../errors.ts";
 import type { ClassificationMetrics, MultilabelMetrics } from "./classification.ts";
 import type { RegressionMetrics } from "./regression.ts";
 import { sum } from "./rows.ts";
+import type { SequenceMetrics } from "./sequences.ts";
 
 /** One of the kinds of metrics. */
-export type TaskMetrics = ClassificationMetrics | MultilabelMetrics | RegressionMetrics;
+export type TaskMetrics = ClassificationMetrics | MultilabelMetrics | RegressionMetrics | SequenceMetrics;
 
 /** Mean and spread of some values. */
 export interface Summary {

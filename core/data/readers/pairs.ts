@@ -1,0 +1,230 @@
+/**
+ * Pairs of texts: lines of source, tab and target; tables with a column for each; JSON and JSON Lines with x and y; or the
+ * lines of two files, side by side. Read without targets, a line is a source.
+ *
+ * @module
+ */
+
+import type { PairRecord } from "../pair_pipeline.ts";
+import { badFile, show } from "./bad_data.ts";
+import { findColumn } from "./columns.ts";
+import { readHead } from "./head.ts";
+import { Lines } from "./lines.ts";
+import { open } from "./open.ts";
+import { formatOf } from "./read.ts";
+import type { Input } from "./record.ts";
+
+/** Formats that pairs come in. */
+export type PairFormat = "text" | "csv" | "jsonl" | "json";
+
+/** All of them. */
+export const PAIR_FORMATS: readonly PairFormat[] = ["text", "csv", "jsonl", "json"];
+
+/** How to read pairs. */
+export interface PairReadOptions {
+  /** The format. Default: by the name's ending, and by the first byte: "{" and "[" begin JSON; else lines with a tab. */
+  format?: PairFormat;
+  /** csv: the column of sources, by name or number from 0. Default: source, src, x, or the first of two columns. */
+  sourceColumn?: string;
+  /** csv: that of targets. Default: target, tgt, y, or the second of two columns. */
+  targetColumn?: string;
+  /** csv: what stands between cells. Default: as the first line shows. */
+  delimiter?: string;
+  /** csv: whether the first line names the columns. Default true. */
+  header?: boolean;
+  /** csv: "none" where quotation marks are text like any other. */
+  quote?: '"' | "none";
+  /** Encoding of the text. Default UTF-8, or UTF-16 with its mark. */
+  encoding?: string;
+  /** Whether targets may be missing, and lines without a source stay, as for prediction. Default false. */
+  optionalTargets?: boolean;
+}
+
+/** The longest line in bytes. */
+const LIMIT = 2 ** 24;
+
+/** Names of columns that nobody asked for. */
+const SOURCES = /^(source|src|x)$/i, TARGETS = /^(target|tgt|y)$/i;
+
+/** The pairs of a file, as they come. */
+export async function* readPairs(input: Input, options: PairReadOptions = {}): AsyncGenerator<PairRecord, void> {
+  const { head, bytes, close } = await open(input, options.encoding), { name } = input;
+  try {
+    if (!head.length) throw badFile("file-empty", name, "the file is empty");
+    const lines = new Lines(name, bytes, LIMIT), format = formatOfPairs(input, head, options);
+    const records = format === "csv"
+      ? tablePairs(lines, options)
+      : format === "text"
+      ? linePairs(lines, options)
+      : jsonPairs(lines, format, options);
+    let count = 0;
+    for await (const record of records) {
+      count++;
+      yield record;
+    }
+    if (!count && !options.optionalTargets) throw badFile("file-empty", name, "there is no pair in it");
+  } finally {
+    await close();
+  }
+}
+
+/** The lines of two files, side by side. */
+export async function* readParallel(
+  sources: Input,
+  targets: Input,
+  { encoding }: PairReadOptions = {},
+): AsyncGenerator<PairRecord, void> {
+  const left = await open(sources, encoding), right = await open(targets, encoding);
+  try {
+    const [one, other] = [new Lines(sources.name, left.bytes, LIMIT), new Lines(targets.name, right.bytes, LIMIT)];
+    for (let count = 0;; count++) {
+      const source = await one.next(), target = await other.next();
+      if (source === undefined && target === undefined) {
+        if (count) return;
+        throw badFile("file-empty", sources.name, "the file is empty");
+      }
+      if (source === undefined || target === undefined) {
+        const [short, long] = source === undefined ? [sources, targets] : [targets, sources];
+        const problem = `it ends after ${count} lines, and ${long.name} goes on: line by line they are pairs`;
+        throw badFile("file-cut-off", short.name, problem);
+      }
+      if (source.trim() === "" && target.trim() === "") continue;
+      if (source.trim() === "") throw badFile("text-missing", sources.name, `line ${one.number}: the source is empty`);
+      if (target.trim() === "") {
+        throw badFile("text-missing", targets.name, `line ${other.number}: the target is empty`);
+      }
+      yield { source, target, place: `${targets.name}, line ${other.number}` };
+    }
+  } finally {
+    await left.close();
+    await right.close();
+  }
+}
+
+function formatOfPairs({ name }: Input, head: Uint8Array, { format, sourceColumn, targetColumn }: PairReadOptions) {
+  const named = format ?? formatOf(name);
+  if (named !== undefined) {
+    if (PAIR_FORMATS.includes(named as PairFormat)) return named as PairFormat;
+    throw badFile("file-unsupported", name, `pairs must be ${PAIR_FORMATS.join(", ")}, got ${named}`, { value: named });
+  }
+  const isNamed = [sourceColumn, targetColumn].some((column) => column !== undefined && !/^-?\d+$/.test(column));
+  if (isNamed) return "csv";
+  const first = String.fromCharCode(...head).replace(/^\u00ef\u00bb\u00bf/, "").trimStart()[0];
+  return first === "{" ? "jsonl" : "text";
+}
+
+async function* linePairs(lines: Lines, options: PairReadOptions): AsyncGenerator<PairRecord, void> {
+  const { name } = lines, { optionalTargets, sourceColumn = "0", targetColumn = "1" } = options;
+  const asked = options.sourceColumn !== undefined || options.targetColumn !== undefined;
+  for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
+    const at = `line ${lines.number}`, place = `${name}, ${at}`;
+    if (line.trim() === "" && !optionalTargets) continue;
+    const cells = line.split("\t");
+    if (cells.length === 1) {
+      if (optionalTargets) yield { source: line, place };
+      else throw badFile("text-missing", name, `${at} must be a source, a tab and a target: there is no tab`);
+      continue;
+    }
+    if (cells.length > 2 && !asked) {
+      throw badFile("row-width", name, `${at} must be a source, a tab and a target, got ${cells.length} columns`, {
+        option: "sourceColumn",
+        advice: "say which columns to take (sourceColumn, targetColumn)",
+      });
+    }
+    const names = cells.map(() => "");
+    const source = cells[findColumn(name, names, sourceColumn, "sourceColumn")]!;
+    const target = cells[findColumn(name, names, targetColumn, "targetColumn")]!;
+    yield pairOf(name, at, { source, target, place }, options);
+  }
+}
+
+async function* tablePairs(lines: Lines, options: PairReadOptions): AsyncGenerator<PairRecord, void> {
+  const { rows, names } = await readHead(lines, options, LIMIT), { name } = lines, { optionalTargets } = options;
+  const column = (option: "sourceColumn" | "targetColumn", usual: RegExp, place: number) => {
+    const asked = options[option];
+    if (asked !== undefined) {
+      if (option === "targetColumn" && optionalTargets && !names.includes(asked)) return undefined;
+      return findColumn(name, names, asked, option);
+    }
+    const found = names.findIndex((one) => usual.test(one));
+    if (found >= 0) return found;
+    if (names.length <= 2 && place < names.length) return place;
+    if (optionalTargets && option === "targetColumn") return undefined;
+    const word = option === "sourceColumn" ? "source or x" : "target or y";
+    throw badFile("column-missing", name, `there is no column ${word}, only ${names.slice(0, 8).join(", ")}`, {
+      option,
+      column: word,
+      advice: `name it (${option})`,
+    });
+  };
+  const from = column("sourceColumn", SOURCES, 0)!, to = column("targetColumn", TARGETS, 1);
+  for (let cells = await rows.next(); cells !== undefined; cells = await rows.next()) {
+    const at = `line ${rows.number}`;
+    if (cells.length !== names.length) {
+      throw badFile("row-width", name, `${at} must have ${names.length} columns, got ${cells.length}`);
+    }
+    const target = to === undefined ? undefined : cells[to]!;
+    yield pairOf(name, at, { source: cells[from]!, target, place: `${name}, ${at}` }, options);
+  }
+}
+
+async function* jsonPairs(
+  lines: Lines,
+  format: "json" | "jsonl",
+  options: PairReadOptions,
+): AsyncGenerator<PairRecord, void> {
+  const { name } = lines;
+  if (format === "json") {
+    const all: string[] = [];
+    for (let line = await lines.next(); line !== undefined; line = await lines.next()) all.push(line);
+    const json = parse(name, "the file", all.join("\n"));
+    if (!Array.isArray(json)) throw badFile("file-malformed", name, "it must be a list of pairs");
+    for (const [i, one] of json.entries()) yield jsonPair(name, `pair ${i + 1}`, one, options);
+    return;
+  }
+  for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
+    if (line.trim() === "") continue;
+    const at = `line ${lines.number}`;
+    yield jsonPair(name, at, parse(name, at, line), options);
+  }
+}
+
+function parse(name: string, at: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw badFile("file-not-json", name, `${at} is not JSON, got ${show(text.trim())}`);
+  }
+}
+
+function jsonPair(name: string, at: string, json: unknown, options: PairReadOptions): PairRecord {
+  const object = typeof json === "string" ? { x: json } : json as Record<string, unknown> | null;
+  if (typeof object !== "object" || object === null || Array.isArray(object)) {
+    throw badFile("file-malformed", name, `${at} must be an object with x and y`);
+  }
+  const text = (key: "x" | "y") => {
+    const value = Object.hasOwn(object, key) ? object[key] : undefined;
+    if (value === undefined || value === null) return undefined;
+    if (typeof value === "string") return value;
+    const got = Array.isArray(value) ? "a list" : typeof value;
+    throw badFile("file-malformed", name, `${at}: ${key} must be a text, got ${got}`);
+  };
+  const source = text("x");
+  if (source === undefined) throw badFile("text-missing", name, `${at}: there is no x, the source`);
+  return pairOf(name, at, { source, target: text("y"), place: `${name}, ${at}` }, options);
+}
+
+/** A pair of which both texts are there, unless they need not. */
+function pairOf(
+  name: string,
+  at: string,
+  { source, target, place }: PairRecord,
+  { optionalTargets }: PairReadOptions,
+): PairRecord {
+  if (optionalTargets) return { source, ...target !== undefined && { target }, place };
+  if (source.trim() === "") throw badFile("text-missing", name, `${at}: the source is empty`);
+  if (target === undefined || target.trim() === "") {
+    throw badFile("text-missing", name, `${at}: the target is ${target === undefined ? "missing" : "empty"}`);
+  }
+  return { source, target, place };
+}

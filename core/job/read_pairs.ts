@@ -1,0 +1,103 @@
+/** Pairs of texts in files, read as a job says. */
+
+import type { PairRecord } from "../data/pair_pipeline.ts";
+import { PAIR_FORMATS, type PairFormat, type PairReadOptions, readPairs, readParallel } from "../data/readers/pairs.ts";
+import type { DataJob } from "./data_options.ts";
+import { UsageError } from "./options.ts";
+import { type DataSource, pathName } from "./read_data.ts";
+import { refuseUnsuited } from "./suits.ts";
+
+/** The pairs of some files. */
+export interface LoadedPairs {
+  readonly records: readonly PairRecord[];
+  /** The file of each. */
+  readonly files: readonly number[];
+}
+
+/** How a job's pairs are read. */
+function readOptions({ files, columns, forecast }: DataJob): PairReadOptions {
+  const { format, delimiter, header, quote, encoding } = files,
+    [targetColumn, ...others] = forecast.targetColumns ?? [];
+  if (others.length) throw new UsageError(`--target-column names one column of targets, got ${others.length + 1}`);
+  if (format !== undefined && !PAIR_FORMATS.includes(format as PairFormat)) {
+    throw new UsageError(`--format must be one of ${PAIR_FORMATS.join(", ")} for pairs, got "${format}"`);
+  }
+  return {
+    format: format as PairFormat | undefined,
+    sourceColumn: columns.sourceColumn,
+    targetColumn,
+    delimiter: delimiter === "tab" ? "\t" : delimiter,
+    header,
+    quote,
+    encoding,
+  };
+}
+
+/**
+ * Reads all pairs of some files.
+ *
+ * @param targetFile Where targets are, if they are the lines of another file.
+ */
+export async function loadPairs(
+  paths: readonly string[],
+  job: DataJob,
+  source: DataSource,
+  targetFile?: string,
+): Promise<LoadedPairs> {
+  const options = readOptions(job), records: PairRecord[] = [], files: number[] = [];
+  const inputs = await source.inputs(paths, false);
+  if (targetFile !== undefined && inputs.length !== 1) {
+    throw new UsageError(`--target-file goes with one file, got ${inputs.length}`);
+  }
+  for (const [file, input] of inputs.entries()) {
+    const read = targetFile === undefined
+      ? readPairs(input, options)
+      : readParallel(input, source.file(targetFile), options);
+    for await (const record of read) {
+      records.push(record);
+      files.push(file);
+    }
+  }
+  if (!records.length) {
+    throw new Error(`cannot ${source.action}: there is no pair in ${paths.map(pathName).join(", ")}`);
+  }
+  return { records, files };
+}
+
+/** Sources of one file after the other, as they come; targets may be there, and are not looked at. */
+export async function* streamSources(
+  paths: readonly string[],
+  job: DataJob,
+  source: DataSource,
+): AsyncGenerator<PairRecord> {
+  const { format: _, ...options } = readOptions(job), { format } = source.given.files;
+  for (const input of await source.inputs(paths, false)) {
+    yield* readPairs(input, { ...options, format: format as PairFormat | undefined, optionalTargets: true });
+  }
+}
+
+/** A job's pairs, kept for the next of several trainings: standard input comes but once. */
+export class ReadPairs {
+  readonly #job: DataJob;
+  readonly #source: DataSource;
+  #train?: Promise<LoadedPairs>;
+  #test?: Promise<LoadedPairs>;
+
+  constructor(job: DataJob, source: DataSource) {
+    this.#job = job;
+    this.#source = source;
+  }
+
+  train(): Promise<LoadedPairs> {
+    refuseUnsuited(this.#source.given, { form: "pairs" });
+    const { files: { data }, pairs: { targetFile } } = this.#job;
+    return this.#train ??= loadPairs(data, this.#job, this.#source, targetFile);
+  }
+
+  /** The test data, where they are files of their own. */
+  async test(): Promise<LoadedPairs | undefined> {
+    const { files: { testData }, pairs: { testTargetFile } } = this.#job;
+    if (!testData) return undefined;
+    return await (this.#test ??= loadPairs(testData, this.#job, this.#source, testTargetFile));
+  }
+}

@@ -144,8 +144,10 @@ export class CheckpointWriter implements Disposable {
     const every = this.#every, { epoch } = report, isBest = this.#isBest(report, training);
     const due = training.finished || every === undefined || "epochs" in every && epoch % every.epochs === 0;
     const rests = every === undefined && !training.finished && this.#rests;
-    // An epoch that is not the best is left out where snapshots have taken their share.
-    if (!isBest && (!due || rests && REST * this.#took > performance.now() - this.#ended)) return;
+    // An epoch that is not the best is left out where snapshots have taken their share, and more than an instant: a training
+    // that fails leaves its last good epoch.
+    const least = Math.max(PAUSE, performance.now() - this.#ended);
+    if (!isBest && (!due || rests && REST * this.#took > least)) return;
     const snapshot = await this.#snapshot(training);
     if (isBest) this.#best = snapshot;
     if (due) this.#last = snapshot;

@@ -58,7 +58,7 @@ Deno.test("--wide is for the CPU and for relaxed SIMD", async () => {
   await using place = await Place.make();
   assertFails(await place.run("--wide --gpu"), 2, "--wide belongs to --device wasm");
   assertFails(await place.run("--wide --simd plain"), 2, "--wide and --simd plain contradict each other");
-  assertFails(await place.run("info x --wide"), 2, /--wide belongs to train and evaluate and predict, not to info/);
+  assertFails(await place.run("info x --wide"), 2, /--wide belongs to train, evaluate and predict, not to info/);
 });
 
 Deno.test("a training of more than a minute is told of --wide where it would gain", {

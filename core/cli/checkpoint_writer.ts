@@ -362,7 +362,10 @@ async function openTarget(
   try {
     if (target.last !== args.checkpoint && !await stat(folder)) await Deno.mkdir(folder);
     for (path of [target.best, target.last]) {
-      if ((await stat(path))?.isDirectory) throw new Deno.errors.IsADirectory();
+      const there = await stat(path);
+      if (there?.isDirectory) throw new Deno.errors.IsADirectory();
+      // Whoever reads it, to keep it, may wait for ever.
+      if (there && !there.isFile) throw new Error(`"${path}" is a pipe or a device`);
     }
     // It is written, too: so can the checkpoint be.
     lock = await takeLock(target);

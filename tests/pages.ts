@@ -25,6 +25,9 @@ export const GIVEN: Readonly<Record<string, string | undefined>> = {
   GPU: Deno.env.get("GRUTTO_GPU"),
 };
 
+/** A `head` that reads to the end: who writes to the usual one ends with 141, which a reader's shell does not tell. */
+const HEAD = 'head() { command head "$@"; cat > /dev/null; }';
+
 /** A block may take so many milliseconds. */
 const LIMIT = 180_000;
 
@@ -182,7 +185,7 @@ export class Reader implements Disposable {
     const state = `${this.clone.path}.folder`;
     try {
       const { success, code, stdout, stderr } = await new Deno.Command("bash", {
-        args: ["-euo", "pipefail", "-c", `${commands}\npwd > "$FOLDER_FILE"`],
+        args: ["-euo", "pipefail", "-c", `${HEAD}\n${commands}\npwd > "$FOLDER_FILE"`],
         cwd: this.#folder,
         env: {
           NO_COLOR: "1",

@@ -46,10 +46,24 @@ export function checkpointTarget(path: string): Target {
 
 /** The paths that a command line needs to read and to write. */
 export function neededPaths(args: Arguments): { read: Set<string>; write: Set<string> } {
-  const { command, operands, given: { files }, checkpoint, resume, from: start, input, logFile, report, tensorboard } =
-    args;
+  const {
+    command,
+    operands,
+    given: { files, pairs },
+    checkpoint,
+    resume,
+    from: start,
+    input,
+    logFile,
+    report,
+    tensorboard,
+  } = args;
   const read = new Set<string>(), write = new Set<string>();
-  const named = [files.data, files.testData, files.labelFile, files.testLabelFile].flat() as (string | undefined)[];
+  const { labelFile, testLabelFile } = files, { targetFile, testTargetFile } = pairs;
+  const named = [files.data, files.testData, labelFile, testLabelFile, targetFile, testTargetFile].flat() as (
+    | string
+    | undefined
+  )[];
   const [from, to] = operands;
   switch (command) {
     case "train":

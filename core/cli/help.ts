@@ -75,7 +75,7 @@ export function helpText(topic?: string): string {
   ];
   if (topic === "all") return [...head(), ...kinds.flatMap(page)].join("\n");
   if (topic !== undefined) {
-    const flag = topic.replace(/^-*(no-)?/, "");
+    const flag = namedFlag(topic, entries.map(({ flag }) => flag));
     const own = kinds.find((kind) => TOPICS[kind][0] === topic) ?? entries.find((entry) => entry.flag === flag)?.topic;
     // Some topics are several kinds of flags.
     const shown = kinds.filter((kind) => own && TOPICS[kind][0] === TOPICS[own][0]);
@@ -108,6 +108,12 @@ export function helpText(topic?: string): string {
 /** The line of a flag. */
 export function entryLine(flag: string): string {
   return allEntries().find((entry) => entry.flag === flag)!.line;
+}
+
+/** The flag that words name: as it is, or as what it takes back. */
+export function namedFlag(words: string, flags: readonly string[]): string | undefined {
+  const name = words.replace(/^-*/, "");
+  return [name, name.replace(/^no-/, "")].find((flag) => flags.includes(flag));
 }
 
 function head(): string[] {

@@ -2,8 +2,16 @@
 
 import { FLAGS } from "../job/options.ts";
 import { formatsOf, suitOf } from "../job/suits.ts";
-import { entryLine, helpText } from "./help.ts";
+import { entryLine, helpText, namedFlag } from "./help.ts";
 import { type Command, COMMANDS, commandsOf, EXTRA_FLAGS, SHORT_FLAGS } from "./options.ts";
+
+/** What tokens of a text may be. */
+const UNITS = {
+  characters: "each character is a token",
+  words: "words, numbers, emoji and other signs are tokens",
+  subwords: "pieces of words, learned from the training part: of seq2seq",
+  spaces: "what stands between spaces is a token: of seq2seq",
+};
 
 /** What the words mean that a flag takes, and numbers that say something of their own. */
 export const WORDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -27,6 +35,7 @@ export const WORDS: Readonly<Record<string, Readonly<Record<string, string>>>> =
     multiclass: "one of several classes",
     regression: "numbers",
     forecast: "the numbers to come: asked for by --target-column",
+    seq2seq: "a text for a text: pairs of a source and a target",
   },
   "missing": {
     error: "they are an error",
@@ -35,9 +44,19 @@ export const WORDS: Readonly<Record<string, Readonly<Record<string, string>>>> =
     mean: "the channel's mean over the training part stands in",
     last: "the value before stands in, the mean before the first",
   },
-  "tokens": {
-    characters: "each character is a token",
-    words: "words, numbers, emoji and other signs are tokens",
+  "tokens": UNITS,
+  "source-tokens": UNITS,
+  "target-tokens": UNITS,
+  "vocabulary": { separate: "each side has its own tokens", joint: "both sides have the tokens of all texts" },
+  "bridge": {
+    linear: "the decoder starts from a linear layer of the encoder's last state",
+    copy: "it starts from that state itself, which has its size",
+  },
+  "teacher-schedule": {
+    constant: "the ratio stays",
+    linear: "falls evenly from update to update",
+    exponential: "times --teacher-k with every update",
+    inverseSigmoid: "falls slowly, then fast, then slowly",
   },
   "normalize": {
     none: "texts stay as they are",
@@ -96,7 +115,7 @@ export const WORDS: Readonly<Record<string, Readonly<Record<string, string>>>> =
     relaxed: "fused multiply-add where the machine has it",
     wide: "the same in larger tiles: what --wide takes",
   },
-  "output": { jsonl: "a JSON object a line", csv: "a table with a head" },
+  "output": { jsonl: "a JSON object a line", csv: "a table with a head", text: "an answer a line: of seq2seq" },
 };
 
 /** Commands in words: how they are called, for what, and an example or two. */
@@ -138,8 +157,8 @@ const CODES = "exit code: 0; 1 for bad data or a failure; 2 for flags that canno
  */
 export function helpOn(topic: string): string {
   if (Object.hasOwn(COMMANDS, topic)) return commandPage(topic as Command);
-  const flag = topic.replace(/^-*(no-)?/, "");
-  return flagNames().includes(flag) ? flagPage(flag) : helpText(topic);
+  const flag = namedFlag(topic, flagNames());
+  return flag === undefined ? helpText(topic) : flagPage(flag);
 }
 
 function flagNames(): string[] {

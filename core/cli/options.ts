@@ -70,7 +70,7 @@ export const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: C
   },
   output: {
     takes: "FORMAT",
-    about: "predict: jsonl, csv, or text, the default for seq2seq; train, evaluate: json, one document of scores",
+    about: "predict: jsonl, csv, or text (seq2seq); train, evaluate: json, one document of scores",
     of: ["train", "evaluate", "predict"],
   },
   require: {

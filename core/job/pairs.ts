@@ -125,7 +125,7 @@ function pairData(
     ],
     own: {
       preprocessing: pipeline,
-      settings: { ...job.preparation, ...job.pairs },
+      settings: { ...pairOptions(job), embeddingDim, ...job.pairs },
       ...held ? scored(pipeline, test!, held, job) : { metrics: unscored },
       pictures: async (model, scores) => {
         if (!test) return {};

@@ -2,6 +2,7 @@
 
 import { UsageError } from "../job/options.ts";
 import { type DataSource, type Input, isOnce, pathName, STDIN } from "../job/read_data.ts";
+import { sampleInput } from "../job/sample_pairs.ts";
 import { nameOf } from "./files.ts";
 import type { Arguments } from "./options.ts";
 import { readError } from "./read_checkpoint.ts";
@@ -142,6 +143,11 @@ async function inputsOf(paths: readonly string[], isText: boolean, args: Argumen
   for (const path of paths) {
     if (path === "-") {
       inputs.push({ name: STDIN, stream: () => Deno.stdin.readable });
+      continue;
+    }
+    const sample = sampleInput(path);
+    if (sample) {
+      inputs.push(sample);
       continue;
     }
     const { isDirectory } = await guarded(path, args, () => Deno.stat(path));

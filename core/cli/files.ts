@@ -1,6 +1,7 @@
 /** Where the command line reads and writes, and what it needs for that: asked for once, at the start. */
 
 import { shellWord } from "../display.ts";
+import { isSample } from "../job/sample_pairs.ts";
 import type { Arguments } from "./options.ts";
 import { stdout } from "./stream.ts";
 import { remark } from "./terminal.ts";
@@ -89,7 +90,9 @@ export function neededPaths(args: Arguments): { read: Set<string>; write: Set<st
     default:
       named.push(checkpoint, ...operands, input);
   }
-  for (const path of named) if (path !== undefined && path !== "-" && !read.has(folderOf(path))) read.add(path);
+  for (const path of named) {
+    if (path !== undefined && path !== "-" && !isSample(path) && !read.has(folderOf(path))) read.add(path);
+  }
   return { read, write };
 }
 

@@ -2,6 +2,7 @@
 
 import { parseArgs } from "../../deps.ts";
 import { flagFor, FLAGS, type GivenOptions, type Group, JOB_OPTIONS, UsageError } from "../job/options.ts";
+import { PAIR_SAMPLES, samplePath } from "../job/sample_pairs.ts";
 import { type Requirement, requirementsOf } from "./requirements.ts";
 import { expected, type OptionSpec, resolveOptions } from "../options.ts";
 
@@ -61,6 +62,11 @@ export const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: C
   },
   tensorboard: { takes: "DIR", about: "write an event file for TensorBoard", of: ["train"] },
   plot: { about: "draw the curves in the terminal at the end", of: ["train"] },
+  sample: {
+    takes: "NAME",
+    about: "train on made pairs, by --seed: dates, 10,000 of which 2,000 are held out",
+    of: ["train"],
+  },
   seeds: { takes: "N", about: "train with N consecutive seeds: mean and deviation", of: ["train"] },
   input: { takes: "FILE", about: "predict: sequences in the data's format; - for standard input", of: ["predict"] },
   "from-row": {
@@ -209,6 +215,7 @@ export function parseCommandLine(args: readonly string[]): Arguments {
     if (values.has(flag) && of && !of.includes(command as Command)) throw new UsageError(elsewhere(flag, of, command));
   }
   const text = (flag: string) => values.get(flag) as string | undefined;
+  if (values.has("sample")) takeSample(given, text("sample")!, { operands, resume: text("resume") });
   return {
     command: command as Command,
     words: args,
@@ -237,6 +244,23 @@ export function parseCommandLine(args: readonly string[]): Arguments {
   };
 }
 
+/** A sample of pairs as the data, with its options where others are not given. */
+function takeSample(
+  given: Record<Group, Record<string, unknown>>,
+  text: string,
+  { operands, resume }: Pick<Arguments, "operands" | "resume">,
+): void {
+  const name = convert("sample", "sample", SAMPLE, text) as keyof typeof PAIR_SAMPLES;
+  const file = operands[0] ?? (given.files.data as string[] | undefined)?.[0];
+  if (file !== undefined) throw new UsageError(`--sample ${name} is data in place of files: leave "${file}" out`);
+  given.files.data = [samplePath(name, given.everything.seed as number ?? 0)];
+  // A checkpoint holds the rest.
+  if (resume !== undefined) return;
+  for (const [group, options] of Object.entries(PAIR_SAMPLES[name])) {
+    given[group as Group] = { ...options, ...given[group as Group] };
+  }
+}
+
 /** The commands that take an option. */
 export function commandsOf(group: Group, name: string): readonly Command[] {
   return OPTION_COMMANDS[name]?.of ?? (SHARED_GROUPS.has(group) ? READING : ["train"]);
@@ -258,6 +282,7 @@ function elsewhere(flag: string, of: readonly string[], command: string): string
   return `--${flag} belongs to ${owners}, not to ${command}`;
 }
 
+const SAMPLE: OptionSpec = { type: "choice", choices: Object.keys(PAIR_SAMPLES), about: "a sample of pairs" };
 const KEEP: OptionSpec = { type: "integer", least: 0, most: 1e6, about: "numbered checkpoints" };
 const ROW: OptionSpec = { type: "integer", least: -1e9, most: 1e9, about: "a row" };
 const SEEDS: OptionSpec = { type: "integer", least: 1, most: 10000, about: "trainings" };

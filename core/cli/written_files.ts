@@ -2,6 +2,7 @@
 
 import type { StoredJob } from "../job/stored_job.ts";
 import { UsageError } from "../job/options.ts";
+import { isSample } from "../job/sample_pairs.ts";
 import { type Content, copyDurably, writeContent, writeDurably } from "../train/durable.ts";
 import { folderOf, nameOf } from "./files.ts";
 import type { Arguments } from "./options.ts";
@@ -12,12 +13,13 @@ export function stat(path: string): Promise<Deno.FileInfo | undefined> {
 }
 
 /** The files that a command line reads, and those that the job of the checkpoint it resumes does. */
-export function inputsOf({ given: { files }, resume, from, input }: Arguments, job?: StoredJob): string[] {
-  const named = [files, job?.own?.files ?? {}].flatMap((group) => {
-    const { format: _, ...paths } = group as typeof files;
-    return Object.values(paths).flat();
+export function inputsOf({ given, resume, from, input }: Arguments, job?: StoredJob): string[] {
+  const named = [given, job?.own].flatMap((of) => {
+    const { format: _, ...paths } = of?.files ?? {} as typeof given.files;
+    return [...Object.values(paths).flat(), of?.pairs?.targetFile, of?.pairs?.testTargetFile];
   });
-  return [...named, resume, from, input].filter((path) => typeof path === "string" && path !== "-") as string[];
+  const isPath = (path: unknown) => typeof path === "string" && path !== "-" && !isSample(path);
+  return [...named, resume, from, input].filter(isPath) as string[];
 }
 
 /**

@@ -42,7 +42,7 @@ const JUDGES: Readonly<Record<string, Judge>> = {
   "11": { shows: [/rc 1/] },
   "12": {
     shorter: ["--epochs 1000000", "--epochs 15000"],
-    shows: [/rc 141; in a: best\.json\s+last\.json/, /rc 129; in b: best\.json\s+last\.json/, /^rc 0$/m],
+    shows: [/rc 141; in a: best\.json\s+last\.json/, /rc 129; in b: best\.json\s+last\.json/, /^rc [01]$/m],
     never: [/rc 0; in a/, /os error 11/, /still there/],
   },
   "13": { never: [/^1 m\.csv/m, /<!doctype/i] },

@@ -38,13 +38,19 @@ const LAST_WORDS = 500;
 
 /** Waits until all is written. Returns the exit code, which tells if it could not be. */
 async function finish(code: number): Promise<number> {
+  const { patience } = Terminal;
   const isToEnd = Object.values<number>(INTERRUPTED).includes(code), most = isToEnd ? LAST_WORDS : Infinity;
-  await stdout.flush(most);
+  // A training that has left its results on disk does not wait for ever for somebody to read of them.
+  const isHeard = await (isToEnd ? stdout.flush(most) : stdout.finish(patience));
+  if (!isHeard && !isToEnd) {
+    remark("warning: nobody reads standard output: its last lines are lost");
+    code ||= 1;
+  }
   const { failure, isGone } = stdout;
   if (failure && !isGone && !code) {
     remark(`error: cannot write to standard output: ${systemWords(failure)}`);
   }
-  await stderr.flush(most);
+  await stderr.finish(Math.min(most, patience));
   return code || (isGone ? READER_GONE : failure ? 1 : 0);
 }
 

@@ -16,7 +16,7 @@ import { Pictures } from "./pictures.ts";
 import { readResumed, remarkArithmetic } from "./read_checkpoint.ts";
 import { type BestScores, scoreLines } from "./score_lines.ts";
 import { stdout } from "./stream.ts";
-import { INTERRUPTED, remark, type Terminal } from "./terminal.ts";
+import { INTERRUPTED, remark, Terminal } from "./terminal.ts";
 import { epochLine, headLines, progressLine, summary, timeLeft } from "./training_lines.ts";
 import { wideHint } from "./wide.ts";
 
@@ -78,6 +78,7 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
     },
   });
   writer.watch(training);
+  if (leavesFiles(writer, args)) Terminal.patience = PATIENCE;
   const { epochs, batchSize } = training.options;
   const { epoch: done, batch } = training.state, first = done + batch / Math.ceil(sequencesIn(data.train) / batchSize);
   if (training.finished) {
@@ -222,13 +223,21 @@ function isHangupIgnored(): boolean {
   }
 }
 
+/** Whether a training leaves more behind than what it prints. */
+function leavesFiles({ target }: CheckpointWriter, { logFile, report, tensorboard }: Arguments): boolean {
+  return target !== undefined || [logFile, report, tensorboard].some((path) => path !== undefined);
+}
+
+/** Milliseconds that a training with files waits at its end for somebody to read more of what it prints. */
+const PATIENCE = 5000;
+
 /**
  * What becomes of a training whose standard output fails: it continues if it leaves something else behind.
  *
  * @throws What it failed for, if not.
  */
-function withoutOutput(failure: Error, { target }: CheckpointWriter, args: Arguments): true {
-  if (!target && [args.logFile, args.report, args.tensorboard].every((path) => path === undefined)) throw failure;
+function withoutOutput(failure: Error, writer: CheckpointWriter, args: Arguments): true {
+  if (!leavesFiles(writer, args)) throw failure;
   const why = stdout.isGone ? "nobody reads it any more" : systemWords(failure);
   remark(`warning: standard output cannot be written: ${why}; training continues`);
   return true;

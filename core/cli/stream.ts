@@ -37,6 +37,8 @@ export class OutputStream {
   #failure: Error | undefined;
   readonly #failures = new WeakSet<object>();
   #isGone = false;
+  /** Bytes written so far. */
+  #written = 0;
 
   /** @param write Writes some of the bytes; says how many. */
   constructor(write: (bytes: Uint8Array) => Promise<number>) {
@@ -97,6 +99,15 @@ export class OutputStream {
     return this.isIdle;
   }
 
+  /** Waits until all is written, as long as some of it is in every so many milliseconds. Returns whether it is. */
+  async finish(patience: number): Promise<boolean> {
+    for (let before = -1; !this.isIdle && this.#written !== before;) {
+      before = this.#written;
+      await this.flush(patience);
+    }
+    return this.isIdle;
+  }
+
   /**
    * Waits until little waits: for those who write more than fits memory.
    *
@@ -112,7 +123,9 @@ export class OutputStream {
     try {
       for (let done = 0; done < bytes.length && !this.#isGone;) {
         try {
-          done += await this.#write(bytes.subarray(done, done + PIECE));
+          const count = await this.#write(bytes.subarray(done, done + PIECE));
+          done += count;
+          this.#written += count;
         } catch (error) {
           if (!(error instanceof Deno.errors.WouldBlock || error instanceof Deno.errors.Interrupted)) throw error;
           await new Promise((resolve) => setTimeout(resolve, RETRY));
@@ -139,7 +152,7 @@ function isHangUp(error: unknown): boolean {
 async function within(promise: Promise<unknown>, most: number): Promise<void> {
   if (most === Infinity) return void await promise;
   let timer: ReturnType<typeof setTimeout> | undefined;
-  await Promise.race([promise, new Promise((resolve) => timer = setTimeout(resolve, most))]);
+  await Promise.race([promise, new Promise((resolve) => timer = setTimeout(resolve, Math.max(0, most)))]);
   clearTimeout(timer);
 }
 

@@ -5,6 +5,8 @@ import { stderr, stdout } from "./stream.ts";
 
 /** Lines to standard output, with a progress line where that is a terminal. */
 export class Terminal {
+  /** Milliseconds that the program waits at its end for somebody to read more. */
+  static patience = Infinity;
   readonly #out: typeof stdout;
   readonly #live: boolean;
   #shown = 0;

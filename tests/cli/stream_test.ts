@@ -79,3 +79,15 @@ Deno.test("what fails is known until something is written again; what is gone st
   assert.ok(stream.isGone && stream.isIdle && stream.failure !== undefined);
   assert.equal(read(), "there");
 });
+
+Deno.test("at the end a stream waits as long as it is read, and no longer", async () => {
+  const { stream, stop, read } = reader(1), stuck = Promise.withResolvers<void>();
+  stream.write("slow");
+  assert.ok(await stream.finish(1000));
+  stop(stuck.promise);
+  stream.write("stuck");
+  assert.ok(!await stream.finish(10));
+  stuck.resolve();
+  assert.ok(await stream.finish(Infinity));
+  assert.equal(read(), "slowstuck");
+});

@@ -147,6 +147,26 @@ sys.exit(p.wait())
   assert.match(out, /\ndone in [^\n]*\n$/);
 });
 
+testInShell(
+  "a training with a checkpoint ends though nobody reads its lines, and its exit code tells",
+  async (place) => {
+    const run = new Deno.Command(Deno.execPath(), {
+      args: [...ALLOWED, ...`${SMALL} --epochs 3000 --checkpoint ck`.split(" ")],
+      cwd: place.path,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "piped",
+      env: { NO_COLOR: "1" },
+      signal: AbortSignal.timeout(60_000),
+    });
+    const child = run.spawn(), { code } = await child.status;
+    await child.stdout.cancel();
+    const err = await new Response(child.stderr).text();
+    assert.deepEqual([code, err], [1, "warning: nobody reads standard output: its last lines are lost\n"]);
+    assert.equal(epochOf(place, "ck/last.json"), 3000);
+  },
+);
+
 const ODD = [
   "a,b",
   "two words",

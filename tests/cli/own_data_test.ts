@@ -338,6 +338,9 @@ Deno.test("what is fine, or asked for, is taken: BOM, CRLF, missing values dropp
   );
   assertFails(folds!, 1, "cannot divide two.csv: --folds must be an integer from 2 to 2, got 5");
   assertWorks(onnx!);
+  const described = await place.run("info model.onnx");
+  assertWorks(described);
+  assert.match(described.out, /^model\.onnx: onnx\nGRU .*\n(.*\n)*input x: float32 \[batch, time, 1\]\n/);
   assertFails(
     await place.run("evaluate model.onnx"),
     1,

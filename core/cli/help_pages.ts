@@ -115,7 +115,12 @@ export const WORDS: Readonly<Record<string, Readonly<Record<string, string>>>> =
     relaxed: "fused multiply-add where the machine has it",
     wide: "the same in larger tiles: what --wide takes",
   },
-  "output": { jsonl: "a JSON object a line", csv: "a table with a head", text: "an answer a line: of seq2seq" },
+  "output": {
+    jsonl: "a JSON object a line",
+    csv: "a table with a head",
+    text: "an answer a line: of seq2seq",
+    json: "scores as one document: of train and evaluate",
+  },
 };
 
 /** Commands in words: how they are called, for what, and an example or two. */

@@ -103,16 +103,13 @@ export function inFlags(cause: ErrorCause): ErrorCause {
   return { ...cause, ...HINTS[cause.code]?.(cause) };
 }
 
-/** Flags that only training takes: the checkpoint holds what they say. */
-const OF_TRAINING = FLAGS.filter(({ group, name }) => !commandsOf(group, name).includes("predict")).map(({ flag }) =>
-  flag
-);
-
-/** Advice as it can be followed: what other commands than `train` do not take is to be said in training. */
+/** Advice as it can be followed: what another command than `train` does not take is to be said in training. */
 function followable(cause: ErrorCause, command: string): ErrorCause {
   const { advice } = cause, flags = [...advice?.matchAll(/--([a-z-]+)/g) ?? []].map(([, flag]) => flag!);
-  const isTraining = command !== "train" && flags.some((flag) => OF_TRAINING.includes(flag));
-  return isTraining ? { ...cause, advice: `in training, ${advice}` } : cause;
+  const isElsewhere = FLAGS.some(({ group, name, flag }) =>
+    flags.includes(flag) && !commandsOf(group, name).some((one) => one === command)
+  );
+  return isElsewhere ? { ...cause, advice: `in training, ${advice}` } : cause;
 }
 
 /**

@@ -211,7 +211,7 @@ Deno.test("every flag that the help page lists is understood", () => {
   for (const [, flag, takes] of helpText("all").matchAll(/^ {2}--([\w-]+)(?: (\S+))? {2,}/gm)) {
     const choices = Object.values(JOB_OPTIONS).flatMap((table) => Object.entries(table as Record<string, OptionSpec>))
       .find(([name, spec]) => flagOf(name, spec) === flag)?.[1].choices;
-    const value = takes === "NAME" ? choices?.[0] ?? "name" : values[takes!];
+    const value = flag === "sample" ? "dates" : takes === "NAME" ? choices?.[0] ?? "name" : values[takes!];
     const command = ["input", "from-row", "output", "attention"].includes(flag!) ? "predict" : "train";
     parseCommandLine([command, `--${flag}${takes ? `=${value}` : ""}`]);
     count++;

@@ -1,7 +1,8 @@
 /** Small data of every kind that a training takes, and what a job makes of them. */
 
 import type { Dataset } from "../../core/data/dataset.ts";
-import type { ModelConfig } from "../../core/model/config.ts";
+import { isPairs, type PairDataset } from "../../core/data/pairs.ts";
+import { sequencesIn } from "../../core/job/training_data.ts";
 import { hashDataset } from "../../core/data/hash.ts";
 import { writeNpz } from "../../core/data/readers/arrays.ts";
 import { type NpyArray, writeNpy } from "../../core/data/readers/npy.ts";
@@ -49,6 +50,7 @@ export async function files(): Promise<Readonly<Record<string, string | Uint8Arr
       "@attribute label {up,down}\n@data\n" + rows((n) => `${steps(n, 2)},${"uv"[n % 2]},${label(n)}`),
     "ucr.txt": rows((n) => `${n % 2} ${steps(n).join(" ")}`),
     "texts.txt": rows((n) => `one ${n % 5} Two é\t${label(n)}`),
+    "pairs.tsv": rows((n) => `one ${n % 5} Two é\t${n % 7} three four\t${n}`),
     "x.npy": writeNpy(x),
     "y.npy": writeNpy(y),
     "z.npy": writeNpy(z),
@@ -94,24 +96,24 @@ export async function madeBy(words: readonly string[]): Promise<unknown> {
     onMeasured: () => {},
   });
   for await (const { job, data } of runs) {
-    const { train, watched, watchedName, hasAccuracy, own } = data, config = configOf(job, data) as ModelConfig;
-    const parts = [train, watched, own?.test] as (Dataset | undefined)[],
-      N = parts[2]?.shape[0] ?? 0,
-      outputs = { shape: [N, config.outputSize], data: new Float32Array(N * config.outputSize) };
+    const { train, watched, watchedName, hasAccuracy, own } = data, config = configOf(job, data);
+    const N = own?.test ? sequencesIn(own.test) : 0, O = "outputSize" in config ? config.outputSize : 0;
     all.push({
       config,
       trainer: trainerOptions(job, data),
       settings: [job.training, job.earlyStopping, job.schedule, job.device],
       watchedName,
       hasAccuracy,
-      parts: await Promise.all(
-        parts.map(async (part) =>
-          part && [await hashDataset(part), part.shape, part.lengths?.join(), part.weights?.join()]
-        ),
-      ),
+      parts: await Promise.all([train, watched, own?.test].map((part) => part && contentOf(part))),
       preprocessing: own?.preprocessing,
-      scores: own?.test && own.metrics(outputs, data.loss.quantiles),
+      scores: O && own?.test && own.metrics({ shape: [N, O], data: new Float32Array(N * O) }, data.loss.quantiles),
     });
   }
   return JSON.parse(JSON.stringify(all));
+}
+
+/** What is in a part of the data. */
+async function contentOf(part: Dataset | PairDataset): Promise<unknown> {
+  if (isPairs(part)) return part;
+  return [await hashDataset(part), part.shape, part.lengths?.join(), part.weights?.join()];
 }

@@ -63,7 +63,7 @@ export const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: C
   tensorboard: { takes: "DIR", about: "write an event file for TensorBoard", of: ["train"] },
   plot: { about: "draw the curves in the terminal at the end", of: ["train"] },
   sample: {
-    takes: "NAME",
+    takes: "SAMPLE",
     about: "train on made pairs, by --seed: dates, 10,000 of which 2,000 are held out",
     of: ["train"],
   },

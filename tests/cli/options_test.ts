@@ -202,6 +202,7 @@ Deno.test("every flag that the help page lists is understood", () => {
     DIR: "d",
     TEXT: "t",
     FORMAT: "csv",
+    SAMPLE: "dates",
     "FILE,…": "f,g",
     "NAME,…": "a,b",
     "FROM:TO": "1:2",

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import { PairPipeline } from "../../core/data/pair_pipeline.ts";
+import { type PairReadOptions, readPairs, readParallel } from "../../core/data/readers/pairs.ts";
+import { sampleDates } from "../../core/data/sample_dates.ts";
+
+const input = (name: string, text: string) => ({
+  name,
+  stream: async function* () {
+    yield new TextEncoder().encode(text);
+  },
+});
+const read = async (name: string, text: string, options: PairReadOptions = {}) =>
+  (await Array.fromAsync(readPairs(input(name, text), options))).map(({ source, target }) => [source, target]);
+const records = (...pairs: [string, string][]) =>
+  pairs.map(([source, target], i) => ({ source, target, place: `line ${i + 1}` }));
+
+Deno.test("pairs are read from lines with a tab, tables, JSON, and two files", async () => {
+  const both = [["ab", "x y"], ["c", "z"]];
+  assert.deepEqual(await read("a.txt", "ab\tx y\r\n\nc\tz\n"), both);
+  assert.deepEqual(await read("a.csv", "id,target,source\n1,x y,ab\n2,z,c\n"), both);
+  assert.deepEqual(await read("a.csv", "de;en\nx y;ab\nz;c\n", { sourceColumn: "en", targetColumn: "de" }), both);
+  assert.deepEqual(await read("a.jsonl", '{"x":"ab","y":"x y"}\n{"x":"c","y":"z"}\n'), both);
+  assert.deepEqual(await read("a.json", '[{"x":"ab","y":"x y"},\n{"x":"c","y":"z"}]'), both);
+  const parallel = await Array.fromAsync(readParallel(input("a.en", "ab\nc\n"), input("a.de", "x y\nz\n")));
+  assert.deepEqual(parallel.map(({ source, target }) => [source, target]), both);
+  assert.deepEqual(await read("a.txt", "ab\nc\tz\n", { optionalTargets: true }), [["ab", undefined], ["c", "z"]]);
+});
+
+Deno.test("what is no pair is refused with its line", async () => {
+  await assert.rejects(read("a.txt", "a\tb\nc\n"), /a\.txt: line 2 must be a source, a tab and a target/);
+  await assert.rejects(read("a.txt", "a\tb\tc\n"), /line 1 .* got 3 columns/);
+  await assert.rejects(read("a.txt", "a\tb\n\tc\n"), /line 2: the source is empty/);
+  await assert.rejects(read("a.jsonl", '{"x":"a","y":1}\n'), /line 1: y must be a text, got number/);
+  await assert.rejects(read("a.jsonl", '{"x":"a"}\n'), /line 1: the target is missing/);
+  await assert.rejects(read("a.csv", "a,b,c\n1,2,3\n"), /there is no column source or x, only a, b, c/);
+  const uneven = Array.fromAsync(readParallel(input("a.en", "ab\nc\n"), input("a.de", "x y\n")));
+  await assert.rejects(uneven, /a\.de: it ends after 1 lines, and a\.en goes on/);
+});
+
+Deno.test("sources are numbered from 2, targets from 4 with END behind, and JSON keeps it all", () => {
+  const pairs = records(["ab", "ba"], ["b", "b"]), pipeline = PairPipeline.fit(pairs);
+  const { sources, targets } = pipeline.dataset(pairs);
+  assert.deepEqual([...sources.lengths, ...targets.lengths], [2, 1, 3, 2]);
+  const restored = PairPipeline.from(JSON.parse(JSON.stringify(pipeline)));
+  assert.deepEqual(restored.dataset(pairs), { sources, targets });
+  assert.equal(pipeline.source.number("z"), 1);
+  assert.equal(Math.min(...["a", "b"].map((token) => pipeline.source.number(token))), 2);
+  assert.equal(Math.min(...["a", "b"].map((token) => pipeline.target.number(token))), 4);
+  assert.equal(pipeline.text(["a", "b"]), "ab");
+  // An unknown token of an answer is what the attention points at, where the source is given.
+  assert.deepEqual(pipeline.tokens({ tokens: [1], aligned: [1] }, ["q", "r"]), ["r"]);
+  assert.notDeepEqual(pipeline.tokens({ tokens: [1], aligned: [1] }), ["r"]);
+});
+
+Deno.test("a joint vocabulary has the tokens of both sides; targets are as long as they may be", () => {
+  const pairs = records(["ab", "cd"], ["b", "d"]), pipeline = PairPipeline.fit(pairs, { vocabulary: "joint" });
+  assert.equal(pipeline.source.size - 2, 4);
+  assert.equal(pipeline.target.size - 4, 4);
+  const joint = { vocabulary: "joint", sourceTokens: "words", targetTokens: "characters" } as const;
+  assert.throws(() => PairPipeline.fit(pairs, joint), /a joint vocabulary has one unit/);
+  assert.throws(() => PairPipeline.fit(pairs, { maxTargetLength: 1 }), /line 1: the target has 2 tokens/);
+  assert.throws(() => pipeline.dataset([{ source: "a", target: "", place: "line 9" }]), /line 9: the target is empty/);
+  assert.throws(() => pipeline.checkSizes("predict", { source: 9, target: 8 }), /the source vocabulary has 6 tokens/);
+});
+
+Deno.test("a source with several targets is one group with several references", () => {
+  const pairs = records(["ab", "x"], ["c", "y"], ["ab", "z"], ["ab", "x"]), pipeline = PairPipeline.fit(pairs);
+  const groups = pipeline.groups(pairs).map(({ source, references }) => [source.join(""), references.flat()]);
+  assert.deepEqual(groups, [["ab", ["x", "z"]], ["c", ["y"]]]);
+});
+
+Deno.test("the sample's dates differ, are right, and depend on the seed alone", () => {
+  const lines = sampleDates(1).trimEnd().split("\n").map((line) => line.split("\t"));
+  assert.equal(new Set(lines.map(([, iso]) => iso)).size, 10_000);
+  for (const [text, iso] of lines) {
+    assert.match(iso!, /^(19[5-9]|20[0-4])\d-\d\d-\d\d$/);
+    // What an engine can read by itself says the same day.
+    if (/^[A-Z][a-z]+ \d+, \d{4}$/.test(text!)) assert.equal(new Date(`${text} UTC`).toISOString().slice(0, 10), iso);
+  }
+  assert.equal(sampleDates(1), sampleDates(1));
+  assert.notEqual(sampleDates(1), sampleDates(2));
+});

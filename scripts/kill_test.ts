@@ -71,6 +71,9 @@ export interface Report {
 /** What a training may say on stderr: that it finds a best.json without a last.json, since the one before was killed between. */
 const SET_ASIDE = /^(note: the (checkpoints|log) of an earlier run (are|is) kept as [^\n]*\n)*$/;
 
+/** What one may say whose reader goes away; without --quiet it says what would make it faster, too. */
+const GONE = /^(note: --wide [^\n]*\n|warning: standard output cannot be written: [^\n]*\n)*$/;
+
 /** How a run is ended: after `delay` ms. */
 interface End {
   readonly by: Ending;
@@ -107,9 +110,9 @@ async function run(folder: string, flags: string, end?: End, remark = /^$/): Pro
   // Told early, before it listens, it ends as any program does.
   if (told && end!.by === "SIGKILL" && (signal === "SIGKILL" || code !== 0)) return false;
   if (told && !isRead && (signal === end!.by || [129, 130, 143].includes(code))) return false;
-  const isGone = isRead && code === 141 && /^(warning: standard output cannot be written: [^\n]*\n)?$/.test(error);
+  const isGone = isRead && code === 141 && GONE.test(error);
   if (isGone) return true;
-  if (code !== 0 || !remark.test(error)) throw new Error(`${flags} ended with ${code}: ${error}`);
+  if (code !== 0 || !(isRead ? GONE : remark).test(error)) throw new Error(`${flags} ended with ${code}: ${error}`);
   return true;
 }
 

@@ -380,8 +380,10 @@ Deno.test("WebGPU: an epoch reads back its sums, once, and those of its validati
     const onEpoch = () => void epochs.push([maps, bytes]);
     await train(model, DATA, { epochs: 4, validation: TEST, onEpoch });
     const each = epochs.slice(1).map(([all, size], i) => [all! - epochs[i]![0]!, size! - epochs[i]![1]!]);
-    // 25 batches and 7, of each the loss, the number of right rows and the norm of the gradient.
-    assert.deepEqual(each.slice(1), [[2, 32 * 12], [2, 32 * 12]]);
+    // 25 batches and 7, of each the loss, the number of right rows and the norm of the gradient; and the parameters, once,
+    // which are checked.
+    const size = 32 * 12 + 4 * model.parameters.reduce((sum, { length }) => sum + length, 0);
+    assert.deepEqual(each.slice(1), [[3, size], [3, size]]);
   } finally {
     GPUBuffer.prototype.mapAsync = mapAsync;
     GPUCommandEncoder.prototype.copyBufferToBuffer = copyBufferToBuffer;

@@ -69,7 +69,8 @@ const WRONG: [string, unknown][] = [
 
 /** Functions whose arguments are not gone through here: those of files, searches, reports and classes of data. */
 const ELSEWHERE = [
-  ..."DataLoader EventWriter ForecastPipeline PairLoader Pipeline RecordingWindows Tokenizer Training".split(" "),
+  ..."DataLoader EventWriter ForecastPipeline PairLoader PairPipeline Pipeline RecordingWindows Tokenizer Training"
+    .split(" "),
   ..."createSearcher defineNetwork describeForecasts describePredictions errorCause errorCode everyNth".split(" "),
   ..."exportOnnx exportSeq2SeqOnnx loadCheckpoint loadModel modelFormat modelFormatOf pickByError".split(" "),
   ..."pickExamples ragged readLabelsTable readModel readPt readSafetensors saveCheckpoint sequenceMetrics".split(" "),

@@ -73,7 +73,8 @@ const ELSEWHERE = [
     .split(" "),
   ..."createSearcher defineNetwork describeForecasts describePredictions errorCause errorCode everyNth".split(" "),
   ..."exportOnnx exportSeq2SeqOnnx loadCheckpoint loadModel modelFormat modelFormatOf pickByError".split(" "),
-  ..."pickExamples ragged readLabelsTable readModel readPt readSafetensors saveCheckpoint sequenceMetrics".split(" "),
+  ..."pickExamples ragged readLabelsTable readModel readPairs readParallel readPt readSafetensors saveCheckpoint sequenceMetrics"
+    .split(" "),
   ..."stratifiedSplit subset summarizeMetrics timeSplit walkForward writeModel writeNpy writeNpz writePt".split(" "),
   "writeSafetensors",
 ];

@@ -65,6 +65,11 @@ export class OutputStream {
     return this.#waiting === 0;
   }
 
+  /** Whether so little waits that a line more is no burden. */
+  get isQuick(): boolean {
+    return this.#waiting < PIECE;
+  }
+
   /** Writes text, as soon as it can be. */
   write(text: string): void {
     if (this.#isGone) return;

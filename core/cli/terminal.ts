@@ -45,7 +45,7 @@ export class Terminal {
   /** The live line, at most ten times a second; nothing where standard output is no terminal. */
   progress(text: () => string): void {
     const now = performance.now();
-    if (!this.#live || now - this.#last < 100 || !this.#out.isIdle) return;
+    if (!this.#live || now - this.#last < 100 || !this.#out.isQuick) return;
     this.#last = now;
     const shown = text().slice(0, columns() - 1);
     this.#out.write(`\r${shown}\x1b[K`);

@@ -3,6 +3,7 @@
 import { WIDTH } from "./chart.ts";
 import { cut, scaleOf } from "./classes.ts";
 import { type Content, el, type Markup } from "./markup.ts";
+import { headOf, saidOf } from "./example_card.ts";
 import type { AlignmentExample, RunReport } from "./run_report.ts";
 import { percent } from "./scale.ts";
 import { shade } from "./style.ts";
@@ -40,19 +41,8 @@ function card(example: AlignmentExample): Content {
     el(
       "figcaption",
       {},
-      el(
-        "div",
-        { class: "head" },
-        el("h3", {}, source),
-        right !== undefined && el("span", { class: `badge ${right ? "good" : "bad"}` }, right ? "✓ right" : "✗ wrong"),
-      ),
-      el(
-        "div",
-        { class: "said" },
-        "answered ",
-        el("b", {}, prediction),
-        truth !== undefined && !right && [" · true ", el("b", {}, truth)],
-      ),
+      headOf(source, right),
+      saidOf("answered", prediction, right ? undefined : truth),
     ),
     map(example),
   );
@@ -69,7 +59,7 @@ function map({ sourceTokens, tokens, weights }: AlignmentExample): Markup {
   const left = 16 + LETTER * longest(down), cell = Math.min(28, (WIDTH - left - 8) / Math.max(1, S));
   const height = Math.min(28, Math.max(17, cell)), upright = longest(across) * LETTER < cell - 1;
   const top = 30 + (upright ? 14 : LETTER * longest(across) + 4), center = (s: number) => left + (s + 0.5) * cell;
-  const left_out = S < sourceTokens.length || U < tokens.length;
+  const isCut = S < sourceTokens.length || U < tokens.length;
   return el(
     "svg",
     {
@@ -81,7 +71,7 @@ function map({ sourceTokens, tokens, weights }: AlignmentExample): Markup {
     el(
       "g",
       { class: "legend" },
-      el("text", { x: 8, y: 16 }, left_out ? `the first ${TOKENS} tokens of either side` : ""),
+      el("text", { x: 8, y: 16 }, isCut ? `the first ${TOKENS} tokens of either side` : ""),
     ),
     across.map((token, s) =>
       upright ? el("text", { class: "name", x: center(s), y: top - 6, "text-anchor": "middle" }, seen(token)) : el(

@@ -2,6 +2,7 @@
 
 import { LEFT, leftOf, stops, WIDTH } from "./chart.ts";
 import { cut, scaleOf } from "./classes.ts";
+import { headOf, saidOf } from "./example_card.ts";
 import { type Content, el, type Markup } from "./markup.ts";
 import type { AttentionExample, RunReport } from "./run_report.ts";
 import { extent, linearAxis, padded, percent, short, shortRange, thin } from "./scale.ts";
@@ -66,19 +67,8 @@ function card(example: AttentionExample, classes: boolean): Content {
     el(
       "figcaption",
       {},
-      el(
-        "div",
-        { class: "head" },
-        el("h3", {}, title),
-        right !== undefined && el("span", { class: `badge ${right ? "good" : "bad"}` }, right ? "✓ right" : "✗ wrong"),
-      ),
-      el(
-        "div",
-        { class: "said" },
-        "predicted ",
-        el("b", {}, prediction),
-        truth !== undefined && [" · true ", el("b", {}, truth)],
-      ),
+      headOf(title, right),
+      saidOf("predicted", prediction, truth),
       el("p", {}, most),
     ),
     probabilities?.length ? bars(probabilities) : undefined,

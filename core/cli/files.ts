@@ -74,7 +74,7 @@ export function neededPaths(args: Arguments): { read: Set<string>; write: Set<st
         read.add(folder);
         write.add(folder);
       }
-      // Its best epoch stands beside it, and goes into another folder too.
+      // Its best epoch is in a file next to it, and is copied into another folder too.
       if (resume !== undefined && checkpoint !== undefined) read.add(folderOf(resume));
       if (resume !== undefined && !read.has(folderOf(resume))) read.add(resume);
       named.push(start);

@@ -89,7 +89,7 @@ export async function readResumed(path: string, args: Arguments, device: Job["de
 }
 
 /**
- * The checkpoint of a training's best epoch, which stands beside the one that is resumed, or is that one; undefined if none is.
+ * The checkpoint of a training's best epoch, which is next to the one that is resumed, or is that one; undefined if none is.
  *
  * @param state Of the one that is resumed.
  */

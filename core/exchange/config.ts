@@ -33,7 +33,7 @@ const BESIDE =
 
 /**
  * The model in a state dict, without what PyTorch's wrappers put before every name: "module." (DataParallel), "_orig_mod."
- * (compile), "model." and the like (a module within another). What stands beside it, such as the weights of the loss, is
+ * (compile), "model." and the like (a module within another). What comes with it, such as the weights of the loss, is
  * left out.
  *
  * @returns The parameters, and the names that were left out.
@@ -52,7 +52,7 @@ export function modelIn(dict: StateDict): { readonly parameters: StateDict; read
     const list = prefixes.map((prefix) => `"${prefix}"`).join(", ");
     throw fail("state-dict-mismatch", FIND, `there are several, under ${list}: save one of them by itself`);
   }
-  // Without a prefix, only the name tells what stands beside the model and what belongs to it.
+  // Without a prefix, only the name tells what comes with the model and what belongs to it.
   const prefix = prefixes.includes("") ? "" : prefixes[0] ?? "",
     own = prefix === "" ? (name: string) => !BESIDE.test(name) : (name: string) => name.startsWith(prefix);
   return {

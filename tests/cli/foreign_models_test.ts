@@ -73,7 +73,7 @@ Deno.test("info says what a file does not, and its advice works when typed", asy
   assertFails(sample!, 2, /does not say what the outputs mean: --loss NAME/);
 });
 
-Deno.test("predict goes by the bytes of a file; what stands beside its model is left out and named", async () => {
+Deno.test("predict goes by the bytes of a file; what comes with its model is left out and named", async () => {
   await using place = await folder();
   const [lightning, beside, extra, two, norm, converted] = await Promise.all([
     place.run("predict lightning.ckpt --input x.npy"),

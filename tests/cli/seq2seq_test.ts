@@ -65,7 +65,7 @@ Deno.test("a training of pairs that is resumed writes the bytes of one that ran 
   assert.deepEqual(trainedState(part), trainedState(whole));
 });
 
-Deno.test("a training of pairs that was killed goes on to the same bytes", async () => {
+Deno.test("a training of pairs that was killed resumes to the same bytes", async () => {
   await using whole = await trained(12);
   await using place = await Place.make();
   place.write("pairs.tsv", PAIRS.join("\n") + "\n");

@@ -7,7 +7,7 @@ import type { TaskMetrics } from "./metrics/summary.ts";
 import { decodeRows } from "./quantiles.ts";
 import { resolveOptions } from "../options.ts";
 import { badData } from "./errors.ts";
-import { type Decoded, Labels, type LabelState, type LabelTask } from "./labels.ts";
+import { type Decoded, Labels, type LabelTask } from "./labels.ts";
 import { type NumberInputs, Numbers } from "./numbers.ts";
 import {
   guessUnit,
@@ -21,40 +21,19 @@ import {
   weightsOf,
 } from "./prepared.ts";
 import { Columns, each, type Records, select } from "./records.ts";
-import { FORMATS, type Reading, type SequenceRecord } from "./readers/record.ts";
+import type { Reading, SequenceRecord } from "./readers/record.ts";
 import { type FullOptions, PIPELINE_OPTIONS, type PipelineOptions } from "./pipeline_options.ts";
-import { distinctTexts, fields, oneOf, truth, whole } from "./state.ts";
-import { PADDING, Vocabulary, type VocabularyState } from "./vocabulary.ts";
+import { type PipelineState, readingState, type TokenInputs } from "./pipeline_state.ts";
+import { fields, oneOf, truth, whole } from "./state.ts";
+import { PADDING, Vocabulary } from "./vocabulary.ts";
+
+export type { PipelineState, TokenInputs };
 
 /** Width of the embedding of tokens, unless one is chosen. */
 const EMBEDDING_SIZE = 32;
 
 /** Steps up to which sequences of any length are packed together, and padded steps that a part has at most. */
 const LEAST_STEPS = 16, MOST_STEPS = 2 ** 18;
-
-/** Preprocessing of text, as JSON. */
-export interface TokenInputs {
-  /** Always "tokens". */
-  readonly kind: "tokens";
-  /** Tokens and their numbers. */
-  readonly vocabulary: VocabularyState;
-}
-
-/** A {@linkcode Pipeline} as JSON. */
-export interface PipelineState {
-  /** Always "sequences". */
-  readonly kind: "sequences";
-  /** Of this structure: 1. */
-  readonly version: 1;
-  /** Preprocessing of the inputs. */
-  readonly inputs: NumberInputs | TokenInputs;
-  /** Encoding of the labels. */
-  readonly labels: LabelState;
-  /** Whether labels are of every step; absent where they are not. */
-  readonly everyStep?: true;
-  /** How the files are written that it was fitted on; absent where nobody said. */
-  readonly reading?: Reading;
-}
 
 /**
  * What makes a file's records a model's inputs and targets, and a model's outputs labels or numbers in the data's units.
@@ -405,16 +384,6 @@ export class Pipeline {
     const truth = { shape: [shape[0]!, this.outputSize], data: this.values(targets) };
     return regressionMetrics({ shape, data: this.values(data, quantiles) }, truth, { quantiles });
   }
-}
-
-/** How files are written, checked; without what is undefined. */
-function readingState(value: unknown, place: string): Reading {
-  const { format, labelColumns, decimal } = fields(value, place, ["format"], ["labelColumns", "decimal"]);
-  return {
-    format: oneOf(format, `${place}.format`, FORMATS),
-    ...labelColumns !== undefined && { labelColumns: distinctTexts(labelColumns, `${place}.labelColumns`, 1) },
-    ...decimal !== undefined && { decimal: oneOf(decimal, `${place}.decimal`, [","] as const) },
-  };
 }
 
 /** The steps of a record as records with labels: all of them, or the first ones. */

@@ -1,7 +1,7 @@
 import { loadLoader } from "../../deps.ts";
 import { fail } from "../errors.ts";
 import { greatest } from "../greatest.ts";
-import { type Build, moduleBytes } from "./bytes.ts";
+import { compileModule } from "./compile.ts";
 import type { Arithmetic, Device, Plan, Program, Room, Simd } from "./device.ts";
 import { type KernelArguments, type KernelName, KERNELS, orderedArguments, type Tensor } from "./kernels.ts";
 import { isSecondFaster } from "./probe.ts";
@@ -45,41 +45,6 @@ const NUMBERS = new Map(Object.keys(KERNELS).map((name, i) => [name, i]));
 
 /** Instantiates modules. */
 type Loader = Awaited<ReturnType<typeof loadLoader>>;
-
-const compiled = new Map<Build, Promise<WebAssembly.Module>>();
-
-/** The module, compiled once per process; with relaxed SIMD if wanted and there, else in plain SIMD. */
-async function compileModule(simd: Simd): Promise<WebAssembly.Module> {
-  if (simd !== "plain" && WebAssembly.validate(PROBE)) return await compile("relaxed");
-  if (simd === "auto" || simd === "plain") return await compile("plain");
-  throw fail("simd-unavailable", "create model", `this engine has no relaxed SIMD, which simd "${simd}" needs`, {
-    option: "simd",
-    value: simd,
-  });
-}
-
-async function compile(build: Build): Promise<WebAssembly.Module> {
-  let module = compiled.get(build);
-  if (!module) {
-    module = moduleBytes(build).then((bytes) => new WebAssembly.Module(bytes));
-    module.catch(() => compiled.delete(build));
-    compiled.set(build, module);
-  }
-  try {
-    return await module;
-  } catch (error) {
-    if (!(error instanceof WebAssembly.CompileError)) throw error;
-    const problem = `this engine compiles no WebAssembly (${error.message}): pass the compiled core as option module`;
-    throw fail("wasm-unavailable", "create model", problem, { option: "module", error });
-  }
-}
-
-/** A module of one function that does a relaxed multiply-add: whether it is valid says if the engine has them. */
-const PROBE = Uint8Array.from(
-  [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 19, 1, 17, 0].concat(
-    [65, 0, 253, 15, 65, 0, 253, 15, 65, 0, 253, 15, 253, 133, 2, 11],
-  ),
-);
 
 /** What the probe said: whether this process runs the larger tiles faster. */
 let wideIsFaster: boolean | undefined;

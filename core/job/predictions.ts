@@ -1,7 +1,6 @@
 /** Predictions for a stream of sequences. */
 
 import { highest } from "../data/metrics/classification.ts";
-import type { Decoded } from "../data/labels.ts";
 import type { PairPipeline } from "../data/pair_pipeline.ts";
 import type { Pipeline } from "../data/pipeline.ts";
 import { byKind, restoreAny } from "../data/preprocessing.ts";
@@ -14,9 +13,9 @@ import { quantilesOf } from "../model/losses.ts";
 import type { Model, NetworkModel, Sequences } from "../model/model.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
 import { predict, type Prediction } from "../train/evaluate.ts";
-import type { TextAnswer } from "./answers.ts";
 import type { DataJob } from "./data_options.ts";
 import { type GivenOptions, UsageError } from "./options.ts";
+import type { Answer, AnsweredSource, NamedPrediction, NoPrediction, PlainPrediction } from "./prediction.ts";
 import {
   askedOf,
   type DataSource,
@@ -30,67 +29,13 @@ import { plural } from "./words.ts";
 import { configOf, dataJob } from "./stored_job.ts";
 import { refuseUnsuited } from "./suits.ts";
 
+export type { Answer, AnsweredSource, NamedPrediction, NoPrediction, PlainPrediction };
+
 /** Sequences that are predicted at a time; about how many numbers or characters of them, and outputs, are in memory. */
 const CHUNK = 256, CHUNK_SIZE = 2 ** 22, CHUNK_OUTPUTS = 2 ** 24;
 
 /** Milliseconds that a sequence waits for others at most, to be predicted with them. */
 const PAUSE = 50;
-
-/** The prediction for one sequence. */
-export interface NamedPrediction {
-  readonly id: string;
-  /** Of a window: the rows of its recording, from the first, counted from 0, up to, but without, the second. */
-  readonly rows?: readonly [from: number, to: number];
-  /** Of a step of a sequence: its row, counted from 0. */
-  readonly row?: number;
-  /** Of a sequence with labels of every step: those. */
-  readonly steps?: readonly NamedPrediction[];
-  readonly decoded: Decoded;
-  /** Probabilities by name, where there are some. */
-  readonly known?: readonly (readonly [string, number])[];
-  /** Of classes or values. */
-  readonly names: readonly string[];
-  /** Where values are quantiles: which, those of a name side by side. */
-  readonly quantiles?: readonly number[];
-  readonly weights?: Float32Array;
-}
-
-/** The prediction of a model without names for one sequence. */
-export interface PlainPrediction {
-  readonly id: string;
-  /** What the values are; "scores": the model's outputs as they are, where nobody knows what they mean. */
-  readonly predicts: "probabilities" | "values" | "scores";
-  /** Number of the class, of probabilities. */
-  readonly number?: number;
-  readonly values: Float32Array;
-  readonly weights: Float32Array;
-}
-
-/** The answers to one source. */
-export interface AnsweredSource {
-  /** Where it stands. */
-  readonly id: string;
-  readonly source: string;
-  /** Its tokens. */
-  readonly tokens: readonly string[];
-  /** The best first; none for a source without text. */
-  readonly answers: readonly TextAnswer[];
-}
-
-/** Why there is no prediction for one sequence. */
-export interface NoPrediction<Prediction> {
-  readonly id: string;
-  readonly error: unknown;
-  /** A prediction that says nothing, for what there would be. */
-  readonly blank: Prediction;
-}
-
-/** What a checkpoint answers for one sequence. */
-export type Answer =
-  | NamedPrediction
-  | PlainPrediction
-  | AnsweredSource
-  | NoPrediction<NamedPrediction | PlainPrediction>;
 
 /** What a checkpoint is asked. */
 export interface Question {

@@ -19,7 +19,7 @@ export const JOB = "--size 200 --steps 4 --hidden-size 4 --batch-size 4 --epochs
 
 const MOVES = "train moves.csv --sequence-column id --time-column t --label-column kind --batch-size 2";
 
-/** Twelve kinds of training. */
+/** Kinds of training. */
 export const JOBS: readonly string[] = [
   JOB,
   "--size 160 --steps 8 --hidden-size 32 --batch-size 64 --epochs 60 --threads 3 --dropout 0.2",
@@ -39,7 +39,13 @@ export const JOBS: readonly string[] = [
   "train sales.csv --target-column sales --window 6 --horizon 2 --epochs 60 --batch-size 4",
   "train sales.csv --target-column sales --window 6 --loss quantile --quantiles 0.1,0.5,0.9 --epochs 60 --batch-size 4 " +
   "--cell lstm --transform difference",
+  "train pairs.tsv --task seq2seq --tokens characters --embedding-dim 6 --hidden-size 12 --batch-size 4 --epochs 300 " +
+  "--teacher-schedule linear --buckets 3 --dropout 0.2 --validation-split 0.2 --restore-best --num-layers 2",
 ];
+
+/** Pairs of a word and the same word backwards. */
+const PAIRS = Array.from({ length: 60 }, (_, i) => [...(i * 7919 + 10007).toString(5)])
+  .map((word) => `${word.join("")}\t${word.toReversed().join("")}\n`).join("");
 
 /** When checkpoints are written: in turn. */
 const EVERY = ["--checkpoint-every 1", "--checkpoint-every 0.0002m --keep 2", "--checkpoint-every 2 --keep 1", ""];
@@ -171,6 +177,7 @@ export async function killTrainings(
   const wholes = new Map<string, Awaited<ReturnType<typeof wholeOf>>>();
   try {
     for (const { name } of Deno.readDirSync(DATA)) Deno.copyFileSync(`${DATA}/${name}`, `${folder}/${name}`);
+    Deno.writeTextFileSync(`${folder}/pairs.tsv`, PAIRS);
     // All kinds come to their end, and the last kills fall where they fall.
     for (let chain = 0; report.kills < times || report.finished === 0; chain++) {
       const job = jobs[chain % jobs.length]!, here = `ck${chain}`, path = `${folder}/${here}`;

@@ -115,8 +115,16 @@ const ARITHMETIC: Record<string, { words: string; flag: string }> = {
   webgpu: { words: "WebGPU", flag: "--gpu" },
 };
 
-/** Says if a training resumes on other arithmetic than before: its bits will differ. */
-export function remarkArithmetic({ arithmetic, model }: LoadedCheckpoint, path: string): void {
+/** Programs that added up the gradients of a batch's blocks in another order, and the largest batches that this leaves alone. */
+const OTHER_SUMS = /^grutto 0\.[0-3]\./, THREE_BLOCKS = 24;
+
+/** Says if a training resumes on other arithmetic than before, or with sums in another order: its bits will differ. */
+export function remarkArithmetic({ arithmetic, model, training, writtenBy }: LoadedCheckpoint, path: string): void {
+  if (OTHER_SUMS.test(writtenBy ?? "") && training!.options.batchSize > THREE_BLOCKS) {
+    remark(
+      `note: "${path}" was written by ${writtenBy}, which added up large batches in another order: the bits will differ`,
+    );
+  }
   const before = ARITHMETIC[arithmetic ?? ""], now = ARITHMETIC[model.device.arithmetic]!;
   if (!before || before === now) return;
   remark(
@@ -175,6 +183,7 @@ async function loadAny(path: string, args: Arguments): Promise<LoadedCheckpoint>
     trainer: null,
     training: null,
     arithmetic: null,
+    writtenBy: null,
     preprocessing: (preprocessing ?? null) as LoadedCheckpoint["preprocessing"],
     job: null,
   });

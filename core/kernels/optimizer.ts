@@ -6,13 +6,32 @@
 import { CONTROL_ADDED, CONTROL_CORRECTION, CONTROL_DECAY, CONTROL_FRESH, CONTROL_KEPT, CONTROL_LEARNING_RATE, CONTROL_STEP_SIZE } from "./constants";
 import { madd } from "./simd";
 
-/** grads (n) = the sum of `count` blocks, `stride` apart, always in the same order. */
+@inline
+function pair(p: usize, stride: usize): v128 {
+  return f32x4.add(v128.load(p), v128.load(p + stride));
+}
+
+@inline
+function four(p: usize, stride: usize): v128 {
+  return f32x4.add(pair(p, stride), pair(p + 2 * stride, stride));
+}
+
+/** The sum of `count` vectors, `stride` bytes apart: that of the first m plus that of the rest, m the largest power of two below count. */
+function treeSum(p: usize, count: i32, stride: usize): v128 {
+  if (count == 8) return f32x4.add(four(p, stride), four(p + 4 * stride, stride));
+  if (count == 4) return four(p, stride);
+  if (count == 2) return pair(p, stride);
+  if (count == 1) return v128.load(p);
+  const half = 1 << (31 - clz(count - 1));
+  return f32x4.add(treeSum(p, half, stride), treeSum(p + <usize> half * stride, count - half, stride));
+}
+
+/**
+ * grads (n) = the sum of `count` blocks, `stride` apart, in the order of a tree that depends on `count` alone: the sum of blocks
+ * k·m to (k + 1)·m, m a power of two, is one of its branches, whoever adds it up.
+ */
 export function sumBlocks(grads: usize, blocks: usize, n: i32, count: i32, stride: i32): void {
-  for (let i: usize = 0; i < <usize> n << 2; i += 16) {
-    let p = blocks + i, sum = v128.load(p);
-    for (let b = 1; b < count; b++) p += <usize> stride << 2, sum = f32x4.add(sum, v128.load(p));
-    v128.store(grads + i, sum);
-  }
+  for (let i: usize = 0; i < <usize> n << 2; i += 16) v128.store(grads + i, treeSum(blocks + i, count, <usize> stride << 2));
 }
 
 /** grads (n) = their mean with those of another batch: kept·grads + added·fresh. What is kept 0 times is not read. */

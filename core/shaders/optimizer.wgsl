@@ -4,9 +4,21 @@
 fn sumBlocks(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) count: vec3u) {
   let a = args_sumBlocks[id.y];
   for (var i = id.x; i < a.n; i += WIDTH * count.x) {
-    var sum = arena[a.blocks + i];
-    for (var b = 1u; b < a.count; b++) {
-      sum += arena[a.blocks + b * a.stride + i];
+    // Branches of the tree, the largest first: as many as count has bits, each half as large as the next before it is added.
+    var branches: array<f32, 32>;
+    var depth = 0u;
+    for (var b = 0u; b < a.count; b++) {
+      var sum = arena[a.blocks + b * a.stride + i];
+      for (var whole = b; (whole & 1u) == 1u; whole >>= 1u) {
+        depth--;
+        sum = branches[depth] + sum;
+      }
+      branches[depth] = sum;
+      depth++;
+    }
+    var sum = branches[depth - 1u];
+    for (var d = depth - 1u; d > 0u; d--) {
+      sum = branches[d - 1u] + sum;
     }
     arena[a.grads + i] = sum;
   }

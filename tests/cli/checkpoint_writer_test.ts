@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { hashJson } from "../../core/train/json_bytes.ts";
 import { assertFails, assertWorks, MOD, Place, type Result } from "./run.ts";
 
 /** A job that takes no time: 16 sequences to train on, two batches to the epoch. */
@@ -244,4 +245,21 @@ Deno.test("a training that resumes on other instructions is told that its bits w
     'note: "ck/last.json" was trained on plain SIMD and resumes on relaxed SIMD: the bits will differ; for the same bits: --simd plain\n',
   );
   assert.deepEqual(["same", "other"].map((name) => json(place, `${name}/last.json`).arithmetic), ["plain", "relaxed"]);
+});
+
+Deno.test("a training of before the sums were a tree resumes, and is told that its bits will differ", async () => {
+  await using place = await Place.make();
+  for (const batchSize of [24, 32]) {
+    assertWorks(await place.run(`${SMALL} --epochs 1 --batch-size ${batchSize} --checkpoint ck`));
+    const { checksum: _, ...content } = json(place, "ck/last.json"), former = { ...content, writtenBy: "grutto 0.3.0" };
+    place.write("ck/last.json", JSON.stringify({ ...former, checksum: await hashJson(former) }));
+    const resumed = await place.run("--resume ck/last.json --epochs 2 --checkpoint ck");
+    assertWorks(resumed);
+    assert.equal(
+      resumed.err,
+      batchSize === 24
+        ? ""
+        : 'note: "ck/last.json" was written by grutto 0.3.0, which added up large batches in another order: the bits will differ\n',
+    );
+  }
 });

@@ -43,6 +43,8 @@ export class LoadedCheckpoint {
    * same bits. Null in files of version 1, which do not say.
    */
   readonly arithmetic: string | null;
+  /** The program that wrote it, such as "grutto 0.4.0"; null where it is no checkpoint. */
+  readonly writtenBy: string | null;
   /** As it was saved. */
   readonly preprocessing: Record<string, unknown> | null;
   /** As it was saved. */
@@ -50,15 +52,16 @@ export class LoadedCheckpoint {
 
   /** Use {@linkcode loadCheckpoint}. */
   constructor(
-    { model, trainer, training, arithmetic, preprocessing, job }: Pick<
+    { model, trainer, training, arithmetic, writtenBy, preprocessing, job }: Pick<
       LoadedCheckpoint,
-      "model" | "trainer" | "training" | "arithmetic" | "preprocessing" | "job"
+      "model" | "trainer" | "training" | "arithmetic" | "writtenBy" | "preprocessing" | "job"
     >,
   ) {
     this.model = model;
     this.trainer = trainer;
     this.training = training;
     this.arithmetic = arithmetic;
+    this.writtenBy = writtenBy;
     this.preprocessing = preprocessing;
     this.job = job;
   }
@@ -221,13 +224,14 @@ async function restore(
       const slots = Object.entries(stored.trainer?.state ?? {}).map(([slot, dict]) => [slot, decodeAll(dict)]);
       await trainer?.loadState({ step: stored.trainer!.step, slots: Object.fromEntries(slots) });
     });
-    const { arithmetic, preprocessing, job } = stored;
+    const { arithmetic, writtenBy, preprocessing, job } = stored;
     await within("preprocessing", () => checkPreprocessing(model, preprocessing, `${action}: preprocessing`));
     return new LoadedCheckpoint({
       model,
       trainer,
       training: training && { ...training, ...bestParameters && { bestParameters } },
       arithmetic,
+      writtenBy,
       preprocessing,
       job,
     });

@@ -1,6 +1,5 @@
 /** Predictions for a stream of sequences. */
 
-import { highest } from "../data/metrics/classification.ts";
 import type { PairPipeline } from "../data/pair_pipeline.ts";
 import type { Pipeline } from "../data/pipeline.ts";
 import { byKind, restoreAny } from "../data/preprocessing.ts";
@@ -9,10 +8,10 @@ import type { SequenceRecord } from "../data/readers/record.ts";
 import { UNKNOWN } from "../data/vocabulary.ts";
 import type { ForecastPipeline } from "../data/forecast.ts";
 import { errorCause, fail } from "../errors.ts";
-import { quantilesOf } from "../model/losses.ts";
 import type { Model, NetworkModel, Sequences } from "../model/model.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
-import { predict, type Prediction } from "../train/evaluate.ts";
+import { predict } from "../train/evaluate.ts";
+import { blankOf, type Computed, forecastsOf, namedOf, plainOf } from "./computed.ts";
 import type { DataJob } from "./data_options.ts";
 import { type GivenOptions, UsageError } from "./options.ts";
 import type { Answer, AnsweredSource, NamedPrediction, NoPrediction, PlainPrediction } from "./prediction.ts";
@@ -102,14 +101,6 @@ async function* ofRecords(
   }
 }
 
-/** What a model of named outputs would say. */
-function blankOf(model: Model, pipeline: Pipeline): NamedPrediction {
-  const quantiles = quantilesOf(model), { labels: names, outputSize } = pipeline;
-  const zeros = new Float32Array(outputSize * (quantiles?.length ?? 1));
-  const decoded = quantiles ? { values: [...zeros] } : pipeline.decode(zeros);
-  return { id: "", decoded, known: decoded.probabilities?.map((p, o) => [names[o]!, p] as const), names, quantiles };
-}
-
 /**
  * Predictions for some records, in their order; for one that cannot be read or taken, what is wrong with it.
  *
@@ -153,39 +144,14 @@ async function* ofChunk(
   pipeline: Pipeline,
   records: readonly SequenceRecord[],
 ): AsyncGenerator<NamedPrediction> {
-  const quantiles = quantilesOf(model), { loss = pipeline.loss } = model, found: (() => NamedPrediction)[] = [];
+  const { loss = pipeline.loss } = model, found: NamedPrediction[] = [];
   // Parts of similar lengths are padded little; the predictions come in the order of the records.
   for (const sequences of pipeline.parts(records)) {
     // A network of a program's own may be without attention, or have outputs at every step.
-    const { outputs, attentionWeights } = await predict(model as NetworkModel, sequences, { loss });
-    const isEveryStep = outputs.shape.length > 2;
-    if (isEveryStep && !pipeline.everyStep) {
-      throw new Error("cannot predict: its outputs are at every step: predict() in a program");
-    }
-    const O = outputs.shape.at(-1)!, [N, T] = sequences.shape, rowsOf = isEveryStep ? T : 1;
-    for (let i = 0; i < N; i++) {
-      const record = records[sequences.rows[i]!]!, steps = sequences.lengths?.[i] ?? T;
-      const weights = attentionWeights?.data.subarray(i * T, i * T + steps);
-      const said = (place: number): NamedPrediction => {
-        const row = outputs.data.subarray(place * O, (place + 1) * O);
-        const decoded = quantiles ? { values: [...pipeline.values(row, quantiles)] } : pipeline.decode(row);
-        return {
-          id: record.id ?? record.place,
-          decoded,
-          known: decoded.probabilities?.map((p, o) => [pipeline.labels[o]!, p] as const),
-          names: pipeline.labels,
-          quantiles,
-        };
-      };
-      const first = record.rows?.[0] ?? 0;
-      const step = (_: unknown, t: number) => ({ ...said(i * rowsOf + t), row: first + t });
-      found[sequences.rows[i]!] = () =>
-        isEveryStep
-          ? { ...said(i * rowsOf), steps: Array.from({ length: steps }, step) }
-          : { ...said(i), rows: record.rows, weights };
-    }
+    const computed = await predict(model as NetworkModel, sequences, { loss });
+    for (const [row, said] of namedOf(model, pipeline, records, sequences, computed)) found[row] = said;
   }
-  for (const one of found) yield one();
+  yield* found;
 }
 
 async function* ofSources(
@@ -242,15 +208,8 @@ async function* ofTable(
   const inputs = pipeline.inputs(table, first);
   const idOf = (h: number) => fromRow === undefined ? `${name} +${h + 1}` : `${name}, row ${first + h}`;
   for (const note of [...table.notes ?? [], ...inputs.notes ?? []]) onNote(note);
-  const quantiles = quantilesOf(model), { loss = pipeline.loss } = model;
-  const { outputs, attentionWeights } = await predict(model as NetworkModel, inputs, { loss });
-  const values = pipeline.values(outputs.data, inputs, quantiles), { targetColumns: names } = pipeline.toJSON();
-  const width = values.length / pipeline.horizon;
-  for (let h = 0; h < pipeline.horizon; h++) {
-    const decoded = { values: [...values.subarray(h * width, (h + 1) * width)] };
-    const weights = h === 0 ? attentionWeights?.data : undefined;
-    yield { id: idOf(h), decoded, names, quantiles, weights };
-  }
+  const { loss = pipeline.loss } = model, computed = await predict(model as NetworkModel, inputs, { loss });
+  yield* forecastsOf(model, pipeline, inputs, computed, idOf);
 }
 
 async function* ofArrays(
@@ -286,32 +245,14 @@ export async function* batchPredictions(
   sequences: Sequences,
   ids: readonly string[] = [],
 ): AsyncGenerator<NamedPrediction | PlainPrediction> {
-  const { outputs, predicts, attentionWeights } = await outputsOf(model, sequences);
-  const [B, T] = sequences.shape as [number, number], O = model.config.outputSize, quantiles = quantilesOf(model);
-  const names = Array.from({ length: O / (quantiles?.length ?? 1) }, (_, o) => `value ${o}`);
-  for (let i = 0; i < B; i++) {
-    const values = outputs.data.subarray(i * O, (i + 1) * O);
-    const weights = attentionWeights.data.subarray(i * T, (i + 1) * T), id = ids[i] ?? String(i);
-    if (predicts === "quantiles") yield { id, decoded: { values: [...values] }, names, quantiles, weights };
-    else {
-      yield { id, predicts, ...predicts === "probabilities" && { number: classOf(values) }, values, weights };
-    }
-  }
+  yield* plainOf(model, sequences, await outputsOf(model, sequences), ids);
 }
 
 /** What a model says, or its scores if it does not know what they mean. */
-async function outputsOf(
-  model: Model,
-  sequences: Sequences,
-): Promise<Omit<Prediction, "predicts" | "probabilities"> & { predicts: Prediction["predicts"] | "scores" }> {
+async function outputsOf(model: Model, sequences: Sequences): Promise<Computed> {
   if (model.loss !== undefined) return await predict(model, sequences);
   const { logits, attentionWeights } = await model.forward(sequences);
   return { outputs: logits, predicts: "scores", attentionWeights };
-}
-
-/** The most likely class; of a single output, whether it is above 0.5. */
-function classOf(values: Float32Array): number {
-  return values.length === 1 ? Number(values[0]! > 0.5) : highest(values, 0, values.length);
 }
 
 /**

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { digit } from "../../core/cli/prediction_writer.ts";
+import { digit } from "../../core/job/prediction_json.ts";
 import { Random } from "../../core/random.ts";
 
 Deno.test("predictions have the shortest digits that give their floats back", () => {

@@ -24,10 +24,10 @@ const LONG = 1 << 16;
 /** Reads JSON Lines. */
 export async function readJsonLines(lines: Lines, options: ReadOptions): Promise<RecordSource> {
   if (await lines.peek() === undefined) throw badFile("file-empty", lines.name, "the file is empty");
-  return { format: "jsonl", records: lineRecords(lines, new Reader(lines.name, options)) };
+  return { format: "jsonl", records: lineRecords(lines, new JsonRecords(lines.name, options)) };
 }
 
-async function* lineRecords(lines: Lines, reader: Reader): AsyncGenerator<SequenceRecord, void> {
+async function* lineRecords(lines: Lines, reader: JsonRecords): AsyncGenerator<SequenceRecord, void> {
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
     if (line.trim() === "") continue;
     yield reader.read(lines.number, () => {
@@ -55,7 +55,7 @@ function checkDepth(name: string, number: number, line: string): void {
 
 /** Reads JSON, whose blocks are cut after closing braces. */
 export function readJson(blocks: Blocks, options: ReadOptions, limit: number): Promise<RecordSource> {
-  return Promise.resolve({ format: "json", records: values(blocks, new Reader(blocks.name, options), limit) });
+  return Promise.resolve({ format: "json", records: values(blocks, new JsonRecords(blocks.name, options), limit) });
 }
 
 function parse(name: string, line: number, text: string): unknown {
@@ -70,7 +70,7 @@ function parse(name: string, line: number, text: string): unknown {
 }
 
 /** Finds the objects in the text, within one array or none. */
-async function* values(blocks: Blocks, reader: Reader, limit: number): AsyncGenerator<SequenceRecord, void> {
+async function* values(blocks: Blocks, reader: JsonRecords, limit: number): AsyncGenerator<SequenceRecord, void> {
   const { name } = blocks;
   let line = 1, depth = 0, inString = false, isEscaped = false;
   // Of the text as a whole: whether an array was opened, and closed; whether a comma, or none, must come next.
@@ -125,7 +125,7 @@ async function* values(blocks: Blocks, reader: Reader, limit: number): AsyncGene
 }
 
 /** Makes records of what JSON holds. */
-class Reader {
+export class JsonRecords {
   readonly #name: string;
   readonly #format: NumberFormat;
   readonly #isTurned: boolean;
@@ -143,7 +143,7 @@ class Reader {
     let json: unknown;
     try {
       json = parsed();
-      return this.record(line, json);
+      return this.record(`line ${line}`, json);
     } catch (error) {
       const id = typeof json === "object" && json !== null && Object.hasOwn(json, "id")
         ? (json as { id: unknown }).id
@@ -153,10 +153,13 @@ class Reader {
     }
   }
 
-  /** A record. */
-  record(line: number, json: unknown): SequenceRecord {
-    const name = this.#name, format = this.#format;
-    const at = `line ${line}`, place = `${name}, ${at}`;
+  /**
+   * A record. What is wrong with it is in the errors' `name`: "x[3][1]".
+   *
+   * @param at Where it stands.
+   */
+  record(at: string, json: unknown): SequenceRecord {
+    const name = this.#name, format = this.#format, place = `${name}, ${at}`;
     if (typeof json !== "object" || json === null || Array.isArray(json)) {
       throw badFile("file-malformed", name, `${at} must be an object with x, got ${what(json)}`);
     }
@@ -165,40 +168,50 @@ class Reader {
     const weight = get("weight");
     if (weight !== undefined && (typeof weight !== "number" || !(weight > 0) || !(Math.fround(weight) < Infinity))) {
       throw badFile("weight-out-of-range", name, `${at}: weight must be a number above 0, got ${what(weight)}`, {
+        name: "weight",
         value: weight,
       });
     }
     const rest = { ...about, ...weight !== undefined && { weight } };
     if (typeof x === "string") return { text: x, steps: 0, channels: 0, ...rest };
     if (!Array.isArray(x)) {
-      throw badFile("file-malformed", name, `${at}: x must be a list of steps or a text, got ${what(x)}`);
+      throw badFile("file-malformed", name, `${at}: x must be a list of steps or a text, got ${what(x)}`, {
+        name: "x",
+      });
     }
-    if (!x.length) throw badFile("file-malformed", name, `${at}: x has no steps`);
+    if (!x.length) throw badFile("file-malformed", name, `${at}: x has no steps`, { name: "x" });
     const steps = x.length, isFlat = !Array.isArray(x[0]), channels = isFlat ? 1 : (x[0] as unknown[]).length;
-    if (!channels) throw badFile("file-malformed", name, `${at}: x[0] has no channels`);
+    if (!channels) throw badFile("file-malformed", name, `${at}: x[0] has no channels`, { name: "x[0]" });
     // Steps that are lists too short for the first one's length are refused before room is made for it.
     for (let t = 0; t < steps; t++) {
       const step = x[t] as unknown;
       if (isFlat) continue;
       if (!Array.isArray(step)) {
-        throw badFile("file-malformed", name, `${at}, x[${t}] must be a list of ${channels}, got ${what(step)}`);
+        throw badFile("file-malformed", name, `${at}, x[${t}] must be a list of ${channels}, got ${what(step)}`, {
+          name: `x[${t}]`,
+        });
       }
       if (step.length !== channels) {
-        throw badFile("row-width", name, `${at}, x[${t}] must have ${channels} channels as x[0], got ${step.length}`);
+        throw badFile("row-width", name, `${at}, x[${t}] must have ${channels} channels as x[0], got ${step.length}`, {
+          name: `x[${t}]`,
+        });
       }
     }
     const values = new Float64Array(steps * channels);
     let missing: string | undefined;
     for (let i = 0; i < values.length; i++) {
       const t = Math.floor(i / channels), c = i % channels, value = isFlat ? x[t] : (x[t] as unknown[])[c];
-      const where = () => isFlat ? `${at}, x[${t}]` : `${at}, x[${t}][${c}]`;
+      const field = () => isFlat ? `x[${t}]` : `x[${t}][${c}]`, where = () => `${at}, ${field()}`;
       if (value === null || ((typeof value === "number" || typeof value === "string") && format.isMark(value))) {
         missing ??= where();
         values[i] = NaN;
       } else if (typeof value === "number") {
-        checkFinite(name, where, value);
+        checkFinite(name, where, value, field);
         values[i] = value;
-      } else throw badFile("not-a-number", name, `${where()} must be a number or null, got ${what(value)}`, { value });
+      } else {throw badFile("not-a-number", name, `${where()} must be a number or null, got ${what(value)}`, {
+          name: field(),
+          value,
+        });}
     }
     return ended(turned({ values, steps, channels, ...rest, ...missing !== undefined && { missing } }, this.#isTurned));
   }
@@ -214,7 +227,9 @@ class Reader {
         checkFinite(name, () => `${at}: y`, label);
         return String(label);
       }
-      throw badFile("file-malformed", name, `${at}: y must be a label or a list of labels, got ${what(label)}`);
+      throw badFile("file-malformed", name, `${at}: y must be a label or a list of labels, got ${what(label)}`, {
+        name: "y",
+      });
     });
   }
 }
@@ -222,7 +237,7 @@ class Reader {
 function idOf(name: string, at: string, id: unknown): { id?: string } {
   if (id === undefined || id === null) return {};
   if (typeof id !== "string" && typeof id !== "number") {
-    throw badFile("file-malformed", name, `${at}: id must be a text or a number, got ${what(id)}`);
+    throw badFile("file-malformed", name, `${at}: id must be a text or a number, got ${what(id)}`, { name: "id" });
   }
   return { id: String(id) };
 }

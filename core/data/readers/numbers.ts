@@ -72,8 +72,9 @@ export function badNumber(
 }
 
 /** Holds that a number of a binary array is one that training can take, or NaN. */
-export function checkFinite(file: string, where: () => string, value: number): void {
+export function checkFinite(file: string, where: () => string, value: number, field?: () => string): void {
   if (value >= LIMIT || value <= -LIMIT) {
-    throw badFile("number-out-of-range", file, `${where()} must be a finite float32, got ${value}`, { value });
+    const details = { value, ...field && { name: field() } };
+    throw badFile("number-out-of-range", file, `${where()} must be a finite float32, got ${value}`, details);
   }
 }

@@ -3,7 +3,8 @@ import { checkArgument, fail } from "../errors.ts";
 import { checkFiniteOutputs } from "./finite.ts";
 import type { LossName } from "./losses.ts";
 import { internalsOf, type NetworkModel } from "./model.ts";
-import { copyRows, type LengthPlan, SingleNetwork, type SinglePrediction } from "./single_network.ts";
+import { copyRows, SingleNetwork, type SinglePrediction } from "./single_network.ts";
+import type { LengthPlan } from "./single_program.ts";
 import { type PredictionStream, Streams } from "./stream.ts";
 
 export type { SinglePrediction };
@@ -95,7 +96,7 @@ class SinglePredictor implements Predictor {
     let plan = this.#plans.get(T);
     if (!plan) {
       if (this.#plans.size >= MAX_PLANS) this.#plans.delete(this.#plans.keys().next().value!);
-      this.#plans.set(T, plan = this.#network.plan(T));
+      this.#plans.set(T, plan = this.#network.programs.plan(T));
     }
     device.load(plan, persistent);
     const { feeds, result, weights } = plan, views = feeds.map(({ to }) => device.view(to));

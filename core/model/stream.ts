@@ -6,7 +6,8 @@
 
 import { fail } from "../errors.ts";
 import { checkFiniteOutputs } from "./finite.ts";
-import { copyRows, type SingleNetwork, type SinglePrediction, type StreamPlan } from "./single_network.ts";
+import { copyRows, type SingleNetwork, type SinglePrediction } from "./single_network.ts";
+import type { StreamPlan } from "./single_program.ts";
 
 /**
  * A sequence that comes one step at a time. Made by `Predictor.stream`.
@@ -117,7 +118,7 @@ export class Streams {
         name: net.firstInput.name,
       });
     }
-    const plan = this.#network.streamPlan(capacity);
+    const plan = this.#network.programs.streamPlan(capacity);
     device.load(plan, persistent);
     for (const { to } of plan.feeds) device.view(to).fill(0);
     return this.#plan = plan;

@@ -219,6 +219,7 @@ export {
 export { type CheckpointParts, formatCheckpoint, saveCheckpoint } from "./core/train/checkpoint/snapshot.ts";
 export { configFromStateDict, type ModelFile } from "./core/exchange/config.ts";
 export { exportOnnx } from "./core/exchange/onnx.ts";
+export { exportModule, type ModuleFiles, type ModuleOptions } from "./core/exchange/module.ts";
 export { exportSeq2SeqOnnx, type Seq2SeqOnnx } from "./core/exchange/onnx_seq2seq.ts";
 export { readSafetensors, type Safetensors, writeSafetensors } from "./core/exchange/safetensors.ts";
 export { type PtFile, readPt, writePt } from "./core/exchange/pt.ts";

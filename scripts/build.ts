@@ -1,8 +1,9 @@
 /**
- * Compiles core/kernels to core/device/wasm_module.ts.
+ * Compiles core/kernels to core/device/wasm_module.ts, and what exported models are put together of to
+ * core/exchange/module/pieces.ts: the kernels of one sequence by themselves, and pieces of JavaScript.
  *
- *     deno task build           writes the module
- *     deno task build --check   fails when the committed module is not what the sources give
+ *     deno task build           writes both
+ *     deno task build --check   fails when what is committed is not what the sources give
  *
  * The module's `run` is written here from the kernel table: it reads a kernel's number and its arguments from memory and
  * calls it, so that no call passes through JavaScript and none can forget an argument.
@@ -14,38 +15,48 @@ import asc from "npm:assemblyscript@0.28.20/asc";
 import { controlPlaces } from "../core/device/control.ts";
 import { type KernelName, KERNELS, LANES, orderedArguments, PANEL } from "../core/device/kernels.ts";
 import { commandLine } from "./command_line.ts";
+import { pieces } from "./pieces.ts";
 import { tiles } from "./tiles.ts";
 
 const ROOT = new URL("..", import.meta.url);
 const SOURCES = new URL("core/kernels/", ROOT);
 const TARGET = new URL("core/device/wasm_module.ts", ROOT);
+const RUNTIME = new URL("core/exchange/module/runtime/", ROOT);
+const PIECES = new URL("core/exchange/module/pieces.ts", ROOT);
 
 // -O2, never -O3 or --converge: both make V8 chain the multiply-adds of a tile and spill its accumulators (1.4 times slower).
-const OPTIONS = [
-  "-O2",
-  "--noAssert",
-  "--runtime",
-  "stub",
-  "--importMemory",
-  "--sharedMemory",
-  "--maximumMemory",
-  "65536",
-];
+const PLAINLY = ["-O2", "--noAssert", "--runtime", "stub"];
+const OPTIONS = [...PLAINLY, "--importMemory", "--sharedMemory", "--maximumMemory", "65536"];
 const BUILDS = { RELAXED: "threads,simd,relaxed-simd", PLAIN: "threads,simd" };
+
+/** Kernels of one sequence by itself, but for those that pack: a module does that in JavaScript. */
+const SINGLE = (Object.keys(KERNELS) as KernelName[]).filter((name) =>
+  name.endsWith("Single") || name === "copyVector" || name === "clear"
+);
+
+/** How calls read their arguments from memory: as what follows a kernel's number. */
+interface Words {
+  readonly tensor: (at: number) => string;
+  readonly dim: (at: number) => string;
+  readonly scalar: (at: number) => string;
+}
+
+/** Calls of kernels by number. */
+function cases(names: readonly KernelName[], read: Words): string {
+  return names.map((name, number) => {
+    const args = orderedArguments(name);
+    const values = args.map(({ kind }, i) => read[kind](4 * (i + 1)));
+    return `      case ${number}: kernels.${name}(${values.join(", ")}); p += ${4 * (args.length + 1)}; break;`;
+  }).join("\n");
+}
 
 /** The dispatcher in AssemblyScript. */
 function dispatcher(): string {
-  const READ = {
+  const words = {
     tensor: (at: number) => `tensor(load<u32>(p, ${at}), odd)`,
     dim: (at: number) => `load<i32>(p, ${at})`,
     scalar: (at: number) => `load<f32>(p, ${at})`,
   };
-  const names = Object.keys(KERNELS) as KernelName[];
-  const cases = names.map((name, number) => {
-    const args = orderedArguments(name);
-    const values = args.map(({ kind }, i) => READ[kind](4 * (i + 1)));
-    return `      case ${number}: kernels.${name}(${values.join(", ")}); p += ${4 * (args.length + 1)}; break;`;
-  });
   return `import * as kernels from "./mod";
 export * from "./mod";
 // An odd address is one more than a distance from the start of the scratch space; \`odd\` is one less than that.
@@ -59,7 +70,31 @@ export function run(p: usize, count: i32, scratch: usize): void {
   const odd = scratch - 1;
   for (let i = 0; i < count; i++) {
     switch (load<i32>(p)) {
-${cases.join("\n")}
+${cases(Object.keys(KERNELS) as KernelName[], words)}
+      default: unreachable();
+    }
+  }
+}
+`;
+}
+
+/** The same for one sequence by itself, with a memory of its own; tensors are elements of it. */
+function singleDispatcher(): string {
+  const word = (at: number) => `load<i32>(p, ${at})`;
+  const words = {
+    tensor: (at: number) => `<usize> ${word(at)} << 2`,
+    dim: word,
+    scalar: (at: number) => `load<f32>(p, ${at})`,
+  };
+  return `import * as kernels from "./mod";
+export function first(): usize {
+  return __heap_base;
+}
+export function run(p: usize, size: i32): void {
+  const end = p + (<usize> size << 2);
+  while (p < end) {
+    switch (load<i32>(p)) {
+${cases(SINGLE, words)}
       default: unreachable();
     }
   }
@@ -90,14 +125,18 @@ ${controlPlaces().map(([name, place]) => `export const ${name}: usize = ${4 * pl
 `;
 }
 
-async function compile(sources: Map<string, string>, features: string): Promise<Uint8Array> {
-  let binary: Uint8Array | undefined;
+async function compile(
+  sources: ReadonlyMap<string, string>,
+  options: readonly string[],
+  entry = "entry.ts",
+): Promise<Uint8Array<ArrayBuffer>> {
+  let binary: Uint8Array<ArrayBuffer> | undefined;
   const { error, stderr } = await asc.main(
-    ["entry.ts", ...OPTIONS, "--enable", features, "--disableWarning", "112", "-o", "out.wasm"],
+    [entry, ...options, "--disableWarning", "112", "-o", "out.wasm"],
     {
       readFile: (name) => sources.get(name) ?? null,
       writeFile: (name, data) => {
-        if (name === "out.wasm") binary = data as Uint8Array;
+        if (name === "out.wasm") binary = data as Uint8Array<ArrayBuffer>;
       },
       listFiles: () => [],
     },
@@ -124,8 +163,41 @@ function base64Lines(name: string, bytes: Uint8Array): string {
   return `/** ${bytes.length} bytes. */\nexport const ${name}: string =\n  "${bytes.toBase64()}";\n`;
 }
 
-const { values } = commandLine("deno task build", "Compiles core/kernels to core/device/wasm_module.ts.", {
-  check: { type: "boolean", default: false, about: "only compare: fail where the committed module is another" },
+/** What exported models are put together of, as a source text. */
+async function modulePieces(sources: ReadonlyMap<string, string>): Promise<string> {
+  const own = new Map([...sources, ["single.entry.ts", singleDispatcher()]]);
+  const binary = await compile(own, [...PLAINLY, "--enable", "simd"], "single.entry.ts");
+  console.log(`one sequence by itself: ${binary.length} bytes`);
+  const { first } = new WebAssembly.Instance(new WebAssembly.Module(binary)).exports as { first(): number };
+  const files = new Map<string, string>();
+  for (const name of ["memory", "kernels", "network", "plain"]) {
+    files.set(name, await Deno.readTextFile(new URL(`${name}.js`, RUNTIME)));
+  }
+  return `// Generated by scripts/build.ts from core/kernels and core/exchange/module/runtime: do not edit; run \`deno task build\`.
+
+/** A piece of JavaScript: its short name, its text, and the pieces that it uses. */
+export interface Piece {
+  readonly as: string;
+  readonly code: string;
+  readonly uses: readonly string[];
+}
+
+/** All pieces by name, in an order in which they may stand. */
+export const PIECES: Readonly<Record<string, Piece>> = {
+${Object.entries(await pieces(files)).map(([name, piece]) => `  ${name}: ${JSON.stringify(piece)},`).join("\n")}
+};
+
+/** The kernels that SINGLE_WASM knows, by number. */
+export const SINGLE_KERNELS: readonly string[] = ${JSON.stringify(SINGLE)};
+
+/** Bytes of its memory that it has for itself. */
+export const SINGLE_FIRST = ${first()};
+
+${base64Lines("SINGLE_WASM", binary)}`;
+}
+
+const { values } = commandLine("deno task build", "Compiles core/kernels, and the pieces of exported models.", {
+  check: { type: "boolean", default: false, about: "only compare: fail where what is committed is something else" },
 });
 const sources = await sourceFiles();
 let text = `// Generated by scripts/build.ts from core/kernels: do not edit; run \`deno task build\`.
@@ -133,13 +205,14 @@ let text = `// Generated by scripts/build.ts from core/kernels: do not edit; run
 
 `;
 for (const [name, features] of Object.entries(BUILDS)) {
-  const binary = await compile(sources, features);
+  const binary = await compile(sources, [...OPTIONS, "--enable", features]);
   console.log(`${name.toLowerCase()}: ${binary.length} bytes`);
   text += base64Lines(name, binary);
 }
-if (!values.check) {
-  await Deno.writeTextFile(TARGET, text);
-} else if (await Deno.readTextFile(TARGET) !== text) {
-  console.error("core/device/wasm_module.ts is older than core/kernels: run `deno task build`");
-  Deno.exit(1);
+for (const [target, made] of [[TARGET, text], [PIECES, await modulePieces(sources)]] as const) {
+  if (!values.check) await Deno.writeTextFile(target, made);
+  else if (await Deno.readTextFile(target).catch(() => "") !== made) {
+    console.error(`${target.pathname.slice(ROOT.pathname.length)} is older than its sources: run \`deno task build\``);
+    Deno.exit(1);
+  }
 }

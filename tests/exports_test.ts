@@ -30,6 +30,7 @@ const CALLS: Record<string, () => unknown[]> = {
   createTrainer: () => [model, {}],
   errorRate: () => [["a b"], ["a b"]],
   evaluate: () => [model, DATA, {}],
+  exportModule: () => [FILE, {}],
   formatCheckpoint: () => [{ model }],
   formatConfusion: () => [{ labels: ["a", "b"], counts: [[1, 0], [0, 1]] }, {}],
   formatMetrics: () => [METRICS, {}],

@@ -110,8 +110,8 @@ export class SinglePrograms {
   }
 
   /** The memory and the program for sequences of T steps. */
-  plan(T: number): LengthPlan {
-    const arena = new Arena(this.persistent), task = new TaskBuilder();
+  plan(T: number, arena: Arena = new Arena(this.persistent)): LengthPlan {
+    const task = new TaskBuilder();
     const placed = this.#place({ T, arena, task });
     return { ...placed, arena: arena.length, programs: [[[task.calls]]] };
   }

@@ -1,17 +1,12 @@
 /** The files, folders and standard input that data are read from. */
 
 import { UsageError } from "../job/options.ts";
-import { type DataSource, type Input, isOnce, pathName, STDIN } from "../job/read_data.ts";
+import { type DataSource, type Input, isOnce, STDIN } from "../job/read_data.ts";
 import { sampleInput } from "../job/sample_pairs.ts";
 import { nameOf } from "./files.ts";
 import type { Arguments } from "./options.ts";
 import { readError } from "./read_checkpoint.ts";
 import { remark } from "./terminal.ts";
-
-/** A path without its folders. */
-export function dataName(path: string): string {
-  return pathName(nameOf(path.replace(/(?<=.)\/+$/, "")));
-}
 
 /** What the paths of a command line lead to. */
 export function dataFiles(args: Arguments): DataSource {

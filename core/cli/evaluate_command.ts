@@ -6,7 +6,7 @@ import { plural } from "../job/words.ts";
 import { dataFiles } from "./data_files.ts";
 import type { Arguments } from "./options.ts";
 import { openCheckpoint } from "./read_checkpoint.ts";
-import { checkRequired } from "./requirements.ts";
+import { checkRequired } from "./check_required.ts";
 import { inWords, scoreLines } from "./score_lines.ts";
 import { remark, Terminal, writeDocument } from "./terminal.ts";
 import { lossAndAccuracy } from "./training_lines.ts";

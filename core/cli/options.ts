@@ -295,7 +295,7 @@ function outputOf(command: Command, text?: string): Arguments["output"] {
 }
 
 /** A flag's text as the value of its option, checked by the option's table. */
-function convert(flag: string, name: string, spec: OptionSpec, text: string | boolean): unknown {
+export function convert(flag: string, name: string, spec: OptionSpec, text: string | boolean): unknown {
   const number = (part: string) => part.trim() === "" ? NaN : Number(part);
   const value = typeof text === "boolean" || spec.type === "choice" || spec.type === "text"
     ? text

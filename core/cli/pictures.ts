@@ -1,33 +1,17 @@
 /** Pictures of a training: TensorBoard's events, curves in the terminal, a page. */
 
-import type { Job } from "../job/options.ts";
-import type { Scores } from "../job/scores.ts";
-import { configOfModel } from "../job/step_network.ts";
-import { isPairConfig, type TrainingData } from "../job/training_data.ts";
-import type { Model } from "../job/training_run.ts";
-import { words } from "../job/words.ts";
+import { type Finished, reportOf, shownHistory } from "../job/run_report.ts";
+import type { TrainingData } from "../job/training_data.ts";
 import { htmlReport } from "../report/html_report.ts";
 import { plotHistory } from "../report/plot_history.ts";
-import type { RunReport } from "../report/run_report.ts";
 import { EventWriter } from "../report/tensorboard.ts";
 import type { EpochReport } from "../train/history.ts";
-import type { Training } from "../train/training.ts";
 import type { StoredJob } from "../job/stored_job.ts";
 import { writeAll } from "../train/durable.ts";
 import { checkpointTarget, folderOf, mayWrite, reason, type Target } from "./files.ts";
-import { dataName } from "./data_files.ts";
 import type { Arguments } from "./options.ts";
 import { columns, remark, type Terminal } from "./terminal.ts";
 import { checkPlace, inputsOf, refuseInput, replaceFile } from "./written_files.ts";
-
-/** A training at its end. */
-export interface Finished {
-  readonly job: Job;
-  readonly data: TrainingData;
-  readonly training: Training;
-  readonly scores?: Scores;
-  readonly model: Model;
-}
 
 /** The pictures that a command line asks for. What cannot be written is said before anything is trained. */
 export class Pictures implements Disposable {
@@ -75,10 +59,7 @@ export class Pictures implements Disposable {
 
   /** Draws what is drawn at the end. */
   async finish({ job, data, training, scores, model }: Finished): Promise<void> {
-    const { history: all } = training.state;
-    const history = data.hasAccuracy
-      ? all
-      : all.map((record) => ({ ...record, trainAccuracy: 0, validationAccuracy: undefined }));
+    const history = shownHistory(data, training);
     if (this.#args.plot) {
       const color = Deno.stdout.isTerminal() && !Deno.noColor;
       for (
@@ -88,19 +69,7 @@ export class Pictures implements Disposable {
       }
     }
     if (this.#report === undefined) return;
-    const report: RunReport = {
-      title: job.own ? job.own.files.data.map(dataName).join(", ") : "The sample job",
-      // The title names the files.
-      subtitle: data.description[0]?.replace(/^.*?: (?=\d)/, ""),
-      settings: settings(job, data, training, model),
-      history,
-      validationName: data.watchedName,
-      bestEpoch: training.best?.epoch,
-      scoredEpoch: training.options.restoreBest ? training.best?.epoch : training.state.epoch,
-      ...await data.own?.pictures(model, scores),
-      metrics: scores?.metrics,
-      unit: scores?.unit,
-    };
+    const report = await reportOf({ job, data, training, scores, model });
     try {
       const aside = await replaceFile(this.#report, htmlReport(report));
       if (aside !== undefined) remark(`note: the report of an earlier run is kept as "${aside}"`);
@@ -113,40 +82,6 @@ export class Pictures implements Disposable {
   [Symbol.dispose](): void {
     this.#events?.file.close();
   }
-}
-
-/** Names and values for the page's table: all that may have been chosen, one by one. */
-function settings(job: Job, { config, loss, own }: TrainingData, training: Training, model: Model): [string, string][] {
-  const { batchSize, epochs } = training.options, { name: optimizer, ...rest } = training.trainer.options.optimizer;
-  const rows = {
-    task: own?.preprocessing.task,
-    trainingData: job.own?.files.data.map(dataName),
-    testData: job.own?.files.testData?.map(dataName),
-    ...own?.settings,
-    ...config,
-    outputSize: isPairConfig(config) ? undefined : configOfModel(model).outputSize,
-    ...job.model,
-    parameters: model.parameters.reduce((sum, { length }) => sum + length, 0),
-    ...loss,
-    optimizer,
-    ...rest,
-    schedule: job.schedule,
-    epochs,
-    batchSize,
-    earlyStopping: job.earlyStopping,
-    seed: job.everything.seed,
-    device: model.device.description,
-  };
-  return Object.entries(rows).filter(([, value]) => value !== undefined && value !== null).map(([name, value]) => [
-    name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`),
-    Array.isArray(value)
-      ? value.join(", ")
-      : typeof value === "object"
-      ? words(value!)
-      : typeof value === "boolean"
-      ? value ? "yes" : "no"
-      : String(value),
-  ]);
 }
 
 /** The page's place, if it is wanted and permitted. */

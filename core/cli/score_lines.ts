@@ -1,47 +1,13 @@
-/** Scores in words. */
+/** Scores in lines of a terminal. */
 
 import { errorsByTarget, type Scores, summaries } from "../job/scores.ts";
+import { inWords, nameOf, SHARES, shown } from "../job/score_words.ts";
 import { plural } from "../job/words.ts";
 import { formatConfusion, formatMetrics } from "../report/format_metrics.ts";
 import { table as alignRows } from "../report/text.ts";
 import { columns } from "./terminal.ts";
 
-/** Names of scores as the terminal shows them, and which are shares. */
-const NAMES: Record<string, string> = {
-  loss: "loss",
-  accuracy: "accuracy",
-  balancedAccuracy: "balanced accuracy",
-  macroF1: "macro F1",
-  microF1: "micro F1",
-  rocAuc: "ROC AUC",
-  subsetAccuracy: "all labels right",
-  labelAccuracy: "labels right",
-  mse: "MSE",
-  rmse: "RMSE",
-  mae: "MAE",
-  r2: "R²",
-  tokenAccuracy: "token accuracy",
-  exactMatch: "exact match",
-  tokenErrorRate: "token error rate",
-  characterErrorRate: "character error rate",
-  bleu: "BLEU",
-  chrf: "chrF",
-};
-
-/** Those of quantiles are called as they are. */
-const nameOf = (name: string) => NAMES[name] ?? name;
-
-const SHARES = /accuracy$|^coverage@|match$|ErrorRate$/i;
-
-/** A score as it is shown. */
-function shown(name: string, value: number): string {
-  return SHARES.test(name) ? `${(100 * value).toFixed(2)} %` : value.toPrecision(4);
-}
-
-/** Scores in a line. */
-export function inWords(values: Readonly<Record<string, number>>): string {
-  return Object.entries(values).map(([name, value]) => `${nameOf(name)} ${shown(name, value)}`).join(", ");
-}
+export { inWords };
 
 /** What the line does not say: each class, what is taken for what, and the baseline. */
 function details(scores: Scores): string[] {

@@ -10,7 +10,7 @@ import { dataFiles } from "./data_files.ts";
 import { lineOf } from "./hints.ts";
 import type { Arguments } from "./options.ts";
 import { readResumed } from "./read_checkpoint.ts";
-import { checkRequired } from "./requirements.ts";
+import { checkRequired } from "./check_required.ts";
 import { runTraining } from "./run_training.ts";
 import { inWords, meanAndDeviation } from "./score_lines.ts";
 import { Terminal, writeDocument } from "./terminal.ts";

@@ -127,12 +127,14 @@ function pairData(
       preprocessing: pipeline,
       settings: { ...pairOptions(job), embeddingDim, ...job.pairs },
       ...held ? scored(pipeline, test!, held, job) : { metrics: unscored },
-      pictures: async (model, scores) => {
+      pictures: async (model, options = {}) => {
         if (!test) return {};
         const { describeAnswers } = await import("../report/describe_answers.ts");
-        const groups = pipeline.groups(test),
-          answers = scores?.answers ?? await answersTo(model, pipeline, groups, job);
-        return { alignments: describeAnswers(pipeline, groups, answers) };
+        const all = pipeline.groups(test), groups = options.chosen?.flatMap((place) => all[place] ?? []) ?? all;
+        const known = options.chosen ? undefined : options.answers;
+        return {
+          alignments: describeAnswers(pipeline, groups, known ?? await answersTo(model, pipeline, groups, job)),
+        };
       },
     },
   };

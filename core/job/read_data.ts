@@ -26,6 +26,11 @@ export function pathName(path: string): string {
   return path === "-" ? STDIN : path;
 }
 
+/** A path without its folders, as it is spoken of. */
+export function bareName(path: string): string {
+  return pathName(path.replace(/(?<=.)[/\\]+$/, "").replace(/^.*[/\\](?=.)/, ""));
+}
+
 /** Where the paths of a job lead. */
 export interface DataSource {
   /** The action that needs data: "train". */

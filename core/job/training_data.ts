@@ -98,6 +98,11 @@ export interface Trained {
   readonly seed?: number;
 }
 
+/** The scores of what pictures show, as far as they are known, and the places of examples, where they are to stay the same. */
+export interface PictureOptions extends Partial<Pick<Scores, "outputs" | "metrics" | "answers">> {
+  readonly chosen?: readonly number[];
+}
+
 /** What came of the files, for checkpoints, scores and pictures. */
 export interface FileOrigin extends Omit<TestData, "test"> {
   readonly preprocessing: AnyPreprocessing;
@@ -106,5 +111,5 @@ export interface FileOrigin extends Omit<TestData, "test"> {
   /** Options that made the preprocessing what it is. */
   readonly settings: object;
   /** What there is to see of them, given the scores if there are some. */
-  pictures(model: Model, scored?: Pick<Scores, "outputs" | "metrics" | "answers">): Promise<Partial<RunReport>>;
+  pictures(model: Model, options?: PictureOptions): Promise<Partial<RunReport>>;
 }

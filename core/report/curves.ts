@@ -77,10 +77,7 @@ export function curvesOf(history: readonly EpochRecord[]): Curve[] {
 
 /** The section of a page. */
 export function trainingSection(report: RunReport): Content {
-  const { history, validationName = "validation" } = report,
-    best = bestOf(report),
-    x = history.map(({ epoch }) => epoch),
-    curves = curvesOf(history);
+  const { history, validationName = "validation" } = report, best = bestOf(report);
   if (!history.length) return undefined;
   const validated = history.some(({ validationLoss }) => validationLoss !== undefined);
   return [
@@ -95,14 +92,21 @@ export function trainingSection(report: RunReport): Content {
         }. `,
       "Training values are those of the batches as they came, with dropout on; point at a curve to read it.",
     ),
-    el(
-      "div",
-      { class: "grid" },
-      curves.map((curve) => figureOf(curve, x, validationName, best)),
-      curves.length % 2 > 0 && brief(history, validationName, best),
-    ),
+    curveGrid(report),
     table(history, validationName, best),
   ];
+}
+
+/** The curves by themselves, and beside an odd number of them the epochs that matter. */
+export function curveGrid(report: RunReport): Content {
+  const { history, validationName = "validation" } = report, best = bestOf(report);
+  const x = history.map(({ epoch }) => epoch), curves = curvesOf(history);
+  return el(
+    "div",
+    { class: "grid" },
+    curves.map((curve) => figureOf(curve, x, validationName, best)),
+    curves.length % 2 > 0 && brief(history, validationName, best),
+  );
 }
 
 /** A name at the beginning of a line. */

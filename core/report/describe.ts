@@ -30,6 +30,8 @@ export interface DescribeOptions<Data> {
   metrics?: TaskMetrics;
   /** How many sequences or forecasts are shown. Default 8. */
   examples?: number;
+  /** Places in the data of those that are shown, so that they stay the same. Default: picked by how well they are predicted. */
+  chosen?: readonly number[];
 }
 
 /** Most forecasts one step ahead that one picture shows in a row, and least values before. */
@@ -136,7 +138,7 @@ export async function describePredictions(
     return {
       metrics,
       regressions: labels.map((name, k) => ({ name, truth: column(truth, k), predicted: column(all, k) })),
-      attention: await show(pickByError(errors, examples)),
+      attention: await show(options.chosen ?? pickByError(errors, examples)),
       attentionNote: BY_ERROR,
     };
   }
@@ -145,7 +147,9 @@ export async function describePredictions(
   const named = (of: (i: number) => Decoded) => Array.from({ length: N }, (_, i) => words(of(i)));
   return {
     metrics,
-    attention: await show(pickExamples(named(true_), named(said), { count: examples, confidence })),
+    attention: await show(
+      options.chosen ?? pickExamples(named(true_), named(said), { count: examples, confidence }),
+    ),
     attentionNote: "Classes take turns: the first that are right, then the errors that the model is surest of.",
   };
 }
@@ -242,7 +246,7 @@ export async function describeForecasts(
       ...dates && { times: dates.slice(first, row + at.length) },
     };
   };
-  const chosen = pickByError(errors, examples), size = window * inputSize;
+  const chosen = options.chosen ?? pickByError(errors, examples), size = window * inputSize;
   const inputs = new Float32Array(chosen.length * size);
   chosen.forEach((n, k) => inputs.set(x.subarray(n * size, (n + 1) * size), k * size));
   const shown = chosen.length

@@ -91,7 +91,7 @@ export function htmlReport(given: RunReport): string {
 }
 
 /** The figures that a reader looks for first. */
-function tiles(report: RunReport): Content {
+export function tiles(report: RunReport): Content {
   const { metrics, history, validationName = "validation", highlights = [], unit = "sequence" } = report,
     best = bestOf(report);
   const scored = history.find(({ epoch }) => epoch === (report.scoredEpoch ?? report.bestEpoch));

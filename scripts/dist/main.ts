@@ -1,6 +1,7 @@
 /**
  * Writes the library for people who use no Deno: a folder in the shape of an npm package, for Node, Bun, browsers and
- * bundlers. ES2022 modules in pieces that are loaded when they are wanted, types, and the core as `.wasm` files.
+ * bundlers. ES2022 modules in pieces that are loaded when they are wanted, types, and the core as `.wasm` files. In page/
+ * stands a page that trains, as static files.
  *
  *     deno task dist [FOLDER]
  *
@@ -12,6 +13,7 @@ import ts from "npm:typescript@5.9.3";
 import { fromBase64 } from "../../core/engine.ts";
 import { PLAIN, RELAXED } from "../../core/device/wasm_module.ts";
 import { commandLine, fail } from "../command_line.ts";
+import { buildPage } from "../page/build.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -53,6 +55,8 @@ try {
   await Deno.writeFile(new URL("relaxed.wasm", out), fromBase64(RELAXED));
   await Deno.writeFile(new URL("plain.wasm", out), fromBase64(PLAIN));
   await describe();
+  await Deno.mkdir(new URL("page/", out));
+  for (const [name, text] of await buildPage()) await Deno.writeTextFile(new URL(`page/${name}`, out), text);
 } finally {
   await Deno.remove(temporary, { recursive: true });
 }

@@ -1,12 +1,15 @@
 /** The files, folders and standard input that data are read from. */
 
 import { UsageError } from "../job/options.ts";
-import { type DataSource, type Input, isOnce, STDIN } from "../job/read_data.ts";
+import { classesByName, className, dataAmong, inputsInZip, isProse, type LeftOut } from "../job/inputs.ts";
+import { type DataSource, type Input, STDIN } from "../job/read_data.ts";
 import { sampleInput } from "../job/sample_pairs.ts";
-import { nameOf } from "./files.ts";
+import { nameOf } from "../job/words.ts";
 import type { Arguments } from "./options.ts";
 import { readError } from "./read_checkpoint.ts";
 import { remark } from "./terminal.ts";
+
+const note = (text: string) => remark(`note: ${text}`);
 
 /** What the paths of a command line lead to. */
 export function dataFiles(args: Arguments): DataSource {
@@ -38,7 +41,7 @@ async function partsIn(path: string, args: Arguments): Promise<Record<"train" | 
   const { isDirectory } = await guarded(path, args, () => Deno.stat(path));
   if (!isDirectory) return undefined;
   const names = (await guarded(path, args, () => Array.fromAsync(Deno.readDir(path))))
-    .map(({ name }) => name).filter((name) => !name.startsWith(".") && !PROSE.test(name)).sort();
+    .map(({ name }) => name).filter((name) => !name.startsWith(".") && !isProse(name)).sort();
   const files = names.flatMap((name) => {
     const [, stem = "", part, ending] = PART.exec(name) ?? [];
     return part === undefined ? [] : [{ name, stem, part: part.toLowerCase(), ending: ending!.toLowerCase() }];
@@ -70,13 +73,6 @@ async function partsIn(path: string, args: Arguments): Promise<Record<"train" | 
   return { train: `${folder}/${train.name}`, test: `${folder}/${test.name}` };
 }
 
-/** Files beside data that are about them. */
-const PROSE =
-  /^(readme|license|licence|copying|notice|changelog|changes|authors|contributing|citation)(\.\w+)?$|\.(md|rst|html?|pdf)$/i;
-
-/** Why something in a folder is no data. */
-type LeftOut = "hidden" | "folder" | "link that leads nowhere" | "about the data";
-
 /** The files in a folder, by name. */
 async function filesIn(path: string): Promise<string[]> {
   const found: { name: string; why?: LeftOut }[] = [];
@@ -92,39 +88,7 @@ async function filesIn(path: string): Promise<string[]> {
     const why = isDirectory ? "folder" : !isFile ? "link that leads nowhere" : undefined;
     found.push({ name, ...why && { why } });
   }
-  return dataAmong(path, found);
-}
-
-/** The names of data among what is in a folder or an archive, in order; what is left out is said, once. */
-function dataAmong(path: string, found: readonly { readonly name: string; readonly why?: LeftOut }[]): string[] {
-  const reasonFor = ({ name, why }: (typeof found)[number]) =>
-    name.startsWith(".") || name.startsWith("__MACOSX/") || name.includes("/.")
-      ? "hidden"
-      : why ?? (PROSE.test(nameOf(name)) ? "about the data" : undefined);
-  const leftOut = found.flatMap((one) => reasonFor(one) ? [`${one.name} (${reasonFor(one)})`] : []).sort();
-  if (leftOut.length) {
-    const rest = leftOut.length > 5 ? ", …" : "", are = leftOut.length === 1 ? "is" : "are";
-    const named = leftOut.slice(0, 5).join(", ");
-    remark(`note: ${path}: ${leftOut.length} left out that ${are} no data: ${named}${rest}`);
-  }
-  return found.filter((one) => !reasonFor(one)).map(({ name }) => name).sort();
-}
-
-/** The files in a zip archive. */
-async function filesInZip(path: string, args: Arguments): Promise<Input[]> {
-  const { zippedFiles } = await import("../job/archives.ts");
-  const files = zippedFiles(path, await guarded(path, args, () => Deno.readFile(path)));
-  return dataAmong(path, [...files.keys()].map((name) => ({ name }))).map((name) => files.get(name)!);
-}
-
-/** Bytes of a file that are looked at, for whether its lines have labels. */
-const LOOKED_AT = 1 << 16;
-
-/** Whether no line at the start of a text file has a tab, and so no label. */
-async function hasNoTabs(path: string): Promise<boolean> {
-  using file = await Deno.open(path);
-  const bytes = new Uint8Array(LOOKED_AT), count = await file.read(bytes) ?? 0;
-  return count > 0 && !bytes.subarray(0, count).includes(9) && bytes[0] !== 0x1f;
+  return dataAmong(path, found, note);
 }
 
 /**
@@ -147,9 +111,8 @@ async function inputsOf(paths: readonly string[], isText: boolean, args: Argumen
     }
     const { isDirectory } = await guarded(path, args, () => Deno.stat(path));
     if (!isDirectory && /\.zip$/i.test(path)) {
-      const files = await filesInZip(path, args);
-      if (!files.length) throw new Error(`cannot read data "${path}": there is no file in this archive`);
-      inputs.push(...files.map((file) => ({ ...file, ...isText && { label: className(file.name) } })));
+      const bytes = await guarded(path, args, () => Deno.readFile(path));
+      inputs.push(...await inputsInZip(path, bytes, isText, note));
       continue;
     }
     if (!isDirectory) {
@@ -171,23 +134,7 @@ async function inputsOf(paths: readonly string[], isText: boolean, args: Argumen
       });
     }
   }
-  return isText && args.command !== "predict" ? await classesByName(inputs, args) : inputs;
-}
-
-/** The class that a file's name says. */
-function className(path: string): string {
-  return nameOf(path).replace(/\.[^.]*$/, "");
-}
-
-/** Several files of text: where no line of any has a label, each is a class. */
-async function classesByName(inputs: Input[], args: Arguments): Promise<Input[]> {
-  if (inputs.length < 2 || inputs.some((input) => input.label !== undefined || isOnce(input))) return inputs;
-  for (const { name } of inputs) if (!await guarded(name, args, () => hasNoTabs(name))) return inputs;
-  const labelled = inputs.map((input) => ({ ...input, label: className(input.name) }));
-  remark(
-    `note: the lines have no labels, so that each file is a class: ${labelled.map(({ label }) => label).join(", ")}`,
-  );
-  return labelled;
+  return isText && args.command !== "predict" ? await classesByName(inputs, note) : inputs;
 }
 
 /** A file. */

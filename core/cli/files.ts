@@ -1,6 +1,7 @@
 /** Where the command line reads and writes, and what it needs for that: asked for once, at the start. */
 
 import { shellWord } from "../display.ts";
+import { nameOf } from "../job/words.ts";
 import { isSample } from "../job/sample_pairs.ts";
 import type { Arguments } from "./options.ts";
 import { stdout } from "./stream.ts";
@@ -10,11 +11,6 @@ import { remark } from "./terminal.ts";
 export function folderOf(path: string): string {
   const end = path.replaceAll("\\", "/").lastIndexOf("/");
   return end < 0 ? "." : end === 0 ? "/" : path.slice(0, end);
-}
-
-/** The last part of a path. */
-export function nameOf(path: string): string {
-  return path.slice(path.replaceAll("\\", "/").lastIndexOf("/") + 1);
 }
 
 /** Where checkpoints go. */

@@ -4,7 +4,8 @@ import type { StoredJob } from "../job/stored_job.ts";
 import { UsageError } from "../job/options.ts";
 import { isSample } from "../job/sample_pairs.ts";
 import { type Content, copyDurably, writeContent, writeDurably } from "../train/durable.ts";
-import { folderOf, nameOf } from "./files.ts";
+import { nameOf } from "../job/words.ts";
+import { folderOf } from "./files.ts";
 import type { Arguments } from "./options.ts";
 
 /** What is at a path; undefined if nothing is. */

@@ -12,7 +12,7 @@ import type { DataJob } from "./data_options.ts";
 import { type GivenOptions, UsageError } from "./options.ts";
 import { askedOf, column, isText, like, readOptions, STDIN, windowsOf } from "./reading_options.ts";
 import { refuseUnsuited, type Traits } from "./suits.ts";
-import { plural } from "./words.ts";
+import { nameOf, plural } from "./words.ts";
 
 export { askedOf, type Input, readOptions, STDIN, windowsOf };
 
@@ -28,7 +28,7 @@ export function pathName(path: string): string {
 
 /** A path without its folders, as it is spoken of. */
 export function bareName(path: string): string {
-  return pathName(path.replace(/(?<=.)[/\\]+$/, "").replace(/^.*[/\\](?=.)/, ""));
+  return pathName(nameOf(path.replace(/(?<=.)\/+$/, "")));
 }
 
 /** Where the paths of a job lead. */

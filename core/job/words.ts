@@ -1,4 +1,4 @@
-/** Counts and options in words. */
+/** Counts, options and paths in words. */
 
 /** A number of things: "1 sequence", "2 sequences". */
 export function plural(count: number, one: string, many = `${one}s`): string {
@@ -12,4 +12,9 @@ export function words(values: object): string {
       const nested = typeof value === "object" && !Array.isArray(value);
       return nested ? `${name} (${words(value)})` : `${name} ${Array.isArray(value) ? value.join(",") : value}`;
     }).join(", ");
+}
+
+/** The last part of a path. */
+export function nameOf(path: string): string {
+  return path.slice(path.replaceAll("\\", "/").lastIndexOf("/") + 1);
 }

@@ -6,7 +6,7 @@ import { type ProgramText, programText } from "../../model/program_text.ts";
 import { SinglePrograms } from "../../model/single_program.ts";
 import { VERSION } from "../../version.ts";
 import { ACTION } from "../onnx.ts";
-import { firstElement, KERNEL_NAMES, networkText, Source, type WasmForm } from "./source.ts";
+import { calledFrom, firstElement, loadText, Source, type WasmForm } from "./source.ts";
 import type { ModuleFiles, ModuleSubject } from "./subject.ts";
 
 /** How a module is to be written. */
@@ -30,24 +30,44 @@ export function moduleFiles(subject: ModuleSubject, form: Form): ModuleFiles {
 /** A module as text, and its types. */
 function moduleText({ net, values, output, loss, preprocessing }: ModuleSubject, { wasm, name }: Form) {
   if (preprocessing) throw fail("file-unsupported", ACTION, "its preprocessing cannot go into a module yet");
-  const advice = "keep the model as a checkpoint";
+  const advice = "keep the model as a checkpoint",
+    isSoftmax = loss !== undefined && LOSSES[loss].activation === "softmax";
   const programs = new SinglePrograms(net, values, { output, loss: loss ?? "mse" }, { action: ACTION, advice });
-  const first = firstElement(wasm), source = new Source(), program = programText(programs, first, KERNEL_NAMES);
-  const placed = networkText(source, program, values, first, wasm), { size, ld, steps } = program.output;
-  const feeds = program.inputs.map((
-    one,
-  ) => [one.name, one.size, one.ld, Number(one.once), one.table, one.count, Number(one.isX)]);
-  const shape = { width: programs.width, size, ld, steps, attention: program.hasWeights, feeds };
+  const source = new Source(), called = calledFrom(source, wasm, isSoftmax);
+  const program = programText(programs, values, firstElement(wasm), called), { size, steps } = program.output;
   const predicts = loss ? LOSSES[loss].predicts : "scores";
-  const info = { name, version: VERSION, predicts, width: shape.width, outputs: size };
-  const text = [
-    `// A model of Grutto ${VERSION}: predict, start, info. See model.d.ts for the types.\n`,
-    `const $s=${JSON.stringify(shape)};`,
-    placed,
-    `export const info={...${JSON.stringify(info)},get engine(){return ${source.use("engine")}()}},`,
-    `predict=${source.use("plain")}($s,"${predicts}"),start=${source.use("streams")}(predict);\n`,
+  const info = { name, version: VERSION, predicts, width: programs.width, outputs: size };
+  const engine = wasm === "none" ? '"JavaScript"' : `${source.use("engine")}()`;
+  const outputs = steps ? `${source.use("rowsOf")}(o,${size})` : "o";
+  const body = [
+    loadText(source, program, wasm, isSoftmax),
+    networkFunction(source, program, programs.width, wasm),
+    `export const info={...${JSON.stringify(info)},get engine(){return ${engine}}},predict=(x,i)=>{const[o,w]=$n(${
+      source.use("flat")
+    }(x,${programs.width}),i);return{${predicts}:${outputs}${program.hasWeights ? ",attention:w" : ""}}},start=${
+      source.use("streams")
+    }(predict);\n`,
   ];
-  return { text: [text[0], source.pieces, ...text.slice(1)].join(""), types: plainTypes(predicts, steps, program) };
+  return {
+    text: [`// A model of Grutto ${VERSION}; its types are in ${name}.d.ts.\n`, source.pieces, ...body].join(""),
+    types: plainTypes(predicts, steps, program),
+  };
+}
+
+/** What the network says of numbers or tokens: `$n(x, inputs)` gives its outputs and the attention weights. */
+function networkFunction(source: Source, program: ProgramText, width: number, wasm: WasmForm): string {
+  const { inputs, output: { size, ld, steps }, hasWeights } = program;
+  const feeds = inputs.map(({ name, isX, size, ld, once, table, count }, i) => {
+    const quoted = JSON.stringify(name), T = once ? "1" : "T", numbers = table ? 1 : size;
+    const x = isX ? "x" : `${source.use("given")}(i,${quoted},${T}*${numbers})`, place = `a.inputs[${i}]`;
+    return table
+      ? `${source.use("feedTokens")}(${quoted},${x},${place},${size},${ld},${table},${count});`
+      : `${source.use("feedNumbers")}(${quoted},${x},${place},${size},${ld});`;
+  });
+  const read = source.use("read"), outputs = `${read}(a.output,${steps ? "T" : 1},${size},${ld})`;
+  return `const $n=(x,i)=>{const T=${source.use("stepsOf")}(x,${width});let a;${
+    source.use(wasm === "none" ? "run" : "runFast")
+  }(T,e=>{a=e;${feeds.join("")}});return[${outputs}${hasWeights ? `,${read}(a.weights,T,1,1)` : ""}]};`;
 }
 
 /** The types of a model without preprocessing. */

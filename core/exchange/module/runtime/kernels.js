@@ -12,15 +12,15 @@ const real = new Float32Array(1), bits = new Int32Array(real.buffer);
 
 /** exp: log2 e, a number that rounds to integers, ln 2 in two parts, a polynomial, 1, and four limits. See core/kernels/simd.ts. */
 const EXP = Float32Array.of(
-  1.4426950408889634,
+  1.442695,
   12582912,
-  0.693145751953125,
-  1.42860682030941723e-6,
-  0.001381455920636654,
-  0.008368736132979393,
-  0.04166838899254799,
-  0.1666652113199234,
-  0.4999999403953552,
+  0.69314575,
+  1.4286068e-6,
+  0.0013814559,
+  0.008368736,
+  0.04166839,
+  0.16666521,
+  0.49999994,
   1,
   -104,
   89,
@@ -31,15 +31,15 @@ const EXP = Float32Array.of(
 /** tanh: where it is 1, and two polynomials. */
 const TANH = Float32Array.of(
   9.01,
-  -8.488888980856882e-14,
-  5.278019687970925e-11,
-  -2.0225375152449487e-8,
-  1.115434497478418e-5,
-  0.003103959606960416,
-  0.13084013760089874,
-  0.00025461503537371755,
-  0.024495191872119904,
-  0.46417340636253357,
+  -8.488889e-14,
+  5.2780197e-11,
+  -2.0225375e-8,
+  1.1154345e-5,
+  0.0031039596,
+  0.13084014,
+  0.00025461504,
+  0.024495192,
+  0.4641734,
 );
 
 /** a·b + c. */
@@ -227,46 +227,16 @@ export function elementwiseSingle(y, x, rows, F, ldy, ldx, which) {
   }
 }
 
+/** probabilitiesSingle where each is by itself. */
+export function sigmoids(y, O) {
+  for (; O--; y++) memory[y] = sigmoid(memory[y]);
+}
+
 export function probabilitiesSingle(y, O, softmax) {
+  if (!softmax) return sigmoids(y, O);
   const m = memory, end = y + O;
   let largest = m[y], sum = 0;
-  for (let i = y; i < end; i++) {
-    if (softmax) largest = Math.max(largest, m[i]);
-    else m[i] = sigmoid(m[i]);
-  }
-  if (!softmax) return;
+  for (let i = y; i < end; i++) largest = Math.max(largest, m[i]);
   for (let i = y; i < end; i++) sum = f(sum + (m[i] = exp(f(m[i] - largest))));
   for (let i = y; i < end; i++) m[i] /= sum;
-}
-
-export function packColumns(columns, w, rowParts, rows, rotate, _columnParts, inputs, ldw) {
-  const wide = rows + 3 >> 2 << 2;
-  for (let p = 0; p < rowParts; p++) {
-    for (let i = 0; i < rows; i++) {
-      const source = w + (((p + rotate) % rowParts) * rows + i) * ldw;
-      for (let j = 0; j < inputs; j++) memory[columns + (j * rowParts + p) * wide + i] = memory[source + j];
-    }
-  }
-}
-
-export function packParts(to, from, parts, n, rotate) {
-  for (let p = 0; p < parts; p++) {
-    for (let i = 0; i < n; i++) {
-      memory[to + p * (n + 3 >> 2 << 2) + i] = memory[from + ((p + rotate) % parts) * n + i];
-    }
-  }
-}
-
-export function gruPackBias(to, input, hidden, H) {
-  const m = memory;
-  for (let i = 0; i < H; i++) {
-    m[to + i] = m[input + 2 * H + i];
-    m[to + H + i] = m[input + i] + m[hidden + i];
-    m[to + 2 * H + i] = m[input + H + i] + m[hidden + H + i];
-    m[to + 3 * H + i] = m[hidden + 2 * H + i];
-  }
-}
-
-export function lstmPackBias(to, input, hidden, H) {
-  for (let i = 0; i < 4 * H; i++) memory[to + i] = memory[input + i] + memory[hidden + i];
 }

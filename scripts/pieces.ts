@@ -41,7 +41,7 @@ export async function pieces(files: ReadonlyMap<string, string>): Promise<Record
     const { code } = await esbuild.transform(text, {
       minify: true,
       target: "es2022",
-      loader: "js",
+      loader: "ts",
       legalComments: "none",
     });
     const [first, ...others] = names as [string];
@@ -54,7 +54,7 @@ export async function pieces(files: ReadonlyMap<string, string>): Promise<Record
 }
 
 function statementsOf(name: string, text: string): Statement[] {
-  const file = ts.createSourceFile(name, text, ts.ScriptTarget.ESNext, true, ts.ScriptKind.JS);
+  const file = ts.createSourceFile(name, text, ts.ScriptTarget.ESNext, true, ts.ScriptKind.TS);
   return file.statements.filter((node) => !ts.isImportDeclaration(node)).map((node) => {
     if (ts.isFunctionDeclaration(node)) return { names: [node.name!.text], node, file };
     if (ts.isVariableStatement(node)) {

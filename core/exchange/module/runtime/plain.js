@@ -24,8 +24,12 @@ export function rowsOf(outputs, size) {
   return Array.from({ length: outputs.length / size }, (_, t) => outputs.slice(t * size, t * size + size));
 }
 
-/** Sequences that come one step at a time: each says what all steps so far do. */
-export function streams(predict) {
+/**
+ * Sequences that come one step at a time: each says what all steps so far do.
+ *
+ * @param least Steps without which nothing is said.
+ */
+export function streams(predict, least = 1) {
   return () => {
     let all = [];
     return {
@@ -33,8 +37,8 @@ export function streams(predict) {
         return all.length;
       },
       push(step, inputs) {
-        const prediction = predict([...all, step], inputs);
-        all.push(step);
+        const steps = [...all, step], prediction = steps.length < least ? undefined : predict(steps, inputs);
+        all = steps;
         return prediction;
       },
       reset() {

@@ -62,6 +62,11 @@ export const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: C
   },
   tensorboard: { takes: "DIR", about: "write an event file for TensorBoard", of: ["train"] },
   plot: { about: "draw the curves in the terminal at the end", of: ["train"] },
+  mpi: {
+    takes: "PATH",
+    about: "with mpirun or srun: the MPI library, if it is not found: libmpi.so.40",
+    of: ["train"],
+  },
   sample: {
     takes: "SAMPLE",
     about: "train on made pairs, by --seed: dates, 10,000 of which 2,000 are held out",
@@ -131,6 +136,8 @@ export interface Arguments {
   readonly report?: string;
   readonly tensorboard?: string;
   readonly plot: boolean;
+  /** The library by which processes train together. */
+  readonly mpi?: string;
   /** How many trainings, with seeds that follow one another. */
   readonly seeds: number;
   readonly input?: string;
@@ -231,6 +238,7 @@ export function parseCommandLine(args: readonly string[]): Arguments {
     report: text("report"),
     tensorboard: text("tensorboard"),
     plot: values.get("plot") === true,
+    mpi: text("mpi"),
     seeds: convert("seeds", "seeds", SEEDS, text("seeds") ?? "1") as number,
     input: text("input"),
     fromRow: values.has("from-row") ? convert("from-row", "row", ROW, text("from-row")!) as number : undefined,

@@ -84,6 +84,8 @@ export interface Device {
    * is best called late: all that was kept until then comes at once.
    */
   keep(tensors: readonly Tensor[]): () => Promise<Float32Array<ArrayBuffer>[]>;
+  /** The numbers of a tensor of the arena themselves, until another plan is loaded; absent where they are not in this memory. */
+  view?(tensor: Tensor): Float32Array;
   /** Gives the memory back. The device cannot be used afterwards. */
   dispose(): void;
 }

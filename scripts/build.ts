@@ -15,7 +15,7 @@ import asc from "npm:assemblyscript@0.28.20/asc";
 import { controlPlaces } from "../core/device/control.ts";
 import { type KernelName, KERNELS, LANES, orderedArguments, PANEL } from "../core/device/kernels.ts";
 import { commandLine } from "./command_line.ts";
-import { pieces } from "./pieces.ts";
+import { pieces, style } from "./pieces.ts";
 import { tiles } from "./tiles.ts";
 
 const ROOT = new URL("..", import.meta.url);
@@ -24,7 +24,7 @@ const TARGET = new URL("core/device/wasm_module.ts", ROOT);
 /** What exported models are put together of, each after those it imports. */
 const RUNTIME = [
   "core/math.ts",
-  ...["memory", "kernels", "network", "plain", "numbers", "text", "answers", "forecast"].map((name) =>
+  ...["memory", "kernels", "network", "plain", "numbers", "text", "answers", "forecast", "page"].map((name) =>
     `core/exchange/module/runtime/${name}.js`
   ),
 ];
@@ -190,6 +190,11 @@ export interface Piece {
 export const PIECES: Readonly<Record<string, Piece>> = {
 ${Object.entries(await pieces(files)).map(([name, piece]) => `  ${name}: ${JSON.stringify(piece)},`).join("\n")}
 };
+
+/** The style of pages. */
+export const PAGE_STYLE = ${
+    JSON.stringify(await style(await Deno.readTextFile(new URL("core/exchange/module/runtime/page.css", ROOT))))
+  };
 
 /** The kernels that SINGLE_WASM knows, by number. */
 export const SINGLE_KERNELS: readonly string[] = ${JSON.stringify(SINGLE)};

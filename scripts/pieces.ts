@@ -49,8 +49,14 @@ export async function pieces(files: ReadonlyMap<string, string>): Promise<Record
     made[first] = { as: short.get(first)!, code: code.trim(), uses: own };
     for (const name of others) made[name] = { as: short.get(name)!, code: "", uses: [first] };
   }
-  await esbuild.stop();
   return made;
+}
+
+/** A style sheet, minified. */
+export async function style(text: string): Promise<string> {
+  const { code } = await esbuild.transform(text, { minify: true, loader: "css" });
+  await esbuild.stop();
+  return code.trim();
 }
 
 function statementsOf(name: string, text: string): Statement[] {

@@ -7,6 +7,7 @@ import { type ProgramText, programText } from "../../model/program_text.ts";
 import { SinglePrograms } from "../../model/single_program.ts";
 import { VERSION } from "../../version.ts";
 import { ACTION } from "../onnx.ts";
+import { pageText } from "./page.ts";
 import { SINGLE_WASM } from "./pieces.ts";
 import { calledFrom, firstElement, loadText, Source, type WasmForm } from "./source.ts";
 import type { ModuleFiles, ModuleSubject } from "./subject.ts";
@@ -25,7 +26,12 @@ const utf8 = new TextEncoder();
 /** The files of a model by name. */
 export function moduleFiles(subject: ModuleSubject, form: Form): ModuleFiles {
   const { name, format, wasm } = form;
-  if (format === "html") throw fail("file-unsupported", ACTION, "it is not written as a page yet");
+  if (format === "html") {
+    if (wasm === "file") {
+      throw fail("option-conflict", ACTION, 'a page is one file: wasm must be "inline" or "none"', { option: "wasm" });
+    }
+    return { [`${name}.html`]: utf8.encode(pageText(name, moduleText(subject, form).text)) };
+  }
   const { text, types } = moduleText(subject, form);
   return {
     [`${name}.js`]: utf8.encode(text),
@@ -35,7 +41,7 @@ export function moduleFiles(subject: ModuleSubject, form: Form): ModuleFiles {
 }
 
 /** A module as text, and its types. */
-function moduleText(subject: ModuleSubject, { wasm, name }: Form): { text: string; types: string } {
+function moduleText(subject: ModuleSubject, { wasm, name, format }: Form): { text: string; types: string } {
   const { net, values, output, loss } = subject, advice = "keep the model as a checkpoint";
   const isSoftmax = loss !== undefined && LOSSES[loss].activation === "softmax";
   const programs = new SinglePrograms(net, values, { output, loss: loss ?? "mse" }, { action: ACTION, advice });
@@ -53,9 +59,15 @@ function moduleText(subject: ModuleSubject, { wasm, name }: Form): { text: strin
       ? `,useWasm=async m=>$l(await ${source.use("fetched")}(m,${json(`${name}.wasm`)},import.meta.url))`
       : "",
     ";\n",
+    format === "html" ? `${source.use("page")}(predict,info);\n` : "",
   ];
   return {
-    text: [`// A model of Grutto ${VERSION}; its types are in ${name}.d.ts.\n`, source.pieces, ...body].join(""),
+    text: [
+      format === "js" ? `// A model of Grutto ${VERSION}; its types are in ${name}.d.ts.\n` : "",
+      source.pieces,
+      ...body,
+    ]
+      .join(""),
     types: typesText(types, wasm === "file"),
   };
 }

@@ -14,6 +14,7 @@
 import asc from "npm:assemblyscript@0.28.20/asc";
 import { controlPlaces } from "../core/device/control.ts";
 import { type KernelName, KERNELS, LANES, orderedArguments, PANEL } from "../core/device/kernels.ts";
+import { LIVE_NAMES } from "../core/device/live.ts";
 import { commandLine } from "./command_line.ts";
 import { pieces, style } from "./pieces.ts";
 import { tiles } from "./tiles.ts";
@@ -43,15 +44,18 @@ const SINGLE = (Object.keys(KERNELS) as KernelName[]).filter((name) =>
 /** How calls read their arguments from memory: as what follows a kernel's number. */
 interface Words {
   readonly tensor: (at: number) => string;
-  readonly dim: (at: number) => string;
+  readonly dim: (at: number, name: string) => string;
   readonly scalar: (at: number) => string;
 }
+
+/** Numbers that may follow the steps left. */
+const LIVE: readonly string[] = LIVE_NAMES;
 
 /** Calls of kernels by number. */
 function cases(names: readonly KernelName[], read: Words): string {
   return names.map((name, number) => {
     const args = orderedArguments(name);
-    const values = args.map(({ kind }, i) => read[kind](4 * (i + 1)));
+    const values = args.map(({ name, kind }, i) => read[kind](4 * (i + 1), name));
     return `      case ${number}: kernels.${name}(${values.join(", ")}); p += ${4 * (args.length + 1)}; break;`;
   }).join("\n");
 }
@@ -60,14 +64,19 @@ function cases(names: readonly KernelName[], read: Words): string {
 function dispatcher(): string {
   const words = {
     tensor: (at: number) => `tensor(load<u32>(p, ${at}), odd)`,
-    dim: (at: number) => `load<i32>(p, ${at})`,
+    dim: (at: number, name: string) => LIVE.includes(name) ? `number(load<i32>(p, ${at}))` : `load<i32>(p, ${at})`,
     scalar: (at: number) => `load<f32>(p, ${at})`,
   };
-  return `import * as kernels from "./mod";
+  return `import { liveSteps } from "./copy";
+import * as kernels from "./mod";
 export * from "./mod";
 // An odd address is one more than a distance from the start of the scratch space; \`odd\` is one less than that.
 @inline function tensor(address: usize, odd: usize): usize {
   return address + (address & 1) * odd;
+}
+// A number below 0 follows the steps that its block has left: see core/device/live.ts.
+function number(word: i32): i32 {
+  return word >= 0 ? word : liveSteps(word);
 }
 export function arenaStart(): usize {
   return __heap_base;

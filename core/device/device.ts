@@ -1,4 +1,5 @@
 import type { Call, KernelArguments, KernelName, Tensor } from "./kernels.ts";
+import type { Live } from "./live.ts";
 
 /** Calls that run one after the other. */
 export type Task = readonly Call[];
@@ -95,8 +96,8 @@ export class TaskBuilder {
   /** What was collected. */
   readonly calls: Call[] = [];
 
-  /** Adds a call. */
-  call<K extends KernelName>(kernel: K, args: KernelArguments<K>): void {
-    this.calls.push({ kernel, arguments: args });
+  /** Adds a call; `live`: its numbers that end with the longest row of the block. */
+  call<K extends KernelName>(kernel: K, args: KernelArguments<K>, live?: Live): void {
+    this.calls.push({ kernel, arguments: args, live });
   }
 }

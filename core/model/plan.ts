@@ -3,6 +3,7 @@
 import { Arena, from } from "../device/arena.ts";
 import { type Plan, type Program, type Task, TaskBuilder } from "../device/device.ts";
 import { LANES, type Tensor } from "../device/kernels.ts";
+import { MOST_GROUPS, MOST_STEPS } from "../device/live.ts";
 import { shares } from "../fleet/fleet.ts";
 import { blockRows, BlockSpace, type IoTensors } from "./block.ts";
 import { type DropoutMode, groupsOf, type Values } from "./layers/layer.ts";
@@ -194,6 +195,12 @@ export function layOut(
   return { net, shape, wholeBatch, io, arena: arena.length, R, blocks, backward, gradient, ...place };
 }
 
+/** Whether a batch has a second time axis, as decoders do, and not too much along any to follow where rows end. */
+function looksForEnds({ T, axes = {} }: PlanShape, R: number): boolean {
+  const steps = Object.values(axes);
+  return steps.length === 1 && Math.max(T, ...steps) <= MOST_STEPS && groupsOf(R) <= MOST_GROUPS;
+}
+
 /** The forward, loss and backward pass of one block. */
 export function blockTask(layout: Layout, index: number): { calls: Task; scratch: number } {
   const { net, shape: { B, T, axes, task: { dropout = "none", activations, losses = [] } }, io, R, backward } = layout;
@@ -211,6 +218,7 @@ export function blockTask(layout: Layout, index: number): { calls: Task; scratch
     control: store.control,
     gradient: parts ? from(parts, (index - first) * partSize - tables, paddedSize) : gradient,
     io,
+    ends: !wholeBatch && looksForEnds(layout.shape, R),
   });
   const values: Record<string, Values> = {};
   const valueOf = (source: string) => values[layerOf(source)]![portOf(source)]!;
@@ -221,9 +229,7 @@ export function blockTask(layout: Layout, index: number): { calls: Task; scratch
     return { name, pass };
   });
   const task = new TaskBuilder();
-  for (const { mask, lengths, T } of block.axes.values()) {
-    task.call("activeLanes", { mask, lengths, T, rows: block.rows });
-  }
+  block.begin(task);
   for (const { name, pass } of passes) {
     pass.forward(task);
     for (const [port, value] of Object.entries(pass.outputs)) block.publish(task, `${name}.${port}`, value);

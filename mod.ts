@@ -30,8 +30,6 @@ export {
   errorCode,
   type ErrorDetails,
 } from "./core/errors.ts";
-export type { Fleet } from "./core/fleet/fleet.ts";
-export { openFleet } from "./core/fleet/open.ts";
 export type { NamedArray, StateDict } from "./core/model/arrays.ts";
 export type { Sequences, Targets } from "./core/model/batch.ts";
 export type { FullConfig, ModelConfig } from "./core/model/config.ts";
@@ -132,13 +130,14 @@ export {
   timeSplit,
   walkForward,
 } from "./core/data/split.ts";
-export { type RecordingOptions, RecordingWindows, type WindowLabel } from "./core/data/recordings.ts";
+export { type RecordingOptions, RecordingWindows, type WindowLabel, type WindowState } from "./core/data/recordings.ts";
 export { balancedWeights } from "./core/data/weights.ts";
 export { type DataHash, hashDataset } from "./core/data/hash.ts";
 export { sampleDataset, type SampleOptions } from "./core/data/sample.ts";
 export type {
   Format,
   Input,
+  LastingOption,
   Reading,
   ReadOptions,
   RecordSource,

@@ -15,7 +15,8 @@ import {
 import { type RegressionMetrics, regressionMetrics } from "./metrics/regression.ts";
 import type { Rows } from "./metrics/rows.ts";
 import { decodeRows } from "./quantiles.ts";
-import type { Table } from "./readers/record.ts";
+import { readingState } from "./readers/reading.ts";
+import type { Reading, Table } from "./readers/record.ts";
 import { channelMeans, roundingNotes, Scaling } from "./scaling.ts";
 import { type ForecastDataset, type ForecastInputs, Windows } from "./windows.ts";
 
@@ -88,6 +89,7 @@ export class ForecastPipeline {
       missing,
       means: null,
       scaling: null,
+      ...table.reading && { reading: readingState(table.reading, "reading") },
     };
     const draft = new Windows(state, null);
     const [from, to] = draft.range(table, rows), name = (column: number) => draft.quoted(column);
@@ -165,6 +167,11 @@ export class ForecastPipeline {
   /** Names of the columns that go in. */
   get channelNames(): readonly string[] {
     return this.#state.featureColumns;
+  }
+
+  /** How the table was read that it was fitted on, as options for reading others; undefined where nobody knows. */
+  get reading(): Reading | undefined {
+    return this.#state.reading;
   }
 
   /** Rows that go in. */

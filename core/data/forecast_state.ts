@@ -1,6 +1,8 @@
 /** Options of forecasts, and their JSON. */
 
 import type { OptionSpec } from "../options.ts";
+import { readingState } from "./readers/reading.ts";
+import type { Reading } from "./readers/record.ts";
 import { MISSING_POLICIES, type MissingPolicy, Scaling, type ScalingState, storedMeans } from "./scaling.ts";
 import { distinctTexts, fields, nullable, oneOf, truth, whole } from "./state.ts";
 
@@ -75,6 +77,8 @@ export interface ForecastState {
   readonly means: readonly number[] | null;
   /** Of these columns, the targets transformed. */
   readonly scaling: ScalingState | null;
+  /** How the table was read that it was fitted on; absent where nobody knows. */
+  readonly reading?: Reading;
 }
 
 /** Columns that are used: targets, then features that are none. */
@@ -103,7 +107,7 @@ export function forecastState(json: unknown): ForecastState {
     "missing",
     "means",
     "scaling",
-  ]);
+  ], ["reading"]);
   oneOf(state.kind, `${place}.kind`, ["forecast"]);
   whole(state.version, `${place}.version`, 1, 1);
   const targetColumns = distinctTexts(state.targetColumns, `${place}.targetColumns`, 1);
@@ -122,5 +126,6 @@ export function forecastState(json: unknown): ForecastState {
     missing,
     means: storedMeans(state.means, `${place}.means`, missing, count),
     scaling: nullable(state.scaling, (value) => Scaling.from(value, `${place}.scaling`, count).toJSON()),
+    ...state.reading !== undefined && { reading: readingState(state.reading, `${place}.reading`) },
   };
 }

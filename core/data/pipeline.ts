@@ -17,13 +17,16 @@ import {
   pack,
   type PreparedDataset,
   type PreparedSequences,
+  stepsOf,
   textOf,
   weightsOf,
 } from "./prepared.ts";
 import { Columns, each, type Records, select } from "./records.ts";
+import { readingState } from "./readers/reading.ts";
 import type { Reading, SequenceRecord } from "./readers/record.ts";
 import { type FullOptions, PIPELINE_OPTIONS, type PipelineOptions } from "./pipeline_options.ts";
-import { type PipelineState, readingState, type TokenInputs } from "./pipeline_state.ts";
+import type { PipelineState, TokenInputs } from "./pipeline_state.ts";
+import { type WindowState, windowState } from "./recordings.ts";
 import { fields, oneOf, truth, whole } from "./state.ts";
 import { PADDING, Vocabulary } from "./vocabulary.ts";
 
@@ -65,8 +68,10 @@ export class Pipeline {
   readonly guesses: readonly string[];
   /** Notes about the training records, in words, made when it was fitted. */
   readonly notes: readonly string[];
-  /** How the files are written that it was fitted on, as options for reading others; undefined where nobody said. */
+  /** How the files are read that it was fitted on, as options for reading others; undefined where nobody said. */
   readonly reading: Reading | undefined;
+  /** How recordings were cut into the records that it was fitted on; undefined where they were not. */
+  readonly windows: WindowState | undefined;
   /** Whether labels, and so outputs, are of every step. */
   readonly everyStep: boolean;
   readonly #inputs: Numbers | Vocabulary;
@@ -76,13 +81,14 @@ export class Pipeline {
     inputs: Numbers | Vocabulary,
     labels: Labels,
     everyStep: boolean,
-    reading?: Reading,
+    { reading, windows }: Pick<PipelineState, "reading" | "windows">,
     guesses: readonly string[] = [],
   ) {
     this.#inputs = inputs;
     this.#labels = labels;
     this.everyStep = everyStep;
     this.reading = reading && readingState(reading, "reading");
+    this.windows = windows && windowState(windows, "windows");
     this.guesses = guesses;
     this.notes = [...inputs.notes, ...labels.notes];
   }
@@ -95,7 +101,7 @@ export class Pipeline {
    * one another: the message names the place.
    */
   static fit(records: Records, options: PipelineOptions = {}): Pipeline {
-    const { labelNames, channelNames, stepNames, reading, ...rest } = options;
+    const { labelNames, channelNames, stepNames, reading, windows, ...rest } = options;
     const full = resolveOptions("prepare data", PIPELINE_OPTIONS, rest) as unknown as FullOptions;
     if (!records.length) throw badData("empty", "there are no records");
     const guesses: string[] = [];
@@ -142,7 +148,8 @@ export class Pipeline {
       standardize,
     });
     if (labels.guess) guesses.unshift(`task ${labels.guess}`);
-    return new Pipeline(inputs, labels, labelEveryStep, reading, guesses);
+    const cut = windows ?? (first.rows && { window: first.rows[1] - first.rows[0] });
+    return new Pipeline(inputs, labels, labelEveryStep, { reading, windows: cut }, guesses);
   }
 
   /**
@@ -153,7 +160,7 @@ export class Pipeline {
    */
   static from(json: unknown): Pipeline {
     const place = "preprocessing";
-    const state = fields(json, place, ["kind", "version", "inputs", "labels"], ["everyStep", "reading"]);
+    const state = fields(json, place, ["kind", "version", "inputs", "labels"], ["everyStep", "reading", "windows"]);
     oneOf(state.kind, `${place}.kind`, ["sequences"]);
     whole(state.version, `${place}.version`, 1, 1);
     const kind = (state.inputs as Partial<NumberInputs> | null)?.kind;
@@ -164,8 +171,9 @@ export class Pipeline {
         `${place}.inputs.vocabulary`,
       );
     const reading = state.reading === undefined ? undefined : readingState(state.reading, `${place}.reading`);
+    const windows = state.windows === undefined ? undefined : windowState(state.windows, `${place}.windows`);
     const everyStep = state.everyStep !== undefined && truth(state.everyStep, `${place}.everyStep`);
-    return new Pipeline(inputs, Labels.from(state.labels, `${place}.labels`), everyStep, reading);
+    return new Pipeline(inputs, Labels.from(state.labels, `${place}.labels`), everyStep, { reading, windows });
   }
 
   /** As JSON can hold it; numbers to the bit. */
@@ -173,7 +181,7 @@ export class Pipeline {
     const inputs = this.#inputs instanceof Vocabulary
       ? { kind: "tokens" as const, vocabulary: this.#inputs.toJSON() }
       : this.#inputs.toJSON();
-    const { reading, everyStep } = this;
+    const { reading, everyStep, windows } = this;
     return {
       kind: "sequences",
       version: 1,
@@ -181,6 +189,7 @@ export class Pipeline {
       labels: this.#labels.toJSON(),
       ...everyStep && { everyStep },
       ...reading && { reading },
+      ...windows && { windows },
     };
   }
 
@@ -384,15 +393,4 @@ export class Pipeline {
     const truth = { shape: [shape[0]!, this.outputSize], data: this.values(targets) };
     return regressionMetrics({ shape, data: this.values(data, quantiles) }, truth, { quantiles });
   }
-}
-
-/** The steps of a record as records with labels: all of them, or the first ones. */
-function stepsOf({ stepLabels, steps, place }: SequenceRecord, count = steps): SequenceRecord[] {
-  if (!stepLabels) throw badData("record-unlabeled", `${place}: labels of its steps are missing`);
-  return stepLabels.slice(0, count).map((labels, t) => ({
-    labels,
-    steps: 1,
-    channels: 0,
-    place: `${place}, row ${t}`,
-  }));
 }

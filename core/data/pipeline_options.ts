@@ -2,6 +2,7 @@
 
 import type { OptionSpec } from "../options.ts";
 import { LABEL_TASKS, type LabelTask } from "./labels.ts";
+import type { WindowState } from "./recordings.ts";
 import type { Reading } from "./readers/record.ts";
 import { MISSING_POLICIES, type MissingPolicy } from "./scaling.ts";
 import { type Normalization, NORMALIZATIONS, TOKEN_UNITS, type TokenUnit } from "./vocabulary.ts";
@@ -43,12 +44,14 @@ export interface PipelineOptions {
   channelNames?: readonly string[];
   /** Names of the columns of a wide table that are the steps of a sequence, as its reader gave them. */
   stepNames?: readonly string[];
-  /** How the files are written, as their reader found out. */
+  /** How the files are read, as their reader gave it. */
   reading?: Reading;
+  /** How recordings were cut into the records, as `RecordingWindows.options` says. Default: by the records' `rows`. */
+  windows?: WindowState;
 }
 
 /** Options that a reader gives. */
-export type ReaderOptions = "labelNames" | "channelNames" | "stepNames" | "reading";
+export type ReaderOptions = "labelNames" | "channelNames" | "stepNames" | "reading" | "windows";
 
 /** The options of a pipeline besides the names that a reader gives: types, defaults, ranges. */
 export const PIPELINE_OPTIONS: {

@@ -2,8 +2,8 @@
 
 import type { LabelState } from "./labels.ts";
 import type { NumberInputs } from "./numbers.ts";
-import { FORMATS, type Reading } from "./readers/record.ts";
-import { distinctTexts, fields, oneOf } from "./state.ts";
+import type { Reading } from "./readers/record.ts";
+import type { WindowState } from "./recordings.ts";
 import type { VocabularyState } from "./vocabulary.ts";
 
 /** Preprocessing of text, as JSON. */
@@ -26,16 +26,8 @@ export interface PipelineState {
   readonly labels: LabelState;
   /** Whether labels are of every step; absent where they are not. */
   readonly everyStep?: true;
-  /** How the files are written that it was fitted on; absent where nobody said. */
+  /** How the files are read that it was fitted on; absent where nobody said. */
   readonly reading?: Reading;
-}
-
-/** How files are written, checked; without what is undefined. */
-export function readingState(value: unknown, place: string): Reading {
-  const { format, labelColumns, decimal } = fields(value, place, ["format"], ["labelColumns", "decimal"]);
-  return {
-    format: oneOf(format, `${place}.format`, FORMATS),
-    ...labelColumns !== undefined && { labelColumns: distinctTexts(labelColumns, `${place}.labelColumns`, 1) },
-    ...decimal !== undefined && { decimal: oneOf(decimal, `${place}.decimal`, [","] as const) },
-  };
+  /** How recordings were cut into windows; absent where they were not. */
+  readonly windows?: WindowState;
 }

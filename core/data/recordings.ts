@@ -4,9 +4,12 @@ import { resolveOptions, type SpecTable } from "../options.ts";
 import { badData } from "./errors.ts";
 import { isDecimal, plainLabels } from "./readers/decimals.ts";
 import type { SequenceRecord } from "./readers/record.ts";
+import { fields, oneOf, whole } from "./state.ts";
 
 /** Which of the labels of a window's steps is the window's. */
 export type WindowLabel = "majority" | "last" | "same";
+
+const WINDOW_LABELS: readonly WindowLabel[] = ["majority", "last", "same"];
 
 /** How recordings are cut into windows. */
 export interface RecordingOptions {
@@ -37,11 +40,24 @@ export const RECORDING_OPTIONS: SpecTable<RecordingOptions> = {
   windowLabel: {
     type: "choice",
     default: "majority",
-    choices: ["majority", "last", "same"],
+    choices: WINDOW_LABELS,
     about: "which of its steps' labels a window has",
   },
   labelEveryStep: { type: "boolean", default: false, about: "windows keep the labels of their steps" },
 };
+
+/** How recordings are cut, all but whether steps keep their labels. */
+export type WindowState = Readonly<Pick<RecordingOptions, "window" | "stride" | "windowLabel">>;
+
+/** How recordings were cut, as it was stored. */
+export function windowState(value: unknown, place: string): WindowState {
+  const state = fields(value, place, ["window"], ["stride", "windowLabel"]), { stride, windowLabel } = state;
+  return {
+    window: whole(state.window, `${place}.window`, 1, 1e6),
+    ...stride !== undefined && { stride: whole(stride, `${place}.stride`, 1, 1e6) },
+    ...windowLabel !== undefined && { windowLabel: oneOf(windowLabel, `${place}.windowLabel`, WINDOW_LABELS) },
+  };
+}
 
 /**
  * Cuts recordings into windows, and counts what does not come into any. No window reaches across a break of the time.
@@ -89,6 +105,11 @@ export class RecordingWindows {
     this.#stride = full.stride ?? window;
     this.#label = full.windowLabel!;
     this.#everyStep = full.labelEveryStep!;
+  }
+
+  /** The options, for `Pipeline.fit`. */
+  get options(): WindowState {
+    return { window: this.#window, stride: this.#stride, windowLabel: this.#label };
   }
 
   /**

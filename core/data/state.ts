@@ -7,7 +7,8 @@
 
 import { fail } from "../errors.ts";
 
-function wrong(place: string, expected: string, value: unknown): TypeError {
+/** What is wrong with a field. */
+export function wrong(place: string, expected: string, value: unknown): TypeError {
   const text = Array.isArray(value) ? `a list of ${value.length}` : JSON.stringify(value) ?? String(value);
   return fail(
     "file-structure",

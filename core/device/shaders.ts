@@ -28,7 +28,6 @@ import { type KernelArguments, type KernelName, LANES, orderedArguments, weightS
 export type GpuKernelName = Exclude<
   KernelName,
   | "randomWords"
-  | "measureSteps"
   | "packColumns"
   | "packParts"
   | "linearForwardSingle"

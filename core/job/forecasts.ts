@@ -36,7 +36,7 @@ export async function* forecasts(
       `--loss quantile with --transform ${options.transform} takes --horizon 1: quantiles of changes do not add up`,
     );
   }
-  const table = await read.table();
+  const table = await read.table(restored?.reading);
   for (const { name, ...rows } of divideRows(table, rowsOf(job, table))) {
     const { featureColumns } = columns, { standardize, missing } = preparation;
     const pipeline = restored ?? ForecastPipeline.fit(
@@ -153,7 +153,8 @@ export async function tableData(
   { trained = {}, testRows }: { readonly trained?: Trained; readonly testRows?: string } = {},
 ): Promise<TestData> {
   refuseUnsuited(source.given, { form: "forecasts" });
-  const table = await loadTable(paths, job, source), known = await divisionOf(pipeline, table, trained);
+  const table = await loadTable(paths, job, source, pipeline.reading),
+    known = await divisionOf(pipeline, table, trained);
   const asked = rowRange(table, "testRows", testRows, 0), part = asked ?? known?.test ?? [0, table.rows] as const;
   const held = pipeline.dataset(table, part), { targetColumns: targets } = pipeline.toJSON();
   const { season } = job.forecast, seasonal = season ? pipeline.seasonal(table, held, season) : undefined;

@@ -200,7 +200,7 @@ async function* ofTable(
   { loaded: { model }, paths, source, onNote, fromRow }: Question,
 ): AsyncGenerator<NamedPrediction> {
   refuseUnsuited(source.given, { form: "forecasts" });
-  const table = await loadTable(paths, job, source), { reach } = pipeline, { rows, name } = table;
+  const table = await loadTable(paths, job, source, pipeline.reading), { reach } = pipeline, { rows, name } = table;
   const first = fromRow === undefined ? rows : fromRow < 0 ? rows + fromRow : fromRow;
   if (fromRow !== undefined && (first < reach || first > rows)) {
     throw new UsageError(`--from-row must be from ${reach} to ${rows}, or -1 and less from the end, got ${fromRow}`);

@@ -3,13 +3,21 @@
 import type { Pipeline } from "../data/pipeline.ts";
 import { formatOf, readSuited, readSuitedTable } from "../data/readers/read.ts";
 import { type LabelsTable, readLabelsTable } from "../data/readers/labels_table.ts";
-import type { Format, Input, Reading, ReadOptions, RecordSource, Table } from "../data/readers/record.ts";
+import type {
+  Format,
+  Input,
+  LastingOption,
+  Reading,
+  ReadOptions,
+  RecordSource,
+  Table,
+} from "../data/readers/record.ts";
 import { READ_SUITS } from "../data/readers/suits.ts";
 import { Columns } from "../data/records.ts";
 import { type RecordingOptions, RecordingWindows } from "../data/recordings.ts";
 import { amend, errorCause } from "../errors.ts";
 import type { DataJob } from "./data_options.ts";
-import { type GivenOptions, UsageError } from "./options.ts";
+import { flagFor, type GivenOptions, UsageError } from "./options.ts";
 import { askedOf, column, isText, like, readOptions, STDIN, windowsOf } from "./reading_options.ts";
 import { refuseUnsuited, type Traits } from "./suits.ts";
 import { nameOf, plural } from "./words.ts";
@@ -80,12 +88,13 @@ async function openRecords(
   try {
     return await openNamed(input, options, known, asked);
   } catch (error) {
-    const { code, option } = errorCause(error) ?? {},
-      isTheirs = option === "labelColumns" && known.reading?.labelColumns;
+    const { code, option } = errorCause(error) ?? {}, name = option === "labelColumns" ? "labelColumn" : option!;
+    const isTheirs = known.reading?.[option as LastingOption] !== undefined && !asked.has(option!);
     if (code !== "column-missing" || !isTheirs) throw error;
+    const flag = flagFor("columns", name);
     throw amend(error, {
       option: undefined,
-      advice: "the training data have it; --label-column says which one it is here",
+      advice: `the training data have it; --${flag} says which one it is here`,
     });
   }
 }
@@ -96,13 +105,14 @@ async function openNamed(
   known: ColumnNames,
   asked: ReadonlySet<string>,
 ): Promise<RecordSource> {
-  const isLong = options.sequenceColumn !== undefined || options.sequencePerFile === true;
-  const names = isLong ? known.channelNames : known.stepNames;
+  const { reading } = known, { sequenceColumn, sequencePerFile } = { ...reading, ...options };
+  const isLong = sequenceColumn !== undefined || sequencePerFile === true;
+  const names = isLong ? known.channelNames : known.stepNames, before = reading && { reading, names };
   const isSaid = options.header === false || options.featureColumns || options.textColumn !== undefined;
-  if (!names || isSaid) return await readSuited(input, options, asked);
+  if (!names || isSaid) return await readSuited(input, options, asked, before);
   let format = options.format ?? formatOf(input.name);
   if (format === undefined && !isOnce(input)) {
-    const { format: found, records } = await readSuited(input, options, asked);
+    const { format: found, records } = await readSuited(input, options, asked, before);
     format = found;
     // To leave closes it, once there is a record; what is wrong with that is told below.
     try {
@@ -110,11 +120,11 @@ async function openNamed(
     } catch { /* The columns that are asked for may be fine. */ }
   }
   if (format !== undefined && format !== "csv" && (isLong || format !== "arff")) {
-    return await readSuited(input, options, asked);
+    return await readSuited(input, options, asked, before);
   }
   let source: RecordSource;
   try {
-    source = await readSuited(input, { ...options, featureColumns: names }, asked);
+    source = await readSuited(input, { ...options, featureColumns: names }, asked, before);
   } catch (error) {
     const isTheirs = errorCause(error)?.code === "column-missing" && errorCause(error)!.option === "featureColumns";
     throw isTheirs ? amend(error, { option: undefined, advice: "the training data have it" }) : error;
@@ -159,8 +169,8 @@ export async function loadRecords(
   paths: readonly string[],
   job: DataJob,
   source: DataSource,
-  { labelFile, isTest, part, asked = askedOf(source.given), ...known }:
-    & { labelFile?: string; isTest?: boolean; part?: "train" | "test"; asked?: ReadonlySet<string> }
+  { labelFile, part, asked = askedOf(source.given), ...known }:
+    & { labelFile?: string; part?: "train" | "test"; asked?: ReadonlySet<string> }
     & ColumnNames = {},
 ): Promise<Loaded> {
   const options = { ...readOptions(job), ...part && { part } },
@@ -168,7 +178,7 @@ export async function loadRecords(
     ends: number[] = [],
     notes: string[] = [];
   let { channelNames, stepNames, reading } = known, labelNames: readonly string[] | undefined, hasTest = false;
-  const text = isText(job), places = await partsOf(paths, source, part);
+  const text = isText(job, reading), places = await partsOf(paths, source, part);
   const inputs = await source.inputs(places, options.format === "text" || !options.format && text);
   if (labelFile !== undefined && inputs.length !== 1) {
     throw new UsageError(`--label-file goes with one file, got ${inputs.length}`);
@@ -177,8 +187,7 @@ export async function loadRecords(
   const table = await labelsTable(job, options, source), windows = cut && new RecordingWindows(cut);
   const { labelEveryStep } = job.preparation;
   if ((cut || labelEveryStep) && !table) options.labelsPerRow = true;
-  // Groups matter to splits alone.
-  if (isTest || table?.hasGroups) delete options.groupColumn;
+  if (table?.hasGroups) delete options.groupColumn;
   const labels = labelFile !== undefined && { labelsFrom: source.file(labelFile) };
   // What suits one of several files is not in vain.
   const idle = new Set(asked), none: ReadonlySet<string> = new Set();
@@ -239,13 +248,11 @@ export async function* streamRecords(
   job: DataJob,
   source: DataSource,
 ): AsyncGenerator<RecordSource> {
-  const options = { ...readOptions(job), optionalLabels: true, faults: true }, text = isText(job);
+  const options = { ...readOptions(job), optionalLabels: true, faults: true }, text = isText(job, pipeline.reading);
   const cut = windowsOf(job);
   // Whatever labels there are may change within a sequence.
   if (cut || job.preparation.labelEveryStep) options.labelsPerRow = true;
-  // Groups matter to splits alone.
-  delete options.groupColumn;
-  const isLines = pipeline.numEmbeddings > 0 && options.textColumn === undefined;
+  const isLines = pipeline.numEmbeddings > 0 && (options.textColumn ?? pipeline.reading?.textColumn) === undefined;
   for (const given of await source.inputs(await partsOf(paths, source), pipeline.numEmbeddings > 0)) {
     const { input, format } = options.format ? { input: given } : await piped(given, isLines);
     const known = { ...format && { format }, ...options };
@@ -312,11 +319,16 @@ export function leftOutLine(count: number): string {
 }
 
 /** Reads the one table of a forecast. */
-export async function loadTable(paths: readonly string[], job: DataJob, source: DataSource): Promise<Table> {
+export async function loadTable(
+  paths: readonly string[],
+  job: DataJob,
+  source: DataSource,
+  reading?: Reading,
+): Promise<Table> {
   const inputs = await source.inputs(await partsOf(paths, source), false);
   if (inputs.length !== 1) throw new UsageError(`forecasts are made on one table, got ${inputs.length} files`);
   const { labelColumns: _, featureColumns: __, ...options } = readOptions(job);
-  return await readSuitedTable(inputs[0]!, options, askedOf(source.given));
+  return await readSuitedTable(inputs[0]!, options, askedOf(source.given), reading);
 }
 
 /** A job's data, kept for the next of several trainings: standard input comes but once. */
@@ -353,7 +365,6 @@ export class ReadData {
     if (!testData) return undefined;
     return await (this.#test ??= loadRecords(testData, this.#job, this.#source, {
       labelFile,
-      isTest: true,
       part: "test",
       channelNames,
       stepNames,
@@ -369,7 +380,7 @@ export class ReadData {
     return (await Promise.all(data.map((path) => this.#source.parts(path)))).some((parts) => parts);
   }
 
-  table(): Promise<Table> {
-    return this.#table ??= loadTable(this.#job.files.data, this.#job, this.#source);
+  table(reading?: Reading): Promise<Table> {
+    return this.#table ??= loadTable(this.#job.files.data, this.#job, this.#source, reading);
   }
 }

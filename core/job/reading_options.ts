@@ -73,12 +73,12 @@ export function askedOf({ files, columns }: GivenOptions): ReadonlySet<string> {
 }
 
 /** Whether what says nothing of its format is text, a line each. */
-export function isText({ preparation, columns }: DataJob): boolean {
-  return preparation.tokens !== undefined && columns.textColumn === undefined;
+export function isText({ preparation, columns }: DataJob, reading?: Reading): boolean {
+  return preparation.tokens !== undefined && (columns.textColumn ?? reading?.textColumn) === undefined;
 }
 
 /**
- * How a file is read that others came before, which found out how such files are written: what is asked for comes first.
+ * The options of a file, with its format where others tell it that came before.
  *
  * @param text Whether a file is text that is nothing else by its name.
  */
@@ -87,8 +87,5 @@ export function like({ name }: Input, options: ReadOptions, text: boolean, readi
   // A table by its name may have been lines of text.
   const asText = text && !isNamed && (reading === undefined || reading.format === "text" || named === undefined);
   const format = options.format ?? (asText ? "text" : undefined);
-  // The first bytes of standard input may still tell that it is JSON, which has no columns.
-  const isTable = (format ?? named ?? (name === STDIN ? "csv" : undefined)) === "csv";
-  const { format: trained, ...columns } = reading ?? {};
-  return { ...isTable && trained === "csv" && columns, ...options, ...format && { format } };
+  return { ...options, ...format && { format } };
 }

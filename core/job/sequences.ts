@@ -65,10 +65,11 @@ function refuseUnknownTokens(pipeline: Pipeline, records: Records): void {
 
 /** The part of a job's options that its pipeline takes. */
 function pipelineOptions(
-  { preparation }: DataJob,
+  { preparation, forecast }: DataJob,
   { labelNames, channelNames, stepNames, reading }: Loaded,
 ): PipelineOptions {
-  const { embeddingDim: _e, classWeights: _c, posWeight: _p, stride: _s, windowLabel: _w, ...options } = preparation;
+  const { embeddingDim: _e, classWeights: _c, posWeight: _p, stride, windowLabel, ...options } = preparation;
+  const { window } = forecast, windows = window === undefined ? undefined : { window, stride, windowLabel };
   const task = (options.task ?? (options.labelSeparator && "multilabel")) as PipelineOptions["task"];
   if (options.labelSeparator !== undefined && task !== "multilabel") {
     throw new UsageError(`--label-separator is for the task multilabel, not for ${task}`);
@@ -81,6 +82,7 @@ function pipelineOptions(
     channelNames,
     stepNames,
     reading,
+    windows,
   };
 }
 
@@ -127,7 +129,7 @@ function sequenceData(
         leftOut(train.length - dataset.rows.length)
       }`,
       ...pipeline.guesses,
-      ...job.columns.labelColumn || !pipeline.reading?.labelColumns
+      ...job.columns.labelColumn || !pipeline.reading?.labelColumns?.length
         ? []
         : [`label column ${pipeline.reading.labelColumns.join(", ")}: by its name`],
       ...[...notes, ...pipeline.notes].map((note) => `note: ${note}`),
@@ -271,7 +273,7 @@ export async function labelledData(
   trained: Trained = {},
 ): Promise<TestData> {
   const { channelNames, stepNames, reading } = pipeline, { labelFile } = job.files;
-  const known = { channelNames, stepNames, reading, labelFile, isTest: true };
+  const known = { channelNames, stepNames, reading, labelFile };
   const part = source.given.columns.xKey === undefined ? { part: "test" as const } : {};
   const loaded = await loadRecords(paths, job, source, { ...known, ...part }), { records, notes } = loaded;
   const test = pipeline.dataset(records), leftOut = records.length - test.rows.length;

@@ -55,10 +55,17 @@ export function dataJob(loaded: LoadedJob, given: GivenOptions): DataJob {
 export function preparedAs(preprocessing: unknown): { readonly [G in keyof DataJob]?: object } {
   return byKind<{ readonly [G in keyof DataJob]?: object }>(restoreAny(preprocessing), {
     sequences(pipeline) {
-      const { inputs, labels: { separator } } = pipeline.toJSON();
-      const tokens = inputs.kind === "tokens" && { tokens: inputs.vocabulary.unit };
+      const { inputs, labels: { separator }, everyStep: labelEveryStep, windows } = pipeline.toJSON();
+      const tokens = inputs.kind === "tokens" && { tokens: inputs.vocabulary.unit }, { window, ...cut } = windows ?? {};
       return {
-        preparation: { task: pipeline.task, ...tokens, ...separator !== null && { labelSeparator: separator } },
+        preparation: {
+          task: pipeline.task,
+          ...tokens,
+          ...separator !== null && { labelSeparator: separator },
+          ...labelEveryStep && { labelEveryStep },
+          ...cut,
+        },
+        forecast: { window },
       };
     },
     pairs({ source, target, maxLength }) {

@@ -63,6 +63,12 @@ const CASES: Readonly<Record<string, Case>> = {
       ...[4, 5, 6].map((n) => `standard input, line ${n}`),
     ],
   },
+  "wide table with quotation marks": {
+    train: "wide.csv",
+    data: WIDE,
+    rows: ["t0,t1,t2", '"1",2,3', '"1"2,2,3', '1,"2,3', "4,5,6"],
+    bad: { 1: /line 3 has a quotation mark in the wrong place/, 2: /line 4 has a quotation mark without its second/ },
+  },
   "texts": {
     train: "texts.txt",
     data: Array.from({ length: 12 }, (_, n) => `one ${n} two\tc${n % 2}`).join("\n"),

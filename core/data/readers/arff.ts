@@ -9,9 +9,11 @@ import { badFile, bare, show } from "./bad_data.ts";
 import { checkNames, findColumn, guessLabel } from "./columns.ts";
 import { Names } from "./decimals.ts";
 import { ended } from "./ends.ts";
+import { faulty } from "./faults.ts";
 import type { Lines } from "./lines.ts";
 import { NumberFormat } from "./number_format.ts";
 import { isNoLabel } from "./numbers.ts";
+import { lasting } from "./reading.ts";
 import type { Input, ReadOptions, RecordSource, SequenceRecord } from "./record.ts";
 
 /** An attribute: a column of the data. */
@@ -147,7 +149,10 @@ function layOut(file: string, attributes: readonly Attribute[], input: Input, op
   const names = attributes.map(({ name }) => name), last = attributes.length - 1;
   let labels: number[];
   if (options.labelColumns) {
-    labels = options.labelColumns.map((column) => findColumn(file, names, column, "labelColumns"));
+    const wanted = options.optionalLabels
+      ? options.labelColumns.filter((one) => /^-?\d+$/.test(String(one)) || names.includes(String(one)))
+      : options.labelColumns;
+    labels = wanted.map((column) => findColumn(file, names, column, "labelColumns"));
   } else {
     const guess = attributes[last]?.type === "nominal" ? last : guessLabel(names);
     if (guess === undefined && !options.optionalLabels && input.label === undefined) {
@@ -205,6 +210,12 @@ export async function readArff(lines: Lines, input: Input, options: ReadOptions)
       extraNames: attributes.map(({ name }) => name).filter((_, i) => !taken.has(i)),
     },
     ...layout.labels.length && { labelNames: layout.labels.map((i) => attributes[i]!.name) },
+    reading: lasting("arff", {
+      ...options,
+      labelColumns: layout.labels.map((i) => attributes[i]!.name),
+      // Names of steps tell.
+      ...attributes[layout.features[0]!]!.type === "number" && { featureColumns: undefined },
+    }),
     records: records(lines, layout, options),
   };
 }
@@ -219,8 +230,17 @@ async function* records(
     needsLabels = !options.optionalLabels,
     relation = attributes[features[0]!]!.type === "relational" ? features[0]! : undefined;
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
-    const text = line.trim(), at = `line ${lines.number}`;
+    const text = line.trim();
     if (text === "" || text[0] === "%") continue;
+    try {
+      yield recordOf(text);
+    } catch (error) {
+      yield faulty(error, options, `${name}, line ${lines.number}`);
+    }
+  }
+
+  function recordOf(text: string): SequenceRecord {
+    const at = `line ${lines.number}`;
     if (text[0] === "{") throw badFile("file-unsupported", name, `${at} is sparse, in { }: write the rows out in full`);
     const cells = cellsOf(text);
     if (!cells) {
@@ -250,7 +270,7 @@ async function* records(
     const numbers = relation === undefined
       ? series(format, at, features.map((i) => cells[i]!), column)
       : dimensions(name, format, at, cells[relation]!, attributes[relation]!.inner!);
-    yield ended({
+    return ended({
       ...numbers,
       ...found.length && none < 0 && { labels: found },
       ...weight !== undefined && { weight },

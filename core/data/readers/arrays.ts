@@ -10,9 +10,11 @@ import { fail } from "../../errors.ts";
 import { badFile, bare, show } from "./bad_data.ts";
 import { ByteReader } from "./bytes.ts";
 import { ended, turned } from "./ends.ts";
+import { faulty } from "./faults.ts";
 import { type NpyArray, type NpyHead, readNpyHead, writeNpy } from "./npy.ts";
 import { NumberFormat } from "./number_format.ts";
 import { checkFinite } from "./numbers.ts";
+import { partsOf } from "./npz_parts.ts";
 import { open } from "./open.ts";
 import type { Input, ReadOptions, RecordSource, SequenceRecord, Table } from "./record.ts";
 import { readZip, unpack, type ZipEntry } from "./zip.ts";
@@ -148,10 +150,15 @@ async function* records(parts: Parts): AsyncGenerator<SequenceRecord, void> {
     const record = turned({ values, ...raw, ...about }, isTurned), length = lengths?.[n] ?? steps;
     const own = record.values!.subarray(0, length * channels);
     let missing: string | undefined;
-    for (let i = 0; i < own.length; i++) {
-      const at = () => where(Math.floor(i / channels), i % channels);
-      if (Number.isNaN(own[i])) missing ??= at();
-      else checkFinite(name, at, own[i]!);
+    try {
+      for (let i = 0; i < own.length; i++) {
+        const at = () => where(Math.floor(i / channels), i % channels);
+        if (Number.isNaN(own[i])) missing ??= at();
+        else checkFinite(name, at, own[i]!);
+      }
+    } catch (error) {
+      yield faulty(error, options, about.place);
+      continue;
     }
     const cut = { ...record, values: own, steps: length, ...missing !== undefined && { missing } };
     // Lengths that are given say where a sequence ends.
@@ -234,40 +241,6 @@ export async function readNpyRecords(
   return { format: "npy", records: records(parts) };
 }
 
-/** Words for what an array holds, and for the part that it belongs to, as its name may have them. */
-const ROLES = {
-  x: /^(x|data|features?|inputs?|images?|sequences?|series|signals?)$/,
-  y: /^(y|labels?|targets?|class|classes)$/,
-  lengths: /^lengths?$/,
-};
-const PARTS = { train: /^(train|training|tr)$/, test: /^(test|testing|te)$/ };
-
-type Role = keyof typeof ROLES;
-type Part = keyof typeof PARTS;
-
-/** What a name says: x_train, X_TRAIN, trainX, train_labels; undefined where it says no such thing. */
-function meaningOf(key: string): { readonly role: Role; readonly part: Part } | undefined {
-  const words = key.replace(/([a-z])([A-Z])/g, "$1 $2").toLowerCase().split(/[\W_]+|(?<=^[xy])(?=t)/);
-  if (words.length !== 2) return undefined;
-  const find = <Name extends string>(table: Readonly<Record<Name, RegExp>>) =>
-    (Object.keys(table) as Name[]).find((name) => words.some((word) => table[name].test(word)));
-  const role = find(ROLES), part = find(PARTS);
-  return role && part && { role, part };
-}
-
-/** The arrays of each part by what they hold, where a file has sequences of both; undefined where names leave a doubt. */
-function partsOf(keys: readonly string[]): Record<Part, Partial<Record<Role, string>>> | undefined {
-  const found: Record<Part, Partial<Record<Role, string>>> = { train: {}, test: {} };
-  for (const key of keys) {
-    const meaning = meaningOf(key);
-    if (!meaning) continue;
-    const { role, part } = meaning;
-    if (found[part][role] !== undefined) return undefined;
-    found[part][role] = key;
-  }
-  return found.train.x !== undefined && found.test.x !== undefined ? found : undefined;
-}
-
 /** Reads sequences from a `.npz`. */
 export async function readNpzRecords(
   name: string,
@@ -290,7 +263,12 @@ export async function readNpzRecords(
   let left = limit;
   const rows = async (key: string) => {
     const entry = entries.get(key);
-    if (!entry) throw badFile("array-missing", name, `there is no array ${bare(key)}: it has ${have}`, { name: key });
+    if (!entry) {
+      throw badFile("array-missing", name, `there is no array ${bare(key)}: it has ${have}`, {
+        name: key,
+        ...key === xKey && { option: "xKey", advice: "say which one it is (xKey)" },
+      });
+    }
     const array = await unpack(name, entry, left);
     left -= array.length;
     return await Rows.open(`${name}, ${bare(key)}`, pieces(array), limit);
@@ -308,7 +286,8 @@ export async function readNpzRecords(
     });
   }
   const given = part && options.yKey === parts?.train.y ? undefined : options.yKey;
-  const yKey = given ?? (part ? part.y : first(["y", "Y"]));
+  const asked = given ?? (part ? part.y : first(["y", "Y"]));
+  const yKey = asked !== undefined && options.optionalLabels && !entries.has(asked) ? undefined : asked;
   const labels = yKey === undefined ? undefined : await labelsOf(await rows(yKey), limit);
   checkLabels(name, labels, input, options);
   const lengthsKey = part ? part.lengths : first(["lengths"]);

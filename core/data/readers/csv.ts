@@ -11,7 +11,7 @@ import { plainNumber } from "./decimals.ts";
 import { ended } from "./ends.ts";
 import { faulty } from "./faults.ts";
 import { type Head, readHead, unnamed } from "./head.ts";
-import { type Layout, layOut } from "./layout.ts";
+import { type Layout, layOut, readingOf } from "./layout.ts";
 import type { Lines } from "./lines.ts";
 import type { NumberFormat } from "./number_format.ts";
 import { isNoLabel, numberIn } from "./numbers.ts";
@@ -23,9 +23,15 @@ import { breaksIn } from "./time_order.ts";
 const REMEMBERED = 1 << 20;
 
 /** Reads sequences from delimited text. */
-export async function readCsv(lines: Lines, input: Input, options: ReadOptions, limit: number): Promise<RecordSource> {
+export async function readCsv(
+  lines: Lines,
+  input: Input,
+  options: ReadOptions,
+  limit: number,
+  asked: ReadonlySet<string>,
+): Promise<RecordSource> {
   const head = await readHead(lines, options, limit);
-  const layout = layOut(lines.name, head, input, options);
+  const layout = layOut(lines.name, head, input, options, asked);
   const table = new CsvRecords(head, layout, options);
   const isNamed = options.header !== false;
   return {
@@ -36,13 +42,7 @@ export async function readCsv(lines: Lines, input: Input, options: ReadOptions, 
     },
     ...isNamed && layout.extra.length && { extraNames: layout.extra.map((i) => head.names[i]!) },
     ...isNamed && layout.labels.length && { labelNames: layout.labels.map((i) => head.names[i]!) },
-    reading: {
-      format: "csv",
-      ...isNamed && layout.labels.length && { labelColumns: layout.labels.map((i) => head.names[i]!) },
-      get decimal() {
-        return head.format.hasCommas ? "," as const : undefined;
-      },
-    },
+    reading: readingOf(head, layout, options),
     notes: head.format.notes,
     records: layout.isLong ? table.long() : table.wide(),
   };
@@ -99,6 +99,7 @@ class CsvRecords {
   /** Holds that a row is as long as the head; one that may end early is filled up. */
   #check(row: string[]): void {
     const rows = this.#rows, width = this.#names.length;
+    if (rows.fault) throw rows.fault;
     if (row.length < width && row.length > this.#least && !rows.isOpen) {
       if (!this.#short++) {
         this.#format.notes.push(

@@ -83,7 +83,7 @@ export async function readHead(lines: Lines, options: ReadOptions, limit: number
   const tabs = /\.tsv(\.gz)?$/i.test(name);
   const delimiter = options.delimiter ?? told ?? (tabs ? "\t" : await findDelimiter(lines, first));
   const format = new NumberFormat(name, options, delimiter);
-  const rows = new Rows(lines, delimiter, limit, options.quote !== "none");
+  const rows = new Rows(lines, delimiter, limit, options.quote !== "none", options.faults);
   const cellsOf = (line: string) => line.split(delimiter).map((cell) => cell.replaceAll('"', ""));
   const own = options.header === false ? 0 : 1;
   if (format.isOpen) {
@@ -96,6 +96,7 @@ export async function readHead(lines: Lines, options: ReadOptions, limit: number
     return { rows, names: new Array(countOf(first, delimiter) + 1).fill(""), format };
   }
   const cells = (await rows.next())!, line = rows.number;
+  if (rows.fault) throw rows.fault;
   if (options.header === undefined && looksLikeData(cells)) {
     throw badFile("header-unclear", name, `line ${line} looks like data, not like names of columns`, {
       option: "header",

@@ -7,7 +7,8 @@
 import { badFile } from "./bad_data.ts";
 import { called, findColumn, guessId, guessLabel } from "./columns.ts";
 import { blankColumns, type Head, unnamed } from "./head.ts";
-import type { Input, ReadOptions } from "./record.ts";
+import { lasting } from "./reading.ts";
+import type { Input, Reading, ReadOptions } from "./record.ts";
 import { isTimeName } from "./time_order.ts";
 
 /** Which column is what, by their places. */
@@ -30,11 +31,43 @@ export interface Layout {
   readonly extra: readonly number[];
 }
 
-/** The place of each column that a table is asked for. */
-export function layOut(file: string, { names }: Head, input: Input, options: ReadOptions): Layout {
+/** Finds columns in a table; in one without a header that lacks those of labels, by their places in one that has them. */
+function finder(file: string, names: readonly string[], options: ReadOptions) {
+  const { header, optionalLabels, labelColumns = [], columnCount } = options;
+  const full = new Array<string>(columnCount ?? 0).fill("");
+  if (
+    header !== false || !optionalLabels || !labelColumns.length || names.length !== full.length - labelColumns.length
+  ) {
+    return (column: string | number, option: string) => findColumn(file, names, column, option);
+  }
+  const labels = new Set(labelColumns.map((column) => findColumn(file, full, column, "labelColumns")));
+  const left = full.map((_, place) => place).filter((place) => !labels.has(place));
+  return (column: string | number, option: string) => {
+    const place = left.indexOf(findColumn(file, full, column, option));
+    return place < 0 ? undefined : place;
+  };
+}
+
+/**
+ * The place of each column that a table is asked for.
+ *
+ * @param asked The options that were asked for: of others, a column that matters to training alone may be lacking.
+ */
+export function layOut(
+  file: string,
+  { names }: Head,
+  input: Input,
+  options: ReadOptions,
+  asked: ReadonlySet<string>,
+): Layout {
+  const place = finder(file, names, options);
   const find = (option: keyof ReadOptions) => {
     const column = options[option] as string | number | undefined;
-    return column === undefined ? undefined : findColumn(file, names, column, option);
+    const isOptional = option === "weightColumn"
+      ? options.optionalLabels
+      : option === "groupColumn" && (options.optionalLabels || !asked.has(option));
+    if (column === undefined || isOptional && typeof column === "string" && !names.includes(column)) return undefined;
+    return place(column, option);
   };
   const sequence = find("sequenceColumn"), time = find("timeColumn"), weight = find("weightColumn");
   const text = find("textColumn"), group = find("groupColumn");
@@ -57,7 +90,7 @@ export function layOut(file: string, { names }: Head, input: Input, options: Rea
     const wanted = options.optionalLabels
       ? options.labelColumns.filter((one) => typeof one === "number" || /^-?\d+$/.test(one) || names.includes(one))
       : options.labelColumns;
-    labels = wanted.map((column) => findColumn(file, names, column, "labelColumns"));
+    labels = wanted.map((column) => place(column, "labelColumns")).filter((label) => label !== undefined);
   } else {
     const guess = input.label === undefined ? guessLabel(names) : undefined;
     if (guess === undefined && !options.optionalLabels && input.label === undefined) {
@@ -99,7 +132,7 @@ export function layOut(file: string, { names }: Head, input: Input, options: Rea
   let features: number[] = [];
   if (text === undefined) {
     features = options.featureColumns
-      ? options.featureColumns.map((column) => findColumn(file, names, column, "featureColumns"))
+      ? options.featureColumns.map((column) => place(column, "featureColumns")!)
       : names.map((_, i) => i).filter((i) => !taken.has(i) && i !== id && !areBlank.has(i));
     for (const place of features) {
       const other = taken.get(place);
@@ -150,5 +183,28 @@ export function layOut(file: string, { names }: Head, input: Input, options: Rea
     text,
     blank,
     extra: text === undefined ? extra : [],
+  };
+}
+
+/** How a table was read: its columns by their names, where it has a header. */
+export function readingOf({ names, format }: Head, layout: Layout, options: ReadOptions): Reading {
+  const isNamed = options.header !== false, { featureColumns: asked, decimal: said, ...others } = options;
+  const nameOf = (place: number | undefined) => place === undefined ? undefined : isNamed && names[place] || place;
+  const columns = {
+    sequenceColumn: nameOf(layout.sequence),
+    timeColumn: nameOf(layout.time),
+    groupColumn: nameOf(layout.group),
+    weightColumn: nameOf(layout.weight),
+    textColumn: nameOf(layout.text),
+    labelColumns: layout.labels.map((place) => nameOf(place)!),
+    // Where channels or steps have names, these tell.
+    featureColumns: isNamed || !asked ? undefined : layout.features,
+    columnCount: isNamed ? undefined : names.length,
+  };
+  return {
+    ...lasting("csv", { ...others, ...columns }),
+    get decimal() {
+      return said ?? (format.hasCommas ? "," as const : undefined);
+    },
   };
 }

@@ -14,11 +14,13 @@ import {
   type Format,
   FORMATS,
   type Input,
+  type Reading,
   type ReadOptions,
   type RecordSource,
   type SequenceRecord,
   type Table,
 } from "./record.ts";
+import { isLike, lasting, readAs, type ReadBefore } from "./reading.ts";
 import { suited } from "./suits.ts";
 import { archiveCells, readArchive, readText } from "./text.ts";
 
@@ -37,7 +39,7 @@ const ENDINGS: Readonly<Record<string, Format>> = {
 const OPTIONS: Readonly<
   Record<
     keyof ReadOptions,
-    "text" | "list of texts" | "column" | "columns" | "yes or no" | "bytes" | "input" | readonly string[]
+    "text" | "list of texts" | "column" | "columns" | "yes or no" | "count" | "input" | readonly string[]
   >
 > = {
   format: FORMATS,
@@ -54,6 +56,7 @@ const OPTIONS: Readonly<
   weightColumn: "column",
   featureColumns: "columns",
   textColumn: "column",
+  columnCount: "count",
   xKey: "text",
   yKey: "text",
   part: ["train", "test"],
@@ -63,8 +66,8 @@ const OPTIONS: Readonly<
   quote: ['"', "none"],
   encoding: "text",
   layout: ["ntc", "nct"],
-  maxLineBytes: "bytes",
-  maxBytes: "bytes",
+  maxLineBytes: "count",
+  maxBytes: "count",
 };
 
 const MAX_LINE = 2 ** 24, MAX_BYTES = 2 ** 28;
@@ -81,7 +84,7 @@ function checkOptions(name: string, options: ReadOptions): void {
       ? typeof value === "string"
       : type === "yes or no"
       ? typeof value === "boolean"
-      : type === "bytes"
+      : type === "count"
       ? Number.isSafeInteger(value) && (value as number) > 0
       : type === "input"
       ? typeof value === "object" && value !== null && typeof (value as Input).stream === "function"
@@ -155,9 +158,16 @@ const TABLE_OPTIONS = [
 ] as const;
 
 /** The format that the first line tells: of a table, of the archive, or of text. */
-function formatOfLine(line: string, input: Input, options: ReadOptions): "csv" | "ucr" | "text" {
+function formatOfLine(
+  line: string,
+  input: Input,
+  options: ReadOptions,
+  before?: ReadBefore,
+): "csv" | "ucr" | "text" {
   if (input.label !== undefined) return "text";
   const isTable = TABLE_OPTIONS.some((option) => options[option] !== undefined);
+  if (!isTable && before?.reading.format === "text") return "text";
+  if (before && isLike(line, before)) return "csv";
   const format = new NumberFormat(input.name, options),
     cells = archiveCells(line, options.decimal),
     tabs = line.split("\t").length - 1;
@@ -235,21 +245,23 @@ export async function readRecords(input: Input, options: ReadOptions = {}): Prom
  * Reads sequences as they come, by options of which some may be for other formats.
  *
  * @param asked The options that are refused where they are not for the format; others are left out there.
+ * @param before How others of its kind were read. What is asked for comes first.
  */
 export async function readSuited(
   input: Input,
   given: ReadOptions,
   asked: ReadonlySet<string>,
+  before?: ReadBefore,
 ): Promise<RecordSource> {
   checkOptions(input.name, given);
   const { name } = input, limit = given.maxLineBytes ?? MAX_LINE, notes: string[] = [];
-  const { head, bytes, close } = await open(input, given.encoding);
+  const { head, bytes, close } = await open(input, given.encoding ?? before?.reading.encoding);
   try {
     if (!head.length) throw badFile("file-empty", name, "the file is empty");
     let format: Format | undefined = given.format ?? formatOf(name) ?? formatOfBytes(head);
     const lines = format === "json" || format === "npy" || format === "npz" ? undefined : new Lines(name, bytes, limit);
-    format ??= formatOfLine(await lines!.peek() ?? "", input, given);
-    const options = suited(name, format, given, asked);
+    format ??= formatOfLine(await lines!.peek() ?? "", input, given, before);
+    const options = suited(name, format, readAs(format, given, asked, before?.reading), asked);
     let source: RecordSource;
     if (format === "json") {
       const { readJson } = await import("./json.ts");
@@ -261,7 +273,7 @@ export async function readSuited(
     } else {
       switch (format) {
         case "csv":
-          source = await (await import("./csv.ts")).readCsv(lines!, input, options, limit);
+          source = await (await import("./csv.ts")).readCsv(lines!, input, options, limit, asked);
           break;
         case "jsonl":
           source = await (await import("./json.ts")).readJsonLines(lines!, options);
@@ -282,7 +294,12 @@ export async function readSuited(
           throw format satisfies never;
       }
     }
-    return { reading: { format }, ...source, notes, records: guarded(source, input, options, notes, close) };
+    return {
+      reading: lasting(format, options),
+      ...source,
+      notes,
+      records: guarded(source, input, options, notes, close),
+    };
   } catch (error) {
     await close();
     throw error;
@@ -313,28 +330,31 @@ export async function readTable(input: Input, options: ReadOptions = {}): Promis
 }
 
 /** Reads a whole table of series, by options as {@linkcode readSuited} takes them. */
-export async function readSuitedTable(input: Input, given: ReadOptions, asked: ReadonlySet<string>): Promise<Table> {
+export async function readSuitedTable(
+  input: Input,
+  given: ReadOptions,
+  asked: ReadonlySet<string>,
+  before?: Reading,
+): Promise<Table> {
   checkOptions(input.name, given);
-  const limit = given.maxLineBytes ?? MAX_LINE;
-  const { head, bytes, close } = await open(input, given.encoding), lines = new Lines(input.name, bytes, limit);
+  const limit = given.maxLineBytes ?? MAX_LINE, encoding = given.encoding ?? before?.encoding;
+  const { head, bytes, close } = await open(input, encoding), lines = new Lines(input.name, bytes, limit);
   try {
     if (!head.length) throw badFile("file-empty", input.name, "the file is empty");
     const format = given.format ?? formatOf(input.name) ?? formatOfBytes(head) ?? "csv";
-    const options = format === "csv" || format === "npy" ? suited(input.name, format, given, asked, true) : given;
+    const own = readAs(format, given, asked, before);
+    const options = format === "csv" || format === "npy" ? suited(input.name, format, own, asked, true) : own;
+    const reading = lasting(format, { ...options, featureColumns: undefined });
     if (format === "npy") {
-      return await (await import("./arrays.ts")).readNpyTable(
-        input.name,
-        bytes,
-        options,
-        options.maxBytes ?? MAX_BYTES,
-      );
+      const most = options.maxBytes ?? MAX_BYTES;
+      return { ...await (await import("./arrays.ts")).readNpyTable(input.name, bytes, options, most), reading };
     }
     if (format !== "csv") {
       throw badFile("file-unsupported", input.name, `a table of series must be csv or npy, got ${format}`, {
         value: format,
       });
     }
-    return await (await import("./table.ts")).readCsvTable(lines, options, limit);
+    return await (await import("./table.ts")).readCsvTable(lines, options, limit, reading);
   } finally {
     await close();
   }

@@ -42,14 +42,35 @@ export interface SequenceRecord {
   readonly fault?: Error;
 }
 
-/** How a file turned out to be written: options by which others of its kind are read alike. */
-export interface Reading {
+/** Options of reading that hold for other files of the same kind. */
+export type LastingOption =
+  | "delimiter"
+  | "header"
+  | "decimal"
+  | "missingValues"
+  | "quote"
+  | "encoding"
+  | "layout"
+  | "sequenceColumn"
+  | "sequencePerFile"
+  | "timeColumn"
+  | "labelColumns"
+  | "labelsPerRow"
+  | "groupColumn"
+  | "weightColumn"
+  | "featureColumns"
+  | "textColumn"
+  | "columnCount"
+  | "xKey"
+  | "yKey";
+
+/**
+ * How a file turned out to be written and was asked to be read: options by which others of its kind are read alike.
+ * Columns are named where the file has names, and else counted from 0.
+ */
+export interface Reading extends Readonly<Pick<ReadOptions, LastingOption>> {
   /** Its format. */
   readonly format: Format;
-  /** csv: names of the columns that labels came from. */
-  readonly labelColumns?: readonly string[];
-  /** csv: "," where that is the decimal sign. */
-  readonly decimal?: ",";
 }
 
 /** A file being read: what its head says, and its sequences as they come. */
@@ -125,6 +146,11 @@ export interface ReadOptions {
   faults?: boolean;
   /** csv: the column with each sequence's weight. */
   weightColumn?: string | number;
+  /**
+   * csv without a header: columns of a table with labels. One with as many fewer as there are label columns has none, where
+   * labels are optional.
+   */
+  columnCount?: number;
   /** csv: the columns with the numbers, in that order. Default: all others but one called id, which names a sequence. */
   featureColumns?: readonly (string | number)[];
   /** csv: the column with the text, in place of numbers. text: the one that is not the label's. */
@@ -177,6 +203,8 @@ export interface Table {
   readonly texts?: ReadonlyMap<string, readonly string[]>;
   /** Where each column's first missing value stands, if any: "line 14". */
   readonly missing?: readonly (string | undefined)[];
+  /** How it turned out to be written. */
+  readonly reading?: Reading;
   /** Notes from reading, in words. */
   readonly notes?: readonly string[];
   /** Rows, rising, that do not follow the one before by a usual step of the time: windows do not reach across. */

@@ -20,11 +20,14 @@ export class Rows {
   readonly #lines: Lines;
   readonly #delimiter: string;
   readonly #limit: number;
+  /** What is wrong with the row that {@linkcode take} gave last, where it could be told from others. */
+  fault: Error | undefined;
   /** Rows of csv-parse, each with its first line, and how many are taken. */
-  #parsed: { cells: string[]; line: number }[] = [];
+  #parsed: ParsedRow[] = [];
   #next = 0;
   #hasQuotes = false;
   readonly #isQuoted: boolean;
+  readonly #keepsFaults: boolean;
   /** Whether rows of nothing but delimiters are none where no other follows them. */
   dropsBlankEnd = false;
   /** Lines of nothing but delimiters, which are rows if others follow. */
@@ -34,8 +37,9 @@ export class Rows {
   /**
    * @param limit The longest row in bytes, where cells hold line ends.
    * @param isQuoted Whether quotation marks stand around cells, and are not text like any other.
+   * @param keepsFaults Whether a row with wrong quotation marks is one with a `fault`. Default: it is an error.
    */
-  constructor(lines: Lines, delimiter: string, limit: number, isQuoted = true) {
+  constructor(lines: Lines, delimiter: string, limit: number, isQuoted = true, keepsFaults = false) {
     if (delimiter.length !== 1 || /[\n\r"]/.test(delimiter)) {
       const wanted = "one character, no quotation mark and no line end";
       throw badFile("option-type", lines.name, `delimiter must be ${wanted}`, {
@@ -49,6 +53,7 @@ export class Rows {
     this.#delimiter = delimiter;
     this.#limit = limit;
     this.#isQuoted = isQuoted;
+    this.#keepsFaults = keepsFaults;
   }
 
   /** Whether the row that {@linkcode take} gave last has no line end, as where a file is cut off. */
@@ -59,10 +64,12 @@ export class Rows {
   /** The next row; undefined where more must be read first, by {@linkcode fill}. */
   take(): string[] | undefined {
     if (this.#next < this.#parsed.length) {
-      const { cells, line } = this.#parsed[this.#next++]!;
+      const { cells, line, fault } = this.#parsed[this.#next++]!;
       this.number = line;
+      this.fault = fault;
       return cells;
     }
+    this.fault = undefined;
     for (let line = this.#lines.take(); line !== undefined; line = this.#lines.take()) {
       if (line === "") continue;
       if (this.dropsBlankEnd && line[0] === this.#delimiter && isBlank(line, this.#delimiter)) {
@@ -106,12 +113,15 @@ export class Rows {
 
   /** Parses the lines at hand, and those after them that belong to the last row. */
   async #parse(): Promise<void> {
-    const batch: string[] = [], first = this.#lines.number + 1;
+    const batch: string[] = [], first = this.#lines.number + 1, starts: number[] = [];
     let isOpen = false, opened = 0, bytes = 0;
     for (;;) {
       const line = this.#lines.take() ?? (isOpen ? await this.#lines.next() : undefined);
       if (line === undefined) break;
-      if (!isOpen) [opened, bytes] = [this.#lines.number, 0];
+      if (!isOpen) {
+        [opened, bytes] = [this.#lines.number, 0];
+        starts.push(batch.length);
+      }
       for (let at = line.indexOf(QUOTE); at >= 0; at = line.indexOf(QUOTE, at + 1)) isOpen = !isOpen;
       bytes += line.length + 1;
       if (bytes > this.#limit) {
@@ -122,38 +132,82 @@ export class Rows {
       }
       batch.push(line);
     }
-    if (isOpen) {
-      throw badFile("file-malformed", this.name, `line ${opened} has a quotation mark without its second`, {
-        option: "quote",
-        advice: 'if it is text like any other, say so (quote: "none")',
+    const parse = await this.#parser();
+    this.#next = 0;
+    try {
+      if (isOpen) throw this.#wrongQuotes(`line ${opened} has a quotation mark without its second`);
+      this.#parsed = parse(batch, first);
+    } catch (error) {
+      if (!this.#keepsFaults) throw error;
+      this.#parsed = starts.flatMap((start, i) => {
+        const lines = batch.slice(start, starts[i + 1]);
+        try {
+          return parse(lines, first + start);
+        } catch {
+          // Its lines may still be rows, each by itself.
+          return lines.flatMap((line, k) => this.#rowOf(parse, line, first + start + k));
+        }
       });
     }
-    const { parse } = await loadCsvParse();
+  }
+
+  /** A line as a row, or with what is wrong with it. */
+  #rowOf(parse: (lines: readonly string[], first: number) => ParsedRow[], line: string, number: number): ParsedRow[] {
     try {
-      const rows = parse(batch.join("\n"), {
-        delimiter: this.#delimiter,
-        relaxColumnCount: true,
-        skipEmptyLines: true,
-        recordDelimiter: "\n",
-      });
+      return parse([line], number);
+    } catch (error) {
+      // As far as it can be told, for its name.
+      const cells = line.split(this.#delimiter).map((cell) => cell.replaceAll(QUOTE, ""));
+      return [{ cells, line: number, fault: error as Error }];
+    }
+  }
+
+  #wrongQuotes(problem: string): Error {
+    return badFile("file-malformed", this.name, problem, {
+      option: "quote",
+      advice: 'if it is text like any other, say so (quote: "none")',
+    });
+  }
+
+  /** What makes rows of lines, the first of which has a number. */
+  async #parser(): Promise<(lines: readonly string[], first: number) => ParsedRow[]> {
+    const { parse } = await loadCsvParse();
+    const options = {
+      delimiter: this.#delimiter,
+      relaxColumnCount: true,
+      skipEmptyLines: true,
+      recordDelimiter: "\n",
+    };
+    return (lines, first) => {
+      let rows: string[][];
+      try {
+        rows = parse(lines.join("\n"), options);
+      } catch (error) {
+        const line = first + ((error as { lines?: number }).lines ?? 1) - 1;
+        const isOpen = (error as { code?: string }).code === "CSV_QUOTE_NOT_CLOSED";
+        throw this.#wrongQuotes(
+          isOpen
+            ? `line ${first} has a quotation mark without its second`
+            : `line ${line} has a quotation mark in the wrong place: inside quotes it is doubled`,
+        );
+      }
       let at = 0;
-      this.#parsed = rows.map((cells) => {
-        while (batch[at] === "") at++;
+      return rows.map((cells) => {
+        while (lines[at] === "") at++;
         const line = first + at;
         at += 1 + lineEnds(cells);
         return { cells, line };
       });
-    } catch (error) {
-      const at = (error as { lines?: number }).lines;
-      throw badFile(
-        "file-malformed",
-        this.name,
-        `line ${first + (at ?? 1) - 1} has a quotation mark in the wrong place: inside quotes it is doubled`,
-        { option: "quote", advice: 'if it is text like any other, say so (quote: "none")' },
-      );
-    }
-    this.#next = 0;
+    };
   }
+}
+
+/** A row, or what is wrong with it. */
+interface ParsedRow {
+  readonly cells: string[];
+  /** Its first. */
+  readonly line: number;
+  readonly fault?: Error;
 }
 
 /** Whether a line is nothing but delimiters. */

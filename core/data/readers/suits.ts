@@ -36,6 +36,7 @@ export const READ_SUITS: { readonly [Name in keyof ReadOptions]?: Suit } = {
   weightColumn: { formats: ["csv"], matter: "weight" },
   featureColumns: { formats: ["csv", "arff"], matter: "inputs" },
   textColumn: { formats: ["csv", "text"], matter: "text" },
+  columnCount: { formats: ["csv", "ucr"], matter: "nothing" },
   xKey: { formats: ["npz"], matter: "inputs" },
   yKey: { formats: ["npz"], matter: "label" },
   part: { formats: ["npz"], matter: "nothing" },

@@ -9,7 +9,7 @@ import { checkTime } from "./clock.ts";
 import { called, findColumn } from "./columns.ts";
 import { blankColumns, readHead, unnamed } from "./head.ts";
 import type { Lines } from "./lines.ts";
-import type { ReadOptions, Table } from "./record.ts";
+import type { Reading, ReadOptions, Table } from "./record.ts";
 import { inTime } from "./time_order.ts";
 
 /** Numbers as they come. */
@@ -35,7 +35,12 @@ class Growing {
  * Reads a table from delimited text. A column whose first cell is no number, and that is none of `featureColumns`, is
  * one of text. Rows are brought in the order of the time, where a column tells it.
  */
-export async function readCsvTable(lines: Lines, options: ReadOptions, limit: number): Promise<Table> {
+export async function readCsvTable(
+  lines: Lines,
+  options: ReadOptions,
+  limit: number,
+  reading: Reading,
+): Promise<Table> {
   const { rows, names, format } = await readHead(lines, options, limit), { name } = rows;
   const find = (column: string | number, option: string) => findColumn(name, names, column, option);
   const asked = options.featureColumns?.map((column) => find(column, "featureColumns"));
@@ -95,6 +100,11 @@ export async function readCsvTable(lines: Lines, options: ReadOptions, limit: nu
     notes: format.notes,
     missing: columns.map((column) => missing.get(column)),
     place: (row) => `${name}, line ${lineOf[row]}`,
+    reading: {
+      ...reading,
+      ...time !== undefined && { timeColumn: options.header === false ? time : nameOf(time) },
+      ...format.hasCommas && { decimal: "," },
+    },
   };
   return inTime(table, time === undefined ? undefined : nameOf(time), (cell) => format.plain(cell));
 }

@@ -12,6 +12,7 @@ import { ended } from "./ends.ts";
 import { faulty } from "./faults.ts";
 import type { Lines } from "./lines.ts";
 import { NumberFormat } from "./number_format.ts";
+import { lasting } from "./reading.ts";
 import type { Input, ReadOptions, RecordSource, SequenceRecord } from "./record.ts";
 
 /** Reads a text a line; lines of white space are none. */
@@ -76,17 +77,32 @@ export function archiveCells(line: string, decimal?: "." | ","): string[] {
 /** Reads the archive's lines. */
 export async function readArchive(lines: Lines, options: ReadOptions): Promise<RecordSource> {
   if (await lines.peek() === undefined) throw badFile("file-empty", lines.name, "the file is empty");
-  const format = new NumberFormat(lines.name, options);
-  return { format: "ucr", notes: format.notes, records: archiveRecords(lines, format, options) };
+  const format = new NumberFormat(lines.name, options), width: Width = {};
+  return {
+    format: "ucr",
+    reading: {
+      ...lasting("ucr", options),
+      get columnCount() {
+        return width.columns;
+      },
+    },
+    notes: format.notes,
+    records: archiveRecords(lines, format, options, width),
+  };
+}
+
+/** The columns of all lines, once one has been read. */
+interface Width {
+  columns?: number;
 }
 
 async function* archiveRecords(
   lines: Lines,
   format: NumberFormat,
   options: ReadOptions,
+  found: Width,
 ): AsyncGenerator<SequenceRecord, void> {
-  const { name } = lines, { decimal } = options;
-  let width: number | undefined;
+  const { name } = lines, { decimal, columnCount, optionalLabels } = options;
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
     if (line.trim() === "") continue;
     try {
@@ -98,24 +114,26 @@ async function* archiveRecords(
 
   function recordOf(line: string): SequenceRecord {
     const cells = archiveCells(line, decimal), at = `line ${lines.number}`;
-    width ??= cells.length;
+    const width = found.columns ??= cells.length, isBare = optionalLabels && columnCount === width + 1;
     if (cells.length !== width) {
       throw badFile("row-width", name, `${at} must have ${width} columns, got ${cells.length}`);
     }
-    if (width < 2) throw badFile("row-width", name, `${at} must have a label and values, got ${cells.length} column`);
-    const values = new Float64Array(width - 1);
+    if (width < 2 && !isBare) {
+      throw badFile("row-width", name, `${at} must have a label and values, got ${cells.length} column`);
+    }
+    const first = isBare ? 0 : 1, values = new Float64Array(width - first);
     let missing: string | undefined;
     for (let j = 0; j < width; j++) {
       const value = format.read(cells[j]!);
       if (value === undefined) throw format.bad(`${at}, column ${j + 1}`, cells[j]!);
-      if (j) values[j - 1] = value;
+      if (j >= first) values[j - first] = value;
       else if (value !== value) {
         throw badFile("label-missing", name, `${at}, column 1 must be a label, got ${show(cells[0]!)}`);
       }
       if (value !== value) missing ??= `${at}, column ${j + 1}`;
     }
     // The archive writes class 1 as "1" and as "1.0000000e+00".
-    const labels = [plainNumber(cells[0]!) ?? cells[0]!];
-    return ended({ values, steps: width - 1, channels: 1, labels, place: `${name}, ${at}`, missing });
+    const labels = isBare ? undefined : [plainNumber(cells[0]!) ?? cells[0]!];
+    return ended({ values, steps: values.length, channels: 1, labels, place: `${name}, ${at}`, missing });
   }
 }

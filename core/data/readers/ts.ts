@@ -9,6 +9,7 @@ import { badFile, show } from "./bad_data.ts";
 import { Clock } from "./clock.ts";
 import { Names } from "./decimals.ts";
 import { ended } from "./ends.ts";
+import { faulty } from "./faults.ts";
 import type { Lines } from "./lines.ts";
 import { NumberFormat } from "./number_format.ts";
 import { isNoLabel } from "./numbers.ts";
@@ -103,12 +104,40 @@ export async function readTs(lines: Lines, input: Input, options: ReadOptions): 
 }
 
 async function* records(lines: Lines, head: Head, options: ReadOptions): AsyncGenerator<SequenceRecord, void> {
-  const { name } = lines, clock = new Clock(name), needsLabels = !options.optionalLabels;
-  const format = new NumberFormat(name, { missingValues: options.missingValues, decimal: "." });
-  let channels = head.dimensions ?? (head.univariate ? 1 : undefined), steps: number | undefined;
+  const { name } = lines, reader = new Reader(name, head, options);
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
     const text = line.trim(), at = `line ${lines.number}`;
     if (text === "" || text[0] === "#" || text[0] === "%") continue;
+    try {
+      yield reader.record(text, at);
+    } catch (error) {
+      yield faulty(error, options, `${name}, ${at}`);
+    }
+  }
+}
+
+/** Makes records of lines that must fit the head, and the first one. */
+class Reader {
+  readonly #name: string;
+  readonly #head: Head;
+  readonly #needsLabels: boolean;
+  readonly #clock: Clock;
+  readonly #format: NumberFormat;
+  #channels: number | undefined;
+  #steps: number | undefined;
+
+  constructor(name: string, head: Head, { optionalLabels, missingValues }: ReadOptions) {
+    this.#name = name;
+    this.#head = head;
+    this.#needsLabels = !optionalLabels;
+    this.#clock = new Clock(name);
+    this.#format = new NumberFormat(name, { missingValues, decimal: "." });
+    this.#channels = head.dimensions ?? (head.univariate ? 1 : undefined);
+  }
+
+  /** The record of a line. */
+  record(text: string, at: string): SequenceRecord {
+    const name = this.#name, head = this.#head, format = this.#format, clock = this.#clock;
     const { count, cellsOf, timesOf, label } = head.hasTimeStamps
       ? stamped(name, at, text, head.hasLabels)
       : plain(text, head.hasLabels);
@@ -116,11 +145,11 @@ async function* records(lines: Lines, head: Head, options: ReadOptions): AsyncGe
     if (head.univariate && count > 1) {
       throw badFile("row-width", name, `${at} must have one dimension, as @univariate says, got ${count}`);
     }
-    channels ??= count;
+    const channels = this.#channels ?? count;
     if (count !== channels) throw badFile("row-width", name, `${at} must have ${channels} dimensions, got ${count}`);
     const length = cellsOf(0).length, times = timesOf?.(0);
     if (head.equalLength) {
-      steps ??= length;
+      const steps = this.#steps ?? length;
       if (length !== steps) {
         throw badFile("row-width", name, `${at} must have ${steps} values, as @equalLength says, got ${length}`);
       }
@@ -164,14 +193,16 @@ async function* records(lines: Lines, head: Head, options: ReadOptions): AsyncGe
         }
       }
     }
-    if (label !== undefined && isNoLabel(label) && needsLabels) {
+    if (label !== undefined && isNoLabel(label) && this.#needsLabels) {
       throw badFile("label-missing", name, `${at} ends without a label`);
     }
     const labels = label === undefined || isNoLabel(label) ? undefined : [label];
     if (labels && head.classes && head.classes.find(label!) === undefined) {
       throw badFile("file-malformed", name, `${at}: @classLabel does not name class ${show(label!)}`);
     }
-    yield ended({ values, steps: length, channels, ...labels && { labels }, place: `${name}, ${at}`, missing }, where);
+    this.#channels = channels;
+    this.#steps = length;
+    return ended({ values, steps: length, channels, ...labels && { labels }, place: `${name}, ${at}`, missing }, where);
   }
 }
 

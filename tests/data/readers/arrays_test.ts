@@ -98,7 +98,7 @@ Deno.test("readRecords() refuses archives that are wrong, zip bombs among them",
     options = {},
   ) => await assertFails("a.npz", await writeNpz(arrays), message, options);
   await fails({ a: x, b: y }, "there is no array x: it has a, b: say which one it is (xKey)");
-  await fails({ x, y }, "there is no array z: it has x, y", { xKey: "z" });
+  await fails({ x, y }, "there is no array z: it has x, y: say which one it is (xKey)", { xKey: "z" });
   await fails({ x }, /the file has no labels/);
   await assert.rejects(
     read("a.npz", await writeNpz({ x, y: { shape: [1], data: Int8Array.of(1) } })),

@@ -30,6 +30,8 @@ export {
   errorCode,
   type ErrorDetails,
 } from "./core/errors.ts";
+export type { Fleet } from "./core/fleet/fleet.ts";
+export { openFleet } from "./core/fleet/open.ts";
 export type { NamedArray, StateDict } from "./core/model/arrays.ts";
 export type { Sequences, Targets } from "./core/model/batch.ts";
 export type { FullConfig, ModelConfig } from "./core/model/config.ts";

@@ -69,6 +69,10 @@ export const ERROR_CODES = {
   "gpu-unavailable": Error,
   /** The GPU or a thread failed. */
   "device-failed": Error,
+  /** Other processes cannot be reached: there is no library, or it may not be called. */
+  "fleet-unavailable": Error,
+  /** Processes that train together do not do the same, or one of them fails; `name`, what differs. */
+  "fleet-failed": Error,
   /** A kernel is called with what it does not take: a fault of the program that calls it; `name`. */
   "kernel-call": TypeError,
   /** A program is run that is not part of the plan: a fault of the program that runs it. */

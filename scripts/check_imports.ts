@@ -17,13 +17,14 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   kernels: [],
   shaders: [],
   device: ["shaders"],
-  model: ["device"],
+  fleet: [],
+  model: ["device", "fleet"],
   data: [],
-  train: ["device", "model", "data"],
+  train: ["device", "fleet", "model", "data"],
   report: ["model", "data", "train"],
   exchange: ["model", "data"],
-  job: ["device", "model", "data", "train", "report", "exchange"],
-  cli: ["job", "train", "report", "exchange"],
+  job: ["device", "fleet", "model", "data", "train", "report", "exchange"],
+  cli: ["fleet", "job", "train", "report", "exchange"],
 };
 
 /** What everyone in core/ may import; among themselves, they import nothing else. */
@@ -57,6 +58,9 @@ const FILES = new RegExp(
 
 /** The one file that may name the GPU. */
 const GPU = { names: /\b(navigator\s*\??\.\s*gpu|GPU[A-Z]\w+)\b/, user: "core/device/webgpu.ts" };
+
+/** The one file that opens libraries. */
+const FFI = { names: /\bDeno\s*\.\s*(dlopen|Unsafe\w+)/, user: "core/fleet/mpi.ts" };
 
 /** Modules by path from the repository's root, each with what it imports; what is not ours is a full specifier. */
 export type Graph = ReadonlyMap<string, readonly string[]>;
@@ -150,6 +154,8 @@ export function problems(graph: Graph, sources: ReadonlyMap<string, string>): st
     }
     const gpu = source.match(GPU.names)?.[0];
     if (gpu && path !== GPU.user) found.push(`${path} names ${gpu}: only ${GPU.user} uses the GPU`);
+    const ffi = source.match(FFI.names)?.[0];
+    if (ffi && path !== FFI.user) found.push(`${path} uses ${ffi}: only ${FFI.user} opens libraries`);
     const terminal = source.match(TERMINAL)?.[0], files = source.match(FILES)?.[0];
     if (terminal && room !== "cli") {
       found.push(`${path} uses ${terminal}: only core/cli prints or exits`);

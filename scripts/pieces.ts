@@ -41,7 +41,7 @@ export async function pieces(files: ReadonlyMap<string, string>): Promise<Record
     const { code } = await esbuild.transform(text, {
       minify: true,
       target: "es2022",
-      loader: "js",
+      loader: "ts",
       legalComments: "none",
     });
     const [first, ...others] = names as [string];
@@ -49,12 +49,18 @@ export async function pieces(files: ReadonlyMap<string, string>): Promise<Record
     made[first] = { as: short.get(first)!, code: code.trim(), uses: own };
     for (const name of others) made[name] = { as: short.get(name)!, code: "", uses: [first] };
   }
-  await esbuild.stop();
   return made;
 }
 
+/** A style sheet, minified. */
+export async function style(text: string): Promise<string> {
+  const { code } = await esbuild.transform(text, { minify: true, loader: "css" });
+  await esbuild.stop();
+  return code.trim();
+}
+
 function statementsOf(name: string, text: string): Statement[] {
-  const file = ts.createSourceFile(name, text, ts.ScriptTarget.ESNext, true, ts.ScriptKind.JS);
+  const file = ts.createSourceFile(name, text, ts.ScriptTarget.ESNext, true, ts.ScriptKind.TS);
   return file.statements.filter((node) => !ts.isImportDeclaration(node)).map((node) => {
     if (ts.isFunctionDeclaration(node)) return { names: [node.name!.text], node, file };
     if (ts.isVariableStatement(node)) {

@@ -73,7 +73,7 @@ const ELSEWHERE = [
   ..."DataLoader EventWriter ForecastPipeline PairLoader PairPipeline Pipeline RecordingWindows Tokenizer Training"
     .split(" "),
   ..."createSearcher defineNetwork describeForecasts describePredictions errorCause errorCode everyNth".split(" "),
-  ..."exportOnnx exportSeq2SeqOnnx loadCheckpoint loadModel modelFormat modelFormatOf pickByError".split(" "),
+  ..."exportOnnx exportSeq2SeqOnnx loadCheckpoint loadModel modelFormat modelFormatOf openFleet pickByError".split(" "),
   ..."pickExamples ragged readLabelsTable readModel readPairs readParallel readPt readSafetensors saveCheckpoint sequenceMetrics"
     .split(" "),
   ..."stratifiedSplit subset summarizeMetrics timeSplit walkForward writeModel writeNpy writeNpz writePt".split(" "),

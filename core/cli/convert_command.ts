@@ -19,28 +19,82 @@ export async function convertCommand(args: Arguments): Promise<number> {
   if (from === undefined || to === undefined || more.length) {
     throw new UsageError("convert takes two files, such as: convert checkpoints/best.json model.safetensors");
   }
-  const format = modelFormatOf(to) ?? (to.endsWith(".json") ? "json" : undefined);
-  if (!format) throw new UsageError(`convert writes .safetensors, .pt, .onnx and .json, got "${to}"`);
-  await refuseInput("convert to", to, [from]);
+  const ending = to.match(/[^\\/]\.(js|html|json)$/)?.[1] as "js" | "html" | "json" | undefined;
+  const format = modelFormatOf(to) ?? ending;
+  if (!format) throw new UsageError(`convert writes .safetensors, .pt, .onnx, .js, .html and .json, got "${to}"`);
+  const isModule = format === "js" || format === "html";
+  if (args.wasm !== "inline" && !isModule) {
+    throw new UsageError(
+      `--${args.wasm === "file" ? "wasm-file" : "no-wasm"} is for .js${
+        args.wasm === "file" ? "" : " and .html"
+      }, got "${to}"`,
+    );
+  }
+  if (args.wasm === "file" && format === "html") throw new UsageError("--wasm-file is for .js: a page is one file");
+  const base = isModule ? to.slice(0, -format.length - 1) : to;
+  for (const path of isModule ? [to, `${base}.d.ts`, `${base}.wasm`] : [to]) {
+    await refuseInput("convert to", path, [from]);
+  }
   const opened = withMeaning(await openModel(from, args), from, args);
-  const content = format === "json" ? await checkpointOf(opened) : modelParts(opened, format);
+  const written = isModule
+    ? await modulePaths(opened, base, format, args)
+    : new Map([[to, format === "json" ? await checkpointOf(opened) : modelParts(opened, format)]]);
+  for (const [path, content] of written) await write(path, content, args);
+  if (!args.quiet) {
+    const left = opened.lines.length ? "; optimizer and history stay behind" : "";
+    const others = opened.leftOut ? `; left out: ${opened.leftOut.join(", ")}` : "";
+    const beside = [...written.keys()].slice(1).map((path) => `, ${path}`).join("");
+    const form = isModule ? `${format === "js" ? "module" : "page"}, ${sizeOf(written.get(to)!)} bytes` : format;
+    new Terminal().line(`${from} (${opened.format}) written as ${to} (${form})${beside}${left}${others}`);
+  }
+  return 0;
+}
+
+/** Writes a file with the care of checkpoints, and says where an older one is kept. */
+async function write(path: string, content: Content, args: Arguments): Promise<void> {
   let aside: string | undefined;
   try {
-    aside = await replaceFile(to, content);
+    aside = await replaceFile(path, content);
   } catch (error) {
     if (errorCause(error)) throw error;
     const why = error instanceof Deno.errors.NotCapable
       ? `no permission; to allow it: ${allowingCommand(args)}`
-      : await reason(error, to);
-    throw new Error(`cannot write "${to}": ${why}`);
+      : await reason(error, path);
+    throw new Error(`cannot write "${path}": ${why}`);
   }
   if (aside !== undefined) remark(`note: the file that was there is kept as "${aside}"`);
-  if (!args.quiet) {
-    const left = opened.lines.length ? "; optimizer and history stay behind" : "";
-    const others = opened.leftOut ? `; left out: ${opened.leftOut.join(", ")}` : "";
-    new Terminal().line(`${from} (${opened.format}) written as ${to} (${format})${left}${others}`);
+}
+
+/** Steps that a sequence of unknown length is taken to have, and multiply-adds of one from which plain JavaScript is slow. */
+const USUAL_STEPS = 100, SLOW = 1e6;
+
+/** Nanoseconds of a multiply-add in plain JavaScript. */
+const PLAIN_NANOSECONDS = 1.3;
+
+/** The files of a module by path. */
+async function modulePaths(
+  file: ModelFile,
+  base: string,
+  format: "js" | "html",
+  { wasm }: Arguments,
+): Promise<Map<string, Content>> {
+  const { exportModule, stepWork } = await import("../exchange/module.ts");
+  const work = stepWork(file) * USUAL_STEPS;
+  if (wasm === "none" && work > SLOW) {
+    const milliseconds = Number((work * PLAIN_NANOSECONDS / 1e6).toPrecision(1));
+    remark(
+      `note: without WebAssembly ${USUAL_STEPS} steps take about ${milliseconds} ms, some 15 times as long: leave ` +
+        "--no-wasm out",
+    );
   }
-  return 0;
+  const name = base.match(/[^\\/]*$/)![0], folder = base.slice(0, base.length - name.length);
+  const files = await exportModule(file, { wasm, format, name });
+  return new Map(Object.entries(files).map(([name, bytes]) => [`${folder}${name}`, [bytes]]));
+}
+
+/** Bytes of a file to be written. */
+function sizeOf(content: Content): number {
+  return (content as Uint8Array[]).reduce((sum, { length }) => sum + length, 0);
 }
 
 /** The file with what --loss says of its outputs, if it does not say that itself. */

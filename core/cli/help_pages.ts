@@ -146,7 +146,12 @@ const USAGE: { readonly [Name in Command]: { readonly usage: string; readonly ex
   },
   convert: {
     usage: "convert FROM TO [FLAGS]",
-    examples: ["convert checkpoints/best.json model.safetensors", "convert checkpoints/best.json model.onnx"],
+    examples: [
+      "convert checkpoints/best.json model.safetensors",
+      "convert checkpoints/best.json model.onnx",
+      "convert checkpoints/best.json model.js",
+      "convert checkpoints/best.json model.html",
+    ],
   },
   info: { usage: "info FILE", examples: ["info checkpoints/best.json", "info model.onnx"] },
   help: { usage: "help [TOPIC | COMMAND | FLAG | all]", examples: ["help missing", "help evaluate", "help all"] },

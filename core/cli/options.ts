@@ -62,6 +62,11 @@ export const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: C
   },
   tensorboard: { takes: "DIR", about: "write an event file for TensorBoard", of: ["train"] },
   plot: { about: "draw the curves in the terminal at the end", of: ["train"] },
+  mpi: {
+    takes: "PATH",
+    about: "with mpirun or srun: the MPI library, if it is not found: libmpi.so.40",
+    of: ["train"],
+  },
   sample: {
     takes: "SAMPLE",
     about: "train on made pairs, by --seed: dates, 10,000 of which 2,000 are held out",
@@ -89,6 +94,8 @@ export const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: C
     about: "start again under flags of V8: up to twice as fast, no bounds checks in WebAssembly",
     of: ["train", "evaluate", "predict"],
   },
+  "no-wasm": { about: "convert to .js or .html: plain JavaScript alone", of: ["convert"] },
+  "wasm-file": { about: "convert to .js: the WebAssembly in a file beside it, for Workers", of: ["convert"] },
   quiet: { about: "print the last line only; predict: no notes", of: ["train", "evaluate", "predict", "convert"] },
   help: { about: "list the common flags" },
   version: { about: "print the version" },
@@ -104,7 +111,7 @@ export const COMMANDS = {
   train: "train on files, or on the sample job's data (the default): train [FILE …]",
   evaluate: "score a checkpoint: evaluate CHECKPOINT [FILE …]",
   predict: "predict sequences with a checkpoint: predict CHECKPOINT --input FILE",
-  convert: "convert to .safetensors, .pt, .onnx or .json, and back: convert FROM TO",
+  convert: "convert to .safetensors, .pt, .onnx, .js, .html or .json: convert FROM TO",
   info: "describe a model file: info FILE",
   help: "list flags: help TOPIC, help COMMAND, help FLAG, help all",
 };
@@ -131,6 +138,8 @@ export interface Arguments {
   readonly report?: string;
   readonly tensorboard?: string;
   readonly plot: boolean;
+  /** The library by which processes train together. */
+  readonly mpi?: string;
   /** How many trainings, with seeds that follow one another. */
   readonly seeds: number;
   readonly input?: string;
@@ -143,6 +152,8 @@ export interface Arguments {
   /** Which of several trainings this is: they share a log. */
   readonly run?: { readonly name: string; readonly isFirst: boolean };
   readonly wide: boolean;
+  /** Where a module has its WebAssembly. */
+  readonly wasm: "inline" | "file" | "none";
   readonly quiet: boolean;
   readonly help: boolean;
   readonly version: boolean;
@@ -231,6 +242,7 @@ export function parseCommandLine(args: readonly string[]): Arguments {
     report: text("report"),
     tensorboard: text("tensorboard"),
     plot: values.get("plot") === true,
+    mpi: text("mpi"),
     seeds: convert("seeds", "seeds", SEEDS, text("seeds") ?? "1") as number,
     input: text("input"),
     fromRow: values.has("from-row") ? convert("from-row", "row", ROW, text("from-row")!) as number : undefined,
@@ -238,6 +250,7 @@ export function parseCommandLine(args: readonly string[]): Arguments {
     require: requirementsOf(text("require")),
     attention: values.get("attention") === true,
     wide: values.get("wide") === true,
+    wasm: wasmOf(values.get("no-wasm") === true, values.get("wasm-file") === true),
     quiet: values.get("quiet") === true,
     help: values.get("help") === true,
     version: values.get("version") === true,
@@ -286,6 +299,12 @@ const SAMPLE: OptionSpec = { type: "choice", choices: Object.keys(PAIR_SAMPLES),
 const KEEP: OptionSpec = { type: "integer", least: 0, most: 1e6, about: "numbered checkpoints" };
 const ROW: OptionSpec = { type: "integer", least: -1e9, most: 1e9, about: "a row" };
 const SEEDS: OptionSpec = { type: "integer", least: 1, most: 10000, about: "trainings" };
+
+/** Where a module has its WebAssembly. */
+function wasmOf(without: boolean, inFile: boolean): Arguments["wasm"] {
+  if (without && inFile) throw new UsageError("--no-wasm and --wasm-file contradict each other");
+  return without ? "none" : inFile ? "file" : "inline";
+}
 
 /** The form of what a command puts out. */
 function outputOf(command: Command, text?: string): Arguments["output"] {

@@ -1,5 +1,6 @@
 /** Reading checkpoints and models, with the errors of the file system in the command line's words. */
 
+import type { Fleet } from "../fleet/fleet.ts";
 import { checkPreprocessing } from "../train/checkpoint/fit.ts";
 import { shellWord } from "../display.ts";
 import { loadModel, type ModelFormat, modelFormat, modelFormatOf } from "../exchange/model_file.ts";
@@ -55,9 +56,9 @@ export class ModelBytes implements Disposable {
     return this.#isKnown ? await readRest(this.#file, this.#head) : this.#head;
   }
 
-  /** @param device What its model is to compute on. */
-  async checkpoint(device: Job["device"] = {}): Promise<LoadedCheckpoint> {
-    return await loadFrom(this.#file, this.#head, this.#path, modelOptions(device));
+  /** @param device What its model is to compute on, and with whom. */
+  async checkpoint(device: Job["device"] = {}, fleet?: Fleet): Promise<LoadedCheckpoint> {
+    return await loadFrom(this.#file, this.#head, this.#path, { ...modelOptions(device), fleet });
   }
 
   [Symbol.dispose](): void {
@@ -77,10 +78,15 @@ async function readHead(file: Deno.FsFile): Promise<Uint8Array<ArrayBuffer>> {
  *
  * @param device What its model is to compute on.
  */
-export async function readResumed(path: string, args: Arguments, device: Job["device"]): Promise<LoadedCheckpoint> {
+export async function readResumed(
+  path: string,
+  args: Arguments,
+  device: Job["device"],
+  fleet?: Fleet,
+): Promise<LoadedCheckpoint> {
   using bytes = await ModelBytes.open("checkpoint", path, args);
   const { format } = bytes;
-  if (!format) return await bytes.checkpoint(device);
+  if (!format) return await bytes.checkpoint(device, fleet);
   throw new Error(
     `cannot resume from "${path}": a .${format} file holds no training: train FILE --from ${
       shellWord(path)

@@ -2,11 +2,14 @@
 
 import { shellWord } from "../display.ts";
 import { amend, errorCode } from "../errors.ts";
+import { ALONE } from "../fleet/fleet.ts";
+import { idleNotes } from "../job/idle.ts";
 import { learningNotes } from "../job/learning.ts";
 import { finalScores, type Scores } from "../job/scores.ts";
 import { configOfModel } from "../job/step_network.ts";
 import { createRunModel, createTraining, type TrainingRun } from "../job/training_run.ts";
 import { isPairConfig, sequencesIn } from "../job/training_data.ts";
+import { STOPPED_ELSEWHERE } from "../train/together.ts";
 import type { Training } from "../train/training.ts";
 import { CheckpointWriter } from "./checkpoint_writer.ts";
 import { allowingCommand, resumingWords, systemWords } from "./files.ts";
@@ -17,7 +20,7 @@ import { readResumed, remarkArithmetic } from "./read_checkpoint.ts";
 import { type BestScores, scoreLines } from "./score_lines.ts";
 import { stdout } from "./stream.ts";
 import { INTERRUPTED, remark, Terminal } from "./terminal.ts";
-import { epochLine, headLines, progressLine, summary, timeLeft } from "./training_lines.ts";
+import { epochLine, exchangeLine, headLines, progressLine, summary, timeLeft } from "./training_lines.ts";
 import { wideHint } from "./wide.ts";
 
 /** The results of a training. */
@@ -34,7 +37,7 @@ export interface Outcome {
 
 /** Trains, prints every epoch, keeps checkpoints, a log and pictures. */
 export async function runTraining(run: TrainingRun, args: Arguments, terminal: Terminal): Promise<Outcome> {
-  const { job, data, stored, resumed, start: started, name } = run;
+  const { job, data, stored, resumed, start: started, name, fleet = ALONE } = run;
   using model = await createRunModel(run);
   if (resumed) remarkArithmetic(resumed.loaded, resumed.name);
   const abort = new AbortController();
@@ -89,7 +92,14 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
     );
     return { code: 0 };
   }
-  if (!args.quiet) { for (const text of headLines(job, data, training, started)) terminal.line(text); }
+  // All processes come here, or say why not, before the first of them computes.
+  if (fleet.size > 1) await training.prepare();
+  if (!args.quiet) {
+    for (const text of headLines(job, data, training, { start: started, fleet })) {
+      terminal.line(text);
+    }
+  }
+  if (fleet.size > 1) { for (const note of idleNotes(training, fleet)) remark(`note: ${note}`); }
   for (const warning of data.warnings ?? []) remark(`note: ${warning}`);
   const always = name !== undefined || args.output === "json" || args.require.length > 0;
   const score = () => training.options.fastDevRun ? undefined : finalScores(model, data, batchSize, always);
@@ -119,6 +129,7 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
     await training.run();
     const scores = await score();
     if (!args.quiet && !name) terminal.line(summary(training, writer, data, seconds()));
+    if (!args.quiet && fleet.size > 1) terminal.line(exchangeLine(fleet, seconds()));
     const best = scores && !name ? await bestScores(training, writer, run, args) : undefined;
     const full = !args.quiet;
     if (!name) { for (const text of scores ? scoreLines(scores, { full, before, best }) : []) terminal.line(text); }
@@ -139,7 +150,7 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
   } catch (error) {
     if (stdout.failedWith(error)) throw error;
     terminal.clear();
-    if (error === abort.signal.reason) {
+    if (error === abort.signal.reason || error === STOPPED_ELSEWHERE) {
       await stop(training, writer, args);
       return { code: INTERRUPTED[stoppedBy] };
     }

@@ -73,7 +73,7 @@ function sideBySide({ values: before }: Scores, { values: after }: Scores): stri
 }
 
 /** Mean and standard deviation of every score over several trainings. */
-export function meanAndDeviation(all: readonly Scores[]): string[] {
+export function meanAndDeviation(all: readonly Pick<Scores, "values">[]): string[] {
   return summaries(all).map(([name, { mean, sd }]) => {
     const spread = SHARES.test(name)
       ? `${(100 * mean).toFixed(2)} ± ${(100 * sd).toFixed(2)} %`

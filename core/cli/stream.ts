@@ -37,6 +37,9 @@ export class OutputStream {
   #failure: Error | undefined;
   readonly #failures = new WeakSet<object>();
   #isGone = false;
+  #captured: string[] | undefined;
+  /** Whether nothing is to be written: of processes that train together, one speaks. */
+  isSilent = false;
   /** Bytes written so far. */
   #written = 0;
 
@@ -70,9 +73,20 @@ export class OutputStream {
     return this.#waiting < PIECE;
   }
 
+  /** Keeps what is written from here on to itself. Returns what ends that, and gives the text. */
+  capture(): () => string {
+    const before = this.#captured, texts: string[] = this.#captured = [];
+    return () => {
+      this.#captured = before;
+      return texts.join("");
+    };
+  }
+
   /** Writes text, as soon as it can be. */
   write(text: string): void {
     if (this.#isGone) return;
+    if (this.#captured) return void this.#captured.push(text);
+    if (this.isSilent) return;
     this.#waiting += text.length;
     if (last && last.stream === this && !last.isUnderWay) return void last.texts.push(text);
     const before = last?.done, own = this.#last?.done;

@@ -7,6 +7,8 @@ import { stderr, stdout } from "./stream.ts";
 export class Terminal {
   /** Milliseconds that the program waits at its end for somebody to read more. */
   static patience = Infinity;
+  /** Whether a terminal is one: mpirun shows its processes one that may end in a pipe. */
+  static isKnown = true;
   readonly #out: typeof stdout;
   readonly #live: boolean;
   #shown = 0;
@@ -15,7 +17,7 @@ export class Terminal {
   /** @param options Whether lines go to standard error, as standard output is for data. */
   constructor({ apart = false }: { readonly apart?: boolean } = {}) {
     this.#out = apart ? stderr : stdout;
-    this.#live = (apart ? Deno.stderr : Deno.stdout).isTerminal();
+    this.#live = Terminal.isKnown && (apart ? Deno.stderr : Deno.stdout).isTerminal();
   }
 
   /** A line that stays, whatever it quotes. */

@@ -1,11 +1,14 @@
 /** `train`: one training, or several of different seeds or parts of the data. */
 
+import { ALONE, type Fleet } from "../fleet/fleet.ts";
+import { launcher } from "../fleet/launcher.ts";
 import type { Measured } from "../job/faster_device.ts";
 import { resolveJob, UsageError } from "../job/options.ts";
 import { type Scores, summaries } from "../job/scores.ts";
 import { startedJob } from "../job/started_job.ts";
 import { resumedJob } from "../job/stored_job.ts";
 import { trainingsOf } from "../job/trainings.ts";
+import type { TrainingRun } from "../job/training_run.ts";
 import { dataFiles } from "./data_files.ts";
 import { lineOf } from "./hints.ts";
 import type { Arguments } from "./options.ts";
@@ -23,19 +26,24 @@ function measuredLine({ device, wasm, webgpu }: Measured): string {
     : `${cpu} ms per step; ${lineOf(webgpu.error)}`;
 }
 
-/** Runs the job. Returns the exit code. */
+/** Runs the job, with the processes that were started for it. Returns the exit code. */
 export async function trainCommand(typed: Arguments): Promise<number> {
-  const args = withOperands(typed), isJson = args.output === "json", terminal = new Terminal({ apart: isJson });
+  if (typed.mpi === undefined && !launcher()) return await trainWith(ALONE, typed);
+  return await (await import("./together.ts")).runTogether(typed, (fleet) => trainWith(fleet, typed));
+}
+
+async function trainWith(fleet: Fleet, typed: Arguments): Promise<number> {
+  const args = ofRank(fleet, withOperands(typed)),
+    isJson = args.output === "json",
+    terminal = new Terminal({ apart: isJson });
   const several = args.seeds > 1 || args.given.division.folds !== undefined ||
     args.given.division.walkForward !== undefined;
   for (const flag of ["resume", "checkpoint", "report", "tensorboard", "plot"] as const) {
-    if (several && args[flag]) throw new UsageError(`--${flag} is for one training, not for several seeds or folds`);
+    if (several && typed[flag]) throw new UsageError(`--${flag} is for one training, not for several seeds or folds`);
   }
   for (const [flag, value] of Object.entries({ keep: args.keep, "checkpoint-every": args.checkpointEvery })) {
-    if (value !== undefined && args.checkpoint === undefined) throw new UsageError(`--${flag} needs --checkpoint DIR`);
+    if (value !== undefined && typed.checkpoint === undefined) throw new UsageError(`--${flag} needs --checkpoint DIR`);
   }
-  const all: Scores[] = [], runs: object[] = [];
-  let isFirst = true;
   const { given, resume: name, from } = args;
   if (name !== undefined && from !== undefined) {
     throw new UsageError("--resume continues a training and --from begins a new one: they contradict each other");
@@ -46,36 +54,80 @@ export async function trainCommand(typed: Arguments): Promise<number> {
     seeds: args.seeds,
     source: dataFiles(args),
     device: given.device,
-    resume: async (device) => name === undefined ? undefined : { loaded: await readResumed(name, args, device), name },
+    resume: async (device) =>
+      name === undefined ? undefined : { loaded: await readResumed(name, args, device, fleet), name },
     start,
     unknownTokens: args.unknownTokens,
     jobOf: (resumed) =>
       resumed ? resumedJob(resumed.loaded, given, resumed.name) : start ? startedJob(start, given) : resolveJob(given),
     onMeasured: (measured) => args.quiet || terminal.line(measuredLine(measured)),
   });
-  for await (const run of trainings) {
-    if (!several) {
-      const { code, scores, document } = await runTraining(run, args, terminal);
+  if (!several) {
+    for await (const run of trainings) {
+      const { code, scores, document } = await runTraining({ ...run, fleet }, args, terminal);
       if (isJson && document) await writeDocument(document);
       return code || (document ? checkRequired(args.require, scores?.values) : 0);
     }
-    const name = run.name!, quiet = args.quiet || !isFirst;
-    const { code, scores, before } = await runTraining(run, { ...args, quiet, run: { name, isFirst } }, terminal);
-    if (code) return code;
-    if (before) terminal.line(`${`${name}, before`.padEnd(20)}  ${inWords(before.values)}`);
-    terminal.line(`${name.padEnd(20)}  ${scores ? inWords(scores.values) : "nothing was held out to score it on"}`);
-    if (scores) all.push(scores);
-    runs.push({
-      name,
-      ...before && { before: before.values },
-      ...scores && { count: scores.count, scores: scores.values },
-    });
-    isFirst = false;
   }
+  const runs: Finding[] = [], each = (run: TrainingRun, isFirst: boolean) => oneOfSeveral(run, isFirst, args, terminal);
+  const found = fleet.size > 1
+    ? await (await import("./farm.ts")).farmOut(fleet, trainings, each)
+    : oneByOne(trainings, each);
+  for await (const { code, ...finding } of found) {
+    if (code) return code;
+    runs.push(finding);
+  }
+  const all = runs.flatMap(({ scores }) => scores ? [{ values: scores }] : []);
   for (const text of meanAndDeviation(all)) terminal.line(text);
   const of = (which: "mean" | "sd") => Object.fromEntries(summaries(all).map(([name, found]) => [name, found[which]]));
   if (isJson) await writeDocument({ runs, mean: of("mean"), sd: of("sd") });
   return checkRequired(args.require, all.length ? of("mean") : undefined);
+}
+
+/** What came of one of several trainings. */
+interface Finding {
+  readonly name: string;
+  readonly before?: Scores["values"];
+  readonly count?: number;
+  readonly scores?: Scores["values"];
+}
+
+async function* oneByOne<T>(
+  trainings: AsyncIterable<TrainingRun>,
+  each: (run: TrainingRun, isFirst: boolean) => Promise<T>,
+): AsyncGenerator<T> {
+  let isFirst = true;
+  for await (const run of trainings) {
+    yield await each(run, isFirst);
+    isFirst = false;
+  }
+}
+
+/** Runs one of several trainings, and says what it scores. */
+async function oneOfSeveral(
+  run: TrainingRun,
+  isFirst: boolean,
+  args: Arguments,
+  terminal: Terminal,
+): Promise<Finding & { readonly code: number }> {
+  const name = run.name!, quiet = args.quiet || !isFirst;
+  const { code, scores, before } = await runTraining(run, { ...args, quiet, run: { name, isFirst } }, terminal);
+  if (code) return { code, name };
+  if (before) terminal.line(`${`${name}, before`.padEnd(20)}  ${inWords(before.values)}`);
+  terminal.line(`${name.padEnd(20)}  ${scores ? inWords(scores.values) : "nothing was held out to score it on"}`);
+  return {
+    code,
+    name,
+    ...before && { before: before.values },
+    ...scores && { count: scores.count, scores: scores.values },
+  };
+}
+
+/** A process that is not the first writes nothing. */
+function ofRank({ rank }: Fleet, args: Arguments): Arguments {
+  if (rank === 0) return args;
+  const nothing = { checkpoint: undefined, checkpointEvery: undefined, logFile: undefined, report: undefined };
+  return { ...args, ...nothing, tensorboard: undefined, plot: false };
 }
 
 /** Words behind the command are files to train on. */

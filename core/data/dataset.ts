@@ -25,8 +25,8 @@ export interface Dataset {
   readonly weights?: Float32Array;
 }
 
-/** The inputs (rows, steps, I) of some sequences of a dataset. */
-type Take = (rows: ArrayLike<number>, steps: number) => Float32Array | Int32Array;
+/** The inputs (rows, steps, I) of some sequences of a dataset; `into`: room for them that may be written over. */
+type Take = (rows: ArrayLike<number>, steps: number, into?: Float32Array) => Float32Array | Int32Array;
 
 /** Datasets whose inputs are made as they are needed. */
 const takers = new WeakMap<object, Take>();
@@ -51,14 +51,28 @@ export function isDeferred(dataset: object): boolean {
   return takers.has(dataset);
 }
 
-/** The inputs of a dataset in pieces of whole sequences, about so many numbers each; in one where they are all there. */
+/**
+ * The inputs of a dataset in pieces of whole sequences, about so many numbers each, of which a piece is there until the next
+ * one is asked for; in one piece where they are all there.
+ */
 export function* inputsOf(dataset: Pick<Dataset, "x" | "shape">, most: number): Generator<Dataset["x"], void> {
   const take = takers.get(dataset);
   if (!take) return yield dataset.x;
   const [N, T, I] = dataset.shape as [number, number, number], count = Math.max(1, Math.floor(most / (T * I)));
+  const rows = new Uint32Array(Math.min(count, N)), room = new Float32Array(rows.length * T * I);
   for (let first = 0; first < N; first += count) {
-    yield take(Uint32Array.from({ length: Math.min(count, N - first) }, (_, i) => first + i), T);
+    for (let i = 0; i < rows.length; i++) rows[i] = first + i;
+    yield take(rows.subarray(0, N - first), T, room);
   }
+}
+
+/** A dataset with targets of every step; its inputs are made as they are needed if they were. */
+export function everyStep(dataset: Dataset): Dataset {
+  const take = takers.get(dataset);
+  if (!take) return { ...dataset, targetsPerStep: true };
+  const { shape, targets, lengths, weights } = dataset;
+  const about = { shape, targets, targetsPerStep: true, ...lengths && { lengths }, ...weights && { weights } };
+  return defer(about, take);
 }
 
 /** The inputs of one sequence (T, I). */
@@ -201,11 +215,11 @@ function empty(like: Float32Array | Int32Array, length: number): Float32Array | 
   return like instanceof Int32Array ? new Int32Array(length) : new Float32Array(length);
 }
 
-/** Steps of a batch: those of its longest sequence, rounded up so that few sizes come up, at most T. */
-function stepsOf({ shape, lengths }: Dataset, rows: Uint32Array): number {
+/** Steps of a batch, or of all: those of its longest sequence, rounded up so that few sizes come up, at most T. */
+function stepsOf({ shape, lengths }: Dataset, rows?: Uint32Array): number {
   if (!lengths) return shape[1]!;
   let longest = 1;
-  for (const row of rows) longest = Math.max(longest, lengths[row]!);
+  for (const row of rows ?? lengths.keys()) longest = Math.max(longest, lengths[row]!);
   return Math.min(shape[1]!, Math.ceil(longest / 4) * 4);
 }
 
@@ -288,8 +302,7 @@ export class DataLoader implements Iterable<Batch> {
 
   /** Sequences and steps of the largest batch. */
   get largest(): readonly [B: number, T: number] {
-    const N = this.dataset.shape[0]!, all = Uint32Array.from({ length: N }, (_, i) => i);
-    return [Math.min(this.batchSize, N), stepsOf(this.dataset, all)];
+    return [Math.min(this.batchSize, this.dataset.shape[0]!), stepsOf(this.dataset)];
   }
 
   /** Batches in a pass. */

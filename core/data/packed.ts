@@ -13,25 +13,57 @@ const INTEGERS = [Int8Array, Int16Array, Int32Array] as const;
 
 const MOST_INTEGER = 2 ** 31 - 1;
 
+/** Types that numbers are kept as. */
+type Numbers = Int8Array | Int16Array | Int32Array | Float32Array | Float64Array;
+
+/** Bytes of the first piece of a store, and of the largest. */
+const LEAST_PIECE = 1 << 16, MOST_PIECE = 1 << 22;
+
+/**
+ * Room for many small arrays in few large pieces: arrays that stay, between others that go, leave gaps that nothing else
+ * fits into, which took a third of the memory.
+ */
+export class NumberStore {
+  #piece = new ArrayBuffer(0);
+  #used = 0;
+
+  /** An array of zeros that stays as long as the store. */
+  take<T extends Numbers>(
+    type: { new (buffer: ArrayBuffer, start: number, length: number): T; readonly BYTES_PER_ELEMENT: number },
+    length: number,
+  ): T {
+    const bytes = Math.ceil(length * type.BYTES_PER_ELEMENT / 8) * 8;
+    if (this.#used + bytes > this.#piece.byteLength) {
+      const next = Math.min(MOST_PIECE, Math.max(LEAST_PIECE, 2 * this.#piece.byteLength));
+      if (bytes > next / 4) return new type(new ArrayBuffer(bytes), 0, length);
+      this.#piece = new ArrayBuffer(next);
+      this.#used = 0;
+    }
+    const start = this.#used;
+    this.#used += bytes;
+    return new type(this.#piece, start, length);
+  }
+}
+
 /** Numbers that take little room. */
 export class PackedNumbers {
-  readonly #data: Int8Array | Int16Array | Int32Array | Float32Array | Float64Array;
+  readonly #data: Numbers;
   /** What integers are divided by; 0 where they are none. */
   readonly #divisor: number;
 
-  /** @param values They are copied. */
-  constructor(values: Float32Array | Float64Array) {
+  /** @param values They are copied, to a store. */
+  constructor(values: Float32Array | Float64Array, store = new NumberStore()) {
     const found = divisorOf(values);
     if (!found) {
       this.#divisor = 0;
-      this.#data = values.every((value) => Math.fround(value) === value || value !== value)
-        ? Float32Array.from(values)
-        : Float64Array.from(values);
+      const isSingle = values.every((value) => Math.fround(value) === value || value !== value);
+      this.#data = store.take<Numbers>(isSingle ? Float32Array : Float64Array, values.length);
+      this.#data.set(values);
       return;
     }
     const { divisor, most } = found, none = (bits: number) => -(2 ** (bits - 1));
     const type = INTEGERS.find(({ BYTES_PER_ELEMENT: bytes }) => most < -none(8 * bytes))!;
-    const missing = none(8 * type.BYTES_PER_ELEMENT), data = this.#data = new type(values.length);
+    const missing = none(8 * type.BYTES_PER_ELEMENT), data = this.#data = store.take<Numbers>(type, values.length);
     this.#divisor = divisor;
     for (let i = 0; i < values.length; i++) {
       const value = values[i]!;

@@ -7,7 +7,7 @@ import type { SequenceRecord } from "./readers/record.ts";
 import { type Columns, every, filled, type Records, Scratch, select } from "./records.ts";
 import type { TokenUnit } from "./vocabulary.ts";
 
-/** Numbers that are made at once where they come from columns: 64 MB of float32. */
+/** Numbers that are made at once where they come from columns, which stay: 64 MB of float32. */
 const MOST_AT_ONCE = 2 ** 24;
 
 /** Sequences as a model takes them, and the records they came from. */
@@ -91,15 +91,16 @@ export function inColumns(records: Columns, inputs: Numbers): PreparedSequences 
     { width } = inputs,
     kept = N === row ? records : records.select(rows);
   checkSize(N * T * width, `${N} sequences, all padded to the longest of ${T} steps of ${width},`);
-  const take = (places: ArrayLike<number>, steps: number) => {
-    const scratch = new Scratch(), size = steps * width, x = new Float32Array(places.length * size);
+  const take = (places: ArrayLike<number>, steps: number, into?: Float32Array) => {
+    const scratch = new Scratch(), size = steps * width, all = places.length * size;
+    const x = into?.subarray(0, all).fill(0) ?? new Float32Array(all);
     for (let i = 0; i < places.length; i++) {
       inputs.encodeInto(x.subarray(i * size, (i + 1) * size), kept.at(places[i]!, scratch)!, steps);
     }
     return x;
   };
   const about = { shape: [N, T, width] as const, ...lengths.some((length) => length !== T) && { lengths }, rows };
-  if (N * T * width > MOST_AT_ONCE) return defer(about, take);
+  if (Math.max(N * T * width, records.size) > MOST_AT_ONCE) return defer(about, take);
   const x = new Float32Array(N * T * width);
   let at = 0;
   for (const record of kept) inputs.encodeInto(x.subarray(at, at += T * width), record, T);

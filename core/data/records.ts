@@ -4,7 +4,8 @@
  * @module
  */
 
-import { PackedNumbers } from "./packed.ts";
+import { NumberStore, PackedNumbers } from "./packed.ts";
+import { type Places, placesOf } from "./places.ts";
 import type { SequenceRecord } from "./readers/record.ts";
 
 /** Sequences in an order: a list of them, or something that makes them as they are asked for. */
@@ -80,6 +81,14 @@ class LabelLists {
   }
 }
 
+/** What the blocks of columns share. */
+class Shared {
+  readonly lists = new LabelLists();
+  readonly store = new NumberStore();
+  /** The numbers of the block that is being made. */
+  readonly scratch = new Scratch();
+}
+
 /** Consecutive records in columns, or as they came where they have more than columns hold. */
 class Block {
   readonly first: number;
@@ -90,13 +99,13 @@ class Block {
   readonly #starts: number | Uint32Array = 0;
   readonly #steps: number | Int32Array = 0;
   readonly #channels: number | Int32Array = 0;
-  readonly #places: { readonly prefix: string; readonly numbers: number | Float64Array } | string = "";
+  readonly #places: Places = "";
   readonly #labels?: Int8Array | Int16Array | Int32Array;
   readonly #lists: LabelLists;
   /** Lists of JSON. */
   readonly #texts = new Map<string, string>();
 
-  constructor(first: number, records: readonly SequenceRecord[], lists: LabelLists) {
+  constructor(first: number, records: readonly SequenceRecord[], { lists, store, scratch }: Shared) {
     this.first = first;
     this.count = records.length;
     this.#lists = lists;
@@ -109,10 +118,10 @@ class Block {
       const starts = new Uint32Array(this.count + 1), size = records[0]!.values!.length;
       records.forEach(({ values }, i) => starts[i + 1] = starts[i]! + values!.length);
       this.#starts = records.every(({ values }) => values!.length === size) ? size : starts;
-      const all = new Float64Array(starts[this.count]!);
+      const all = scratch.of(starts[this.count]!);
       let at = 0;
       for (const { values } of records) for (let i = 0; i < values!.length; i++) all[at++] = values![i]!;
-      this.#numbers = new PackedNumbers(all);
+      this.#numbers = new PackedNumbers(all, store);
     }
     this.#steps = alike(records.map(({ steps }) => steps));
     this.#channels = alike(records.map(({ channels }) => channels));
@@ -133,6 +142,11 @@ class Block {
   /** One of its records. */
   record(index: number, whole?: WholeBlock, scratch?: Scratch): SequenceRecord {
     return this.#plain ? this.#plain[index]! : new StoredRecord(this, index, whole, scratch);
+  }
+
+  /** How many numbers it has. */
+  get size(): number {
+    return this.#startOf(this.count);
   }
 
   /** All of its numbers. */
@@ -276,52 +290,24 @@ function alike(numbers: readonly number[]): number | Int32Array {
   return numbers.every((number) => number === numbers[0]) ? numbers[0]! : Int32Array.from(numbers);
 }
 
-/** Places that end with a number each, as "data.csv, line 12" does; else as JSON. */
-function placesOf(places: readonly string[]): { prefix: string; numbers: number | Float64Array } | string {
-  const [first] = places as [string];
-  let end = first.length;
-  while (end > 0 && isDigit(first.charCodeAt(end - 1))) end--;
-  const prefix = JSON.parse(JSON.stringify(first.slice(0, end))) as string, numbers = new Float64Array(places.length);
-  for (let i = 0; i < places.length; i++) {
-    const number = places[i]!.startsWith(prefix) ? integerFrom(places[i]!, end) : undefined;
-    if (number === undefined) return JSON.stringify(places);
-    numbers[i] = number;
-  }
-  return { prefix, numbers: numbers.every((number, i) => number === numbers[0]! + i) ? numbers[0]! : numbers };
-}
-
-const isDigit = (code: number) => code >= 48 && code <= 57;
-
-/** The integer that a text is from a place on, as it is written; undefined if it is none. */
-function integerFrom(text: string, start: number): number | undefined {
-  const count = text.length - start;
-  if (count < 1 || count > 15 || count > 1 && text.charCodeAt(start) === 48) return undefined;
-  let number = 0;
-  for (let i = start; i < text.length; i++) {
-    if (!isDigit(text.charCodeAt(i))) return undefined;
-    number = 10 * number + text.charCodeAt(i) - 48;
-  }
-  return number;
-}
-
 /** Records in columns: those that were pushed, or some of them. */
 export class Columns implements Records {
   readonly #blocks: Block[];
-  readonly #lists: LabelLists;
+  readonly #shared: Shared;
   readonly #rows: Uint32Array | undefined;
   #open: SequenceRecord[] = [];
   #openNumbers = 0;
   #count = 0;
 
-  private constructor(blocks: Block[], lists: LabelLists, rows?: Uint32Array) {
+  private constructor(blocks: Block[], shared: Shared, rows?: Uint32Array) {
     this.#blocks = blocks;
-    this.#lists = lists;
+    this.#shared = shared;
     this.#rows = rows;
   }
 
   /** Without any. */
   static empty(): Columns {
-    return new Columns([], new LabelLists());
+    return new Columns([], new Shared());
   }
 
   /** Adds one. */
@@ -337,7 +323,7 @@ export class Columns implements Records {
 
   #seal(): void {
     if (!this.#open.length) return;
-    this.#blocks.push(new Block(this.#count - this.#open.length, this.#open, this.#lists));
+    this.#blocks.push(new Block(this.#count - this.#open.length, this.#open, this.#shared));
     this.#open = [];
     this.#openNumbers = 0;
   }
@@ -346,14 +332,20 @@ export class Columns implements Records {
     return this.#rows?.length ?? this.#count;
   }
 
+  /** Numbers in memory, those of records that were not selected too. */
+  get size(): number {
+    this.#seal();
+    return this.#blocks.reduce((sum, { size }) => sum + size, 0);
+  }
+
   /** Some of them, by their numbers. */
   select(rows: ArrayLike<number>): Columns {
     this.#seal();
     const own = this.#rows;
-    if (!own && rows instanceof Uint32Array) return new Columns(this.#blocks, this.#lists, rows);
+    if (!own && rows instanceof Uint32Array) return new Columns(this.#blocks, this.#shared, rows);
     const all = new Uint32Array(rows.length);
     for (let i = 0; i < all.length; i++) all[i] = own ? own[rows[i]!]! : rows[i]!;
-    return new Columns(this.#blocks, this.#lists, all);
+    return new Columns(this.#blocks, this.#shared, all);
   }
 
   /** The place of the block that holds a record. */

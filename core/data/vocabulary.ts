@@ -197,18 +197,40 @@ const TOKEN = new RegExp(
   "gv",
 );
 
+/** What a text is made of before it is cut, and how: all that `cut` knows. */
+export interface Cutting {
+  /** Whether letters are put in lower case first. */
+  readonly lower: boolean;
+  /** Of words: what they are; and what is left out of each. */
+  readonly words?: RegExp;
+  readonly without?: RegExp;
+  /** Of characters in ASCII: what is left out once accents are by themselves. */
+  readonly dropped?: RegExp;
+}
+
+/** How texts are cut. */
+export function cutting(
+  { unit, normalize, signs }: Pick<VocabularyOptions, "unit" | "normalize"> & { readonly signs: boolean },
+): Cutting {
+  if (unit !== "words") {
+    return { lower: normalize === "lower", ...normalize === "ascii" && { dropped: /[^a-zA-Z .,;']/g } };
+  }
+  const lower = normalize !== "none";
+  if (signs) return { lower, words: TOKEN, without: SELECTORS };
+  return { lower, words: normalize === "ascii" ? /[a-z0-9']+/g : /[\p{L}\p{N}\p{M}']+/gu };
+}
+
 /** The tokens of a text. */
 function cut(
   text: string,
-  { unit, normalize, signs }: Pick<VocabularyOptions, "unit" | "normalize"> & { readonly signs: boolean },
+  how: Pick<VocabularyOptions, "unit" | "normalize"> & { readonly signs: boolean },
 ): string[] {
-  if (unit === "words") {
-    const plain = normalize === "none" ? text : text.toLowerCase();
-    if (signs) return (plain.match(TOKEN) ?? []).map((token) => token.replace(SELECTORS, ""));
-    return plain.match(normalize === "ascii" ? /[a-z0-9']+/g : /[\p{L}\p{N}\p{M}']+/gu) ?? [];
+  const { lower, words, without, dropped } = cutting(how), plain = lower ? text.toLowerCase() : text;
+  if (words) {
+    const found = plain.match(words) ?? [];
+    return without ? found.map((token) => token.replace(without, "")) : found;
   }
-  if (normalize === "ascii") return [...text.trim().normalize("NFD").replace(/[^a-zA-Z .,;']/g, "")];
-  return [...(normalize === "lower" ? text.toLowerCase() : text)];
+  return [...(dropped ? plain.trim().normalize("NFD").replace(dropped, "") : plain)];
 }
 
 /** The share of characters in no token from which it is said. */

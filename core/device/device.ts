@@ -1,4 +1,5 @@
 import type { Call, KernelArguments, KernelName, Tensor } from "./kernels.ts";
+import type { Live } from "./live.ts";
 
 /** Calls that run one after the other. */
 export type Task = readonly Call[];
@@ -84,6 +85,8 @@ export interface Device {
    * is best called late: all that was kept until then comes at once.
    */
   keep(tensors: readonly Tensor[]): () => Promise<Float32Array<ArrayBuffer>[]>;
+  /** The numbers of a tensor of the arena themselves, until another plan is loaded; absent where they are not in this memory. */
+  view?(tensor: Tensor): Float32Array;
   /** Gives the memory back. The device cannot be used afterwards. */
   dispose(): void;
 }
@@ -93,8 +96,8 @@ export class TaskBuilder {
   /** What was collected. */
   readonly calls: Call[] = [];
 
-  /** Adds a call. */
-  call<K extends KernelName>(kernel: K, args: KernelArguments<K>): void {
-    this.calls.push({ kernel, arguments: args });
+  /** Adds a call; `live`: its numbers that end with the longest row of the block. */
+  call<K extends KernelName>(kernel: K, args: KernelArguments<K>, live?: Live): void {
+    this.calls.push({ kernel, arguments: args, live });
   }
 }

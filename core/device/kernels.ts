@@ -16,6 +16,8 @@
  * @module
  */
 
+import type { Live } from "./live.ts";
+
 /** Rows that stand side by side in the lanes of the kernels' vectors: one group. Two vectors of four. */
 export const LANES = 8;
 
@@ -44,6 +46,7 @@ export const KERNELS = {
   sequencesIn: row({ out: ["dst"], in: ["src", "lengths"], dims: ["T", "rows", "F", "lddst"] }),
   sequencesOut: row({ out: ["dst"], in: ["src", "lengths"], dims: ["T", "rows", "F", "ldsrc"] }),
   activeLanes: row({ out: ["mask"], in: ["lengths"], dims: ["T", "rows"] }),
+  measureSteps: row({ in: ["lengths"], dims: ["rows", "axis"] }),
   classesIn: row({ out: ["dst"], in: ["src", "lengths"], dims: ["T", "rows"] }),
   maskLanes: row({ acc: ["x"], in: ["mask"], dims: ["groups", "F", "ldx"] }),
   copyGroups: row({ acc: ["dst"], in: ["src"], dims: ["groups", "F", "lddst", "ldsrc", "accumulate"] }),
@@ -353,6 +356,8 @@ export interface Call {
   readonly kernel: KernelName;
   /** Its arguments by name. */
   readonly arguments: { readonly [name: string]: Tensor | number | null };
+  /** What ends with the longest row of its block. */
+  readonly live?: Live;
 }
 
 /**

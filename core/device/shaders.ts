@@ -28,6 +28,7 @@ import { type KernelArguments, type KernelName, LANES, orderedArguments, weightS
 export type GpuKernelName = Exclude<
   KernelName,
   | "randomWords"
+  | "measureSteps"
   | "packColumns"
   | "packParts"
   | "linearForwardSingle"

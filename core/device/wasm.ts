@@ -4,6 +4,7 @@ import { greatest } from "../greatest.ts";
 import { compileModule } from "./compile.ts";
 import type { Arithmetic, Device, Plan, Program, Room, Simd } from "./device.ts";
 import { type KernelArguments, type KernelName, KERNELS, orderedArguments, type Tensor } from "./kernels.ts";
+import { type Live, liveWord } from "./live.ts";
 import { isSecondFaster } from "./probe.ts";
 import { CONTROL_BYTES, NoThreads, type ScratchSpace, ThreadPool } from "./threads.ts";
 import { Yielder } from "./event_loop.ts";
@@ -223,8 +224,10 @@ export class WasmDevice implements Device {
         if (kind === "tensor") words.push(value === null ? 0 : this.#address(value as Tensor));
         else if (typeof value !== "number" || Number.isNaN(value)) {
           throw fail("kernel-call", `call kernel "${call.kernel}"`, `${name} is ${value}`, { name });
-        } else if (kind === "dim") words.push(value);
-        else {
+        } else if (kind === "dim") {
+          const steps = call.live?.[name as keyof Live];
+          words.push(steps ? liveWord(value, steps) : value);
+        } else {
           real[0] = value;
           words.push(bits[0]!);
         }

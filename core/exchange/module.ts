@@ -6,10 +6,10 @@
 
 import { checkArgument, fail } from "../errors.ts";
 import { checkModelFile, type ModelFile } from "./config.ts";
-import { type ModuleFiles, type ModuleOptions, subjectOf } from "./module/subject.ts";
+import { type ModuleFiles, type ModuleOptions, stepWork, subjectOf } from "./module/subject.ts";
 import { ACTION } from "./onnx.ts";
 
-export type { ModuleFiles, ModuleOptions };
+export { type ModuleFiles, type ModuleOptions, stepWork };
 
 /**
  * A model as one ES module without dependencies, for browsers, Deno, Node, Bun and workers: the model, its preprocessing, and

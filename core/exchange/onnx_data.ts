@@ -6,7 +6,7 @@
  */
 
 import type { NumberInputs } from "../data/numbers.ts";
-import { type PreprocessingState, restorePreprocessing } from "../data/preprocessing.ts";
+import { type Preprocessing, type PreprocessingState, restorePreprocessing } from "../data/preprocessing.ts";
 import type { MissingPolicy, ScalingState } from "../data/scaling.ts";
 import type { ForecastState } from "../data/forecast_state.ts";
 import { fail } from "../errors.ts";
@@ -33,22 +33,7 @@ export interface GraphInputs {
 export function graphInputs(graph: Graph, config: FullConfig, preprocessing: unknown): GraphInputs {
   const { numEmbeddings, inputSize, outputSize } = config;
   const Q = config.quantiles?.length ?? 1, plain = { steps: "time", patch: 1, values: () => unscale(graph, null) };
-  const given = preprocessing === undefined || preprocessing === null ? undefined : restorePreprocessing(preprocessing);
-  if (given) {
-    const makes = { inputSize: given.inputSize, numEmbeddings: given.numEmbeddings, outputSize: given.outputSize * Q };
-    for (const [name, value] of Object.entries(makes)) {
-      // How wide an embedding is, the model decides.
-      if (name === "inputSize" && numEmbeddings && given.numEmbeddings) continue;
-      const expected = config[name as keyof typeof makes];
-      if (value === expected) continue;
-      throw fail(
-        "preprocessing-mismatch",
-        "export model",
-        `its preprocessing is for ${name} ${value}, the model has ${expected}`,
-        { name, value },
-      );
-    }
-  }
+  const given = fittingPreprocessing(preprocessing, config, Q);
   const state: PreprocessingState | undefined = given?.toJSON();
   if (state?.kind === "forecast") return forecastInputs(graph, state, outputSize, Q);
   const scaling = state?.labels.scaling ?? null, values = () => unscale(graph, scaling && repeated(scaling, Q));
@@ -63,6 +48,35 @@ export function graphInputs(graph: Graph, config: FullConfig, preprocessing: unk
   const x = graph.input("x", "float32", ["batch", "time", channels], about);
   const steps = patch > 1 || maxLength !== null ? "steps" : "time";
   return { x: numbers(graph, x, state.inputs), steps, patch, values };
+}
+
+/**
+ * A pipeline as it was stored, if there is one.
+ *
+ * @param Q Outputs for each of its labels.
+ * @throws {TypeError | RangeError} If it is none, or not that of such a model.
+ */
+export function fittingPreprocessing(
+  preprocessing: unknown,
+  sizes: Pick<FullConfig, "inputSize" | "numEmbeddings" | "outputSize">,
+  Q: number,
+): Preprocessing | undefined {
+  if (preprocessing === undefined || preprocessing === null) return undefined;
+  const given = restorePreprocessing(preprocessing);
+  const makes = { inputSize: given.inputSize, numEmbeddings: given.numEmbeddings, outputSize: given.outputSize * Q };
+  for (const [name, value] of Object.entries(makes)) {
+    // How wide an embedding is, the model decides.
+    if (name === "inputSize" && sizes.numEmbeddings && given.numEmbeddings) continue;
+    const expected = sizes[name as keyof typeof makes];
+    if (value === expected) continue;
+    throw fail(
+      "preprocessing-mismatch",
+      "export model",
+      `its preprocessing is for ${name} ${value}, the model has ${expected}`,
+      { name, value },
+    );
+  }
+  return given;
 }
 
 /** What the pipeline does to sequences of numbers (batch, time, channels). */

@@ -99,6 +99,6 @@ export function errorsByTarget({ metrics, targets }: Scores): (Omit<Errors, "mse
 }
 
 /** Mean and standard deviation of every score over several trainings. */
-export function summaries(all: readonly Scores[]): [name: string, Summary][] {
+export function summaries(all: readonly Pick<Scores, "values">[]): [name: string, Summary][] {
   return Object.keys(all[0]?.values ?? {}).map((name) => [name, summarize(all.map(({ values }) => values[name]!))]);
 }

@@ -1,6 +1,7 @@
 /** One training of a job: its model, its trainer, its epochs. */
 
 import { amend } from "../errors.ts";
+import type { Fleet } from "../fleet/fleet.ts";
 import type { ModelConfig } from "../model/config.ts";
 import { createModel, type Model, type ModelOptions } from "../model/model.ts";
 import { isSeq2Seq, type Seq2SeqConfig } from "../model/seq2seq.ts";
@@ -30,16 +31,18 @@ export interface TrainingRun {
   readonly start?: Start;
   /** Which of several: "seed 3, fold 2". */
   readonly name?: string;
+  /** The processes that train it together. Default: this one alone. */
+  readonly fleet?: Fleet;
 }
 
 /** The model of a training, as it was where it is resumed. */
-export async function createRunModel({ job, data, resumed, start }: TrainingRun): Promise<Model> {
+export async function createRunModel({ job, data, resumed, start, fleet }: TrainingRun): Promise<Model> {
   const { seed } = job.everything;
   if (job.training.monitor === "accuracy" && !data.hasAccuracy) {
     throw new UsageError(`--monitor accuracy is for classes, not for the task ${data.own?.preprocessing.task}`);
   }
   if (resumed) return resumed.loaded.model;
-  const model = await makeModel(job, data, { seed, ...modelOptions(job.device) }, start);
+  const model = await makeModel(job, data, { seed, ...modelOptions(job.device), fleet }, start);
   if (!start) return model;
   try {
     await model.loadStateDict(start.file.parameters);

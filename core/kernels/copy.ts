@@ -76,6 +76,27 @@ export function activeLanes(mask: usize, lengths: usize, T: i32, rows: i32): voi
   }
 }
 
+/** Steps of the longest row along two axes: this instance's alone, as its task's rows are. */
+let longest: i32 = 0, longestOther: i32 = 0;
+
+/** Takes note of the longest row along an axis, for the numbers of the calls that follow in this task. */
+export function measureSteps(lengths: usize, rows: i32, axis: i32): void {
+  let most = 0;
+  for (let r = 0; r < rows; r++) most = max(most, load<i32>(lengths + (<usize> r << 2)));
+  if (axis) longestOther = most;
+  else longest = most;
+}
+
+/**
+ * A number of a call that follows the steps measured, from its word: bit 30 is the axis, bit 29 says that it counts one step
+ * alone, 13 bits which is its first, 16 what each counts.
+ */
+export function liveSteps(word: i32): i32 {
+  let steps = (word & 1 << 30 ? longestOther : longest) - (word >> 16 & 0x1fff);
+  if (word & 1 << 29) steps = min(1, steps);
+  return max(0, steps) * (word & 0xffff);
+}
+
 /** Classes (rows, T) of 32 bits to (T, groups, 8): 0 at or after a sequence's length, and in lanes beyond `rows`. */
 export function classesIn(dst: usize, src: usize, lengths: usize, T: i32, rows: i32): void {
   for (let t = 0; t < T; t++) {

@@ -36,6 +36,39 @@ export function all(mask: usize): bool {
   return i32x4.all_true(v128.and(v128.load(mask), v128.load(mask, 16)));
 }
 
+/** Steps up to the last one in which a lane is active, of T: those behind it need no work. */
+export function activeSteps(mask: usize, T: i32, groups: i32): i32 {
+  const size = <usize> groups * FEATURE;
+  for (; T > 0; T--) {
+    const step = mask + <usize> (T - 1) * size;
+    for (let i: usize = 0; i < size; i += 16) if (v128.any_true(v128.load(step + i))) return T;
+  }
+  return 0;
+}
+
+/** States of the steps from `first` to T, in which no lane is active: what they were. */
+export function keepStates(h: usize, hStep: usize, size: usize, first: i32, T: i32, G: usize, reverse: i32): void {
+  for (let s = first; s < T; s++) {
+    const t = reverse ? T - 1 - s + first : s;
+    for (let g: usize = 0; g < G; g++) {
+      memory.copy(h + (<usize> (t + 1) * G + g) * hStep, h + (<usize> (reverse ? t + 2 : t) * G + g) * hStep, size);
+    }
+  }
+}
+
+/** keepStates backwards; the gates of these steps get no gradient. `none`: the mask of one of them. */
+export function passStates(
+  dh: usize, dStep: usize, size: usize, gates: usize, gStep: usize, none: usize, first: i32, T: i32, G: usize, reverse: i32,
+): void {
+  for (let s = first; s < T; s++) {
+    const t = reverse ? s : T - 1 - s + first;
+    for (let g: usize = 0; g < G; g++) {
+      memory.fill(gates + (<usize> t * G + g) * gStep, 0, 4 * size);
+      passEnded(dh + (<usize> (t + 1) * G + g) * dStep, dh + (<usize> (reverse ? t + 2 : t) * G + g) * dStep, none, size);
+    }
+  }
+}
+
 /** Activations of one group: gates in place, the new state to `h`. `size` is H features in bytes. */
 @inline
 function groupForward(gates: usize, h: usize, previous: usize, size: usize): void {
@@ -67,20 +100,23 @@ export function gruForward(
   T: i32, groups: i32, H: i32, ldh: i32, ldg: i32, reverse: i32,
 ): void {
   const size = <usize> H * FEATURE, hStep = <usize> ldh << 2, gStep = <usize> ldg << 2, G = <usize> groups;
-  for (let s = 0; s < T; s++) {
-    const t = reverse ? T - 1 - s : s;
+  const active = activeSteps(mask, T, groups);
+  if (reverse) keepStates(h, hStep, size, active, T, G, reverse);
+  for (let s = 0; s < active; s++) {
+    const t = reverse ? active - 1 - s : s;
     const step = gates + <usize> t * G * gStep;
     const next = h + <usize> (t + 1) * G * hStep;
     const previous = h + <usize> (reverse ? t + 2 : t) * G * hStep;
-    const active = mask + <usize> t * G * FEATURE;
+    const lanesOf = mask + <usize> t * G * FEATURE;
     for (let g: usize = 0; g < G; g++) spread(step + g * gStep + 3 * size, bias + (<usize> (3 * H) << 2), H);
     product(step + size, gStep, panels, previous, hStep, 0, true, 3 * H, H, groups);
     for (let g: usize = 0; g < G; g++) {
-      const to = next + g * hStep, from = previous + g * hStep, lanes = active + g * FEATURE;
+      const to = next + g * hStep, from = previous + g * hStep, lanes = lanesOf + g * FEATURE;
       groupForward(step + g * gStep, to, from, size);
       if (!all(lanes)) keepEnded(to, from, lanes, size);
     }
   }
+  if (!reverse) keepStates(h, hStep, size, active, T, G, reverse);
 }
 
 /** Each of H numbers to the 8 lanes of its feature. */
@@ -139,16 +175,19 @@ export function gruBackward(
 ): void {
   const size = <usize> H * FEATURE, dStep = <usize> lddh << 2, hStep = <usize> ldh << 2, gStep = <usize> ldg << 2;
   const G = <usize> groups;
-  for (let s = 0; s < T; s++) {
-    const t = reverse ? s : T - 1 - s;
+  const active = activeSteps(mask, T, groups), none = mask + <usize> active * G * FEATURE;
+  if (!reverse) passStates(dh, dStep, size, gates, gStep, none, active, T, G, reverse);
+  for (let s = 0; s < active; s++) {
+    const t = reverse ? s : active - 1 - s;
     const from = <usize> (reverse ? t + 2 : t) * G;
-    const step = gates + <usize> t * G * gStep, active = mask + <usize> t * G * FEATURE;
+    const step = gates + <usize> t * G * gStep, lanesOf = mask + <usize> t * G * FEATURE;
     const dNext = dh + <usize> (t + 1) * G * dStep, dPrevious = dh + from * dStep, previous = h + from * hStep;
     for (let g: usize = 0; g < G; g++) {
-      const d = dNext + g * dStep, p = dPrevious + g * dStep, lanes = active + g * FEATURE;
+      const d = dNext + g * dStep, p = dPrevious + g * dStep, lanes = lanesOf + g * FEATURE;
       if (!all(lanes)) passEnded(d, p, lanes, size);
       groupBackward(step + g * gStep, previous + g * hStep, d, p, size);
     }
     product(dPrevious, dStep, panels, step + size, gStep, 0, true, H, 3 * H, groups);
   }
+  if (reverse) passStates(dh, dStep, size, gates, gStep, none, active, T, G, reverse);
 }

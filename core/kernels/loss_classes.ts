@@ -1,22 +1,50 @@
 // Losses of one class for each row: see loss.ts.
 
 import { argmax, at, counting, counts, report, weighted } from "./loss";
-import { exponential, zero } from "./simd";
+import { exp4, exponential, zero } from "./simd";
 import { FEATURE, LANE_BITS, LANES, wholeGroups } from "./constants";
 
 /** y = e^(x − largest) over the O features of half a group, given their addresses; `largest` and the sum are returned in
  * memory: sums, sums + 16. */
-function halfSoftmax(y: usize, x: usize, O: i32, sums: usize): void {
+function halfExponentials(y: usize, x: usize, O: i32, sums: usize): void {
+  const size = <usize> O * FEATURE;
   let largest = v128.load(x), sum = zero();
-  for (let o: usize = 1; o < <usize> O; o++) largest = f32x4.max(largest, v128.load(x + o * FEATURE));
-  for (let o: usize = 0; o < <usize> O; o++) {
-    const e = exponential(f32x4.sub(v128.load(x + o * FEATURE), largest));
-    v128.store(y + o * FEATURE, e);
+  for (let o: usize = FEATURE; o < size; o += FEATURE) largest = f32x4.max(largest, v128.load(x + o));
+  for (let o: usize = 0; o < size; o += FEATURE) {
+    const e = exp4(f32x4.sub(v128.load(x + o), largest));
+    v128.store(y + o, e);
     sum = f32x4.add(sum, e);
   }
   v128.store(sums, largest), v128.store(sums, sum, 16);
-  const factor = f32x4.div(f32x4.splat(1), sum);
-  for (let o: usize = 0; o < <usize> O; o++) v128.store(y + o * FEATURE, f32x4.mul(v128.load(y + o * FEATURE), factor));
+}
+
+/** What halfExponentials gives, over its sum. */
+function halfSoftmax(y: usize, x: usize, O: i32, sums: usize): void {
+  halfExponentials(y, x, O, sums);
+  const factor = f32x4.div(f32x4.splat(1), v128.load(sums, 16)), size = <usize> O * FEATURE;
+  for (let o: usize = 0; o < size; o += FEATURE) v128.store(y + o, f32x4.mul(v128.load(y + o), factor));
+}
+
+/** Half a group of 0. */
+function clearHalf(y: usize, O: i32): void {
+  for (let o: usize = 0; o < <usize> O * FEATURE; o += FEATURE) v128.store(y + o, zero());
+}
+
+/** Whether none of the four rows from r on counts: its gradient is 0 then. */
+@inline
+function noneCounts(mask: usize, rows: i32, r: i32, y: usize, O: i32): bool {
+  if (v128.any_true(counting(mask, rows, r))) return false;
+  clearHalf(y, O);
+  return true;
+}
+
+/** Whether argmax of row r is y, `largest` being its largest number: as argmax, the first of equals. */
+@inline
+function isRight(logits: usize, r: i32, y: i32, O: i32, largest: f32): bool {
+  if (largest != largest) return argmax(logits, r, O) == y;
+  if (at(logits, r, y, O) != largest) return false;
+  for (let o = 0; o < y; o++) if (at(logits, r, o, O) == largest) return false;
+  return true;
 }
 
 /** softmax of row r in dLogits, where it is returned; the half group of a row is computed at its first. */
@@ -56,21 +84,29 @@ export function crossEntropyLoss(
 ): void {
   let loss: f64 = 0, correct = 0;
   for (let r = 0; r < rows; r += 4) {
-    const half = <usize> (((r >> LANE_BITS) * O * LANES + (r & LANES - 1)) << 2), on = counting(mask, rows, r);
-    const factor = weighted(f32x4.splat(scale), weights, r);
-    halfSoftmax(dLogits + half, logits + half, O, sums);
+    const half = <usize> (((r >> LANE_BITS) * O * LANES + (r & LANES - 1)) << 2), d = dLogits + half;
+    if (noneCounts(mask, rows, r, d, O)) continue;
+    const factor = weighted(f32x4.splat(scale), weights, r), on = counting(mask, rows, r);
+    halfExponentials(d, logits + half, O, sums);
+    const share = f32x4.div(f32x4.splat(1), v128.load(sums, 16));
     for (let lane = 0; lane < min(4, rows - r); lane++) {
       if (!counts(mask, r + lane)) continue;
-      const y = load<i32>(targets + (<usize> (r + lane) << 2)), place = dLogits + half + <usize> y * FEATURE + (<usize> lane << 2);
-      const largest = load<f32>(sums + (<usize> lane << 2)), sum = load<f32>(sums + (<usize> lane << 2), 16);
-      const weight: f64 = weights ? load<f32>(weights + (<usize> (r + lane) << 2)) : 1;
-      loss += weight * (Math.log(<f64> sum) + <f64> (largest - at(logits, r + lane, y, O)));
-      store<f32>(place, load<f32>(place) - 1);
-      correct += <i32> (argmax(logits, r + lane, O) == y);
+      const y = load<i32>(targets + (<usize> (r + lane) << 2)), own = sums + (<usize> lane << 2);
+      const largest = load<f32>(own), sum = load<f32>(own, 16);
+      const weight = factorOf(weights, r + lane);
+      loss += <f64> weight * (Math.log(<f64> sum) + <f64> (largest - at(logits, r + lane, y, O)));
+      // The target's gradient, which the loop below overwrites.
+      const e = load<f32>(d + <usize> y * FEATURE + (<usize> lane << 2)), one: f32 = 1;
+      store<f32>(own, (e * (one / sum) - one) * (scale * weight));
+      correct += <i32> isRight(logits, r + lane, y, O, largest);
     }
-    for (let o: usize = 0; o < <usize> O; o++) {
-      const p = dLogits + half + o * FEATURE;
-      v128.store(p, v128.and(f32x4.mul(v128.load(p), factor), on));
+    for (let o: usize = 0; o < <usize> O * FEATURE; o += FEATURE) {
+      v128.store(d + o, v128.and(f32x4.mul(f32x4.mul(v128.load(d + o), share), factor), on));
+    }
+    for (let lane = 0; lane < min(4, rows - r); lane++) {
+      if (!counts(mask, r + lane)) continue;
+      const y = load<i32>(targets + (<usize> (r + lane) << 2)), at = <usize> lane << 2;
+      store<f32>(d + <usize> y * FEATURE + at, load<f32>(sums + at));
     }
   }
   // The second half of the last group, if no row is in it.
@@ -94,6 +130,10 @@ export function crossEntropySmoothLoss(
   let loss: f64 = 0, correct = 0, all: f32 = 0;
   for (let o = 0; o < O; o++) all += factorOf(classWeights, o);
   for (let r = 0; r < wholeGroups(rows); r++) {
+    if (!(r & 3) && noneCounts(mask, rows, r, dLogits + (<usize> ((r >> LANE_BITS) * O * LANES + (r & LANES - 4)) << 2), O)) {
+      r += 3;
+      continue;
+    }
     const row = softmaxRow(dLogits, logits, sums, r, O);
     if (r >= rows || !counts(mask, r)) {
       clearRow(row, O);

@@ -11,7 +11,7 @@
 // inputs and biases contribute, after it the activations, after backward the gradients before the activations.
 // Both states, h and c, have T + 2 slots, and lanes past their sequence's length keep both.
 
-import { all, keepEnded, passEnded } from "./gru";
+import { activeSteps, all, keepEnded, keepStates, passEnded, passStates } from "./gru";
 import { madd, sigmoids, tanh4, tanhs } from "./simd";
 import { FEATURE } from "./constants";
 import { product } from "./product";
@@ -45,19 +45,21 @@ export function lstmForward(
   T: i32, groups: i32, H: i32, ldh: i32, ldc: i32, ldg: i32, reverse: i32,
 ): void {
   const size = <usize> H * FEATURE, hStep = <usize> ldh << 2, cStep = <usize> ldc << 2, gStep = <usize> ldg << 2;
-  const G = <usize> groups;
-  for (let s = 0; s < T; s++) {
-    const t = reverse ? T - 1 - s : s;
-    const step = gates + <usize> t * G * gStep, active = mask + <usize> t * G * FEATURE;
+  const G = <usize> groups, active = activeSteps(mask, T, groups);
+  if (reverse) keepStates(h, hStep, size, active, T, G, reverse), keepStates(c, cStep, size, active, T, G, reverse);
+  for (let s = 0; s < active; s++) {
+    const t = reverse ? active - 1 - s : s;
+    const step = gates + <usize> t * G * gStep, lanesOf = mask + <usize> t * G * FEATURE;
     const to = <usize> (t + 1) * G, from = <usize> (reverse ? t + 2 : t) * G;
     product(step, gStep, panels, h + from * hStep, hStep, 0, true, 4 * H, H, groups);
     for (let g: usize = 0; g < G; g++) {
       const hTo = h + (to + g) * hStep, cTo = c + (to + g) * cStep, cFrom = c + (from + g) * cStep;
-      const lanes = active + g * FEATURE;
+      const lanes = lanesOf + g * FEATURE;
       groupForward(step + g * gStep, hTo, cTo, cFrom, size);
       if (!all(lanes)) keepEnded(hTo, h + (from + g) * hStep, lanes, size), keepEnded(cTo, cFrom, lanes, size);
     }
   }
+  if (!reverse) keepStates(h, hStep, size, active, T, G, reverse), keepStates(c, cStep, size, active, T, G, reverse);
 }
 
 /**
@@ -93,16 +95,18 @@ export function lstmBackward(
   T: i32, groups: i32, H: i32, lddh: i32, ldc: i32, ldg: i32, reverse: i32,
 ): void {
   const size = <usize> H * FEATURE, dStep = <usize> lddh << 2, cStep = <usize> ldc << 2, gStep = <usize> ldg << 2;
-  const G = <usize> groups;
-  for (let s = 0; s < T; s++) {
-    const t = reverse ? s : T - 1 - s;
-    const step = gates + <usize> t * G * gStep, active = mask + <usize> t * G * FEATURE;
+  const G = <usize> groups, active = activeSteps(mask, T, groups), none = mask + <usize> active * G * FEATURE;
+  if (!reverse) passStates(dh, dStep, size, gates, gStep, none, active, T, G, reverse);
+  for (let s = 0; s < active; s++) {
+    const t = reverse ? s : active - 1 - s;
+    const step = gates + <usize> t * G * gStep, lanesOf = mask + <usize> t * G * FEATURE;
     const to = <usize> (t + 1) * G, from = <usize> (reverse ? t + 2 : t) * G;
     for (let g: usize = 0; g < G; g++) {
-      const d = dh + (to + g) * dStep, lanes = active + g * FEATURE;
+      const d = dh + (to + g) * dStep, lanes = lanesOf + g * FEATURE;
       if (!all(lanes)) passEnded(d, dh + (from + g) * dStep, lanes, size);
       groupBackward(step + g * gStep, c + (to + g) * cStep, c + (from + g) * cStep, d, dc + g * size, lanes, size);
     }
     product(dh + from * dStep, dStep, panels, step, gStep, 0, true, H, 4 * H, groups);
   }
+  if (reverse) passStates(dh, dStep, size, gates, gStep, none, active, T, G, reverse);
 }

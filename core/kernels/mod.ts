@@ -2,7 +2,7 @@
 // Pointers are byte addresses, sizes are in elements; kernels allocate nothing and return nothing.
 
 export {
-  activeLanes, classesIn, clear, copyGroups, copyVector, maskLanes, rowsIn, rowsOut, sequencesIn, sequencesOut,
+  activeLanes, classesIn, clear, copyGroups, copyVector, maskLanes, measureSteps, rowsIn, rowsOut, sequencesIn, sequencesOut,
 } from "./copy";
 export {
   linearBackwardBias, linearBackwardInput, linearBackwardWeight, linearForward, packBackward, packForward, transposeInput,

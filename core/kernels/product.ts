@@ -39,7 +39,13 @@ function panelBytes(K: i32): usize {
 export function packPanels(panels: usize, w: usize, M: i32, K: i32, ldw: i32, rotate: i32, transpose: bool): void {
   const rowStep = <usize> (transpose ? 1 : ldw) << 2, columnStep = <usize> (transpose ? ldw : 1) << 2;
   const quads = K & ~3, wrap = transpose && rotate ? K - rotate : K;
+  if (transpose) turnedPanels(panels, w, M, K, <usize> ldw << 2, rotate);
   for (let m = 0; m < M; m += PANEL) {
+    if (M - m >= PANEL) {
+      if (!transpose) straightPanel(panels, w, m + rotate, M, K, <usize> ldw << 2);
+      panels += panelBytes(K);
+      continue;
+    }
     for (let i = 0; i < PANEL; i++) {
       const row = m + i;
       let dst = panels + (<usize> (i < 4 ? i : 16) << 2);
@@ -71,6 +77,54 @@ export function packPanels(panels: usize, w: usize, M: i32, K: i32, ldw: i32, ro
       }
     }
     panels += panelBytes(K);
+  }
+}
+
+/** A whole panel of packPanels: the five rows of W from `row` on, row M being the first again. */
+function straightPanel(panel: usize, w: usize, row: i32, M: i32, K: i32, ldw: usize): void {
+  let a = rowOf(w, row, M, ldw), b = rowOf(w, row + 1, M, ldw), c = rowOf(w, row + 2, M, ldw);
+  let d = rowOf(w, row + 3, M, ldw), e = rowOf(w, row + 4, M, ldw);
+  for (; K >= 4; K -= 4) {
+    transposeInto(panel, v128.load(a), v128.load(b), v128.load(c), v128.load(d), 16);
+    v128.store(panel, v128.load(e), 64);
+    panel += 80, a += 16, b += 16, c += 16, d += 16, e += 16;
+  }
+  for (; K > 0; K--) {
+    store<f32>(panel, load<f32>(a)), store<f32>(panel, load<f32>(b), 4), store<f32>(panel, load<f32>(c), 8);
+    store<f32>(panel, load<f32>(d), 12), store<f32>(panel, load<f32>(e), 16);
+    panel += 20, a += 4, b += 4, c += 4, d += 4, e += 4;
+  }
+}
+
+@inline
+function rowOf(w: usize, row: i32, M: i32, ldw: usize): usize {
+  return w + <usize> (row < M ? row : row - M) * ldw;
+}
+
+/**
+ * The whole panels of packPanels from the columns of W (K, M): its rows from `rotate` on, row K being the first again. Some
+ * rows at a time, which stay in the cache while the panels pass by.
+ */
+function turnedPanels(panels: usize, w: usize, M: i32, K: i32, ldw: usize, rotate: i32): void {
+  for (let k0 = 0; k0 < K; k0 += 32) {
+    const end = min(K, k0 + 32);
+    for (let m = 0; m + PANEL <= M; m += PANEL) {
+      const panel = panels + <usize> (m / PANEL) * panelBytes(K), column = w + (<usize> m << 2);
+      let k = k0, to = panel + <usize> k0 * 20;
+      for (; k + 4 <= end; k += 4) {
+        const a = rowOf(column, k + rotate, K, ldw), b = rowOf(column, k + 1 + rotate, K, ldw);
+        const c = rowOf(column, k + 2 + rotate, K, ldw), d = rowOf(column, k + 3 + rotate, K, ldw);
+        v128.store(to, v128.load(a)), v128.store(to, v128.load(b), 16), v128.store(to, v128.load(c), 32), v128.store(to, v128.load(d), 48);
+        store<f32>(to, load<f32>(a, 16), 64), store<f32>(to, load<f32>(b, 16), 68);
+        store<f32>(to, load<f32>(c, 16), 72), store<f32>(to, load<f32>(d, 16), 76);
+        to += 80;
+      }
+      for (; k < end; k++) {
+        const a = rowOf(column, k + rotate, K, ldw);
+        v128.store(to, v128.load(a)), store<f32>(to, load<f32>(a, 16), 16);
+        to += 20;
+      }
+    }
   }
 }
 
@@ -123,22 +177,22 @@ export function transposeGroups(panels: usize, a: usize, lda: usize, F: i32, gro
 /** Four vectors, 32 bytes apart, transposed to four vectors 32 bytes apart. */
 @inline
 function transpose4(dst: usize, src: usize): void {
-  transposeInto(dst, v128.load(src), v128.load(src, 32), v128.load(src, 64), v128.load(src, 96));
+  transposeInto(dst, v128.load(src), v128.load(src, 32), v128.load(src, 64), v128.load(src, 96), 32);
 }
 
 /** The same with the first `count` vectors (none to three); the others are 0. */
 @inline
 function turnFew(dst: usize, src: usize, count: i32): void {
   const a = count > 0 ? v128.load(src) : zero(), b = count > 1 ? v128.load(src, 32) : zero();
-  transposeInto(dst, a, b, count > 2 ? v128.load(src, 64) : zero(), zero());
+  transposeInto(dst, a, b, count > 2 ? v128.load(src, 64) : zero(), zero(), 32);
 }
 
 @inline
-function transposeInto(dst: usize, a: v128, b: v128, c: v128, d: v128): void {
+function transposeInto(dst: usize, a: v128, b: v128, c: v128, d: v128, step: usize): void {
   const ab = i32x4.shuffle(a, b, 0, 4, 1, 5), AB = i32x4.shuffle(a, b, 2, 6, 3, 7);
   const cd = i32x4.shuffle(c, d, 0, 4, 1, 5), CD = i32x4.shuffle(c, d, 2, 6, 3, 7);
-  v128.store(dst, i32x4.shuffle(ab, cd, 0, 1, 4, 5)), v128.store(dst, i32x4.shuffle(ab, cd, 2, 3, 6, 7), 32);
-  v128.store(dst, i32x4.shuffle(AB, CD, 0, 1, 4, 5), 64), v128.store(dst, i32x4.shuffle(AB, CD, 2, 3, 6, 7), 96);
+  v128.store(dst, i32x4.shuffle(ab, cd, 0, 1, 4, 5)), v128.store(dst + step, i32x4.shuffle(ab, cd, 2, 3, 6, 7));
+  v128.store(dst + 2 * step, i32x4.shuffle(AB, CD, 0, 1, 4, 5)), v128.store(dst + 3 * step, i32x4.shuffle(AB, CD, 2, 3, 6, 7));
 }
 
 /** Bytes of a block of `outerProduct`: it stays in a second-level cache while the panels pass by. */

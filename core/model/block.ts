@@ -1,6 +1,7 @@
 import { Arena, from } from "../device/arena.ts";
 import type { TaskBuilder } from "../device/device.ts";
 import { LANES, type Tensor } from "../device/kernels.ts";
+import type { LiveSteps } from "../device/live.ts";
 import { type Block, type DropoutMode, groupsOf, type Value } from "./layers/layer.ts";
 import type { Sizes } from "./layers/node.ts";
 
@@ -8,7 +9,10 @@ import type { Sizes } from "./layers/node.ts";
 export type IoTensors = ReadonlyMap<string, Tensor>;
 
 /** A time axis of a block. */
-type Along = Pick<Block, "T" | "lengths" | "mask">;
+interface Along extends Pick<Block, "T" | "lengths" | "mask"> {
+  /** Its number, where the device looks for the ends of rows along it. */
+  readonly axis: number | undefined;
+}
 
 /** A block of rows with memory of its own, along one of its time axes. */
 export class BlockSpace implements Block {
@@ -26,6 +30,7 @@ export class BlockSpace implements Block {
   readonly gradient: Tensor;
   readonly scratch = new Arena(0, true);
   readonly words: Tensor;
+  private readonly axis: number | undefined;
   /** All of its axes: undefined is that of `Sequences.shape`. */
   readonly axes = new Map<string | undefined, BlockSpace>();
   // Not #private: the block along another axis is a copy of this one.
@@ -33,9 +38,9 @@ export class BlockSpace implements Block {
   private readonly published = new Set<string>();
 
   constructor(
-    { B, T, axes = {}, row0, rows, wholeBatch, backward, dropout, control, gradient, io }:
+    { B, T, axes = {}, row0, rows, wholeBatch, backward, dropout, control, gradient, io, ends }:
       & Pick<Block, "B" | "T" | "row0" | "rows" | "wholeBatch" | "backward" | "dropout" | "control" | "gradient">
-      & { readonly io: IoTensors; readonly axes?: Sizes["axes"] },
+      & { readonly io: IoTensors; readonly axes?: Sizes["axes"]; readonly ends: boolean },
   ) {
     this.B = B;
     this.T = T;
@@ -51,11 +56,25 @@ export class BlockSpace implements Block {
     this.lengths = from(io.get("@lengths")!, row0);
     this.mask = this.scratch.allocate(T * this.groups * LANES);
     this.words = this.scratch.allocate(16);
+    this.axis = ends ? 0 : undefined;
     this.axes.set(undefined, this);
-    for (const [axis, T] of Object.entries(axes)) {
+    Object.entries(axes).forEach(([axis, T], i) => {
       const lengths = from(io.get(`@lengths.${axis}`)!, row0), mask = this.scratch.allocate(T * this.groups * LANES);
-      const own: Along = { T, lengths, mask };
+      const own: Along = { T, lengths, mask, axis: ends ? i + 1 : undefined };
       this.axes.set(axis, Object.assign(Object.create(BlockSpace.prototype), this, own));
+    });
+  }
+
+  live(first = 0, count = this.T - first): LiveSteps | undefined {
+    return this.axis === undefined ? undefined : { axis: this.axis, first, count };
+  }
+
+  /** What every task over it begins with. */
+  begin(task: TaskBuilder): void {
+    const { rows } = this;
+    for (const { mask, lengths, T, axis } of this.axes.values()) {
+      task.call("activeLanes", { mask, lengths, T, rows });
+      if (axis !== undefined) task.call("measureSteps", { lengths, rows, axis });
     }
   }
 

@@ -4,7 +4,7 @@ import type { Device } from "../device/device.ts";
 import { fail } from "../errors.ts";
 import type { ParameterStore } from "./parameters.ts";
 import type { PlacedNetwork } from "./placed_network.ts";
-import { blockTask, layOut, type PlanShape } from "./plan.ts";
+import { blockTask, layOut, type PlanOptions, type PlanShape } from "./plan.ts";
 
 /** What takes so many elements of memory. */
 interface Use {
@@ -23,16 +23,16 @@ function modelUses({ paddedSize, slots, persistent }: ParameterStore): Use[] {
   ];
 }
 
-/** What a device can hold, and how it takes a batch. */
-type Holder = Pick<Device, "room" | "wholeBatch">;
+/** What a device can hold, and how it takes a batch, perhaps with other processes. */
+export type Holder = Pick<Device, "room" | "wholeBatch"> & Pick<PlanOptions, "sharers">;
 
 /** What a batch takes besides, on one thread. */
-function batchUses(net: PlacedNetwork, shape: PlanShape, { wholeBatch }: Holder): Use[] {
-  const layout = layOut(net, shape, wholeBatch), { parts, blocks, R, arena } = layout, gradients = parts?.length ?? 0;
+function batchUses(net: PlacedNetwork, shape: PlanShape, holder: Holder): Use[] {
+  const layout = layOut(net, shape, holder), { parts, first, end, R, arena } = layout, gradients = parts?.length ?? 0;
   const sequences = `${R} sequence${R === 1 ? "" : "s"}`;
   return [
     { what: "inputs and results", elements: arena - net.store.persistent - gradients },
-    { what: `gradients of ${blocks} blocks of ${sequences}`, elements: gradients },
+    { what: `gradients of ${end - first} blocks of ${sequences}`, elements: gradients },
     { what: `activations of ${sequences} over ${shape.T} steps`, elements: blockTask(layout, 0).scratch },
   ].filter(({ elements }) => elements > 0);
 }

@@ -1,6 +1,7 @@
 import type { Device } from "../device/device.ts";
 import { MAX_THREADS, type Simd } from "../device/device.ts";
 import { dispose } from "../engine.ts";
+import { ALONE } from "../fleet/fleet.ts";
 import { checkArgument, fail } from "../errors.ts";
 import { frozen, resolveOptions } from "../options.ts";
 import { seedWords } from "../random.ts";
@@ -306,7 +307,7 @@ export async function createModel(
 ): Promise<NetworkModel> {
   checkArgument("create model", "options", options, []);
   const given = isSeq2Seq(made) ? seq2seqNetwork(made) : made, usual = isSeq2Seq(made) ? seq2seqLoss(made) : undefined;
-  const { seed = 0, loss = usual, quantiles, module, ...own } = options;
+  const { seed = 0, loss = usual, quantiles, module, fleet = ALONE, ...own } = options;
   const config = isNetwork(given) ? undefined : resolveConfig(withLoss(given, { loss, quantiles }));
   const network = isNetwork(given) ? given : classifier(config!), resolved = resolveNetwork(network);
   checkSize(resolved);
@@ -324,12 +325,23 @@ export async function createModel(
     net,
     config ? { loss: config.loss, quantiles: config.quantiles } : { loss, quantiles },
   );
-  const cores = Math.min(globalThis.navigator?.hardwareConcurrency ?? 1, MAX_THREADS);
+  if (typeof fleet?.gather !== "function") {
+    throw fail("option-type", "create model", "option fleet must be what openFleet gives", {
+      option: "fleet",
+      value: fleet,
+    });
+  }
+  if (fleet.size > 1 && name !== "wasm") {
+    const problem = `several processes train on the CPU, not on "${name}"`;
+    throw fail("option-conflict", "create model", problem, { option: "device", advice: "start one process" });
+  }
+  const here = fleet.hosts.filter((host) => host === fleet.hosts[fleet.rank]).length;
+  const cores = Math.min(Math.max(1, Math.floor((globalThis.navigator?.hardwareConcurrency ?? 1) / here)), MAX_THREADS);
   const device = name === "wasm"
     ? await openWasm(threads === "auto" ? cores : threads, simd, module)
     : await openWebGpu();
   try {
-    const session = new Session(net, seed, device, simd, threads === "auto" ? AUTO_BLOCKS : 2);
+    const session = new Session(net, seed, { device, simd, fleet, parallelFrom: threads === "auto" ? AUTO_BLOCKS : 2 });
     return new SessionModel(session, frozen(config), frozen(meanings));
   } catch (error) {
     device.dispose();

@@ -1,6 +1,7 @@
 /** What a model is made with, and what it computes on. */
 
 import { MAX_THREADS, SIMD, type Simd } from "../device/device.ts";
+import type { Fleet } from "../fleet/fleet.ts";
 import type { OptionSpec } from "../options.ts";
 import type { LossName } from "./losses.ts";
 import type { OutputMeaning } from "./meanings.ts";
@@ -27,6 +28,11 @@ export interface ModelOptions {
   module?: WebAssembly.Module;
   /** Of the initial parameters and the dropout masks: an integer from 0. Default 0. */
   seed?: number;
+  /**
+   * The processes that train this model together, each of which makes it alike: see `openFleet`. Trainings, steps and
+   * evaluations then wait for one another; their bits are those of one process. Not for "webgpu". Default: this one alone.
+   */
+  fleet?: Fleet;
 }
 
 /** Options of `createModel` for a network. */

@@ -3,12 +3,15 @@
 import { Arena, from } from "../device/arena.ts";
 import { type Plan, type Program, type Task, TaskBuilder } from "../device/device.ts";
 import { LANES, type Tensor } from "../device/kernels.ts";
+import { MOST_GROUPS, MOST_STEPS } from "../device/live.ts";
+import { shares } from "../fleet/fleet.ts";
 import { blockRows, BlockSpace, type IoTensors } from "./block.ts";
 import { type DropoutMode, groupsOf, type Values } from "./layers/layer.ts";
-import { dimensions, layerOf, portOf, type Shape, type Sizes, stepsAlong } from "./layers/node.ts";
+import { dimensions, layerOf, type Node, portOf, type Shape, type Sizes, stepsAlong } from "./layers/node.ts";
 import { type LossName, targetWidth } from "./losses.ts";
 import { LossPass, type OutputLoss, predictions } from "./outputs.ts";
 import type { PlacedNetwork } from "./placed_network.ts";
+import { layOutShare, type PerBlock, type Share, type Sharers, shareSteps, type Transfer } from "./share.ts";
 import { occurrencesLength, scatterTasks } from "./tokens.ts";
 import { update, type UpdateSpec } from "./update.ts";
 
@@ -65,6 +68,8 @@ export interface PlanOptions {
   readonly parallelFrom: number;
   /** Whether a batch stays one block. Default false. */
   readonly wholeBatch?: boolean;
+  /** Who shares the blocks of a step's batch. Default: nobody. */
+  readonly sharers?: Sharers;
 }
 
 /** A plan with its tensors and programs by name. */
@@ -78,6 +83,10 @@ export interface ModelPlan extends Plan {
   readonly pack: Program;
   /** From inputs to results. */
   readonly main: Program;
+  /** In place of `main`, where other processes compute blocks too: programs, and what is exchanged between them. */
+  readonly shared?: readonly (Program | Transfer)[];
+  /** Where the blocks of each process begin. */
+  readonly bounds: readonly number[];
 }
 
 /** What a loss is computed from; absent is what it does not need. */
@@ -109,10 +118,30 @@ export interface Layout {
   /** The gradients of the blocks, each of partSize elements: all but the tables'. */
   readonly parts: Tensor | null;
   readonly partSize: number;
+  /** The blocks that this process computes, and what it exchanges with others. */
+  readonly first: number;
+  readonly end: number;
+  readonly share?: Share;
+}
+
+/** The blocks of one of several processes. */
+function rangeOf(blocks: number, { rank, size }: Sharers): readonly [number, number] {
+  const bounds = shares(blocks, size);
+  return [bounds[rank]!, bounds[rank + 1]!];
+}
+
+/** The gradients of embedded tokens, which all processes add up: those of the rows before a block. */
+function perRow({ io, shape, R }: Layout, { name, axis, outputs: { output } }: Node): PerBlock {
+  const row = stepsAlong(axis, shape) * output!.size;
+  return { tensor: io.get(`${name}.grad`)!, before: (block) => Math.min(shape.B, block * R) * row };
 }
 
 /** Lays out the memory for a plan. */
-export function layOut(net: PlacedNetwork, shape: PlanShape, wholeBatch = false): Layout {
+export function layOut(
+  net: PlacedNetwork,
+  shape: PlanShape,
+  { wholeBatch = false, sharers }: Omit<PlanOptions, "parallelFrom"> = {},
+): Layout {
   const { B, T, given = [], task } = shape, { purpose, values = [], activations = {}, losses = [] } = task;
   const { store, resolved: { layout: { tables } } } = net, arena = new Arena(store.persistent);
   const backward = purpose === "gradients" || purpose === "step", all = purpose === "gradients";
@@ -158,14 +187,24 @@ export function layOut(net: PlacedNetwork, shape: PlanShape, wholeBatch = false)
   if (all) add("@gradients", store.paddedSize);
   // A step's gradient goes where the update reads it, unless that of other batches is there.
   const gradient = io.get("@gradients") ?? (task.accumulate ? arena.allocate(store.paddedSize) : store.gradients);
-  const partSize = store.paddedSize - tables, parts = backward && blocks > 1 ? arena.allocate(blocks * partSize) : null;
-  return { net, shape, wholeBatch, io, arena: arena.length, R, blocks, backward, gradient, parts, partSize };
+  const partSize = store.paddedSize - tables, isShared = purpose === "step" && sharers !== undefined;
+  const [first, end] = isShared ? rangeOf(blocks, sharers) : [0, blocks];
+  const parts = backward && (blocks > 1 || isShared) ? arena.allocate((end - first) * partSize) : null;
+  const share = isShared ? layOutShare(sharers, blocks, partSize, arena) : undefined;
+  const place = { parts, partSize, first, end, ...share && { share } };
+  return { net, shape, wholeBatch, io, arena: arena.length, R, blocks, backward, gradient, ...place };
+}
+
+/** Whether a batch has a second time axis, as decoders do, and not too much along any to follow where rows end. */
+function looksForEnds({ T, axes = {} }: PlanShape, R: number): boolean {
+  const steps = Object.values(axes);
+  return steps.length === 1 && Math.max(T, ...steps) <= MOST_STEPS && groupsOf(R) <= MOST_GROUPS;
 }
 
 /** The forward, loss and backward pass of one block. */
 export function blockTask(layout: Layout, index: number): { calls: Task; scratch: number } {
   const { net, shape: { B, T, axes, task: { dropout = "none", activations, losses = [] } }, io, R, backward } = layout;
-  const { gradient, parts, partSize, blocks, wholeBatch } = layout, { store, resolved } = net;
+  const { gradient, parts, partSize, blocks, wholeBatch, first } = layout, { store, resolved } = net;
   const { paddedSize, layout: { tables, size } } = store;
   const block = new BlockSpace({
     B,
@@ -177,8 +216,9 @@ export function blockTask(layout: Layout, index: number): { calls: Task; scratch
     backward,
     dropout,
     control: store.control,
-    gradient: parts ? from(parts, index * partSize - tables, paddedSize) : gradient,
+    gradient: parts ? from(parts, (index - first) * partSize - tables, paddedSize) : gradient,
     io,
+    ends: !wholeBatch && looksForEnds(layout.shape, R),
   });
   const values: Record<string, Values> = {};
   const valueOf = (source: string) => values[layerOf(source)]![portOf(source)]!;
@@ -189,9 +229,7 @@ export function blockTask(layout: Layout, index: number): { calls: Task; scratch
     return { name, pass };
   });
   const task = new TaskBuilder();
-  for (const { mask, lengths, T } of block.axes.values()) {
-    task.call("activeLanes", { mask, lengths, T, rows: block.rows });
-  }
+  block.begin(task);
   for (const { name, pass } of passes) {
     pass.forward(task);
     for (const [port, value] of Object.entries(pass.outputs)) block.publish(task, `${name}.${port}`, value);
@@ -225,12 +263,12 @@ export function blockTask(layout: Layout, index: number): { calls: Task; scratch
 
 /** Writes the programs for a plan. */
 export function makePlan(net: PlacedNetwork, shape: PlanShape, options: PlanOptions): ModelPlan {
-  const layout = layOut(net, shape, options.wholeBatch),
-    { io, blocks, arena, backward, gradient, parts, partSize } = layout;
+  const layout = layOut(net, shape, options),
+    { io, blocks, arena, backward, gradient, parts, partSize, share } = layout;
   const { store, resolved: { layout: { tables } } } = net, { purpose, update: spec, accumulate = false } = shape.task;
-  const parallel = blocks >= options.parallelFrom;
-  const each = Array.from({ length: blocks }, (_, index) => blockTask(layout, index));
-  const tasks = each.map(({ calls }) => calls), main: (readonly Task[])[] = [tasks];
+  const { first, end } = layout, parallel = end - first >= options.parallelFrom;
+  const each = Array.from({ length: end - first }, (_, i) => blockTask(layout, first + i));
+  const tasks = each.map(({ calls }) => calls), main: (readonly Task[])[] = share ? [] : [tasks];
   if (backward && tables) {
     const clear = new TaskBuilder(), count = parallel ? SCATTER_TASKS : 1;
     clear.call("clear", { dst: from(gradient, 0, tables), n: tables });
@@ -247,7 +285,7 @@ export function makePlan(net: PlacedNetwork, shape: PlanShape, options: PlanOpti
     for (const range of ranges) {
       const task = new TaskBuilder(), { start, gradients: grads, n, squares, control } = range;
       const fresh = from(gradient, start, n);
-      if (parts && start >= tables) {
+      if (parts && !share && start >= tables) {
         const first = from(parts, start - tables);
         task.call("sumBlocks", { grads: fresh, blocks: first, n, count: blocks, stride: partSize });
       }
@@ -278,5 +316,10 @@ export function makePlan(net: PlacedNetwork, shape: PlanShape, options: PlanOpti
       const names = ["targets", "weights", "outputWeights", "constants", "gradient"];
       return Object.fromEntries(names.map((name) => [name, io.get(`@${output}.${name}`)]));
     });
-  return { io, lossIo, blocks, pack, main, parallel, arena, scratch: each[0]!.scratch, programs: [pack, main] };
+  const plan = { io, lossIo, blocks, pack, main, parallel, arena, scratch: each[0]?.scratch ?? 0 };
+  if (!share) return { ...plan, bounds: [0, blocks], programs: [pack, main] };
+  const rows = net.embeddings.map((node) => perRow(layout, node));
+  const summed = { parts, stride: partSize, gradient: from(gradient, tables, partSize), rows };
+  const shared = [...shareSteps(share, [tasks], summed), main];
+  return { ...plan, shared, bounds: share.blocks, programs: [pack, ...shared.filter((step) => Array.isArray(step))] };
 }

@@ -8,6 +8,7 @@
 import { Arena } from "../device/arena.ts";
 import { type Call, type KernelName, orderedArguments, type Tensor } from "../device/kernels.ts";
 import { fail } from "../errors.ts";
+import { type Packed, packParameters } from "./packed.ts";
 import type { SinglePrograms } from "./single_program.ts";
 
 /** An input of the network. */
@@ -26,60 +27,81 @@ export interface ProgramInput {
 
 /** A program as source text. Places are elements of the memory. */
 export interface ProgramText {
-  /** A function of T that hands every call to `c`, kernels by number, and returns where everything is. */
+  /** A function of T and of `r`, which is told where everything is before the calls are made. */
   readonly plan: string;
-  /** A function that hands the calls that pack the parameters to `c`, kernels by name. */
-  readonly pack: string;
   /** Elements that are kept. */
   readonly size: number;
-  /** Kernels that are called, and those that pack. */
+  readonly parameters: Packed;
+  /** Kernels that are called. */
   readonly kernels: readonly KernelName[];
-  readonly packing: readonly KernelName[];
   readonly inputs: readonly ProgramInput[];
   readonly output: { readonly size: number; readonly ld: number; readonly steps: boolean };
   readonly hasWeights: boolean;
 }
 
-/** How kernels are called in a text. */
-export interface KernelNames {
-  readonly number: (kernel: KernelName) => number;
-  readonly packing: (kernel: KernelName) => string;
-}
-
 /**
  * A network's program.
  *
+ * @param values All parameters, as the network's layout says.
  * @param first Elements of the memory before the parameters.
+ * @param called What a kernel's arguments follow in the text: "c(3,".
  * @throws {TypeError} If its program does not grow evenly with the steps.
  */
-export function programText(programs: SinglePrograms, first: number, names: KernelNames): ProgramText {
-  const plans = LENGTHS.map((T) => new Planned(programs, T, first)), [one] = plans;
+export function programText(
+  programs: SinglePrograms,
+  values: Float32Array,
+  first: number,
+  called: (kernel: KernelName) => string,
+): ProgramText {
+  const kept = new Kept(programs, first), plans = LENGTHS.map((T) => new Planned(programs, T, kept)), [one] = plans;
   const tensors = plans.map(({ arena }) => arena.tensors), loops = plans.map((plan) => plan.loops);
-  const texts = sameLength(loops).map((i) => loopText(plans, i, names)), { inputs, output, weights } = one!;
+  const texts = sameLength(loops).map((i) => loopText(plans, i, called)), { inputs, output, weights } = one!;
   const places = (of: (plan: Planned) => Argument) => text(merged(plans.map(of)));
   const allocated = sameLength(tensors).map((i) =>
     `${variable(i)}=n(${text(merged(tensors.map((all) => ({ value: all[i]!.length }))))})`
   );
-  const plan = `(T,c)=>{let p=${first + programs.persistent};const n=e=>{const a=p;p+=e+15&-16;return a}` +
-    `${allocated.map((one) => `,${one}`).join("")};${texts.join(";")};return{end:p,inputs:[${
-      inputs.map((_, i) => places(({ inputs }) => inputs[i]!.place)).join()
-    }],output:${places(({ output }) => output.place)}${
-      weights ? `,weights:${places(({ weights }) => weights!)}` : ""
-    }}}`;
-  const { calls } = programs.store.pack;
-  const packed = calls.map((call) =>
-    `c(${[names.packing(call.kernel), ...one!.argumentsOf(call).map(({ value }) => value)].join()})`
-  );
+  const found = [
+    `end:p`,
+    `inputs:[${inputs.map((_, i) => places(({ inputs }) => inputs[i]!.place)).join()}]`,
+    `output:${places(({ output }) => output.place)}`,
+    ...weights ? [`weights:${places(({ weights }) => weights!)}`] : [],
+  ];
+  const plan = `(T,r,c)=>{let p=${kept.size};const n=e=>{const a=p;p+=e+15&-16;return a},${allocated.join()};` +
+    `r({${found.join()}});${texts.join(";")}}`;
+  const { runs, values: packed } = packParameters(programs, values);
   return {
     plan,
-    pack: `c=>{${packed.join(";")}}`,
-    size: first + programs.persistent,
+    size: kept.size,
+    parameters: { runs: runs.map((run) => ({ ...run, place: kept.place(run.place) })), values: packed },
     kernels: [...new Set(one!.calls.map(({ kernel }) => kernel))],
-    packing: [...new Set(calls.map(({ kernel }) => kernel))],
     inputs: inputs.map(({ input }) => input),
     output: output.shape,
     hasWeights: weights !== undefined,
   };
+}
+
+/** Where parameters are: in a memory without those that are only packed. */
+class Kept {
+  readonly #first: number;
+  readonly #values: number;
+  readonly #shift: number;
+  readonly size: number;
+
+  constructor({ store, net, persistent }: SinglePrograms, first: number) {
+    this.#first = first;
+    this.#values = store.values.length;
+    this.#shift = align(this.#values) - align(net.resolved.layout.tables);
+    this.size = first + persistent - this.#shift;
+  }
+
+  place(offset: number): number {
+    return this.#first + (offset < this.#values ? offset : offset - this.#shift);
+  }
+}
+
+/** As an arena rounds up. */
+function align(elements: number): number {
+  return Math.ceil(elements / 16) * 16;
 }
 
 /** Lengths that are planned: two say how everything grows, the third whether it does. */
@@ -122,10 +144,10 @@ class Planned {
   readonly inputs: readonly { readonly input: ProgramInput; readonly place: Argument }[];
   readonly output: { readonly shape: ProgramText["output"]; readonly place: Argument };
   readonly weights: Argument | undefined;
-  readonly #first: number;
+  readonly #kept: Kept;
 
-  constructor(programs: SinglePrograms, readonly T: number, first: number) {
-    this.#first = first;
+  constructor(programs: SinglePrograms, readonly T: number, kept: Kept) {
+    this.#kept = kept;
     this.arena = new Remembered(programs.persistent);
     const { feeds, result, weights, programs: [program] } = programs.plan(T, this.arena);
     this.calls = program!.flat(1)[0]!.map((call) => ({ kernel: call.kernel, args: this.argumentsOf(call) }));
@@ -137,7 +159,7 @@ class Planned {
         size,
         ld,
         once: to.length === ld,
-        table: table ? first + programs.store.values.offset + table.byteOffset / 4 : 0,
+        table: table ? kept.place(table.byteOffset / 4) : 0,
         count: V,
       },
       place: this.#place(to),
@@ -160,7 +182,7 @@ class Planned {
   #place({ offset }: Tensor): Argument {
     const tensor = this.arena.tensors.findLastIndex((own) => own.offset <= offset);
     return tensor < 0
-      ? { value: offset + this.#first }
+      ? { value: this.#kept.place(offset) }
       : { tensor, value: offset - this.arena.tensors[tensor]!.offset };
   }
 
@@ -200,13 +222,13 @@ class Planned {
 }
 
 /** A loop of every plan as text. */
-function loopText(plans: readonly Planned[], at: number, names: KernelNames): string {
+function loopText(plans: readonly Planned[], at: number, called: (kernel: KernelName) => string): string {
   const loops = plans.map(({ loops }) => loops[at]!), [{ first, body, turns }] = loops as [Loop];
   if (loops.some((loop) => loop.body !== body || (loop.turns === 1) !== (turns === 1))) throw uneven();
   const calls = Array.from({ length: body }, (_, i) => {
     const { kernel } = plans[0]!.calls[first + i]!, args = plans.map((plan, p) => plan.argumentsIn(loops[p]!, i));
     if (plans.some((plan, p) => plan.calls[loops[p]!.first + i]!.kernel !== kernel)) throw uneven();
-    return `c(${[names.number(kernel), ...args[0]!.map((_, a) => text(merged(args.map((all) => all[a]!))))].join()})`;
+    return `${called(kernel)}${args[0]!.map((_, a) => text(merged(args.map((all) => all[a]!)))).join()})`;
   });
   return turns === 1 ? calls.join(";") : `for(let t=0;t<T;t++){${calls.join(";")}}`;
 }

@@ -1,6 +1,7 @@
 import type { Device } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
 import type { Simd } from "../device/device.ts";
+import type { Fleet } from "../fleet/fleet.ts";
 import { fail } from "../errors.ts";
 import { Random } from "../random.ts";
 import { type NamedArray, type StateDict, toStateDict } from "./arrays.ts";
@@ -9,10 +10,11 @@ import { clearBlock, readBlock, writeBlock } from "./parameter_blocks.ts";
 import type { DropoutMode } from "./layers/layer.ts";
 import { type Sizes, stepsAlong } from "./layers/node.ts";
 import type { ResolvedLoss } from "./losses.ts";
-import { checkMemory } from "./memory.ts";
+import { checkMemory, type Holder } from "./memory.ts";
 import type { Parameter } from "./parameters.ts";
 import type { PlacedNetwork } from "./placed_network.ts";
 import { layOut, makePlan, type ModelPlan, planKey, type PlanShape, type PlanTask } from "./plan.ts";
+import { runShared } from "./shared_run.ts";
 import { Tokens } from "./tokens.ts";
 
 /** What a run is for, the same for many batches. Made once: plans are found by it. */
@@ -82,7 +84,13 @@ export class Session {
   /** The instructions it was made with. */
   readonly simd: Simd;
   readonly device: Device;
+  /** Who takes part in its steps. */
+  readonly fleet: Fleet;
+  /** Whether this process wants training to stop, and whether one of all did when they made the last step. */
+  stops = false;
+  toStop = false;
   readonly #parallelFrom: number;
+  readonly #holder: Holder;
   readonly #plans = new Map<string, ModelPlan>();
   readonly #tasks = new WeakMap<RunTask, Map<number, PlanTask>>();
   readonly #tokens: readonly Tokens[];
@@ -95,14 +103,23 @@ export class Session {
   /** What the last operation asked for ends with. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(net: PlacedNetwork, seed: number, device: Device, simd: Simd, parallelFrom: number) {
+  constructor(
+    net: PlacedNetwork,
+    seed: number,
+    { device, simd, parallelFrom, fleet }: Pick<Session, "device" | "simd" | "fleet"> & {
+      readonly parallelFrom: number;
+    },
+  ) {
     this.net = net;
     this.seed = seed;
     this.simd = simd;
     this.device = device;
+    this.fleet = fleet;
     this.#parallelFrom = parallelFrom;
+    const { room, wholeBatch } = device, { rank, size } = fleet;
+    this.#holder = { room, wholeBatch, ...size > 1 && { sharers: { rank, size } } };
     this.#tokens = net.tokenReaders.map((node) => new Tokens(node));
-    checkMemory(net, undefined, device);
+    checkMemory(net, undefined, this.#holder);
     // Places the parameters before there is anything to run.
     device.load({ arena: net.store.persistent, scratch: 0, parallel: false, programs: [] }, 0);
     device.write(net.store.values, initialValues(this.parameters, net.store.paddedSize, seed));
@@ -159,7 +176,8 @@ export class Session {
     if (options.control) device.write(this.net.store.control, options.control(weight));
     const packing = this.#refresh(plan, task.purpose);
     if (packing) await packing;
-    await device.run(plan.main);
+    if (plan.shared) this.toStop = await runShared(plan, this);
+    else await device.run(plan.main);
     if (full.update) this.#version++;
     return { plan, weight };
   }
@@ -257,11 +275,11 @@ export class Session {
     let plan = this.#plans.get(key);
     if (!plan) {
       if (this.#plans.size >= MAX_PLANS) this.#plans.delete(this.#plans.keys().next().value!);
-      const { wholeBatch, room } = this.device;
+      const holder = this.#holder, { room } = holder;
       // What is too large by its inputs alone is not written out first.
-      if (layOut(this.net, shape, wholeBatch).arena > room.elements) checkMemory(this.net, shape, this.device);
-      plan = makePlan(this.net, shape, { parallelFrom: this.#parallelFrom, wholeBatch });
-      if (plan.arena + plan.scratch > room.elements) checkMemory(this.net, shape, this.device);
+      if (layOut(this.net, shape, holder).arena > room.elements) checkMemory(this.net, shape, holder);
+      plan = makePlan(this.net, shape, { parallelFrom: this.#parallelFrom, ...holder });
+      if (plan.arena + plan.scratch > room.elements) checkMemory(this.net, shape, holder);
       this.#plans.set(key, plan);
     }
     if (plan !== this.#loaded) {
@@ -279,7 +297,7 @@ export class Session {
   checkFits(sizes: Sizes, task: RunTask, accumulate = false): void {
     const rows = (task.losses ?? []).map(() => WEIGHTED), dropout = task.purpose === "step" ? "random" : "none";
     const full = this.#planTask(task, rows, dropout, accumulate, task.update !== undefined);
-    checkMemory(this.net, { ...sizes, task: full }, this.device);
+    checkMemory(this.net, { ...sizes, task: full }, this.#holder);
   }
 
   /**

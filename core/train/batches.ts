@@ -1,6 +1,6 @@
 /** Data as a training or an evaluation goes through them: in batches that fit the model. */
 
-import { type Batch, DataLoader, type Dataset, targetRows } from "../data/dataset.ts";
+import { type Batch, DataLoader, type Dataset, everyStep, targetRows } from "../data/dataset.ts";
 import { isPairs } from "../data/pairs.ts";
 import { fail } from "../errors.ts";
 import type { Internals } from "../model/internals.ts";
@@ -72,7 +72,7 @@ export function datasetFor(internals: Internals, action: string, dataset: Datase
     const advice = "pass { sources, targets }, each made with ragged";
     throw fail("argument-type", action, problem, { name: "dataset", advice });
   }
-  if (kind === "steps") return { ...dataset, targetsPerStep: true };
+  if (kind === "steps") return everyStep(dataset);
   if (!dataset?.targetsPerStep) return dataset;
   const problem = `the targets are of every step, and the network's output "${output}" is of whole sequences`;
   throw fail("shape-mismatch", action, problem, { name: "targets" });

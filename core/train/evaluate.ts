@@ -11,6 +11,7 @@ import { sizes, validRows } from "../data/metrics/rows.ts";
 import { isPairs } from "../data/pairs.ts";
 import type { TaskMetrics } from "../data/metrics/summary.ts";
 import { checkArgument, fail } from "../errors.ts";
+import { type Fleet, shares, startsOf } from "../fleet/fleet.ts";
 import type { NamedArray } from "../model/arrays.ts";
 import type { Sequences } from "../model/batch.ts";
 import { checkFiniteInputs, checkFiniteOutputs } from "../model/finite.ts";
@@ -23,6 +24,7 @@ import { LazyResult, ResultQueue } from "../device/results.ts";
 import type { BatchSource, TrainingData } from "./batch_source.ts";
 import { batchSource, datasetFor } from "./batches.ts";
 import { PairSource } from "./pair_batches.ts";
+import { STOPPED_ELSEWHERE } from "./together.ts";
 
 /** Loss and accuracy over data. */
 export interface Scores {
@@ -153,19 +155,17 @@ async function scores(
   { output, source, signal }: Scored,
   free: boolean,
 ): Promise<Scores> {
-  const yielder = new Yielder();
-  let sum = 0, weighted = 0, weights = 0, correct = 0;
+  const yielder = new Yielder(), { fleet } = session;
+  // Each process takes some batches in a row; all of them add up what all found, in the order of the batches.
+  const bounds = shares(source.length, fleet.size), [first, end] = [bounds[fleet.rank]!, bounds[fleet.rank + 1]!];
+  const own: number[] = [];
   const queue = new ResultQueue<{ loss: number; correct: number; weight: number }>(
     session,
     session.device.stepsAhead,
-    (stats) => {
-      sum += stats.loss;
-      weighted += stats.loss * stats.weight;
-      weights += stats.weight;
-      correct += stats.correct;
-    },
+    ({ loss, correct, weight }) => own.push(loss, correct, weight),
   );
-  for (const batch of source.batches(0, 0, { free })) {
+  let next = first;
+  for (const batch of end > first ? source.batches(0, first, { free }) : []) {
     const { fetch, weight } = await session.exclusive(async () => {
       const { plan, weight } = await session.run(batch, task, {
         targets: { [output]: batch.targets },
@@ -175,13 +175,43 @@ async function scores(
     });
     await queue.add(new LazyResult(async () => ({ ...await fetch(), weight })));
     await yielder.yieldIfDue();
-    signal?.throwIfAborted();
+    if (fleet.size === 1) signal?.throwIfAborted();
+    if (++next === end) break;
   }
   await queue.drain();
+  const found = gatherNumbers(fleet, own, bounds, signal);
+  let sum = 0, weighted = 0, weights = 0, correct = 0;
+  for (let i = 0; i < found.length; i += 3) {
+    const loss = found[i]!, weight = found[i + 2]!;
+    sum += loss;
+    weighted += loss * weight;
+    weights += weight;
+    correct += found[i + 1]!;
+  }
   if (weights === 0) {
     throw fail("batch-value", ACTION, "the weights of all sequences are 0", { name: "weights", value: 0 });
   }
   return { loss: sum / source.length, lossOverSamples: weighted / weights, accuracy: correct / source.rows };
+}
+
+/**
+ * Three numbers for each batch of all processes, in order.
+ *
+ * @throws In all of them, if one was told to stop.
+ */
+function gatherNumbers(
+  fleet: Fleet,
+  own: readonly number[],
+  bounds: readonly number[],
+  signal: AbortSignal | undefined,
+): ArrayLike<number> {
+  if (fleet.size === 1) return own;
+  const counts = bounds.slice(1).map((end, r) => 1 + 3 * (end - bounds[r]!)), starts = startsOf(counts);
+  const all = new Float64Array(starts.at(-1)! + counts.at(-1)!);
+  all.set([Number(signal?.aborted ?? false), ...own], starts[fleet.rank]);
+  fleet.gather(new Uint8Array(all.buffer), counts.map((count) => 8 * count));
+  if (starts.some((start) => all[start] === 1)) throw signal?.aborted ? signal.reason : STOPPED_ELSEWHERE;
+  return all.filter((_, i) => !starts.includes(i));
 }
 
 const ACTION = "evaluate model";

@@ -117,7 +117,7 @@ export class PairSource implements BatchSource {
     }
     const rows = Array.from({ length: Math.min(batchSize ?? 32, all.N) }, (_, n) => n);
     const dataset = this.dataset = firstOnly ? pairSubset(given, rows) : given;
-    const loader = this.#loader = new PairLoader(dataset, { batchSize, shuffle, seed, buckets });
+    const loader = this.#loader = new PairLoader(dataset, { batchSize, shuffle, seed, buckets, sorted: true });
     const { targets: { lengths } } = this.#measured = measurePairs(dataset);
     this.rows = lengths.reduce((sum, length) => sum + length, 0);
     this.mostRows = loader.batchSize * loader.largest.U;

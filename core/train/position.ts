@@ -1,6 +1,8 @@
 /** Where a training is: within its epoch, and whether a state can be resumed. */
 
+import { type DataHash, hashDataset } from "../data/hash.ts";
 import { fail } from "../errors.ts";
+import type { TrainingData } from "./batch_source.ts";
 import type { TrainingState } from "./history.ts";
 import type { StepResult } from "./trainer.ts";
 import type { TrainingOptions } from "./training_options.ts";
@@ -104,5 +106,22 @@ export function checkState(
       `state is that of a training which ended with the best parameters restored; to train beyond epoch ` +
         `${epoch}, use a state or checkpoint from onEpoch`,
     );
+  }
+}
+
+/**
+ * Checks that data are those of a state: its order and its history belong to them.
+ *
+ * @throws {RangeError} If they are not.
+ */
+export async function checkSameData(
+  before: DataHash | undefined,
+  { dataset, validation }: { readonly dataset: TrainingData; readonly validation: TrainingData | undefined },
+): Promise<void> {
+  const { hash, validationHash } = before ?? {};
+  for (const [what, was, data] of [["data", hash, dataset], ["validation data", validationHash, validation]] as const) {
+    if (!was || !data || was === await hashDataset(data)) continue;
+    const problem = `the ${what} must be those of before, ${was}, got ${await hashDataset(data)}`;
+    throw fail("data-changed", "train", problem, { name: what });
   }
 }

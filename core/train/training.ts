@@ -1,4 +1,3 @@
-import { hashDataset } from "../data/hash.ts";
 import { Yielder } from "../device/event_loop.ts";
 import { ResultQueue } from "../device/results.ts";
 import { checkArgument, fail } from "../errors.ts";
@@ -20,9 +19,10 @@ import {
   History,
   type TrainingState,
 } from "./history.ts";
-import { ADVICE, checkState, diverged, EpochSums, type Position, START } from "./position.ts";
+import { ADVICE, checkSameData, checkState, diverged, EpochSums, type Position, START } from "./position.ts";
 import { LearningRates } from "./schedule.ts";
 import { teacherRatio } from "./teacher.ts";
+import { meetBefore, STOPPED_ELSEWHERE } from "./together.ts";
 import { createTrainer, type StepResult, type Trainer, type TrainerOptions } from "./trainer.ts";
 import { divideOptions, resolveTraining, type TrainingOptions, type TrainingSettings } from "./training_options.ts";
 import { firstBad } from "../model/finite.ts";
@@ -71,6 +71,9 @@ export class Training {
   #atUpdate: (() => void | Promise<void>) | undefined;
   #bestParameters?: StateDict;
   #isRunning = false;
+  #isPrepared = false;
+  /** Whether other processes train too, which must stop at the same update. */
+  readonly #isShared: boolean;
   /** When it began to run, and the milliseconds spent on checking parameters since. */
   #begun = 0;
   #checking = 0;
@@ -88,6 +91,7 @@ export class Training {
     const internals = internalsOf(model);
     internals.only("train");
     this.model = model;
+    this.#isShared = internals.session.fleet.size > 1;
     this.options = frozen(resolveTraining(training));
     this.trainer = trainerFor(model, trainer, rest);
     const { loss, seed, optimizer } = this.trainer.options, { batchSize, shuffle, fastDevRun, monitor } = this.options;
@@ -118,22 +122,6 @@ export class Training {
     this.#bestParameters = restoreBest ? bestParameters : undefined;
     const { length, mostRows: rows } = this.#source, hasBest = this.#bestParameters !== undefined;
     checkState(this.state, this.options, { length, rows, finished: this.finished, hasBest });
-  }
-
-  /** Checks that the data are those of the state: its order and its history belong to them. */
-  async #checkData(): Promise<void> {
-    const { hash, validationHash } = this.#given.state?.data ?? {}, { dataset, validation } = this;
-    for (
-      const [what, before, now] of [["data", hash, dataset], ["validation data", validationHash, validation]] as const
-    ) {
-      if (!before || !now || before === await hashDataset(now)) continue;
-      throw fail(
-        "data-changed",
-        "train",
-        `the ${what} must be those of before, ${before}, got ${await hashDataset(now)}`,
-        { name: what },
-      );
-    }
   }
 
   /** Checks that the largest batches fit: otherwise training would fail where the first of them comes. */
@@ -204,8 +192,7 @@ export class Training {
     this.#begun = performance.now();
     this.#checking = 0;
     try {
-      await this.#checkData();
-      this.#checkMemory();
+      await this.prepare();
       const trains = !this.finished;
       while (!this.finished) await this.#epoch();
       await this.#restoreBest();
@@ -216,12 +203,25 @@ export class Training {
     }
   }
 
+  /**
+   * Checks that the data are those of before and that the largest batches fit; and where several processes train, that all are
+   * to do the same. `run` begins with it.
+   *
+   * @throws {RangeError | Error} In all processes, if not.
+   */
+  async prepare(): Promise<void> {
+    if (this.#isPrepared) return;
+    await meetBefore(this, () => checkSameData(this.#given.state?.data, this).then(() => this.#checkMemory()));
+    this.#isPrepared = true;
+  }
+
   /** Runs the current epoch to its end. */
   async #epoch(): Promise<void> {
     const { onEpoch, signal } = this.#given, start = performance.now();
-    signal?.throwIfAborted();
+    if (!this.#isShared) signal?.throwIfAborted();
     await this.#batches();
-    if (this.#checking <= CHECKED * (performance.now() - this.#begun)) {
+    // What takes its share of the time does so at other epochs in other processes.
+    if (this.#isShared || this.#checking <= CHECKED * (performance.now() - this.#begun)) {
       await this.#checkParameters(`epoch ${this.#position.epoch + 1}`);
     }
     const record = await this.#record();
@@ -316,7 +316,7 @@ export class Training {
   /** Trains on the batches of the current epoch that are still to do. */
   async #batches(): Promise<void> {
     const { onBatch, signal } = this.#given, { epoch, batch: first } = this.#position;
-    const { stepsAhead } = internalsOf(this.model).session.device, sums = new EpochSums(this.#position);
+    const { session } = internalsOf(this.model), { stepsAhead } = session.device, sums = new EpochSums(this.#position);
     /** The error that `onBatch` threw: the update is completed first, so that training can be resumed. */
     let failed: { readonly error: unknown } | undefined;
     const queue = new ResultQueue<StepResult>(this.trainer, stepsAhead, (result) => {
@@ -337,13 +337,14 @@ export class Training {
     let begun = first;
     for (const batch of this.#source.batches(epoch, first)) {
       const how = this.#updateOf(epoch, ++begun), { weights } = batch;
+      session.stops = signal?.aborted || failed !== undefined;
       const step = await this.trainer.begin(batch, batch.targets, { weights, ...how });
       const anomaly = await detector?.check(batch, await step.result, how);
       if (anomaly) throw diverged(`in epoch ${epoch + 1}, batch ${begun}, ${anomaly}`);
       await queue.add(step);
       await this.#yielder.yieldIfDue();
       if (!how.update) continue;
-      if (signal?.aborted || failed) break;
+      if (this.#isShared ? session.toStop : signal?.aborted || failed) break;
       if (!this.#atUpdate) continue;
       await settle();
       const run = this.#atUpdate;
@@ -352,7 +353,8 @@ export class Training {
     }
     await settle();
     if (failed) throw failed.error;
-    signal?.throwIfAborted();
+    if (!this.#isShared) signal?.throwIfAborted();
+    else if (session.toStop) throw signal?.aborted ? signal.reason : STOPPED_ELSEWHERE;
   }
 }
 

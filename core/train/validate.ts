@@ -1,4 +1,4 @@
-import type { Dataset } from "../data/dataset.ts";
+import { type Dataset, isDeferred } from "../data/dataset.ts";
 import { fail } from "../errors.ts";
 import { checkFiniteInputs, firstBad } from "../model/finite.ts";
 import type { PlacedNetwork } from "../model/placed_network.ts";
@@ -12,7 +12,8 @@ import type { PlacedNetwork } from "../model/placed_network.ts";
  */
 export function checkFinite(net: PlacedNetwork, dataset: Dataset, action: string, what: string): void {
   const { shape, targets, targetsPerStep, lengths } = dataset, [N, T] = shape as [number, number, number];
-  checkFiniteInputs(net, dataset, action, ` of the ${what}`);
+  // What is made as it is needed was checked where it comes from, and is not to be made as a whole.
+  if (!isDeferred(dataset)) checkFiniteInputs(net, dataset, action, ` of the ${what}`);
   if (!(targets instanceof Float32Array)) return;
   const width = targets.length / N, outputs = targetsPerStep ? width / T : width;
   for (let row = 0; row < N; row++) {

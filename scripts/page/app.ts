@@ -11,7 +11,7 @@ import { VERSION } from "../../core/version.ts";
 import type { FromWorker, Phase, Region, ToWorker } from "./protocol.ts";
 
 const byId = <T extends HTMLElement>(id: string) => document.getElementById(id) as T;
-const choose = byId<HTMLInputElement>("choose"), drop = byId("drop"), settings = byId<HTMLFieldSetElement>("settings");
+const choose = byId<HTMLInputElement>("choose"), drop = byId("drop"), settings = byId("settings");
 const train = byId<HTMLButtonElement>("train"),
   pause = byId<HTMLButtonElement>("pause"),
   stop = byId<HTMLButtonElement>("stop");
@@ -38,6 +38,7 @@ function paragraph(text: string): HTMLElement {
 /** What waits to be shown: of each region the newest, and the parts of the one that is being shown. */
 const waiting = new Map<Region, string>(), parts: (() => void)[] = [];
 let phase: Phase = "empty", entering: (FromWorker & { type: "phase" }) | undefined, isShowing = false;
+let wrong: string | undefined;
 
 worker.onmessage = ({ data: message }: MessageEvent<FromWorker>) => {
   switch (message.type) {
@@ -59,7 +60,7 @@ worker.onmessage = ({ data: message }: MessageEvent<FromWorker>) => {
       download(message.name, message.blob);
       break;
     case "wrong":
-      markWrong(message.field);
+      wrong = message.field;
   }
 };
 
@@ -127,10 +128,13 @@ function enter(next: Phase, said: string): void {
   phase = next;
   document.body.dataset.phase = next;
   status.textContent = said;
+  markWrong(wrong);
   const hasData = next !== "empty";
   settings.hidden = byId("bar").hidden = !hasData;
-  settings.disabled = choose.disabled = isRunning;
-  for (const button of document.querySelectorAll<HTMLButtonElement>("[data-sample]")) button.disabled = isRunning;
+  choose.disabled = isRunning;
+  // Not the whole as a disabled fieldset: what scrolls in it is to be reached all the same.
+  const controls = [...settings.querySelectorAll("input, select"), ...document.querySelectorAll("[data-sample]")];
+  for (const control of controls as HTMLInputElement[]) control.disabled = isRunning;
   train.disabled = next !== "ready" && next !== "ended";
   train.textContent = next === "ended" ? "Train again" : "Train";
   pause.disabled = stop.disabled = !isRunning;
@@ -138,6 +142,9 @@ function enter(next: Phase, said: string): void {
   if (!isRunning) left.textContent = "";
   if (next === "ended") progress.value = 1;
   else if (!isRunning) progress.value = 0;
+  byId("to-files").hidden = next !== "ended";
+  // What moves comes into view; the bar itself sticks to the window.
+  if (isRunning && !wasRunning) byId("results").scrollIntoView({ behavior: "instant" });
   // A button that is disabled loses the focus; the next thing to press takes it.
   if (isRunning && !wasRunning && lost()) pause.focus();
   if (!isRunning && wasRunning && lost()) train.focus();
@@ -152,12 +159,9 @@ function lost(): boolean {
 function markWrong(field: string | undefined): void {
   for (const one of document.querySelectorAll("[aria-invalid]")) one.removeAttribute("aria-invalid");
   if (field === undefined) return;
-  requestAnimationFrame(() => {
-    const element = document.getElementById(field);
-    element?.setAttribute("aria-invalid", "true");
-    const details = element?.closest("details");
-    if (details) details.open = true;
-  });
+  const element = document.getElementById(field), details = element?.closest("details");
+  element?.setAttribute("aria-invalid", "true");
+  if (details) details.open = true;
 }
 
 function open(files: Iterable<File>): void {

@@ -1,10 +1,14 @@
 /** The command that trains the same in a terminal. */
 
 import { shellWord } from "../../core/display.ts";
+import { isSample } from "../../core/job/sample_pairs.ts";
 import { FLAGS, type GivenOptions } from "../../core/job/options.ts";
 
 /** Where the command's checkpoints go. */
 export const FOLDER = "checkpoints";
+
+/** The checkpoint of the last epoch, as the page hands it out. */
+const LAST = "last.json";
 
 /**
  * The words behind `train` that give these options: `parseCommandLine` reads them back.
@@ -31,12 +35,21 @@ export function wordsOf(given: GivenOptions, sample?: string): string[] {
 
 /** The command, with the permissions that it needs and no more. */
 export function commandOf(given: GivenOptions, sample?: string): string {
-  const { data = [], testData = [] } = given.files;
-  const files = sample === undefined ? [...data, ...testData] : [];
-  // Deno's lists of paths know no commas: the folder stands for such a file.
-  const read = files.some((name) => name.includes(",")) ? ["."] : [...files, FOLDER];
+  return allowed(given, wordsOf(given, sample), [FOLDER]);
+}
+
+/** The command that resumes a checkpoint which was taken from the page. */
+export function resumeCommand(given: GivenOptions): string {
+  return allowed(given, ["train", "--resume", LAST, "--checkpoint", FOLDER], [LAST, FOLDER]);
+}
+
+/** @param others Paths to read besides the data. */
+function allowed({ files: { data = [], testData = [] } }: GivenOptions, words: string[], others: string[]): string {
+  const files = [...data, ...testData].filter((path) => !isSample(path));
+  // Deno's lists of paths know no commas, and a checkpoint's best epoch may be beside it: the folder stands for all in it.
+  const read = others.includes(LAST) || files.some((name) => name.includes(",")) ? ["."] : [...files, ...others];
   const flags = [`--allow-read=${read.join(",")}`, `--allow-write=${FOLDER}`];
-  return ["deno run", ...[...flags, "mod.ts", ...wordsOf(given, sample)].map(shellWord)].join(" ");
+  return ["deno run", ...[...flags, "mod.ts", ...words].map(shellWord)].join(" ");
 }
 
 /** A column as an option names it: by its name, unless that would not come back as it is. */

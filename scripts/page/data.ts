@@ -1,6 +1,6 @@
 /** The data of a page: files or a sample, what was understood of them, and the job that they make with the form. */
 
-import { zippedFiles } from "../../core/job/archives.ts";
+import { classesByName, inputsInZip } from "../../core/job/inputs.ts";
 import { defaultEpochs } from "../../core/job/learning.ts";
 import { type GivenOptions, type Job, resolveJob } from "../../core/job/options.ts";
 import { type DataSource, type Input, readOptions } from "../../core/job/read_data.ts";
@@ -11,7 +11,7 @@ import type { TrainingRun } from "../../core/job/training_run.ts";
 import { trainingsOf } from "../../core/job/trainings.ts";
 import { resolveDataJob } from "../../core/job/data_options.ts";
 import { byKind } from "../../core/data/preprocessing.ts";
-import { formatOf } from "../../core/data/readers/read.ts";
+import { formatOf, readSuited } from "../../core/data/readers/read.ts";
 import { columnWord } from "./command.ts";
 import { type About, optionsOf } from "./fields.ts";
 import { pathOf, type Sample } from "./samples.ts";
@@ -28,6 +28,9 @@ export interface Dropped {
 /** Files of a data set in two parts, by their names. */
 const TEST = /(^|[^a-z0-9])test([^a-z0-9]|$)/i, TRAIN = /(^|[^a-z0-9])train([^a-z0-9]|$)/i;
 
+/** Rows that a forecast sees, where nothing suggests another number. */
+const WINDOW = 12;
+
 /** What a page trains on, and how. */
 export class Data {
   readonly files: readonly Dropped[];
@@ -39,6 +42,8 @@ export class Data {
   roles: Role[] = [];
   /** What is trained, once it is understood. */
   run?: TrainingRun;
+  /** What is to be said of the files. */
+  readonly notes = new Set<string>();
 
   constructor(files: readonly Dropped[], sample?: Sample) {
     this.files = sample
@@ -59,16 +64,17 @@ export class Data {
 
   /** Looks at the first file, if it is a table, for what its columns are. */
   async look(): Promise<void> {
-    const [first] = this.files, { files } = optionsOf(this.texts);
+    const { files } = optionsOf(this.texts);
     this.table = undefined;
     this.roles = [];
-    if (!first || !isTable(first.name, files.format as string | undefined)) return;
+    const [first] = this.files.length ? await this.#inputs(this.#names("train"), false).catch(() => []) : [];
+    if (!first || !await isTable(first, files.format as string | undefined)) return;
     const { data: _, ...given } = files;
     const { files: full, columns, preparation } = resolveDataJob("read data", {
       files: { ...given, data: [first.name] },
     });
     const { format: __, ...options } = readOptions({ files: full, columns, preparation });
-    const table = await lookAt(inputOf(first), options).catch(() => undefined);
+    const table = await lookAt(first, options).catch(() => undefined);
     if (!table || table.columns.length < 2) return;
     this.table = table;
     this.roles = table.columns.map(({ guess }) => guess);
@@ -82,14 +88,23 @@ export class Data {
     }
   }
 
+  /** Takes a column for something else. */
+  use(place: number, role: Role): void {
+    const hadTarget = this.roles.includes("target"), key = "forecast.window";
+    this.roles[place] = role;
+    const hasTarget = this.roles.includes("target") && !this.roles.includes("source");
+    // Windows are what forecasts see; of recordings they are something else.
+    if (hasTarget && !hadTarget && !this.texts.has(key)) this.texts.set(key, String(this.table!.window ?? WINDOW));
+    if (!hasTarget && hadTarget && this.texts.get(key) === String(this.table!.window ?? WINDOW)) this.texts.delete(key);
+  }
+
   /** The options that the page gives, as a command line would. */
   given(): GivenOptions {
     const given = optionsOf(this.texts), { sample } = this;
-    const names = (use: Dropped["use"]) => this.files.filter((file) => file.use === use).map(({ name }) => name);
     if (sample?.flag) given.files.data = [pathOf(sample.flag, given.everything.seed as number ?? 0)];
     else if (this.files.length) {
-      given.files.data = names("train");
-      if (names("test").length) given.files.testData = names("test");
+      given.files.data = this.#names("train");
+      if (this.#names("test").length) given.files.testData = this.#names("test");
       Object.assign(given.columns, this.#columns());
       Object.assign(given.forecast, this.#targets());
     }
@@ -97,6 +112,11 @@ export class Data {
     if (given.device.device !== "webgpu") given.device.simd = "plain";
     else delete given.device.threads;
     return inOrder(given) as unknown as GivenOptions;
+  }
+
+  /** The names of files with a use. */
+  #names(use: Dropped["use"]): string[] {
+    return this.files.filter((file) => file.use === use).map(({ name }) => name);
   }
 
   /** The names of columns with a role. */
@@ -142,6 +162,7 @@ export class Data {
    */
   async understand(): Promise<TrainingRun> {
     this.run = undefined;
+    this.notes.clear();
     const given = this.given(), job = resolveJob(given);
     const trainings = trainingsOf({
       seeds: 1,
@@ -156,23 +177,26 @@ export class Data {
   }
 
   #source(given: GivenOptions): DataSource {
-    const byName = new Map(this.files.map((file) => [file.name, file]));
     return {
       action: "train",
       given,
       parts: () => Promise.resolve(undefined),
-      async inputs(paths) {
-        const inputs: Input[] = [];
-        for (const path of paths) {
-          const sample = sampleInput(path);
-          if (sample) inputs.push(sample);
-          else if (/\.zip$/i.test(path)) inputs.push(...await zipped(byName.get(path)!));
-          else inputs.push(inputOf(byName.get(path)!));
-        }
-        return inputs;
-      },
-      file: (path) => inputOf(byName.get(path)!),
+      inputs: (paths, isText) => this.#inputs(paths, isText),
+      file: (path) => inputOf(this.files.find(({ name }) => name === path)!),
     };
+  }
+
+  /** What files hold, as the command line takes them. */
+  async #inputs(paths: readonly string[], isText: boolean): Promise<Input[]> {
+    const inputs: Input[] = [], note = (text: string) => void this.notes.add(text);
+    for (const path of paths) {
+      const sample = sampleInput(path), file = this.files.find(({ name }) => name === path)!;
+      if (sample) inputs.push(sample);
+      else if (/\.zip$/i.test(path)) {
+        inputs.push(...await inputsInZip(path, new Uint8Array(await file.blob.arrayBuffer()), isText, note));
+      } else inputs.push(inputOf(file));
+    }
+    return isText ? await classesByName(inputs, note) : inputs;
   }
 
   /** What the form is about. */
@@ -198,19 +222,23 @@ function inOrder(given: Record<string, Record<string, unknown>>): Record<string,
   );
 }
 
-/** Whether a name may be that of a table with a row of names. */
-function isTable(name: string, format: string | undefined): boolean {
-  const known = format ?? formatOf(name);
-  return known === undefined ? /\.(tsv|tab|dat)(\.gz)?$/i.test(name) : known === "csv";
+/** Whether an input is a table; where its name does not tell, its beginning does. */
+async function isTable(input: Input, asked: string | undefined): Promise<boolean> {
+  const known = asked ?? formatOf(input.name);
+  if (known !== undefined) return known === "csv";
+  try {
+    const { format, records } = await readSuited(input, { optionalLabels: true }, new Set());
+    // To leave closes it.
+    for await (const _ of records) break;
+    return format === "csv";
+  } catch {
+    // What is wrong with it is told when it is read.
+    return true;
+  }
 }
 
 function inputOf({ name, blob }: Dropped): Input {
   return { name, stream: () => blob.stream() as unknown as AsyncIterable<Uint8Array> };
-}
-
-async function zipped({ name, blob }: Dropped): Promise<Input[]> {
-  const files = zippedFiles(name, new Uint8Array(await blob.arrayBuffer()));
-  return [...files.keys()].sort().map((name) => files.get(name)!);
 }
 
 /** What is known of data, for what suits them. */

@@ -30,8 +30,18 @@ const LABELS: Readonly<Record<string, string>> = {
   threads: "threads",
   device: "compute on",
   tokens: "tokens of text",
-  window: "rows a forecast sees",
   horizon: "steps ahead",
+};
+
+/** What fields mean, where the words of the flag are not those of a page. */
+const ABOUTS: Readonly<Record<string, string>> = {
+  header: "no: it is data like the others",
+  "test-split": "held out to test on, from 0 to below 1",
+  "validation-split": "of the rest, to find the best epoch with",
+  missing: "what becomes of gaps",
+  task: "what is predicted",
+  lr: "how far a step goes",
+  device: "all processors give the same bits",
 };
 
 /** Options that say where files are, what the page asks in another way, or that make several trainings of one. */
@@ -179,6 +189,7 @@ function field(key: string, texts: Texts, about: About): Content {
   const one = FIELDS.get(key)!, { spec, label } = one, id = idOf(key), text = texts.get(key) ?? "";
   if (!isShown(one, about)) return undefined;
   const choices = choicesOf(one, about), otherwise = about.defaults[key] ?? defaultOf(spec);
+  const isRecording = one.name === "window" && about.traits.form !== "forecasts";
   const control = choices
     ? el(
       "select",
@@ -198,14 +209,14 @@ function field(key: string, texts: Texts, about: About): Content {
   return el(
     "div",
     { class: "field" },
-    el("label", { for: id }, label),
+    el("label", { for: id }, isRecording ? "rows of a window" : one.name === "window" ? "rows a forecast sees" : label),
     control,
-    el(
-      "p",
-      { class: "about", id: `${id}-about` },
-      spec.about.replaceAll(/--([a-z-]+)( [A-Z]\w*)?/g, (_, flag) => labelOf(flag)),
-    ),
+    el("p", { class: "about", id: `${id}-about` }, isRecording ? "cuts long recordings into sequences" : aboutOf(one)),
   );
+}
+
+function aboutOf({ flag, spec: { about } }: Field): string {
+  return ABOUTS[flag] ?? about.replaceAll(/--([a-z-]+)( [A-Z]\w*)?/g, (_, flag) => labelOf(flag));
 }
 
 /** What may be chosen, with what people read: the first is that nothing is said. */

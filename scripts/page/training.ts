@@ -135,6 +135,11 @@ export class PageTraining implements Disposable {
     });
     using own = model;
     const file = await modelFile(own, { preprocessing: preprocessing ?? undefined });
+    if (ending === "js" || ending === "html") {
+      const { exportModule } = await import("../../core/exchange/module.ts");
+      const files = await exportModule(file, { name: stem, format: ending });
+      return new Blob([files[name]!], { type: ending === "js" ? "text/javascript" : "text/html" });
+    }
     return new Blob([writeModel(file, ending as "onnx" | "pt" | "safetensors")]);
   }
 

@@ -10,7 +10,7 @@ import { type Content, el } from "../../core/report/markup.ts";
 import { short } from "../../core/report/scale.ts";
 import type { Data } from "./data.ts";
 import { inFields } from "./words.ts";
-import { type Column, type Role, ROLES } from "./table.ts";
+import { type Column, type LookedAt, type Role, ROLES } from "./table.ts";
 
 /** Columns that are shown at the beginning of a table, and at its end where it has more. */
 const FIRST = 24, LAST = 8;
@@ -23,7 +23,7 @@ export function understood(data: Data): Content {
   const { run, table } = data;
   return [
     data.files.length > 0 && files(data),
-    run && facts(run),
+    run && facts(run, data),
     table && columnTable(data),
   ];
 }
@@ -59,7 +59,7 @@ function size(bytes: number): string {
 }
 
 /** What the data are, in figures and in words. */
-function facts(run: TrainingRun): Content {
+function facts(run: TrainingRun, { table, roles, notes }: Data): Content {
   const { data } = run, { train, watched, watchedName, own } = data;
   const isWindows = own?.preprocessing.task === "forecast",
     thing = isPairs(train) ? "pair" : isWindows ? "window" : "sequence";
@@ -80,6 +80,7 @@ function facts(run: TrainingRun): Content {
       ? [["Task", own.preprocessing.task, aboutTask(run)] as [string, string, string?]]
       : [["Task", "two classes", "sum above or below 0"] as [string, string, string]],
     ...shapeOf(run),
+    ...table ? [missingIn(table, roles)] : [],
   ];
   const [first, ...rest] = data.description;
   return [
@@ -94,7 +95,7 @@ function facts(run: TrainingRun): Content {
     el(
       "ul",
       { class: "said" },
-      [first!, ...rest, ...(data.warnings ?? []).map((warning) => `note: ${warning}`)].map((line) =>
+      [first!, ...rest, ...[...notes, ...data.warnings ?? []].map((note) => `note: ${note}`)].map((line) =>
         el("li", {}, inFields(line))
       ),
     ),
@@ -135,6 +136,14 @@ function shapeOf({ data: { train, own } }: TrainingRun): [string, string, string
     [tokens ? "Tokens each" : "Steps each", least === T ? short(T) : `${short(least)}–${short(T)}`],
     tokens ? ["Vocabulary", short(tokens), "tokens"] : ["Features", short(I), some],
   ];
+}
+
+/** Cells without a value in the columns that are used. */
+function missingIn({ columns, isWhole }: LookedAt, roles: readonly Role[]): [string, string, string] {
+  const used = columns.filter((_, i) => roles[i] !== "none"),
+    count = used.reduce((sum, { missing }) => sum + missing, 0);
+  const rows = columns[0]!.rows;
+  return ["Missing", count ? short(count) : "none", `in ${isWhole ? "" : "the first "}${plural(rows, "row")}`];
 }
 
 /** How many sequences of each class there are to train on. */

@@ -19,7 +19,7 @@ import { forecastsSection, regressionsSection } from "../../core/report/forecast
 import { tiles } from "../../core/report/html_report.ts";
 import { type Content, el, render } from "../../core/report/markup.ts";
 import type { RunReport } from "../../core/report/run_report.ts";
-import { commandOf, FOLDER } from "./command.ts";
+import { commandOf, FOLDER, resumeCommand } from "./command.ts";
 import { Data, type Dropped } from "./data.ts";
 import { dataFields, trainingFields } from "./fields.ts";
 import type { FromWorker, Phase, Region, ToWorker } from "./protocol.ts";
@@ -38,7 +38,7 @@ const scope = globalThis as unknown as {
 /** Milliseconds between words about progress. */
 const PROGRESS = 100;
 
-let data: Data | undefined, training: PageTraining | undefined, hasGpu = false, isCalm = false;
+let data: Data | undefined, training: PageTraining | undefined, isRunning = false, hasGpu = false, isCalm = false;
 /** What is done one after the other: reading waits for reading. */
 let queue: Promise<void> = Promise.resolve();
 /** Counts what makes readings under way obsolete. */
@@ -110,7 +110,7 @@ async function open({ files = [], sample }: ToWorker & { type: "open" }): Promis
 async function set({ field, text }: ToWorker & { type: "set" }): Promise<void> {
   if (!data) return;
   const [kind, place] = field.split(":");
-  if (kind === "column") data.roles[Number(place)] = text as Role;
+  if (kind === "column") data.use(Number(place), text as Role);
   else if (kind === "use") data.files[Number(place)]!.use = text as Dropped["use"];
   else data.texts.set(field, text);
   // How the file is written says what its columns are.
@@ -121,7 +121,8 @@ async function set({ field, text }: ToWorker & { type: "set" }): Promise<void> {
 async function train(): Promise<void> {
   await queue;
   const run = data?.run;
-  if (!data || !run) return;
+  if (!run || isRunning) return;
+  isRunning = true;
   end();
   clear();
   let said = 0;
@@ -149,6 +150,8 @@ async function train(): Promise<void> {
     const { text } = wrongOf(error);
     put("error", el("p", {}, text));
     phase("refused", "Training has failed.");
+  } finally {
+    isRunning = false;
   }
 }
 
@@ -197,6 +200,8 @@ function finish({ report, scores, isStopped }: Ended, seconds: number): void {
 /** Kinds of files, by their endings. */
 const KINDS = [
   ["json", "Checkpoint", "evaluate, predict, resume"],
+  ["js", "Module", "one file that predicts, for pages and programs"],
+  ["html", "Page", "predicts what is typed or pasted"],
   ["onnx", "ONNX", "other runtimes"],
   ["pt", "PyTorch", "state dict"],
   ["safetensors", "safetensors", "state dict"],
@@ -210,7 +215,7 @@ function filesTable({ epochs: { best, last } }: PageTraining): Content {
     el("h2", {}, "Take it with you"),
     el(
       "div",
-      { class: "card scroll", tabindex: "0", role: "region", "aria-label": "Files" },
+      { class: "card scroll", tabindex: "0", role: "region", "aria-label": "Files of the model" },
       el(
         "table",
         { class: "list take" },
@@ -251,26 +256,30 @@ function fileButton(name: string): Content {
   return el("button", { type: "button", class: "file", "data-file": name, id: `file-${name.replace(".", "-")}` }, name);
 }
 
-/** The command that trains the same in a terminal. */
+/** The command that trains the same in a terminal, or goes on with what was stopped. */
 function commandSection(isStopped: boolean, isGpu: boolean): Content {
-  const given = data!.given(), { sample } = data!, command = commandOf(given, sample?.flag);
-  const files = data!.isOwn && !sample ? " and the data" : "";
-  const what = isGpu
-    ? "On a graphics card the bits are its own: this command trains the same job, and comes to nearly the same numbers."
-    : isStopped
-    ? `This command trains all epochs. What was stopped here goes on with: ${resumeCommand()}`
-    : `In the folder with mod.ts${files}, this command writes the same bytes: ${FOLDER}/last.json and ${FOLDER}/best.json.`;
+  const given = data!.given(), { sample } = data!, files = data!.isOwn && !sample ? " and the data" : "";
+  const where = `In the folder with mod.ts${files}`;
+  const what = isStopped
+    ? `${where}, beside last.json, this command goes on where it was stopped; it comes to the bytes of a training that never was.`
+    : isGpu
+    ? `A graphics card has its own bits: ${
+      lower(where)
+    }, this command trains the same job, and comes to nearly the same numbers.`
+    : `${where}, this command writes the same bytes: ${FOLDER}/last.json and ${FOLDER}/best.json.`;
   return [
     el("h2", {}, "The same in a terminal"),
     el("p", { class: "note" }, what),
-    el("pre", { class: "card", tabindex: "0", id: "the-command" }, command),
+    el(
+      "pre",
+      { class: "card", tabindex: "0", id: "the-command", role: "region", "aria-label": "The command" },
+      isStopped ? resumeCommand(given) : commandOf(given, sample?.flag),
+    ),
     el("button", { type: "button", id: "copy", "data-copy": "the-command" }, "Copy the command"),
   ];
 }
 
-function resumeCommand(): string {
-  return "train --resume last.json";
-}
+const lower = (text: string) => text.charAt(0).toLowerCase() + text.slice(1);
 
 /** Lets go of what was trained. */
 function end(): void {
@@ -279,11 +288,19 @@ function end(): void {
 }
 
 async function file({ name }: ToWorker & { type: "file" }): Promise<void> {
-  if (training) say({ type: "file", name, blob: await training.file(name) });
+  if (!training) return;
+  try {
+    say({ type: "file", name, blob: await training.file(name) });
+    put("error", undefined);
+  } catch (error) {
+    put("error", el("p", {}, wrongOf(error).text));
+  }
 }
 
 scope.onmessage = async ({ data: message }) => {
   try {
+    // What was pressed while it came to its end comes too late.
+    if (isRunning ? ["open", "set"].includes(message.type) : ["pause", "resume", "stop"].includes(message.type)) return;
     switch (message.type) {
       case "open":
         return await open(message);

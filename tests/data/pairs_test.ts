@@ -50,6 +50,21 @@ Deno.test("the order of pairs depends on the seed and the pass alone, and begins
   }
 });
 
+Deno.test("sorted batches hold what the others do, by falling lengths of targets, then sources", () => {
+  const data = drawn(70),
+    batches = (
+      sorted: boolean,
+    ) => [...new PairLoader(data, { batchSize: 16, shuffle: true, seed: 3, buckets: 2, sorted })];
+  const plain = batches(false);
+  batches(true).forEach((batch, i) => {
+    assert.deepEqual(firsts(batch).sort(), firsts(plain[i]!).sort());
+    for (let b = 1; b < batch.lengths.length; b++) {
+      const [before, after] = [batch.targetLengths[b - 1]!, batch.targetLengths[b]!];
+      assert.ok(before > after || before === after && batch.lengths[b - 1]! >= batch.lengths[b]!);
+    }
+  });
+});
+
 Deno.test("buckets make batches of similar lengths, whatever the order", () => {
   const data = drawn(400),
     padding = (buckets: number, shuffle: boolean) => {

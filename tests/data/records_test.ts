@@ -3,10 +3,23 @@
 import assert from "node:assert/strict";
 import fc from "npm:fast-check@4.10.2";
 import { Columns, type Records, select } from "../../core/data/records.ts";
-import { PackedNumbers } from "../../core/data/packed.ts";
+import { NumberStore, PackedNumbers } from "../../core/data/packed.ts";
 import { countShared } from "../../core/data/overlap.ts";
 import { divideRecords } from "../../core/data/division.ts";
-import { DataLoader, hashDataset, Pipeline, type SequenceRecord, subset } from "../../mod.ts";
+import { defer, isDeferred } from "../../core/data/dataset.ts";
+import { stepNetwork } from "../../core/job/step_network.ts";
+import {
+  createModel,
+  DataLoader,
+  evaluate,
+  hashDataset,
+  type Network,
+  Pipeline,
+  sampleDataset,
+  type SequenceRecord,
+  subset,
+  train,
+} from "../../mod.ts";
 
 function columnsOf(records: readonly SequenceRecord[]): Columns {
   const columns = Columns.empty();
@@ -66,6 +79,16 @@ Deno.test("packed numbers are given back to the bit", () => {
       assert.deepEqual(packed.slice(1, Math.max(1, list.length - 1)), values.slice(1, Math.max(1, list.length - 1)));
     }),
     { numRuns: 2000, seed: 1 },
+  );
+});
+
+Deno.test("packed numbers of one store do not touch one another", () => {
+  fc.assert(
+    fc.property(fc.array(fc.array(numbers, { maxLength: 9000 }), { maxLength: 20, size: "max" }), (lists) => {
+      const store = new NumberStore(), all = lists.map((list) => new PackedNumbers(Float64Array.from(list), store));
+      for (const [i, list] of lists.entries()) assert.deepEqual([...all[i]!.slice(0, list.length)], list);
+    }),
+    { numRuns: 20, seed: 4 },
   );
 });
 
@@ -191,6 +214,36 @@ Deno.test("many numbers go from columns to batches: the same batches, the same h
   assert.deepEqual([countShared(dataset, all), countShared(subset(all, [3, 40]), dataset)], [90, 2]);
   assert.equal(typeof Object.getOwnPropertyDescriptor(dataset, "x")!.get, "function", "nobody needed all of them");
   assert.deepEqual({ ...dataset }, all);
+});
+
+Deno.test("a training and an evaluation make no array of all inputs, of whole sequences or of every step", async () => {
+  const { x, shape, targets } = sampleDataset({ size: 40, steps: 4 }), [N, T, I] = shape as [number, number, number];
+  const take = (rows: ArrayLike<number>, steps: number, into?: Float32Array) => {
+    const made = into ?? new Float32Array(rows.length * steps * I);
+    for (let i = 0; i < rows.length; i++) {
+      made.set(x.subarray(rows[i]! * T * I, (rows[i]! * T + steps) * I), i * steps * I);
+    }
+    return made.subarray(0, rows.length * steps * I);
+  };
+  const everyStep = new Float32Array(N * T * 2).fill(1), own = { inputSize: I, hiddenSize: 3, outputSize: 2 };
+  for (
+    const [data, config] of [
+      [{ shape, targets }, own],
+      [{ shape, targets: everyStep, targetsPerStep: true }, stepNetwork(own)],
+    ] as const
+  ) {
+    const results = [];
+    for (const dataset of [defer({ ...data }, take), { ...data, x }]) {
+      using model = await createModel(config as Network, { seed: 1 });
+      const history = await train(model, dataset, { epochs: 2, validation: dataset, loss: "bce" });
+      const { loss } = await evaluate(model, dataset);
+      results.push([history.map(({ trainLoss, validationLoss }) => [trainLoss, validationLoss]), loss]);
+      if (isDeferred(dataset)) {
+        assert.equal(typeof Object.getOwnPropertyDescriptor(dataset, "x")!.get, "function");
+      }
+    }
+    assert.deepEqual(results[0], results[1]);
+  }
 });
 
 Deno.test("select() of a list is a list", () => {

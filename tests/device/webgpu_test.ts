@@ -37,7 +37,7 @@ const [DATA, TEST] = randomSplit(sampleDataset({ seed: 0 }), [0.8, 0.2], 0) as [
 ];
 
 /** Kernels of the CPU alone: for one sequence by itself, and for tests. */
-const CPU_ONLY = /Single$|^packColumns$|^packParts$|^randomWords$|^activation$/;
+const CPU_ONLY = /Single$|^packColumns$|^packParts$|^randomWords$|^measureSteps$|^activation$/;
 
 Deno.test("WebGPU: every kernel that training and prediction need has a shader", () => {
   for (const name of Object.keys(KERNELS) as KernelName[]) {

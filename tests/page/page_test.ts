@@ -4,133 +4,222 @@
  */
 
 import assert from "node:assert/strict";
-import type { Page } from "npm:puppeteer-core@25.16.0";
-import { MOD, Place, ROOT, runDeno } from "../cli/run.ts";
-import { BROWSERS } from "./browsers.ts";
+import axe from "npm:axe-core@4.14.1";
+import { ROOT, runDeno } from "../cli/run.ts";
+import { type Driven, servedByTask, testDriven } from "./driven.ts";
 
-const isCi = Deno.env.has("CI"), DATA = `${ROOT}/tests/testdata/own`;
+const moves = await Deno.readTextFile(`${ROOT}/tests/testdata/own/moves.csv`);
+const server = await servedByTask();
+globalThis.addEventListener("unload", () => void server[Symbol.asyncDispose]());
 
-/** Milliseconds that a step of the page may take. */
-const PATIENCE = 60_000;
+testDriven("trains on a dropped file, and the printed command writes the same bytes", async (driven, browser) => {
+  const { place } = driven;
+  place.write("moves.csv", moves);
+  await driven.open(server.url);
+  await driven.drop("moves.csv", moves);
+  await driven.ready();
+  assert.match(await driven.text("#data"), /3 classes/);
+  const frames = await driven.watchFrames();
+  await driven.train();
+  const { longest, count } = await frames();
+  console.log(`${browser}: the longest of ${count} frames while training took ${longest.toFixed(1)} ms`);
+  await driven.runCommand();
+  await driven.same("last.json", "best.json");
+  const { code, out, err } = await place.run(["evaluate", "downloads/last.json"]), score = await driven.text("#score");
+  assert.equal(code, 0, err);
+  assert.ok(out.includes(score), `${out}\nis not\n${score}`);
+});
 
-/** The page, served by the task itself. */
-async function served(): Promise<{ url: string } & AsyncDisposable> {
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", `--lock=${ROOT}/scripts/deno.lock`, "-A", `${ROOT}/scripts/page/main.ts`, "--port", "0"],
-    stdout: "piped",
-    stderr: "inherit",
-    stdin: "null",
-  }).spawn();
-  const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-  let text = "";
-  while (!text.includes("\n")) {
-    const { value, done } = await reader.read();
-    assert.ok(!done, "the task has ended");
-    text += value;
+testDriven("nothing leaves the page or its worker", async (driven, browser) => {
+  const { page } = driven;
+  let heard = 0;
+  await using outside = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, () => {
+    heard++;
+    return new Response("", { headers: { "access-control-allow-origin": "*" } });
+  });
+  const there = `http://127.0.0.1:${outside.addr.port}/`;
+  await driven.open(server.url);
+  const before = driven.requests.length;
+  await driven.drop("secret.csv", moves);
+  await driven.ready();
+  await driven.train();
+  await driven.file("last.json");
+  const own = driven.requests.filter((request) => !/^GET (blob|data):/.test(request));
+  for (const request of own) assert.match(request, new RegExp(`^GET ${server.url}[\\w.-]*$`));
+  assert.ok(before > 0);
+  // Neither can be made to send: not by the page, nor by what runs in its worker.
+  const send = async (url: string) =>
+    await fetch(url, { method: "POST", body: "secret" }).then(() => "sent", () => "refused");
+  assert.equal(await page.evaluate(send, there), "refused");
+  assert.equal(await page.evaluate(send, server.url), "refused");
+  if (browser === "Chromium") {
+    const [worker] = page.workers();
+    assert.ok(worker);
+    assert.equal(await worker.evaluate(send, there), "refused");
+    assert.equal(await worker.evaluate(send, server.url), "refused");
   }
-  return {
-    url: text.trim(),
-    async [Symbol.asyncDispose]() {
-      child.kill("SIGTERM");
-      await reader.cancel();
-      await child.status;
-    },
+  assert.equal(heard, 0);
+  // Firefox says so, too.
+  for (const error of driven.errors.splice(0)) assert.match(error, /connect-src/);
+});
+
+testDriven("can be paused and stopped, and what was stopped is resumed by the printed command", async (driven) => {
+  const { page, place } = driven;
+  place.write("moves.csv", moves);
+  await driven.open(server.url);
+  await driven.drop("moves.csv", moves);
+  await driven.ready();
+  await driven.set("#f-training-epochs", "3000");
+  await driven.ready();
+  await page.click("#train");
+  await page.waitForSelector("#curves svg");
+  await page.click("#pause");
+  await driven.phase("paused");
+  const shown = await driven.text("#left");
+  await page.click("#pause");
+  await driven.phase("training");
+  await page.waitForFunction(`document.querySelector("#left").textContent !== ${JSON.stringify(shown)}`);
+  await page.click("#stop");
+  await driven.ended();
+  assert.match(await driven.text("#status"), /^Stopped after epoch \d+/);
+  const stopped = new TextDecoder().decode(await driven.file("last.json"));
+  place.write("last.json", stopped);
+  await driven.runCommand();
+  const resumed = place.read("checkpoints/last.json");
+  assert.notEqual(resumed, stopped);
+  const whole = ["--sequence-column", "id", "--time-column", "t", "--label-column", "kind", "--epochs", "3000"];
+  const { code, err } = await place.run(["train", "moves.csv", ...whole, "--simd", "plain", "--checkpoint", "whole"]);
+  assert.equal(code, 0, err);
+  assert.equal(resumed, place.read("whole/last.json"));
+}, ["Chromium"]);
+
+testDriven("works on one thread where a host of files sets no headers", async (driven) => {
+  const folder = `${driven.place.path}/dist`;
+  const { code, err } = await runDeno([
+    "run",
+    `--lock=${ROOT}/scripts/deno.lock`,
+    "-A",
+    `${ROOT}/scripts/dist/main.ts`,
+    folder,
+  ]);
+  assert.equal(code, 0, err);
+  const types: Record<string, string> = {
+    html: "text/html",
+    css: "text/css",
+    js: "text/javascript",
+    svg: "image/svg+xml",
   };
-}
+  await using host = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async ({ url }) => {
+    const path = new URL(url).pathname.replace(/\/$/, "/index.html");
+    const bytes = await Deno.readFile(`${folder}/page${path}`).catch(() => undefined);
+    return bytes
+      ? new Response(bytes, { headers: { "content-type": types[path.split(".").at(-1)!]! } })
+      : new Response(null, { status: 404 });
+  });
+  await driven.open(`http://127.0.0.1:${host.addr.port}/`);
+  assert.equal(await driven.page.evaluate("crossOriginIsolated"), false);
+  await driven.page.click("[data-sample=sums]");
+  await driven.ready();
+  await driven.train();
+  assert.match(await driven.text("#device"), /plain SIMD/);
+  await driven.runCommand();
+  await driven.same("last.json", "best.json");
+}, ["Chromium"]);
 
-/** Waits for one of the page's phases. */
-async function phase(page: Page, ...phases: string[]): Promise<string> {
-  const is = `${JSON.stringify(phases)}.includes(document.body.dataset.phase) && document.body.dataset.phase`;
-  const handle = await page.waitForFunction(is, { timeout: PATIENCE });
-  return await handle.jsonValue() as string;
-}
+testDriven("says what is wrong with data in its own words, and takes another answer", async (driven) => {
+  const { page } = driven;
+  await driven.open(server.url);
+  await driven.drop("plain.csv", "a,b,c\n1,2,3\n4,5,6\n7,8,9\n1,5,9\n2,4,8\n3,3,7\n");
+  assert.equal(await driven.phase("ready", "refused"), "refused");
+  const error = await driven.text("#error");
+  assert.match(error, /plain\.csv.*choose “label” for a column/);
+  assert.doesNotMatch(error, /--|labelColumns/);
+  await driven.set("#column-2", "label");
+  await driven.phase("ready");
+  assert.equal(await driven.text("#error"), "");
+  await driven.set("#f-model-hiddenSize", "0");
+  await driven.phase("refused");
+  assert.match(await driven.text("#error"), /“units” must be an integer from 1/);
+  await page.waitForSelector("#f-model-hiddenSize[aria-invalid=true]");
+  await driven.set("#f-model-hiddenSize", "4");
+  await driven.phase("ready");
+}, ["Chromium"]);
 
-const textOf = (page: Page, selector: string) => page.$eval(selector, (element) => element.textContent ?? "");
+testDriven("can be used by keyboard alone", async (driven, browser) => {
+  const { page } = driven;
+  const focused = () =>
+    page.evaluate("(({ id, dataset }) => id || dataset.sample || '')(document.activeElement)") as Promise<string>;
+  const tabTo = async (name: string) => {
+    for (let presses = 0; presses < 120; presses++) {
+      if (await focused() === name) return;
+      await page.keyboard.press("Tab");
+    }
+    throw new Error(`the keyboard does not reach ${name}`);
+  };
+  await driven.open(server.url);
+  await tabTo("choose");
+  await tabTo("moves");
+  await page.keyboard.press("Enter");
+  await driven.ready();
+  await tabTo("column-2");
+  await tabTo("f-training-epochs");
+  await tabTo("train");
+  await page.keyboard.press("Enter");
+  await driven.ended();
+  // The focus has not been lost on a button that was disabled.
+  assert.equal(await focused(), "train", browser);
+  await tabTo("file-last-json");
+  const text = new TextDecoder().decode(await driven.file("last.json", () => page.keyboard.press("Enter")));
+  assert.match(text, /"format":/);
+});
 
-/** A file that the page hands out. */
-async function downloaded(page: Page, folder: string, name: string): Promise<string> {
-  await page.click(`[data-file="${name}"]`);
-  for (let tries = 0; tries < 200; tries++) {
-    const text = await Deno.readTextFile(`${folder}/${name}`).catch(() => "");
-    // It may still be under way.
-    if (text.trimEnd().endsWith("}")) return text;
-    await new Promise((done) => setTimeout(done, 50));
-  }
-  throw new Error(`${name} did not arrive`);
-}
-
-/** Measures the frames of a page until it is told to stop: the longest, in milliseconds. */
-async function watchFrames(page: Page): Promise<() => Promise<{ longest: number; count: number }>> {
-  await page.evaluate(() => {
-    const frames = { longest: 0, count: 0, isOver: false }, scope = globalThis as unknown as { frames: typeof frames };
-    let last = performance.now();
-    const next = () => {
-      const now = performance.now();
-      frames.longest = Math.max(frames.longest, now - last);
-      frames.count++;
-      last = now;
-      if (!frames.isOver) requestAnimationFrame(next);
+/** Rules of axe that a page breaks. */
+async function violations({ page }: Driven): Promise<string[]> {
+  await page.evaluate(axe.source);
+  return await page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
     };
-    scope.frames = frames;
-    requestAnimationFrame(next);
+    const { violations } = await axe.run();
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" | ")}`);
   });
-  return () =>
-    page.evaluate(() => {
-      const { frames } = globalThis as unknown as { frames: { longest: number; count: number; isOver: boolean } };
-      frames.isOver = true;
-      return frames;
-    });
 }
 
-declare const document: { body: { dataset: Record<string, string> } };
-declare const requestAnimationFrame: (run: () => void) => void;
+const LOOKED_AT = { light: ["moves", "reviews", "sales"], dark: ["moves", "reviews", "sums"] };
 
-for (const { name, find, start } of BROWSERS) {
-  const program = find();
-  if (!program) console.log(`${name} is not here: ${isCi ? "a failure" : "skipped"}`);
-  Deno.test({
-    name: `${name} trains on a dropped file, and the printed command writes the same bytes`,
-    ignore: !program && !isCi,
-    sanitizeResources: false,
-    sanitizeOps: false,
-    async fn() {
-      assert.ok(program, `${name} is missing`);
-      await using place = await Place.make();
-      await Deno.copyFile(`${DATA}/moves.csv`, `${place.path}/moves.csv`);
-      const downloads = `${place.path}/downloads`;
-      await Deno.mkdir(downloads);
-      await using server = await served();
-      const browser = await start(program, downloads);
-      try {
-        const page = await browser.newPage(), errors: string[] = [];
-        page.on("pageerror", (error) => errors.push(String(error)));
-        await page.goto(server.url);
-        await phase(page, "empty");
-        const input = await page.$("#choose") as unknown as { uploadFile(path: string): Promise<void> };
-        await input.uploadFile(`${place.path}/moves.csv`);
-        assert.equal(await phase(page, "ready", "refused"), "ready", await textOf(page, "#error"));
-        assert.match(await textOf(page, "#data"), /3 classes/);
-        const frames = await watchFrames(page);
-        await page.click("#train");
-        assert.equal(await phase(page, "ended", "refused"), "ended", await textOf(page, "#error"));
-        const { longest, count } = await frames();
-        console.log(`${name}: the longest of ${count} frames while training took ${longest.toFixed(1)} ms`);
-        const last = await downloaded(page, downloads, "last.json"),
-          best = await downloaded(page, downloads, "best.json");
-        const score = await textOf(page, "#score"), command = await textOf(page, "#the-command");
-        assert.deepEqual(errors, []);
-
-        const words = command.replace("deno run", "run").replace(" mod.ts ", ` ${MOD} `).split(" ");
-        const { code, err } = await runDeno(words, { cwd: place.path });
-        assert.equal(code, 0, err);
-        assert.equal(place.read("checkpoints/last.json"), last);
-        assert.equal(place.read("checkpoints/best.json"), best);
-        const evaluated = await place.run(["evaluate", "downloads/last.json"]);
-        assert.equal(evaluated.code, 0, evaluated.err);
-        assert.ok(evaluated.out.includes(score), `${evaluated.out}\nis not\n${score}`);
-      } finally {
-        await browser.close();
+for (const [scheme, samples] of Object.entries(LOOKED_AT)) {
+  testDriven(`breaks no rule of accessibility, ${scheme}, and fits a phone`, async (driven) => {
+    const { page } = driven, wrong: Record<string, string[]> = {}, wide: string[] = [];
+    await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
+    const look = async (what: string) => {
+      for (const width of [1200, 390]) {
+        await page.setViewport({ width, height: 844 });
+        const found = await violations(driven);
+        if (found.length) wrong[`${what}, ${width}`] = found;
+        const full = await page.evaluate("document.documentElement.scrollWidth") as number;
+        if (full > width) wide.push(`${what}: ${full} of ${width}`);
       }
-    },
-  });
+    };
+    await driven.open(server.url);
+    await look("empty");
+    for (const sample of samples) {
+      await page.click(`[data-sample=${sample}]`);
+      await page.waitForFunction("document.body.dataset.phase === 'ready' && !document.querySelector('#curves svg')");
+      await page.$eval("#others", (details) => details.setAttribute("open", ""));
+      await look(`${sample}, ready`);
+      await page.click("#train");
+      await page.waitForSelector("#examples figure");
+      await page.evaluate("document.body.dataset.phase === 'training' && document.querySelector('#pause').click()");
+      await driven.phase("paused", "ended");
+      await look(`${sample}, training`);
+      await page.evaluate("document.body.dataset.phase === 'paused' && document.querySelector('#pause').click()");
+      await driven.ended();
+      await look(`${sample}, ended`);
+    }
+    await driven.drop("plain.csv", "a,b\n1,2\n3,4\n5,6\n");
+    await driven.phase("refused");
+    await look("refused");
+    assert.deepEqual(wrong, {});
+    assert.deepEqual(wide, []);
+  }, ["Chromium"]);
 }

@@ -12,27 +12,14 @@ export function firstElement(wasm: WasmForm): number {
   return wasm === "none" ? 16 : Math.ceil(SINGLE_FIRST / 64) * 16;
 }
 
-/** What kernels are called in a program. */
-export const KERNEL_NAMES = {
-  number: (kernel: string): number => SINGLE_KERNELS.indexOf(kernel),
-  packing: (kernel: string): string => use(kernel),
-};
-
-/** The short name of a piece. */
-export function use(name: string): string {
-  const piece = PIECES[name];
-  if (!piece) throw new Error(`there is no piece "${name}"`);
-  return piece.as;
-}
-
-/** A text that uses pieces: `of` marks their names, and those that it needs are found again. */
+/** The pieces that a text uses. */
 export class Source {
   readonly #wanted = new Set<string>();
 
   /** The short name of a piece, which will be there. */
   use(name: string): string {
     this.#want(name);
-    return use(name);
+    return PIECES[name]!.as;
   }
 
   #want(name: string): void {
@@ -47,21 +34,25 @@ export class Source {
   }
 }
 
-/** The statements that place a network. */
-export function networkText(
-  source: Source,
-  program: ProgramText,
-  values: Float32Array,
-  first: number,
-  wasm: WasmForm,
-): string {
-  const kernels = SINGLE_KERNELS.map((name) => program.kernels.includes(name as never) ? source.use(name) : "");
-  program.packing.forEach((name) => source.use(name));
-  const network = `{size:${program.size},values:${first},pack:${program.pack},plan:${program.plan}}`;
-  const given = `"${toBase64(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))}",${network},[${
-    kernels.join().replace(/,+$/, "")
-  }]`;
+/** What a kernel's arguments follow in a program. */
+export function calledFrom(source: Source, wasm: WasmForm, softmax: boolean): (kernel: string) => string {
+  const piece = (kernel: string) => source.use(kernel === "probabilitiesSingle" && !softmax ? "sigmoids" : kernel);
+  return (kernel) => wasm === "none" ? `${piece(kernel)}(` : `c(${SINGLE_KERNELS.indexOf(kernel)},`;
+}
+
+/** The statement that places a network. */
+export function loadText(source: Source, program: ProgramText, wasm: WasmForm, softmax: boolean): string {
+  const { runs, values } = program.parameters;
+  const text = toBase64(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  const places = runs.map(({ place, count, length, stride }) => `[${[place, count, length, stride].join()}]`);
+  const given = `"${text}",[${places.join()}],${program.size},${program.plan}`;
   if (wasm === "none") return `${source.use("load")}(${given});`;
-  if (wasm === "inline") return `${source.use("load")}(${given},${source.use("instantiate")}("${SINGLE_WASM}"));`;
-  return `const $load=${source.use("load")}.bind(0,${given});$load();`;
+  const kernels = SINGLE_KERNELS.map((name) =>
+    !program.kernels.includes(name as never)
+      ? ""
+      : source.use(name === "probabilitiesSingle" && !softmax ? "sigmoids" : name)
+  );
+  const own = `[${kernels.join().replace(/,+$/, "")}],${given}`, load = source.use("loadInto");
+  if (wasm === "inline") return `${load}(${source.use("instantiate")}("${SINGLE_WASM}"),${own});`;
+  return `const $l=e=>${load}(e,${own});$l();`;
 }

@@ -38,6 +38,11 @@ export interface ModuleSubject {
   readonly preprocessing: unknown;
 }
 
+/** Multiply-adds that a model makes for a step. */
+export function stepWork(file: ModelFile): number {
+  return new PlacedNetwork(networkOf(file)).work.products;
+}
+
 /** Reads a model's file. */
 export function subjectOf(file: ModelFile, asked: string | undefined): ModuleSubject {
   const { config, loss: given, meanings = {}, parameters, preprocessing } = file;

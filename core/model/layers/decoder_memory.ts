@@ -1,6 +1,7 @@
 import { from } from "../../device/arena.ts";
 import type { TaskBuilder } from "../../device/device.ts";
 import { LANES, type Tensor } from "../../device/kernels.ts";
+import type { Live } from "../../device/live.ts";
 import type { Weight } from "../parameters.ts";
 import type { Cell, CellTensors } from "./cells.ts";
 import { type DecoderSizes, type FullDecoderOptions, sizesOf } from "./decoder_options.ts";
@@ -34,6 +35,9 @@ export interface Mask extends Steps {
   readonly stream: number;
   readonly F: number;
 }
+
+/** Steps: the first, and how many. */
+export type Range = readonly [u: number, n: number];
 
 /** Somewhere in something of every step: groups `ld` elements apart. */
 export type At = { readonly data: Tensor; readonly ld: number };
@@ -85,6 +89,8 @@ export class DecoderMemory {
   readonly dv: Tensor;
   readonly transposed: Tensor;
   readonly scratch: Tensor;
+  /** Whether it stops where all rows have ended. */
+  readonly #ends: boolean;
 
   constructor(cell: Cell, node: Node<FullDecoderOptions>, weights: DecoderWeights, block: Block, inputs: Values) {
     const { name, stream, options: { numLayers: L, dropout, tied } } = node, keys = inputs.keys!;
@@ -93,6 +99,7 @@ export class DecoderMemory {
     const { T: U, groups, backward, scratch } = own, S = source.T, { H, D, E, A, tokens } = this.sizes = sizesOf(node);
     this.cell = cell;
     this.node = node;
+    this.#ends = ["state", "states", "context"].every((port) => !node.uses(`${name}.${port}`));
     this.weights = weights;
     this.inputs = inputs;
     const W = H + D + E, all = (U + 1) * groups, back = (n: number) => scratch.allocate(backward ? n : 0);
@@ -202,25 +209,34 @@ export class DecoderMemory {
     return this.teacher !== null && !this.sizes.tokens;
   }
 
-  /** y = W·x + bias over `n` steps; without a bias of its own y += W·x where `add`. */
+  /** What calls over `n` steps from `u` on follow: nothing where others read what stands in all steps. */
+  live(u = 0, n = this.block.T - u): Live {
+    return this.#ends ? { groups: this.block.live(u, n) } : {};
+  }
+
+  /** y = W·x + bias over `n` steps from `u` on; without a bias of its own y += W·x where `add`. */
   product(
     task: TaskBuilder,
     y: At,
     x: At,
     { forward: panels, M, K }: Weight,
-    n: number,
+    [u, n]: Range,
     bias: Tensor | null,
     add = false,
   ) {
-    const args = { panels, M, K, groups: n * this.block.groups };
-    if (!add) task.call("linearForward", { y: y.data, x: x.data, bias, ldy: y.ld, ldx: x.ld, ...args });
-    else task.call("linearBackwardInput", { dx: y.data, dy: x.data, lddx: y.ld, lddy: x.ld, accumulate: 1, ...args });
+    const args = { panels, M, K, groups: n * this.block.groups }, live = this.live(u, n);
+    if (!add) task.call("linearForward", { y: y.data, x: x.data, bias, ldy: y.ld, ldx: x.ld, ...args }, live);
+    else {
+      const sum = { dx: y.data, dy: x.data, lddx: y.ld, lddy: x.ld, accumulate: 1, ...args };
+      task.call("linearBackwardInput", sum, live);
+    }
   }
 
-  /** dx = Wᵀ·dy over `n` steps, or dx += … . */
-  back(task: TaskBuilder, dx: At, dy: At, { backward: panels, M, K }: Weight, n: number, accumulate: 0 | 1) {
+  /** dx = Wᵀ·dy over `n` steps from `u` on, or dx += … . */
+  back(task: TaskBuilder, dx: At, dy: At, { backward: panels, M, K }: Weight, [u, n]: Range, accumulate: 0 | 1) {
     const args = { panels, M: K, K: M, groups: n * this.block.groups, accumulate };
-    task.call("linearBackwardInput", { dx: dx.data, dy: dy.data, lddx: dx.ld, lddy: dy.ld, ...args });
+    const product = { dx: dx.data, dy: dy.data, lddx: dx.ld, lddy: dy.ld, ...args };
+    task.call("linearBackwardInput", product, this.live(u, n));
   }
 
   /** What a layer's cell takes at step `u`. */
@@ -241,10 +257,11 @@ export class DecoderMemory {
     };
   }
 
-  /** y = x ∘ mask over `n` steps. */
+  /** y = x ∘ mask over `n` steps from `u` on. */
   drop(task: TaskBuilder, mask: Mask, y: At, x: At, u: number, n: number): void {
     const { data, ld: ldm } = this.at(mask, u), groups = n * this.block.groups;
-    task.call("dropoutApply", { y: y.data, x: x.data, mask: data, groups, F: mask.F, ldy: y.ld, ldx: x.ld, ldm });
+    const args = { y: y.data, x: x.data, mask: data, groups, F: mask.F, ldy: y.ld, ldx: x.ld, ldm };
+    task.call("dropoutApply", args, this.live(u, n));
   }
 
   /** What the attention hides at step `u`. */

@@ -14,7 +14,8 @@ export class DecoderPass extends DecoderMemory implements Pass {
     const { name } = this.node, { T: U, groups, rows, row0, lengths, mask } = this.block;
     const { answers } = this.weights, { keys } = this.inputs, { A, D, O } = this.sizes;
     const answered = { y: this.keys, x: keys!.data, panels: answers.forward, bias: null, M: A, K: D };
-    task.call("linearForward", { ...answered, groups: this.source.T * groups, ldy: this.lda, ldx: keys!.stride });
+    const args = { ...answered, groups: this.source.T * groups, ldy: this.lda, ldx: keys!.stride };
+    task.call("linearForward", args, { groups: this.source.live() });
     this.#initial(task, false);
     this.#targets(task);
     if (this.teacher) {
@@ -107,11 +108,11 @@ export class DecoderPass extends DecoderMemory implements Pass {
     const teacher = from(this.teacher!, u * groups * LANES);
     if (tokens) {
       const own = { tokens: from(this.tokens, u * groups * LANES), logits: said.data, ldl: said.ld, teacher };
-      task.call("nextTokens", { ...own, groups, V: O, pad: PAD, start: START });
+      task.call("nextTokens", { ...own, groups, V: O, pad: PAD, start: START }, this.live(u, 1));
       return;
     }
     const { data: dst, ld: lddst } = this.fed(u), args = { groups, F: O, lddst, ldsrc: said.ld, accumulate: 0 };
-    task.call("replaceLanes", { dst, src: said.data, keep: teacher, ...args });
+    task.call("replaceLanes", { dst, src: said.data, keep: teacher, ...args }, this.live(u, 1));
     // A sequence that has ended would go on, to numbers without bounds, which times 0 are none.
     const mask = from(this.block.mask, u * groups * LANES);
     task.call("maskLanes", { x: dst, mask, groups, F: O, ldx: lddst });
@@ -126,10 +127,10 @@ export class DecoderPass extends DecoderMemory implements Pass {
     const place = u * groups * LANES;
     if (table) {
       const args = { dst: fed.data, table, tokens: from(this.tokens, place), mask: from(mask, place) };
-      task.call("gatherRows", { ...args, groups: n * groups, E, lddst: fed.ld });
+      task.call("gatherRows", { ...args, groups: n * groups, E, lddst: fed.ld }, this.live(u, n));
     }
     if (this.targetMask) this.drop(task, this.targetMask, fed, fed, u, n);
-    this.product(task, this.at(this.gates[0]!, u), fed, first!.input, n, first!.bias);
+    this.product(task, this.at(this.gates[0]!, u), fed, first!.input, [u, n], first!.bias);
   }
 
   /** Asks the keys with the state before step `u`, and takes the step. */
@@ -137,7 +138,7 @@ export class DecoderPass extends DecoderMemory implements Pass {
     const { groups } = this.block, { T: S, mask } = this.source, { A, D } = this.sizes, { keys } = this.inputs;
     const { asks, context, cells, v } = this.weights, query = this.at(this.queries, u), found = this.context(u);
     const { data: hidden, ld: ldh } = this.hiddenOf(u);
-    this.product(task, query, this.at(this.read, u), asks.weight, 1, asks.bias);
+    this.product(task, query, this.at(this.read, u), asks.weight, [u, 1], asks.bias);
     task.call("attentionAsk", {
       context: found.data,
       weights: this.weightsOf(u),
@@ -156,11 +157,11 @@ export class DecoderPass extends DecoderMemory implements Pass {
       lde: keys!.stride,
       ldq: query.ld,
       ldh,
-    });
-    this.product(task, this.at(this.gates[0]!, u), found, context, 1, null, true);
+    }, { ...this.live(u, 1), T: this.source.live() });
+    this.product(task, this.at(this.gates[0]!, u), found, context, [u, 1], null, true);
     cells.forEach(({ input, hidden, bias }, l) => {
       if (l) {
-        this.product(task, this.at(this.gates[l]!, u), this.at(this.states[l - 1]![0]!, u + 1), input, 1, bias);
+        this.product(task, this.at(this.gates[l]!, u), this.at(this.states[l - 1]![0]!, u + 1), input, [u, 1], bias);
       }
       this.cell.forward(task, this.tensors(l, u, hidden.forward));
     });
@@ -170,12 +171,12 @@ export class DecoderPass extends DecoderMemory implements Pass {
   #readout(task: TaskBuilder, u: number, n: number): void {
     const { projection, fc } = this.weights, x = this.at(this.dropped, u), y = this.at(this.output, u);
     if (this.readoutMask) this.drop(task, this.readoutMask, x, this.at(this.read, u + 1), u, n);
-    if (!projection) return this.product(task, y, x, fc.weight, n, fc.bias);
+    if (!projection) return this.product(task, y, x, fc.weight, [u, n], fc.bias);
     const { data, ld } = this.at(this.projected, u), groups = n * this.block.groups;
-    this.product(task, { data, ld }, x, projection.weight, n, projection.bias);
+    this.product(task, { data, ld }, x, projection.weight, [u, n], projection.bias);
     const args = { groups, F: projection.weight.M, ldy: ld, ldx: ld, which: TANH };
-    task.call("elementwiseForward", { y: data, x: data, ...args });
-    this.product(task, y, { data, ld }, fc.weight, n, fc.bias);
+    task.call("elementwiseForward", { y: data, x: data, ...args }, this.live(u, n));
+    this.product(task, y, { data, ld }, fc.weight, [u, n], fc.bias);
   }
 
   backward(task: TaskBuilder): void {
@@ -204,21 +205,25 @@ export class DecoderPass extends DecoderMemory implements Pass {
     if (!keys!.gradient) return;
     const { answers: { backward: panels, M: K, K: M } } = this.weights, { into: dx, stride: lddx } = dEncoded;
     const product = { panels, M, K, groups: S * groups, lddx, lddy: this.lda, accumulate: 1 };
-    task.call("linearBackwardInput", { dx, dy: this.dKeys, ...product });
+    task.call("linearBackwardInput", { dx, dy: this.dKeys, ...product }, { groups: this.source.live() });
   }
 
   /** #choose backwards: what it was fed of its own is a part of what it said. */
   #chooseBackward(task: TaskBuilder, u: number): void {
     const { groups } = this.block, { data: dst, ld: lddst } = this.at(this.dOutput, u - 1);
     const { data: src, ld: ldsrc } = this.fed(u, this.dRead), keep = from(this.teacher!, u * groups * LANES);
-    task.call("replaceLanes", { dst, src, keep, groups, F: this.sizes.O, lddst, ldsrc, accumulate: 1 });
+    task.call(
+      "replaceLanes",
+      { dst, src, keep, groups, F: this.sizes.O, lddst, ldsrc, accumulate: 1 },
+      this.live(u, 1),
+    );
   }
 
   /** #feed backwards, but for the rows of tokens. */
   #feedBackward(task: TaskBuilder, u: number, n: number): void {
     if (!this.sizes.tokens && !this.inputs.start!.gradient && !this.feedsNumbers) return;
     const dFed = this.fed(u, this.dRead);
-    this.back(task, dFed, this.at(this.gates[0]!, u), this.weights.cells[0]!.input, n, 1);
+    this.back(task, dFed, this.at(this.gates[0]!, u), this.weights.cells[0]!.input, [u, n], 1);
     if (this.targetMask) this.drop(task, this.targetMask, dFed, dFed, u, n);
   }
 
@@ -231,15 +236,15 @@ export class DecoderPass extends DecoderMemory implements Pass {
     let dy = this.at(this.dOutput, u), weight = fc.weight;
     if (projection) {
       const { data, ld } = this.at(this.dProjected, u), y = this.at(this.projected, u);
-      this.back(task, { data, ld }, dy, weight, n, 0);
+      this.back(task, { data, ld }, dy, weight, [u, n], 0);
       const args = { groups, F: projection.weight.M, lddx: ld, lddy: ld, ldy: y.ld, which: TANH, accumulate: 0 };
-      task.call("elementwiseBackward", { dx: data, dy: data, y: y.data, ...args });
+      task.call("elementwiseBackward", { dx: data, dy: data, y: y.data, ...args }, this.live(u, n));
       dy = { data, ld }, weight = projection.weight;
     }
-    this.back(task, dx, dy, weight, n, add);
+    this.back(task, dx, dy, weight, [u, n], add);
     if (mask) {
       const { data, ld: ldm } = this.at(mask, u), args = { groups, F: mask.F, ldy: dRead.ld, ldx: dx.ld, ldm };
-      task.call("dropoutAccumulate", { y: dRead.data, x: dx.data, mask: data, ...args });
+      task.call("dropoutAccumulate", { y: dRead.data, x: dx.data, mask: data, ...args }, this.live(u, n));
     }
     for (const [port, F, skip] of [["state", H, 0], ["context", D, H]] as const) {
       const { gradient } = this.outputs[port]!;
@@ -260,8 +265,8 @@ export class DecoderPass extends DecoderMemory implements Pass {
         { data, ld } = this.at(this.dStates[l]!, u),
         gates = this.at(this.gates[l]!, u);
       this.cell.backward(task, this.tensors(l, u, hidden.backward), [data, this.dCells[l]!], ld);
-      if (l) this.back(task, this.at(this.dStates[l - 1]!, u + 1), gates, input, 1, 1);
-      else this.back(task, dContext, gates, context, 1, 1);
+      if (l) this.back(task, this.at(this.dStates[l - 1]!, u + 1), gates, input, [u, 1], 1);
+      else this.back(task, dContext, gates, context, [u, 1], 1);
     }
     const query = this.at(this.queries, u), dQuery = this.at(this.dQueries, u);
     const { data: hidden, ld: ldh } = this.hiddenOf(u);
@@ -288,8 +293,8 @@ export class DecoderPass extends DecoderMemory implements Pass {
       lda: this.lda,
       lde: keys!.stride,
       ldh,
-    });
-    this.back(task, this.at(this.dRead, u), dQuery, asks.weight, 1, 1);
+    }, { ...this.live(u, 1), T: this.source.live() });
+    this.back(task, this.at(this.dRead, u), dQuery, asks.weight, [u, 1], 1);
   }
 
   /** The gradients of all weights, over all steps at once. */
@@ -297,16 +302,16 @@ export class DecoderPass extends DecoderMemory implements Pass {
     const { groups, T: U, gradient, mask } = this.block, { A, O, E, tokens } = this.sizes, all = U * groups;
     const { cells, context, asks, answers, projection, fc, vOffset, tableOffset } = this.weights,
       { keys } = this.inputs;
-    const weights = (x: At, pairs: readonly (readonly [Weight, At])[], n = all) => {
+    const weights = (x: At, pairs: readonly (readonly [Weight, At])[], n = all, live = this.live()) => {
       const transposed = this.transposed, scratch = this.scratch;
-      task.call("transposeInput", { transposed, x: x.data, F: pairs[0]![0].K, groups: n, ldx: x.ld });
+      task.call("transposeInput", { transposed, x: x.data, F: pairs[0]![0].K, groups: n, ldx: x.ld }, live);
       for (const [weight, { data: dy, ld: lddy }] of pairs) {
-        weightGradient(task, this.block, weight, { dy, lddy, transposed, groups: n, scratch });
+        weightGradient(task, this.block, weight, { dy, lddy, transposed, groups: n, scratch }, live.groups);
       }
     };
-    const bias = (offset: number | null, { data: dy, ld: lddy }: At, M: number, rotate = 0, n = all) => {
+    const bias = (offset: number | null, { data: dy, ld: lddy }: At, M: number, rotate = 0) => {
       if (offset === null) return;
-      task.call("linearBackwardBias", { db: from(gradient, offset, M), dy, M, groups: n, lddy, rotate });
+      task.call("linearBackwardBias", { db: from(gradient, offset, M), dy, M, groups: all, lddy, rotate }, this.live());
     };
     const affine = ({ weight, biasOffset }: Affine, dy: At, x: At) => {
       weights(x, [[weight, dy]]);
@@ -327,13 +332,14 @@ export class DecoderPass extends DecoderMemory implements Pass {
     });
     bias(asks.biasOffset, this.at(this.dQueries, 0), A);
     const encoded = { data: keys!.data, ld: keys!.stride }, dKeys = { data: this.dKeys, ld: this.lda };
-    weights(encoded, [[answers, dKeys]], this.source.T * groups);
-    bias(vOffset, { data: this.dv, ld: A * LANES }, A, 0, 1);
+    weights(encoded, [[answers, dKeys]], this.source.T * groups, { groups: this.source.live() });
+    const dv = { db: from(gradient, vOffset, A), dy: this.dv, lddy: A * LANES };
+    task.call("linearBackwardBias", { ...dv, M: A, groups: 1, rotate: 0 });
     if (!tokens) return;
     const dTable = from(gradient, tableOffset, O * E), { data: dx, ld: lddx } = this.fed(0, this.dRead);
     // Tied, it holds the readout's gradient already.
     if (!projection) task.call("clear", { dst: dTable, n: O * E });
-    task.call("scatterRows", { dTable, dx, tokens: this.tokens, mask, groups: all, E, lddx });
+    task.call("scatterRows", { dTable, dx, tokens: this.tokens, mask, groups: all, E, lddx }, this.live());
   }
 }
 

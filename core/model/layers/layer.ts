@@ -7,6 +7,7 @@
 import { type Arena, from } from "../../device/arena.ts";
 import type { TaskBuilder } from "../../device/device.ts";
 import { LANES, type Tensor, weightSlices } from "../../device/kernels.ts";
+import type { LiveSteps } from "../../device/live.ts";
 import type { OptionSpec } from "../../options.ts";
 import type { ParameterSpec, ParameterStore, Weight } from "../parameters.ts";
 import type { Kind, Node, Shape, Shapes } from "./node.ts";
@@ -143,6 +144,10 @@ export interface Block {
   readonly words: Tensor;
   /** The same rows along another time axis. */
   along(axis: string | undefined): Block;
+  /**
+   * For calls over all steps, or `count` from `first` on: those that its rows have left. Absent where nobody looks for that.
+   */
+  live(first?: number, count?: number): LiveSteps | undefined;
   /** A tensor that the outside reads or writes, by name: see `plan.ts`. Null where it is not wanted. */
   io(name: string): Tensor | null;
   /** Copies a value to the outside if it is wanted there; `source` is "layer.port". */
@@ -195,6 +200,8 @@ export function weightGradient(
   { gradient }: Block,
   { offset, M, K, ldw, rotate }: Weight,
   args: { dy: Tensor; lddy: number; transposed: Tensor; groups: number; scratch: Tensor },
+  live?: LiveSteps,
 ): void {
-  task.call("linearBackwardWeight", { dw: from(gradient, offset), M, N: K, lddw: ldw, rotate, ...args });
+  const product = { dw: from(gradient, offset), M, N: K, lddw: ldw, rotate, ...args };
+  task.call("linearBackwardWeight", product, { groups: live });
 }

@@ -260,7 +260,7 @@ class RecurrentPass implements Pass {
 
   forward(task: TaskBuilder): void {
     const { T, groups, rows, row0, control } = this.#block, { name, options, stream } = this.#node;
-    const { hiddenSize: H, dropout: p } = options, ld = this.#stride, D = this.#D;
+    const { hiddenSize: H, dropout: p } = options, ld = this.#stride, D = this.#D, live = this.#block.live();
     this.#layers.forEach((layer, l) => {
       const { x, ldx } = this.#below(l);
       for (const direction of layer) {
@@ -275,7 +275,7 @@ class RecurrentPass implements Pass {
           task.call("rowsIn", { dst, src: given && this.#rows(given, direction), rows, F: H, lddst: ld, ldsrc: H });
         });
         const size = { M: input.M, K: input.K, groups: T * groups, ldy: this.#gateStride, ldx };
-        task.call("linearForward", { y: gates, x, panels: input.forward, bias, ...size });
+        task.call("linearForward", { y: gates, x, panels: input.forward, bias, ...size }, { groups: live });
         this.#cell.forward(task, this.#tensors(direction, hidden.forward));
         this.#cell.states.forEach(({ final }, s) => {
           const wanted = this.#block.io(`${name}.${final}`);
@@ -293,7 +293,8 @@ class RecurrentPass implements Pass {
         const drawn = { mask, words: this.#words, control, T, groups, row0, F: D, ldm: ld, stream: stream + l, p };
         task.call("dropoutMask", drawn);
         const y = this.#dropped[l]!, x = this.#slot(this.#states[l]![0]!, 1);
-        task.call("dropoutApply", { y, x, mask, groups: T * groups, F: D, ldy: ld, ldx: ld, ldm: ld });
+        const args = { y, x, mask, groups: T * groups, F: D, ldy: ld, ldx: ld, ldm: ld };
+        task.call("dropoutApply", args, { groups: live });
       }
     });
     this.#block.publish(task, `${name}.output`, this.outputs.output!);
@@ -317,6 +318,7 @@ class RecurrentPass implements Pass {
 
   backward(task: TaskBuilder): void {
     const { T, groups } = this.#block, { numLayers } = this.#node.options, ld = this.#stride, all = T * groups;
+    const live = this.#block.live();
     const { state } = this.outputs, dTop = this.#dLayer(numLayers - 1);
     if (state?.gradient) this.#copyFinal(task, dTop, state.gradient.into, true);
     const input = this.#input.gradient, accumulate = input?.claim() ?? 0;
@@ -331,25 +333,23 @@ class RecurrentPass implements Pass {
         : input
         ? { dx: input.into, lddx: input.stride }
         : undefined;
+      let adds = l > 0 ? 0 : accumulate;
+      if (dInput && live && !adds) {
+        // What products leave alone, behind the longest row.
+        task.call("clear", { dst: dInput.dx, n: all * dInput.lddx });
+        adds = 1;
+      }
       for (const direction of this.#layers[l]!) {
         this.#backwardCell(task, direction, dStates);
         if (!dInput) continue;
         const { input: { M, K, backward: panels }, reverse } = direction, dy = this.#gates[l]![Number(reverse)]!;
-        task.call("linearBackwardInput", {
-          ...dInput,
-          dy,
-          panels,
-          M: K,
-          K: M,
-          groups: all,
-          lddy: this.#gateStride,
-          accumulate: reverse ? 1 : l > 0 ? 0 : accumulate,
-        });
+        const product = { ...dInput, dy, panels, M: K, K: M, groups: all, lddy: this.#gateStride };
+        task.call("linearBackwardInput", { ...product, accumulate: reverse ? 1 : adds }, { groups: live });
       }
       const mask = this.#masks[l - 1];
       if (mask) {
         const dx = this.#slot(this.#dLayer(l - 1), 1), F = this.#D;
-        task.call("dropoutApply", { y: dx, x: dx, mask, groups: all, F, ldy: ld, ldx: ld, ldm: ld });
+        task.call("dropoutApply", { y: dx, x: dx, mask, groups: all, F, ldy: ld, ldx: ld, ldm: ld }, { groups: live });
       }
     }
   }
@@ -358,7 +358,10 @@ class RecurrentPass implements Pass {
   #backwardCell(task: TaskBuilder, direction: Direction, dStates: Tensor): void {
     const { name, options: { hiddenSize: H } } = this.#node, { T, groups, rows, gradient } = this.#block;
     const { layer, reverse, input, hidden, biasIh, biasHh } = direction, d = Number(reverse), ld = this.#stride;
-    const all = T * groups, transposed = this.#transposed, tensors = this.#tensors(direction, hidden.backward);
+    const all = T * groups,
+      live = this.#block.live(),
+      transposed = this.#transposed,
+      tensors = this.#tensors(direction, hidden.backward);
     const { gates, ldg } = tensors,
       recurrent = gatesFrom(gates, this.#cell.recurrent, H),
       { x, ldx } = this.#below(layer);
@@ -374,16 +377,15 @@ class RecurrentPass implements Pass {
     this.#cell.backward(task, tensors, [from(dStates, d * H * LANES), ...dCells], ld);
     const before = this.#slot(this.#states[layer]![0]!, reverse ? 2 : 0, d);
     const args = { lddy: ldg, transposed, groups: all, scratch: this.#scratch };
-    task.call("transposeInput", { transposed, x, F: input.K, groups: all, ldx });
-    weightGradient(task, this.#block, input, { dy: gates, ...args });
-    task.call("transposeInput", { transposed, x: before, F: H, groups: all, ldx: ld });
-    weightGradient(task, this.#block, hidden, { dy: recurrent, ...args });
-    const M = input.M, sums = { M, groups: all, lddy: ldg };
-    if (biasIh !== null) {
-      task.call("linearBackwardBias", { db: from(gradient, biasIh, M), dy: gates, rotate: input.rotate, ...sums });
-    }
-    if (biasHh !== null) {
-      task.call("linearBackwardBias", { db: from(gradient, biasHh, M), dy: recurrent, rotate: 0, ...sums });
+    task.call("transposeInput", { transposed, x, F: input.K, groups: all, ldx }, { groups: live });
+    weightGradient(task, this.#block, input, { dy: gates, ...args }, live);
+    task.call("transposeInput", { transposed, x: before, F: H, groups: all, ldx: ld }, { groups: live });
+    weightGradient(task, this.#block, hidden, { dy: recurrent, ...args }, live);
+    const { M } = input;
+    for (const [offset, dy, rotate] of [[biasIh, gates, input.rotate], [biasHh, recurrent, 0]] as const) {
+      if (offset === null) continue;
+      const sum = { db: from(gradient, offset, M), dy, M, groups: all, lddy: ldg, rotate };
+      task.call("linearBackwardBias", sum, { groups: live });
     }
     this.#cell.states.forEach(({ initial }, s) => {
       const wanted = this.#block.io(`${name}.${initial}.grad`);

@@ -7,20 +7,20 @@
 
 import { memory } from "./memory.js";
 
-const f = Math.fround;
+const round = Math.fround;
 const real = new Float32Array(1), bits = new Int32Array(real.buffer);
 
 /** exp: log2 e, a number that rounds to integers, ln 2 in two parts, a polynomial, 1, and four limits. See core/kernels/simd.ts. */
-const EXP = Float32Array.of(
-  1.4426950408889634,
+const EXPONENTIAL = Float32Array.of(
+  1.442695,
   12582912,
-  0.693145751953125,
-  1.42860682030941723e-6,
-  0.001381455920636654,
-  0.008368736132979393,
-  0.04166838899254799,
-  0.1666652113199234,
-  0.4999999403953552,
+  0.69314575,
+  1.4286068e-6,
+  0.0013814559,
+  0.008368736,
+  0.04166839,
+  0.16666521,
+  0.49999994,
   1,
   -104,
   89,
@@ -29,40 +29,41 @@ const EXP = Float32Array.of(
 );
 
 /** tanh: where it is 1, and two polynomials. */
-const TANH = Float32Array.of(
+const TANGENT = Float32Array.of(
   9.01,
-  -8.488888980856882e-14,
-  5.278019687970925e-11,
-  -2.0225375152449487e-8,
-  1.115434497478418e-5,
-  0.003103959606960416,
-  0.13084013760089874,
-  0.00025461503537371755,
-  0.024495191872119904,
-  0.46417340636253357,
+  -8.488889e-14,
+  5.2780197e-11,
+  -2.0225375e-8,
+  1.1154345e-5,
+  0.0031039596,
+  0.13084014,
+  0.00025461504,
+  0.024495192,
+  0.4641734,
 );
 
 /** a·b + c. */
 function madd(a, b, c) {
-  return f(f(a * b) + c);
+  return round(round(a * b) + c);
 }
 
 /** e^(x − n·ln 2), n being the integer in `shifted`. */
 function fraction(x, shifted) {
-  const n = f(shifted - EXP[1]), r = f(f(x - f(n * EXP[2])) - f(n * EXP[3]));
-  let p = EXP[4];
-  for (let i = 5; i < 9; i++) p = madd(p, r, EXP[i]);
-  return madd(f(r * r), p, f(r + 1));
+  const n = round(shifted - EXPONENTIAL[1]),
+    r = round(round(x - round(n * EXPONENTIAL[2])) - round(n * EXPONENTIAL[3]));
+  let p = EXPONENTIAL[4];
+  for (let i = 5; i < 9; i++) p = madd(p, r, EXPONENTIAL[i]);
+  return madd(round(r * r), p, round(r + 1));
 }
 
 /** x within two limits. */
 function within(x, low) {
-  if (x < EXP[low]) x = EXP[low];
-  return EXP[low + 1] < x ? EXP[low + 1] : x;
+  if (x < EXPONENTIAL[low]) x = EXPONENTIAL[low];
+  return EXPONENTIAL[low + 1] < x ? EXPONENTIAL[low + 1] : x;
 }
 
 /** 2ⁿ. */
-function power(n) {
+function twoTo(n) {
   bits[0] = (n + 127) << 23;
   return real[0];
 }
@@ -74,30 +75,30 @@ function bitsOf(x) {
 }
 
 /** eˣ. */
-function exp(x) {
+function exponential(x) {
   x = within(x, 10);
-  const shifted = madd(x, EXP[0], EXP[1]),
+  const shifted = madd(x, EXPONENTIAL[0], EXPONENTIAL[1]),
     p = fraction(x, shifted),
     n = bitsOf(shifted) - 0x4b400000 | 0,
     half = n >> 1;
-  return f(f(p * power(half)) * power(n - half));
+  return round(round(p * twoTo(half)) * twoTo(n - half));
 }
 
 /** 1 / (1 + e⁻ˣ). */
 function sigmoid(x) {
   x = within(-x, 12);
-  const shifted = madd(x, EXP[0], EXP[1]), p = fraction(x, shifted);
-  return f(1 / f(1 + f(p * power(bitsOf(shifted)))));
+  const shifted = madd(x, EXPONENTIAL[0], EXPONENTIAL[1]), p = fraction(x, shifted);
+  return round(1 / round(1 + round(p * twoTo(bitsOf(shifted)))));
 }
 
 /** tanh x. */
 function tanh(x) {
-  const a = Math.abs(x), z = f(a * a);
-  let p = TANH[1], q = TANH[7];
-  for (let i = 2; i < 7; i++) p = madd(p, z, TANH[i]);
-  q = madd(madd(madd(q, z, TANH[8]), z, TANH[9]), z, 1);
-  let y = f(f(a * madd(p, z, 1)) / q);
-  if (1 < y || a >= TANH[0]) y = 1;
+  const a = Math.abs(x), z = round(a * a);
+  let p = TANGENT[1], q = TANGENT[7];
+  for (let i = 2; i < 7; i++) p = madd(p, z, TANGENT[i]);
+  q = madd(madd(madd(q, z, TANGENT[8]), z, TANGENT[9]), z, 1);
+  let y = round(round(a * madd(p, z, 1)) / q);
+  if (1 < y || a >= TANGENT[0]) y = 1;
   return x < 0 ? -y : x > 0 ? y : x;
 }
 
@@ -108,10 +109,10 @@ function rowProduct(y, x, columns, init, N, K) {
     let a = m[init + n], b = m[init + n + 1], c = m[init + n + 2], d = m[init + n + 3], i = columns + n;
     for (let p = x; p < x + K; p++) {
       const v = m[p];
-      a = f(f(v * m[i]) + a);
-      b = f(f(v * m[i + 1]) + b);
-      c = f(f(v * m[i + 2]) + c);
-      d = f(f(v * m[i + 3]) + d);
+      a = round(round(v * m[i]) + a);
+      b = round(round(v * m[i + 1]) + b);
+      c = round(round(v * m[i + 2]) + c);
+      d = round(round(v * m[i + 3]) + d);
       i += N;
     }
     m[y + n] = a;
@@ -123,7 +124,7 @@ function rowProduct(y, x, columns, init, N, K) {
 
 /** (0 + 2) + (1 + 3) of four numbers. */
 function sum4(s) {
-  return f(f(s[0] + s[2]) + f(s[1] + s[3]));
+  return round(round(s[0] + s[2]) + round(s[1] + s[3]));
 }
 
 export function copyVector(to, from, n) {
@@ -147,7 +148,7 @@ export function gruForwardSingle(h, gates, columns, bias, T, H, ld, reverse) {
     rowProduct(r, before, columns, r, 3 * H, H);
     for (let i = 0; i < H; i++) {
       const n = tanh(madd(sigmoid(m[r + i]), m[hidden + i], m[g + i]));
-      m[next + i] = madd(sigmoid(m[z + i]), f(m[before + i] - n), n);
+      m[next + i] = madd(sigmoid(m[z + i]), round(m[before + i] - n), n);
     }
   }
 }
@@ -158,7 +159,7 @@ export function lstmForwardSingle(h, c, gates, columns, T, H, ld, reverse) {
     const t = reverse ? T - 1 - s : s, i = gates + t * 4 * H, to = (t + 1) * ld, from = reverse ? to + ld : to - ld;
     rowProduct(i, h + from, columns, i, 4 * H, H);
     for (let j = i; j < i + H; j++) {
-      const p = to + j - i, input = f(sigmoid(m[j]) * tanh(m[j + 2 * H]));
+      const p = to + j - i, input = round(sigmoid(m[j]) * tanh(m[j + 2 * H]));
       const state = m[c + p] = madd(sigmoid(m[j + H]), m[c + from + j - i], input);
       m[h + p] = sigmoid(m[j + 3 * H]) * tanh(state);
     }
@@ -170,11 +171,11 @@ export function attentionForwardSingle(context, weights, hidden, encoded, query,
   let largest = -3.4028234663852886e38;
   for (let t = 0; t < T; t++) {
     sum.fill(0);
-    for (let i = 0; i < A; i++) sum[i & 3] += f(tanh(f(m[hidden + t * A + i] + m[query + i])) * m[v + i]);
+    for (let i = 0; i < A; i++) sum[i & 3] += round(tanh(round(m[hidden + t * A + i] + m[query + i])) * m[v + i]);
     largest = Math.max(largest, m[weights + t] = sum4(sum));
   }
-  for (let t = 0; t < T; t++) total[t & 3] += m[weights + t] = exp(f(m[weights + t] - largest));
-  const factor = f(1 / sum4(total));
+  for (let t = 0; t < T; t++) total[t & 3] += m[weights + t] = exponential(round(m[weights + t] - largest));
+  const factor = round(1 / sum4(total));
   for (let t = 0; t < T; t++) m[weights + t] *= factor;
   for (let i = 0; i < D; i++) {
     let s = 0;
@@ -184,22 +185,22 @@ export function attentionForwardSingle(context, weights, hidden, encoded, query,
 }
 
 export function layerNormSingle(y, x, gamma, beta, rows, F, ldy, ldx, eps) {
-  const m = memory, share = f(1 / F), sum = new Float32Array(4);
+  const m = memory, share = round(1 / F), sum = new Float32Array(4);
   real[0] = 0;
   bits[0] = eps;
   eps = real[0];
   for (; rows--; y += ldy, x += ldx) {
     sum.fill(0);
     for (let i = 0; i < F; i++) sum[i & 3] += m[x + i];
-    const mean = f(sum4(sum) * share);
+    const mean = round(sum4(sum) * share);
     sum.fill(0);
     for (let i = 0; i < F; i++) {
-      const d = f(m[x + i] - mean);
-      sum[i & 3] += f(d * d);
+      const d = round(m[x + i] - mean);
+      sum[i & 3] += round(d * d);
     }
-    const factor = f(1 / f(Math.sqrt(madd(sum4(sum), share, eps))));
+    const factor = round(1 / round(Math.sqrt(madd(sum4(sum), share, eps))));
     for (let i = 0; i < ldy; i++) {
-      const n = f(f(m[x + i] - mean) * factor);
+      const n = round(round(m[x + i] - mean) * factor);
       m[y + i] = i < F ? madd(n, gamma ? m[gamma + i] : 1, beta ? m[beta + i] : 0) : 0;
     }
   }
@@ -211,7 +212,7 @@ export function poolSingle(y, x, T, F, ld, which) {
     let best = m[x + i + (which ? 0 : (T - 1) * ld)];
     for (let t = which ? 1 : T; t < T; t++) {
       const v = m[x + i + t * ld];
-      best = which === 1 ? f(best + v) : Math.max(best, v);
+      best = which === 1 ? round(best + v) : Math.max(best, v);
     }
     m[y + i] = which === 1 ? best / T : best;
   }
@@ -227,46 +228,16 @@ export function elementwiseSingle(y, x, rows, F, ldy, ldx, which) {
   }
 }
 
+/** probabilitiesSingle where each is by itself. */
+export function sigmoids(y, O) {
+  for (; O--; y++) memory[y] = sigmoid(memory[y]);
+}
+
 export function probabilitiesSingle(y, O, softmax) {
+  if (!softmax) return sigmoids(y, O);
   const m = memory, end = y + O;
   let largest = m[y], sum = 0;
-  for (let i = y; i < end; i++) {
-    if (softmax) largest = Math.max(largest, m[i]);
-    else m[i] = sigmoid(m[i]);
-  }
-  if (!softmax) return;
-  for (let i = y; i < end; i++) sum = f(sum + (m[i] = exp(f(m[i] - largest))));
+  for (let i = y; i < end; i++) largest = Math.max(largest, m[i]);
+  for (let i = y; i < end; i++) sum = round(sum + (m[i] = exponential(round(m[i] - largest))));
   for (let i = y; i < end; i++) m[i] /= sum;
-}
-
-export function packColumns(columns, w, rowParts, rows, rotate, _columnParts, inputs, ldw) {
-  const wide = rows + 3 >> 2 << 2;
-  for (let p = 0; p < rowParts; p++) {
-    for (let i = 0; i < rows; i++) {
-      const source = w + (((p + rotate) % rowParts) * rows + i) * ldw;
-      for (let j = 0; j < inputs; j++) memory[columns + (j * rowParts + p) * wide + i] = memory[source + j];
-    }
-  }
-}
-
-export function packParts(to, from, parts, n, rotate) {
-  for (let p = 0; p < parts; p++) {
-    for (let i = 0; i < n; i++) {
-      memory[to + p * (n + 3 >> 2 << 2) + i] = memory[from + ((p + rotate) % parts) * n + i];
-    }
-  }
-}
-
-export function gruPackBias(to, input, hidden, H) {
-  const m = memory;
-  for (let i = 0; i < H; i++) {
-    m[to + i] = m[input + 2 * H + i];
-    m[to + H + i] = m[input + i] + m[hidden + i];
-    m[to + 2 * H + i] = m[input + H + i] + m[hidden + H + i];
-    m[to + 3 * H + i] = m[hidden + 2 * H + i];
-  }
-}
-
-export function lstmPackBias(to, input, hidden, H) {
-  for (let i = 0; i < 4 * H; i++) memory[to + i] = memory[input + i] + memory[hidden + i];
 }

@@ -1,40 +1,68 @@
 /**
- * Where numbers lie, and the programs over them: those of the module's network, `plan`, for sequences of any length.
+ * Where numbers lie, and the program over them, for sequences of any length: with kernels in JavaScript, then with those in
+ * WASM, where that may be compiled.
  *
  * @module
  */
 
 /** All numbers, of the WASM module's memory where there is one. */
-export let memory;
+export let memory = new Float32Array(0);
+
+/** The program of the network: see core/model/program_text.ts. */
+let plan;
+
+/** Elements that are kept: the parameters. */
+let kept;
+
+/** Bytes of base64. */
+function bytesOf(text) {
+  return Uint8Array.from(atob(text), (byte) => byte.charCodeAt(0));
+}
+
+/** Makes room for n numbers, and clears those that are not kept. */
+function room(n) {
+  if (memory.length < n) {
+    const old = memory;
+    memory = new Float32Array(2 * n);
+    memory.set(old);
+  }
+  memory.fill(0, kept, n);
+}
+
+/** Places a network's parameters, float32 in base64: rows of them are placed at a distance from one another. */
+export function load(text, runs, size, own) {
+  const numbers = new Float32Array(bytesOf(text).buffer);
+  let at = 0;
+  plan = own;
+  kept = size;
+  room(size);
+  for (let [place, count, length, stride] of runs) {
+    for (; count--; place += stride) memory.set(numbers.subarray(at, at += length), place);
+  }
+}
+
+/** Runs the program for T steps: `write` puts the inputs in their places, which it is told, with those of the outputs. */
+export function run(T, write) {
+  plan(T, (places) => {
+    room(places.end);
+    write(places);
+  });
+}
 
 /** The exports of the WASM module; undefined: kernels run in plain JavaScript. */
 let wasm;
 
-/** The network: see core/exchange/module/program.ts. */
-let network;
-
-/** Kernels by number. */
+/** Kernels in JavaScript, by number. */
 let kernels;
 
 /** What is laid out at the moment: for T steps. */
 let layout;
 
-/** Makes room for n numbers. */
+/** Makes room for n numbers in the memory of the WASM module. */
 function grow(n) {
-  if (wasm) {
-    const pages = Math.ceil(n / 16384) - wasm.memory.buffer.byteLength / 65536;
-    if (pages > 0) wasm.memory.grow(pages);
-    memory = new Float32Array(wasm.memory.buffer);
-  } else if (memory.length < n) {
-    const old = memory;
-    memory = new Float32Array(n);
-    memory.set(old);
-  }
-}
-
-/** Bytes of base64. */
-function bytesOf(text) {
-  return Uint8Array.from(atob(text), (byte) => byte.charCodeAt(0));
+  const pages = Math.ceil(n / 16384) - wasm.memory.buffer.byteLength / 65536;
+  if (pages > 0) wasm.memory.grow(pages);
+  memory = new Float32Array(wasm.memory.buffer);
 }
 
 /** The WASM module in base64; undefined where nothing may be compiled: the kernels in JavaScript have the same bits. */
@@ -46,16 +74,24 @@ export function instantiate(text) {
   }
 }
 
-/** Places a network's parameters, float32 in base64, and says what its kernels run in. */
-export function load(text, own, all, exports) {
-  network = own;
-  kernels = all;
+/** Places a network's parameters in the memory of a WASM module, or where there is none in one of its own. */
+export function loadInto(exports, all, text, runs, size, own) {
   wasm = exports;
+  kernels = all;
   layout = undefined;
   memory = new Float32Array(0);
-  grow(own.size);
-  new Uint8Array(memory.buffer).set(bytesOf(text), 4 * own.values);
-  own.pack((kernel, ...args) => kernel(...args));
+  if (wasm) grow(size);
+  load(text, runs, size, own);
+}
+
+/** The exports of a WASM module: of a compiled one, of bytes, or of the file beside a module. */
+export async function fetched(source, file, base) {
+  if (source === undefined) {
+    const url = new URL(file, base), files = globalThis.process?.getBuiltinModule?.("node:fs/promises");
+    source = files && url.protocol === "file:" ? await files.readFile(url) : await (await fetch(url)).arrayBuffer();
+  }
+  const made = await WebAssembly.instantiate(source);
+  return (made.instance ?? made).exports;
 }
 
 /** What kernels run in. */
@@ -63,25 +99,28 @@ export function engine() {
   return wasm ? "WebAssembly" : "JavaScript";
 }
 
-/** The program for T steps. */
+/** The program for T steps, in the memory of the WASM module. */
 function layOut(T) {
-  const calls = [], words = [];
-  const at = network.plan(T, (kernel, ...args) => {
-    if (wasm) words.push(kernel, ...args);
-    else calls.push([kernels[kernel], args]);
-  });
-  const { end } = at;
+  const words = [];
+  let places;
+  plan(T, (found) => places = found, (...call) => words.push(...call));
+  const { end } = places;
   grow(end + words.length);
-  memory.fill(0, network.size, end);
-  if (wasm) new Int32Array(memory.buffer).set(words, end);
-  return layout = { T, at, calls, words: words.length };
+  memory.fill(0, kept, end);
+  new Int32Array(memory.buffer).set(words, end);
+  return layout = { T, places, words: words.length };
 }
 
-/** Runs the program for T steps: `write` puts the inputs in their places. */
-export function run(T, write) {
-  const { at, calls, words } = layout?.T === T ? layout : layOut(T);
-  write(at);
-  if (wasm) wasm.run(4 * at.end, words);
-  else for (const [kernel, args] of calls) kernel(...args);
-  return at;
+/** `run` in WASM, if there is some: all calls for a length are written down once. */
+export function runFast(T, write) {
+  if (!wasm) {
+    plan(T, (places) => {
+      room(places.end);
+      write(places);
+    }, (kernel, ...args) => kernels[kernel](...args));
+    return;
+  }
+  const { places, words } = layout?.T === T ? layout : layOut(T);
+  write(places);
+  wasm.run(4 * places.end, words);
 }

@@ -1,66 +1,58 @@
-/** What a network says of one sequence. */
+/** What goes into a network, and what comes out. */
 
-import { memory, run } from "./memory.js";
+import { memory } from "./memory.js";
 
 /** Refuses what cannot be predicted. */
 export function refuse(problem, field, Type = RangeError) {
   throw Object.assign(new Type(`Cannot predict: ${problem}`), { field });
 }
 
-/** Writes an input's rows to their place; of tokens, those of a table. */
-function feed([name, size, ld, once, table, count], place, T, data) {
-  const m = memory, rows = once ? 1 : T, width = table ? 1 : size;
-  if (data?.length !== rows * width) {
-    refuse(`input "${name}" must have ${rows * width} numbers, got ${data?.length ?? "none"}`, name);
-  }
-  for (let t = 0, i = 0; t < rows; t++) {
-    let p = place + t * ld;
-    if (table) {
-      const token = data[t];
-      if (!(Number.isInteger(token) && token >= 0 && token < count)) {
-        refuse(`tokens must be from 0 to ${count - 1}, got ${token} in step ${t + 1}`, name);
-      }
-      const from = table + token * size;
-      for (let e = from; e < from + size; e++) m[p++] = m[e];
-    } else {
-      for (let e = 0; e < size; e++) {
-        const value = data[i++];
-        m[p++] = value;
-        if (!(Math.abs(value) < 3.4028235677973366e38)) {
-          refuse(
-            `input "${name}" must be finite numbers, got ${value} in step ${t + 1}${
-              size > 1 ? `, number ${e + 1}` : ""
-            }`,
-            name,
-          );
-        }
+/** Steps of a sequence of so many numbers each. */
+export function stepsOf(x, width) {
+  const steps = x.length / width;
+  return steps >= 1 && Number.isInteger(steps)
+    ? steps
+    : refuse(`x must have a multiple of ${width} numbers, got ${x.length}`, "x");
+}
+
+/** Another input, which must have so many numbers. */
+export function given(inputs, name, count) {
+  const numbers = inputs?.[name];
+  return numbers?.length === count
+    ? numbers
+    : refuse(`input "${name}" must have ${count} numbers, got ${numbers?.length ?? "none"}`, name);
+}
+
+/** Writes rows of `size` numbers, `ld` apart. */
+export function feedNumbers(name, x, place, size, ld) {
+  for (let i = 0; i < x.length; place += ld - size) {
+    for (let e = size; e--; i++, place++) {
+      const value = memory[place] = x[i];
+      if (!(Math.abs(memory[place]) < Infinity)) {
+        refuse(`${name} must be finite numbers, got ${value} in step ${Math.floor(i / size) + 1}`, name);
       }
     }
   }
 }
 
-/** Numbers of the memory, `rows` times O of them. */
-function read(place, rows, O, ld) {
+/** Writes the rows of tokens, from a table of `count` rows. */
+export function feedTokens(name, x, place, size, ld, table, count) {
+  for (const [t, token] of x.entries()) {
+    if (!(Number.isInteger(token) && token >= 0 && token < count)) {
+      refuse(`${name} must be tokens from 0 to ${count - 1}, got ${token} in step ${t + 1}`, name);
+    }
+    memory.copyWithin(place + t * ld, table + token * size, table + token * size + size);
+  }
+}
+
+/** Numbers of the memory: rows of `size`, `ld` apart. */
+export function read(place, rows, size, ld) {
   const numbers = [];
-  for (let t = 0; t < rows; t++, place += ld) {
-    for (let o = place; o < place + O; o++) {
-      if (!(Math.abs(memory[o]) < Infinity)) refuse("an output is not finite: the numbers may be too large");
-      numbers.push(memory[o]);
+  for (; rows--; place += ld - size) {
+    for (let i = size; i--; place++) {
+      if (!(Math.abs(memory[place]) < Infinity)) refuse("an output is not finite");
+      numbers.push(memory[place]);
     }
   }
   return numbers;
-}
-
-/**
- * The outputs (O), of every step (T, O), and the attention weights (T), if there are some.
- *
- * @param shape { width, feeds, size O, ld, steps: whether outputs are of every step, attention }
- */
-export function forward(shape, x, inputs) {
-  const { width, feeds, size, ld, steps, attention } = shape, T = x.length / width;
-  if (!(T >= 1 && Number.isInteger(T))) refuse(`a step must have ${width} numbers, got ${x.length} in all`, "x");
-  const at = run(T, ({ inputs: places }) => {
-    for (let i = 0; i < feeds.length; i++) feed(feeds[i], places[i], T, feeds[i][6] ? x : inputs?.[feeds[i][0]]);
-  });
-  return { outputs: read(at.output, steps ? T : 1, size, ld), weights: attention && read(at.weights, 1, T, 0) };
 }

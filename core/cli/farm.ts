@@ -1,0 +1,61 @@
+/** Several trainings dealt out to processes, with the output of one. */
+
+import type { Fleet } from "../fleet/fleet.ts";
+import { UsageError } from "../job/options.ts";
+import type { TrainingRun } from "../job/training_run.ts";
+import { gatherFindings } from "../train/together.ts";
+import { lineOf } from "./hints.ts";
+import { stderr, stdout } from "./stream.ts";
+
+/** What came of a training, in the order in which one process would have come to it. */
+interface Entry<T> {
+  readonly index: number;
+  readonly found?: T;
+  readonly error?: { readonly line: string; readonly isUsage: boolean };
+  /** What was written meanwhile. */
+  readonly out: string;
+  readonly err: string;
+}
+
+/**
+ * Runs each training in one of the processes. What they write is written by the first of them, in the order of the trainings, of
+ * which the very first is shown while it runs.
+ *
+ * @param each Runs a training; with a code that is not 0 it is the last.
+ * @throws {Error} What the first that failed was refused for.
+ */
+export async function farmOut<T extends { readonly code: number }>(
+  fleet: Fleet,
+  trainings: AsyncIterable<TrainingRun>,
+  each: (run: TrainingRun, isFirst: boolean) => Promise<T>,
+): Promise<T[]> {
+  const own: Entry<T>[] = [];
+  let index = 0, ends: (() => string)[] = [];
+  const texts = () => {
+    const [out = "", err = ""] = ends.map((end) => end());
+    ends = [];
+    return { out, err };
+  };
+  try {
+    for await (const run of trainings) {
+      if (index % fleet.size === fleet.rank) {
+        if (index > 0) ends = [stdout.capture(), stderr.capture()];
+        const found = await each(run, index === 0);
+        own.push({ index, found, ...texts() });
+        if (found.code) break;
+      }
+      index++;
+    }
+  } catch (error) {
+    own.push({ index, error: { line: lineOf(error), isUsage: error instanceof UsageError }, ...texts() });
+  }
+  const all = gatherFindings(fleet, own).flat().sort((a, b) => a.index - b.index), results: T[] = [];
+  for (const { found, error, out, err } of all) {
+    if (out) stdout.write(out);
+    if (err) stderr.write(err);
+    if (error) throw error.isUsage ? new UsageError(error.line) : new Error(error.line);
+    results.push(found!);
+    if (found!.code) break;
+  }
+  return results;
+}

@@ -1,0 +1,95 @@
+/** A command that several processes run together: the first of them speaks and writes. */
+
+import { errorCode } from "../errors.ts";
+import { ALONE, type Fleet, gatherTexts, processName } from "../fleet/fleet.ts";
+import { launcher } from "../fleet/launcher.ts";
+import { UsageError } from "../job/options.ts";
+import { plural } from "../job/words.ts";
+import { haveMet, meetWithError } from "../train/together.ts";
+import { lineOf } from "./hints.ts";
+import type { Arguments } from "./options.ts";
+import { stderr, stdout } from "./stream.ts";
+import { remark, Terminal } from "./terminal.ts";
+
+/** Milliseconds that a process which fails by itself waits for the first to say why. */
+const LAST_WORDS = 1000;
+
+/** Errors that all processes have at once, or none. */
+const SHARED_ERRORS: readonly (string | undefined)[] = ["fleet-failed", "training-diverged"];
+
+/**
+ * Runs a command with the processes that were started with this one.
+ *
+ * @returns The exit code.
+ * @throws {UsageError | Error} If they cannot be reached, or one of them fails before training begins.
+ */
+export async function runTogether(args: Arguments, run: (fleet: Fleet) => Promise<number>): Promise<number> {
+  // Where there is no library, each is alone with its error.
+  if ((launcher()?.rank ?? 0) > 0) stdout.isSilent = stderr.isSilent = true;
+  const fleet = await open(args);
+  Terminal.isKnown = fleet.size === 1;
+  stdout.isSilent = stderr.isSilent = fleet.rank > 0;
+  let code;
+  try {
+    if (fleet.size > 1) await adviseOnCores(fleet, args);
+    code = await run(fleet.size > 1 ? fleet : ALONE);
+  } catch (error) {
+    if (fleet.size === 1 || haveMet(fleet) && SHARED_ERRORS.includes(errorCode(error))) {
+      fleet.close();
+      throw error;
+    }
+    if (haveMet(fleet)) return await abort(fleet, error);
+    meetWithError(fleet, lineOf(error));
+    fleet.close();
+    throw error;
+  }
+  if (fleet.size > 1 && !haveMet(fleet)) meetWithError(fleet, "it ended before training began");
+  fleet.close();
+  return code;
+}
+
+async function open(args: Arguments): Promise<Fleet> {
+  const { device } = args.given.device;
+  if (device !== undefined && device !== "wasm") {
+    throw new UsageError(
+      `several processes train on the CPU, not with --device ${device}: start one process for the GPU`,
+    );
+  }
+  if (args.wide) {
+    throw new UsageError("--wide starts Deno again, which cannot be one of several processes: leave it out");
+  }
+  const { openMpi } = await import("../fleet/mpi.ts");
+  return openMpi(args.mpi);
+}
+
+/** Ends all processes for an error that this one alone has, where the others wait for it. */
+async function abort(fleet: Fleet, error: unknown): Promise<number> {
+  if (fleet.rank > 0) {
+    await new Promise((resolve) => setTimeout(resolve, LAST_WORDS));
+    stderr.isSilent = false;
+  }
+  remark(`error: ${fleet.rank ? `${processName(fleet, fleet.rank)}: ` : ""}${lineOf(error)}`);
+  await stdout.flush(LAST_WORDS);
+  await stderr.flush(LAST_WORDS);
+  fleet.abort(1);
+  return 1;
+}
+
+/** Says if a launcher leaves most of a machine idle: mpirun binds each process to one core unless it is told not to. */
+async function adviseOnCores(fleet: Fleet, { given: { device: { threads } } }: Arguments): Promise<void> {
+  const { onlineProcessors } = await import("../fleet/mpi.ts");
+  const cores = navigator.hardwareConcurrency;
+  const all = gatherTexts(fleet, JSON.stringify([cores, onlineProcessors() ?? cores])).map((text) =>
+    JSON.parse(text) as [bound: number, online: number]
+  );
+  if (launcher()?.name !== "mpirun" || threads === 1) return;
+  const bound = all.findIndex(([cores, online], r) => {
+    const here = fleet.hosts.filter((host) => host === fleet.hosts[r]).length;
+    return cores < online && cores * here < online;
+  });
+  if (bound < 0) return;
+  const [own, online] = all[bound]!;
+  remark(
+    `note: mpirun binds each process to ${own} of ${plural(online, "core")}: mpirun --bind-to none lets it use all`,
+  );
+}

@@ -1,0 +1,147 @@
+/** The types of modules, as text. */
+
+import type { LabelState } from "../../data/labels.ts";
+import type { ProgramInput } from "../../model/program_text.ts";
+
+/** Names that a type lists; more are any string. */
+const MOST_NAMES = 100;
+
+/** What a module takes and gives. */
+export interface Answer {
+  /** A sequence, and one step of it where they come one by one. */
+  readonly sequence: string;
+  readonly step?: string;
+  /** The fields of a prediction. */
+  readonly prediction: string;
+  /** What a stream says while it has too few steps. */
+  readonly early?: boolean;
+  /** Parameters of `predict` and `push` besides. */
+  readonly more?: string;
+  /** What `info` says besides. */
+  readonly info: string;
+}
+
+/** A type of names. */
+function union(names: readonly string[]): string {
+  return names.length && names.length <= MOST_NAMES ? names.map((name) => JSON.stringify(name)).join(" | ") : "string";
+}
+
+/** The fields of an answer of classes. */
+export function labelTypes({ task, names }: LabelState, quantiles?: readonly number[]): string {
+  if (task === "regression") return amountTypes(names, quantiles);
+  const own = union(names);
+  const label = task === "multilabel" ? `labels: (${own})[]` : `label: ${own}`;
+  return `${label};\n  probabilities: Record<${own}, number>`;
+}
+
+/** The fields of an answer of numbers. */
+export function amountTypes(names: readonly string[], quantiles?: readonly number[]): string {
+  const value = quantiles ? `Record<${quantiles.map((q) => `"${q}"`).join(" | ")}, number>` : "number";
+  return `/** In the data's units. */\n  values: Record<${union(names)}, ${value}>`;
+}
+
+/** A sequence with columns: rows as lists or objects. */
+export function recordOf(
+  columns: readonly string[],
+  channels: number,
+  stepNames?: readonly string[],
+): { sequence: string; step: string } {
+  const number = "number | null | undefined";
+  const steps = [
+    ...columns.length ? [`Record<${union(columns)}, ${number}>`] : [],
+    `ArrayLike<${number}>`,
+    ...channels === 1 ? [number] : [],
+  ];
+  const step = steps.join(" | "), row = stepNames ? `Record<${union(stepNames)}, ${number}> | ` : "";
+  return { sequence: `${row}readonly (${step})[] | Float32Array | Float64Array`, step };
+}
+
+/** How an answer is given. */
+interface Given {
+  readonly everyStep?: boolean;
+  readonly hasWeights: boolean;
+  readonly isText: boolean;
+  readonly horizon?: number;
+  readonly rows?: number;
+}
+
+const WEIGHTS = ";\n  /** How much each step counts. */\n  attention: number[]";
+
+/** The types of a model with preprocessing. */
+export function classTypes(
+  sequence: string | { sequence: string; step: string },
+  answer: string,
+  { everyStep, hasWeights, isText, horizon, rows }: Given,
+): Answer {
+  const own = everyStep
+    ? `/** What it says of each step. */\n  steps: { ${answer.replaceAll("\n", " ")} }[]`
+    : horizon
+    ? answer.replace("values:", "values: {").replace(/$/, " }[]").replace("{ Record", "Record").replace("> }[]", ">[]")
+    : answer;
+  const taken = typeof sequence === "string" ? { sequence } : sequence;
+  return {
+    ...taken,
+    prediction: `${own}${isText ? ";\n  tokens: string[]" : ""}${hasWeights ? WEIGHTS : ""}`,
+    early: rows !== undefined,
+    info: "readonly task: string;\n  readonly input: string",
+  };
+}
+
+/** The types of a model without preprocessing. */
+export function plainTypes(
+  predicts: string,
+  { steps, hasWeights, inputs }: { steps: boolean; hasWeights: boolean; inputs: readonly ProgramInput[] },
+): Answer {
+  const others = inputs.filter(({ isX }) => !isX).map(({ name }) => `${JSON.stringify(name)}: ArrayLike<number>`);
+  return {
+    sequence: "ArrayLike<number> | readonly ArrayLike<number>[]",
+    step: "number | ArrayLike<number>",
+    prediction: `${predicts}: ${steps ? "number[][]" : "number[]"}${hasWeights ? WEIGHTS : ""}`,
+    more: others.length ? `, inputs: { ${[...new Set(others)].join("; ")} }` : "",
+    info: "/** Numbers per step, and outputs. */\n  readonly width: number;\n  readonly outputs: number",
+  };
+}
+
+/** The text of a module's types. */
+export function typesText({ sequence, step, prediction, early, more = "", info }: Answer, hasFile: boolean): string {
+  const stream = step && `
+/** A sequence that comes one step at a time: each push says what all steps so far do. */
+export function start(): {
+  readonly steps: number;
+  push(step: ${step}${more}): Prediction${early ? " | undefined" : ""};
+  reset(): void;
+};
+`;
+  const load = hasFile && `
+/**
+ * Goes on in WebAssembly: in a compiled module or its bytes, such as \`import module from "./model.wasm"\` gives in a Worker; by
+ * default in the file beside this one. Until then predictions are in plain JavaScript, with the same bits.
+ */
+export function useWasm(source?: WebAssembly.Module | BufferSource): Promise<void>;
+`;
+  return `/** What the model says of one sequence. */
+export interface Prediction {
+  ${prediction};
+}
+
+/** A sequence. */
+export type Sequence = ${sequence};
+
+/**
+ * Predicts one sequence.
+ *
+ * @throws {TypeError | RangeError} If it cannot be predicted: the message says why, \`field\` says which field it is about.
+ */
+export function predict(sequence: Sequence${more}): Prediction;
+${stream || ""}${load || ""}
+/** What the model is. */
+export const info: {
+  readonly name: string;
+  readonly version: string;
+  ${info};
+  /** What it runs in: both have the same bits. */
+  readonly engine: "WebAssembly" | "JavaScript";
+  readonly [more: string]: unknown;
+};
+`;
+}

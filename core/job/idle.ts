@@ -1,0 +1,18 @@
+/** Processes that a training has nothing to do for. */
+
+import type { Fleet } from "../fleet/fleet.ts";
+import { blockRows } from "../model/block.ts";
+import { internalsOf } from "../model/model.ts";
+import { batchSource } from "../train/batches.ts";
+import type { Training } from "../train/training.ts";
+
+/** What is said where a batch has fewer blocks than there are processes: at most one note. */
+export function idleNotes({ model, dataset, options: { batchSize } }: Training, { size }: Fleet): string[] {
+  const internals = internalsOf(model), { largest } = batchSource(internals, "train", dataset, { batchSize });
+  const blocks = Math.ceil(largest.B / blockRows(internals.session.net.work, largest.B, largest.T)),
+    idle = size - blocks;
+  if (idle <= 0) return [];
+  const rows = Math.ceil(largest.B / blocks), is = blocks === 1 ? "is 1 block" : `is ${blocks} blocks`;
+  const have = idle === 1 ? "1 of the processes has" : `${idle} of ${size} processes have`;
+  return [`a batch of ${largest.B} ${is}: ${have} nothing to do; --batch-size ${rows * size} keeps all busy`];
+}

@@ -1,0 +1,147 @@
+/**
+ * How processes share a step: each computes some blocks of the batch, adds up every branch of the tree that lies among them,
+ * gets one slice of all branches, finishes the tree over it, and gives the sum to the others.
+ */
+
+import { type Arena, from } from "../device/arena.ts";
+import { type Program, type Task, TaskBuilder } from "../device/device.ts";
+import type { Tensor } from "../device/kernels.ts";
+import { type Fleet, shares } from "../fleet/fleet.ts";
+
+/** What a share depends on. */
+export type Sharers = Pick<Fleet, "rank" | "size">;
+
+/** Numbers that processes give one another: part r, of counts[r] numbers, comes from process r, or goes there. */
+export type Transfer =
+  | { readonly all: Tensor; readonly counts: readonly number[] }
+  | {
+    readonly sent: Tensor;
+    readonly sends: readonly number[];
+    readonly received: Tensor;
+    readonly gets: readonly number[];
+  };
+
+/** A range of blocks. */
+type Range = readonly [from: number, to: number];
+
+/** The places of what processes send one another of their blocks' gradients. */
+export interface Share extends Sharers {
+  /** Where the blocks of each process begin. */
+  readonly blocks: readonly number[];
+  /** For each process the largest ranges of its blocks that are branches of the tree. */
+  readonly roots: readonly (readonly Range[])[];
+  /** Where the numbers begin that each process adds up. */
+  readonly slices: readonly number[];
+  readonly sent: Tensor;
+  readonly received: Tensor;
+}
+
+/** The largest aligned ranges within a range, each of a power of two of blocks. */
+function rootsOf([first, end]: Range): Range[] {
+  const found: Range[] = [];
+  for (let at = first, size = 1; at < end; at += size) {
+    for (size = 1; at % (2 * size) === 0 && at + 2 * size <= end;) size *= 2;
+    found.push([at, at + size]);
+  }
+  return found;
+}
+
+/** Lays out a share of so many blocks, with gradients of `partSize` numbers each. */
+export function layOutShare({ rank, size }: Sharers, blocks: number, partSize: number, arena: Arena): Share {
+  const bounds = shares(blocks, size), roots = bounds.slice(1).map((end, r) => rootsOf([bounds[r]!, end]));
+  // Vectors stay whole.
+  const slices = shares(partSize / 4, size).map((vector) => 4 * vector);
+  const sent = arena.allocate(roots[rank]!.length * partSize);
+  const received = arena.allocate(roots.flat().length * (slices[rank + 1]! - slices[rank]!));
+  return { rank, size, blocks: bounds, roots, slices, sent, received };
+}
+
+/** Numbers that one task adds up. */
+const PIECE = 16384;
+
+/** A task for each piece of n numbers. */
+function inPieces(n: number, call: (task: TaskBuilder, at: number, count: number) => void): Task[] {
+  return Array.from({ length: Math.ceil(n / PIECE) }, (_, i) => {
+    const task = new TaskBuilder();
+    call(task, i * PIECE, Math.min(PIECE, n - i * PIECE));
+    return task.calls;
+  });
+}
+
+/** The sums of a process's own branches, in the order in which they are sent: to each process its slice of every one. */
+function ownSums({ rank, blocks, roots, slices, sent }: Share, parts: Tensor | null, stride: number): Task[] {
+  const own = roots[rank]!;
+  return slices.slice(1).flatMap((end, s) => {
+    const start = slices[s]!, length = end - start;
+    return own.flatMap(([first, to], k) =>
+      inPieces(length, (task, at, n) => {
+        const grads = from(sent, own.length * start + k * length + at, n);
+        const leaves = from(parts!, (first - blocks[rank]!) * stride + start + at);
+        task.call("sumBlocks", { grads, blocks: leaves, n, count: to - first, stride });
+      })
+    );
+  });
+}
+
+/** The sum of all branches over a process's own slice. */
+function sliceSums({ rank, blocks, roots, slices, received }: Share, gradient: Tensor): Task[] {
+  const start = slices[rank]!, length = slices[rank + 1]! - start, all = roots.flat();
+  return inPieces(length, (task, at, n) => {
+    const places = new Map(all.map(([first], k) => [first, from(received, k * length + at, n)]));
+    const ends = new Map(all);
+    const add = ([lo, hi]: Range): Tensor => {
+      const sum = places.get(lo)!;
+      if (ends.get(lo) === hi) return sum;
+      let half = 1;
+      while (2 * half < hi - lo) half *= 2;
+      const a = add([lo, lo + half]), b = add([lo + half, hi]);
+      task.call("sumBlocks", { grads: a, blocks: a, n, count: 2, stride: b.offset - a.offset });
+      return sum;
+    };
+    const sum = add([0, blocks.at(-1)!]);
+    task.call("sumBlocks", { grads: from(gradient, start + at, n), blocks: sum, n, count: 1, stride: 0 });
+  });
+}
+
+/** What is given to the others besides gradients: numbers of a block each. */
+export interface PerBlock {
+  readonly tensor: Tensor;
+  /** Numbers of all blocks before one. */
+  readonly before: (block: number) => number;
+}
+
+/**
+ * The steps by which all processes get the gradient of the whole batch: programs of their own, and what they give one another.
+ *
+ * @param first The program's stages up to the gradients of the own blocks.
+ * @param parts These gradients, each of `stride` numbers.
+ * @param gradient Where the sum goes: as many numbers.
+ */
+export function shareSteps(
+  share: Share,
+  first: Program,
+  { parts, stride, gradient, rows }: {
+    readonly parts: Tensor | null;
+    readonly stride: number;
+    readonly gradient: Tensor;
+    readonly rows: readonly PerBlock[];
+  },
+): (Program | Transfer)[] {
+  const { rank, roots, slices, blocks, sent, received } = share, of = (r: number) => slices[r + 1]! - slices[r]!;
+  const counts = (count: (r: number) => number) => roots.map((_, r) => count(r));
+  return [
+    [...first, ownSums(share, parts, stride)],
+    {
+      sent,
+      sends: counts((r) => roots[rank]!.length * of(r)),
+      received,
+      gets: counts((r) => roots[r]!.length * of(rank)),
+    },
+    ...rows.map(({ tensor, before }) => ({
+      all: tensor,
+      counts: counts((r) => before(blocks[r + 1]!) - before(blocks[r]!)),
+    })),
+    [sliceSums(share, gradient)],
+    { all: gradient, counts: counts(of) },
+  ];
+}

@@ -1,0 +1,126 @@
+/** Processes that train together: what they agree on before the first step, and how they stop. */
+
+import { hashDataset } from "../data/hash.ts";
+import { toHex } from "../engine.ts";
+import { errorCause, fail } from "../errors.ts";
+import { type Fleet, gatherTexts, processName } from "../fleet/fleet.ts";
+import { internalsOf, type NetworkModel } from "../model/model.ts";
+import type { Position } from "./position.ts";
+import { VERSION } from "../version.ts";
+import type { TrainingData } from "./batch_source.ts";
+
+/** What all processes must have alike, and how it is called where they have not. */
+const FACTS = {
+  version: (theirs: string, ours: string) => `runs Grutto ${theirs}, process 0 runs ${ours}`,
+  arithmetic: (theirs: string, ours: string) =>
+    `computes with ${theirs} SIMD, process 0 with ${ours}: take "plain" on all`,
+  model: () => "has another model than process 0",
+  options: () => "trains with other options than process 0",
+  data: () => "has other data than process 0",
+  validation: () => "has other validation data than process 0",
+  parameters: () => "begins with other parameters than process 0",
+  position: () => "resumes at another place than process 0",
+};
+
+type Facts = Readonly<Record<keyof typeof FACTS, string>>;
+
+/** What a process says at the meeting: what it is about to do, or why it cannot. */
+interface Said {
+  readonly facts?: Facts;
+  readonly error?: string;
+}
+
+const ACTION = "train together";
+
+/** The fleets whose processes have met. */
+const met = new WeakSet<Fleet>();
+
+/** Whether all processes have met already: what fails afterwards leaves the others waiting. */
+export function haveMet(fleet: Fleet): boolean {
+  return met.has(fleet);
+}
+
+/** What each of the processes has found, where each did something else: in place of a meeting. */
+export function gatherFindings<T>(fleet: Fleet, own: T): T[] {
+  met.add(fleet);
+  return gatherTexts(fleet, JSON.stringify(own)).map((text) => JSON.parse(text) as T);
+}
+
+/**
+ * What all processes say: each comes here once, with what it is about to do or with an error.
+ *
+ * @throws {Error} In all of them alike, if one has failed or is about to do something else.
+ */
+function meet(fleet: Fleet, own: Said): void {
+  const all = gatherFindings(fleet, own);
+  const refuse = (rank: number, problem: string, name?: string) => {
+    throw fail("fleet-failed", ACTION, `${processName(fleet, rank)} ${problem}`, { name });
+  };
+  const failed = all.findIndex(({ error }) => error !== undefined);
+  if (failed >= 0) refuse(failed, `failed: ${all[failed]!.error}`);
+  for (const name of Object.keys(FACTS) as (keyof Facts)[]) {
+    const ours = all[0]!.facts![name], other = all.findIndex(({ facts }) => facts![name] !== ours);
+    if (other >= 0) refuse(other, FACTS[name](all[other]!.facts![name], ours), name);
+  }
+}
+
+/** For a process that fails before its training begins: the others learn of it where they meet. */
+export function meetWithError(fleet: Fleet, error: string): void {
+  try {
+    meet(fleet, { error });
+  } catch {
+    // It is what all of them say.
+  }
+}
+
+/** A training that is about to begin. */
+interface Planned {
+  readonly model: NetworkModel;
+  readonly trainer: { readonly options: object; readonly steps: number };
+  readonly options: object;
+  readonly dataset: TrainingData;
+  readonly validation: TrainingData | undefined;
+  readonly state: Position & { readonly history: readonly object[] };
+}
+
+/**
+ * Makes sure that all processes are about to do the same, before the first step.
+ *
+ * @param check What may fail in this one.
+ * @throws {Error} In all of them, if not, or if one has failed.
+ */
+export async function meetBefore(training: Planned, check: () => Promise<void>): Promise<void> {
+  const { fleet } = internalsOf(training.model).session;
+  if (fleet.size === 1) return await check();
+  let said: Said, own: { readonly error: unknown } | undefined;
+  try {
+    await check();
+    said = { facts: await factsOf(training) };
+  } catch (error) {
+    own = { error };
+    said = { error: errorCause(error)?.problem ?? String((error as Error)?.message ?? error) };
+  }
+  try {
+    meet(fleet, said);
+  } catch (error) {
+    throw own?.error ?? error;
+  }
+}
+
+async function factsOf({ model, trainer, options, dataset, validation, state }: Planned): Promise<Facts> {
+  const { session } = internalsOf(model), { epoch, batch, lossSum, history } = state;
+  const values = await session.exclusive(() => session.readValues());
+  return {
+    version: VERSION,
+    arithmetic: session.device.arithmetic,
+    model: JSON.stringify([model.network, model.seed]),
+    options: JSON.stringify([trainer.options, options]),
+    data: await hashDataset(dataset),
+    validation: validation ? await hashDataset(validation) : "none",
+    parameters: toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", values))),
+    position: JSON.stringify([trainer.steps, epoch, batch, lossSum, history.length]),
+  };
+}
+
+/** What a training ends with where another process was told to stop. */
+export const STOPPED_ELSEWHERE: DOMException = new DOMException("another process was told to stop", "AbortError");

@@ -1,4 +1,5 @@
 import { errorCode } from "../errors.ts";
+import { launcher } from "../fleet/launcher.ts";
 import { OLDEST_DENO, VERSION } from "../version.ts";
 import { systemWords } from "./files.ts";
 import { helpText } from "./help.ts";
@@ -25,7 +26,8 @@ export async function main(args: readonly string[]): Promise<number> {
     code = error instanceof UsageError || errorCode(error) === "option-unsuited" ? 2 : 1;
     // What standard output failed for is said below.
     if (stdout.failedWith(error)) code = 0;
-    else remark(`error: ${lineOf(error, command)}`);
+    // Of processes that were started together, the first says what all have to say.
+    else if (!launcher()?.rank) remark(`error: ${lineOf(error, command)}`);
   }
   return await finish(code);
 }

@@ -55,9 +55,6 @@ async function open(args: Arguments): Promise<Fleet> {
       `several processes train on the CPU, not with --device ${device}: start one process for the GPU`,
     );
   }
-  if (args.wide) {
-    throw new UsageError("--wide starts Deno again, which cannot be one of several processes: leave it out");
-  }
   const { openMpi } = await import("../fleet/mpi.ts");
   return openMpi(args.mpi);
 }
@@ -83,13 +80,17 @@ async function adviseOnCores(fleet: Fleet, { given: { device: { threads } } }: A
     JSON.parse(text) as [bound: number, online: number]
   );
   if (launcher()?.name !== "mpirun" || threads === 1) return;
-  const bound = all.findIndex(([cores, online], r) => {
-    const here = fleet.hosts.filter((host) => host === fleet.hosts[r]).length;
-    return cores < online && cores * here < online;
-  });
-  if (bound < 0) return;
-  const [own, online] = all[bound]!;
-  remark(
-    `note: mpirun binds each process to ${own} of ${plural(online, "core")}: mpirun --bind-to none lets it use all`,
-  );
+  const note = coresNote(fleet.hosts, all);
+  if (note) remark(`note: ${note}`);
+}
+
+/** What is said where the processes of a host may not use all of its cores, each being bound to so many of those online. */
+export function coresNote(
+  hosts: readonly string[],
+  cores: readonly (readonly [bound: number, online: number])[],
+): string | undefined {
+  const few = cores.find(([bound, online], r) => bound * hosts.filter((host) => host === hosts[r]).length < online);
+  if (!few) return undefined;
+  const [bound, online] = few;
+  return `mpirun binds each process to ${bound} of ${plural(online, "core")}: mpirun --bind-to none lets it use all`;
 }

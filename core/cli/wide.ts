@@ -1,6 +1,7 @@
 /** `--wide`: the program again, under the flags of V8 with which the wide tiles are fast. */
 
 import { allowingCommand, listed, neededPaths } from "./files.ts";
+import { launcher } from "../fleet/launcher.ts";
 import { UsageError } from "../job/options.ts";
 import type { Arguments } from "./options.ts";
 
@@ -20,6 +21,9 @@ const MANY_UNITS = 32;
  */
 export async function runWide(args: Arguments, words: readonly string[] = args.words): Promise<number> {
   const { device = "wasm", simd = "auto" } = args.given.device;
+  if (args.mpi !== undefined || launcher()) {
+    throw new UsageError("--wide starts Deno again, which cannot be one of several processes: leave it out");
+  }
   if (device !== "wasm") throw new UsageError("--wide belongs to --device wasm");
   if (simd !== "auto" && simd !== "wide") throw new UsageError(`--wide and --simd ${simd} contradict each other`);
   const end = words.includes("--") ? words.indexOf("--") : words.length;

@@ -6,13 +6,16 @@ import { internalsOf } from "../model/model.ts";
 import { batchSource } from "../train/batches.ts";
 import type { Training } from "../train/training.ts";
 
+/** More sequences than any block has. */
+const MANY = 2 ** 30;
+
 /** What is said where a batch has fewer blocks than there are processes: at most one note. */
 export function idleNotes({ model, dataset, options: { batchSize } }: Training, { size }: Fleet): string[] {
   const internals = internalsOf(model), { largest } = batchSource(internals, "train", dataset, { batchSize });
-  const blocks = Math.ceil(largest.B / blockRows(internals.session.net.work, largest.B, largest.T)),
-    idle = size - blocks;
+  const { B, T } = largest, rows = blockRows(internals.session.net.work, MANY, T);
+  const blocks = Math.ceil(B / rows), idle = size - blocks;
   if (idle <= 0) return [];
-  const rows = Math.ceil(largest.B / blocks), is = blocks === 1 ? "is 1 block" : `is ${blocks} blocks`;
+  const is = blocks === 1 ? "is 1 block" : `is ${blocks} blocks`;
   const have = idle === 1 ? "1 of the processes has" : `${idle} of ${size} processes have`;
-  return [`a batch of ${largest.B} ${is}: ${have} nothing to do; --batch-size ${rows * size} keeps all busy`];
+  return [`a batch of ${B} ${is}: ${have} nothing to do; --batch-size ${rows * size} keeps all busy`];
 }

@@ -13,7 +13,7 @@ import type { TrainingData } from "./batch_source.ts";
 const FACTS = {
   version: (theirs: string, ours: string) => `runs Grutto ${theirs}, process 0 runs ${ours}`,
   arithmetic: (theirs: string, ours: string) =>
-    `computes with ${theirs} SIMD, process 0 with ${ours}: take "plain" on all`,
+    `computes with ${theirs} SIMD, process 0 with ${ours}: --simd plain on all`,
   model: () => "has another model than process 0",
   options: () => "trains with other options than process 0",
   data: () => "has other data than process 0",

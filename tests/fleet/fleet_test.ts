@@ -7,7 +7,7 @@ import { runTogether } from "./run_together.ts";
 for (const job of Object.keys(JOBS)) {
   Deno.test(`any number of processes and threads ends with the same bytes: ${job}`, async () => {
     const [alone] = await runTogether(job, 1, 1);
-    for (const [size, threads] of [[2, 1], [3, 2], [4, 1], [5, 1], [7, 1]] as const) {
+    for (const [size, threads] of [[2, 1], [3, 2], [5, 1]] as const) {
       const results = await runTogether(job, size, threads);
       results.forEach((result, rank) => assert.ok(result === alone, `process ${rank} of ${size}`));
     }

@@ -1,0 +1,273 @@
+/** Two processes and more under Open MPI: the same bytes, one voice, and one line for each thing that can be wrong. */
+
+import assert from "node:assert/strict";
+import { coresNote } from "../../core/cli/together.ts";
+import { Place, type Result, runDeno } from "../cli/run.ts";
+import { MOD } from "../cli/run.ts";
+import { HAS_MPI, runMpi, spawnTogether, type Started } from "./mpirun.ts";
+
+const ignore = !HAS_MPI && Deno.env.get("CI") === undefined;
+if (ignore) {
+  console.log("tests of several processes are skipped: there is no mpirun of Open MPI (apt-get install openmpi-bin)");
+}
+
+function mpiTest(name: string, body: (place: Place) => Promise<void>): void {
+  Deno.test(`MPI: ${name}`, { ignore }, async () => {
+    await using place = await Place.make();
+    await body(place);
+  });
+}
+
+/** A training of 64 sequences in two batches of four blocks. */
+const SMALL = "train --size 80 --steps 12 --hidden-size 48 --batch-size 32 --epochs 3 --threads 1 --simd plain";
+
+function assertOneError({ code, err }: Result, message: RegExp, expected = 1): void {
+  assert.equal(code, expected, err);
+  assert.equal(err.match(/^error: /gm)?.length, 1, err);
+  assert.match(err, message);
+}
+
+mpiTest("there is mpirun", async () => {
+  assert.ok(HAS_MPI, "install Open MPI: apt-get install openmpi-bin");
+  await Promise.resolve();
+});
+
+mpiTest("checkpoint and log are those of one process; one process speaks", async (place) => {
+  const files = (name: string) => `--checkpoint ${name} --log-file ${name}.log`;
+  const alone = await place.runWith(["-A"], `${SMALL} ${files("one")}`);
+  const without = (text: string) => text.replaceAll(/"seconds":[^,}]*/g, "");
+  for (const size of [2, 3]) {
+    const together = await runMpi(place, size, `${SMALL} ${files(`of${size}`)}`);
+    assert.deepEqual([together.code, together.err], [0, ""]);
+    assert.ok(place.read("one/last.json") === place.read(`of${size}/last.json`));
+    assert.equal(without(place.read(`of${size}.log`)), without(place.read("one.log")));
+    assert.match(
+      together.out,
+      new RegExp(`\\nprocesses {2}${size} processes × 1 thread on 1 host, Open MPI \\d+\\.\\d+\\.\\d+\\r?\\n`),
+    );
+    assert.match(together.out, /\nexchange {3}\d+\.\d % of the time, waiting included; \d+\.\d MB received/);
+    assert.equal(together.out.match(/^epoch 3\/3/gm)?.length, 1);
+  }
+  assert.doesNotMatch(alone.out, /processes|exchange/);
+});
+
+mpiTest("a training resumes on another number of processes", async (place) => {
+  await place.runWith(["-A"], `${SMALL} --checkpoint whole`);
+  await runMpi(place, 2, `${SMALL.replace("--epochs 3", "--epochs 1")} --checkpoint part`);
+  await runMpi(place, 3, "train --resume part/last.json --epochs 2 --threads 1 --checkpoint part");
+  await place.runWith(["-A"], "train --resume part/last.json --epochs 3 --checkpoint part");
+  assert.ok(place.read("part/last.json") === place.read("whole/last.json"));
+});
+
+for (const flags of ["--seeds 3", "--seeds 2 --data a.csv --folds 2 --output json"]) {
+  mpiTest(`several trainings are dealt out, with the output of one process: ${flags}`, async (place) => {
+    const rows = Array.from({ length: 24 }, (_, i) => `${i % 5},${i % 7},${i % 3},${i % 2 ? "yes" : "no"}`);
+    place.write("a.csv", `a,b,c,label\n${rows.join("\n")}\n`);
+    const job = flags.includes("--data")
+      ? `train ${flags} --label-column label --epochs 2 --threads 1`
+      : `${SMALL} --quiet ${flags}`;
+    const alone = await place.runWith(["-A"], job), plain = (text: string) => text.replaceAll(/\d+(\.\d+)? m?s\b/g, "");
+    assert.equal(alone.code, 0, alone.err);
+    for (const size of [2, 3]) {
+      const { code, out } = await runMpi(place, size, job);
+      assert.equal(code, 0);
+      assert.equal(plain(out), plain(alone.out));
+    }
+  });
+}
+
+mpiTest("a signal to one process stops all at one update, and what is saved resumes", async (place) => {
+  const long = SMALL.replace("--epochs 3", "--epochs 400");
+  await place.runWith(["-A"], `${long} --checkpoint whole`);
+  const child = spawnTogether(place, 2, `${long} --checkpoint part --checkpoint-every 1000`, {
+    before: "echo $$ > pid$OMPI_COMM_WORLD_RANK",
+  });
+  let out = "", isTold = false;
+  const [{ code }] = await Promise.all([
+    child.status,
+    (async () => {
+      for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+        out += text;
+        if (isTold || !/epoch +5\/400/.test(out)) continue;
+        isTold = true;
+        // The process that does not speak.
+        Deno.kill(Number(place.read("pid1")), "SIGTERM");
+      }
+    })(),
+    new Response(child.stderr).text(),
+  ]);
+  assert.notEqual(code, 0);
+  const { generator } = JSON.parse(place.read("part/last.json"));
+  assert.ok(generator.epoch < 400, `stopped after epoch ${generator.epoch}`);
+  const resumed = await runMpi(place, 3, "train --resume part/last.json --threads 1 --checkpoint part");
+  assert.equal(resumed.code, 0, resumed.err);
+  assert.ok(place.read("part/last.json") === place.read("whole/last.json"));
+});
+
+/** The state of a process as Linux calls it; nothing where it is gone. */
+function stateOf(pid: number): string {
+  try {
+    return /\) (\w)/.exec(Deno.readTextFileSync(`/proc/${pid}/stat`))![1]!;
+  } catch {
+    return "";
+  }
+}
+
+mpiTest("a process that dies ends all of them, and the training resumes to the same bytes", async (place) => {
+  const long = SMALL.replace("--epochs 3", "--epochs 300");
+  await place.runWith(["-A"], `${long} --checkpoint whole`);
+  const child = spawnTogether(place, 2, `${long} --checkpoint part --checkpoint-every 3`, {
+    before: "echo $$ > pid$OMPI_COMM_WORLD_RANK",
+  });
+  let out = "", isDead = false;
+  const [{ code }] = await Promise.all([
+    child.status,
+    (async () => {
+      for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+        out += text;
+        if (isDead || !/epoch +9\/300/.test(out)) continue;
+        isDead = true;
+        Deno.kill(Number(place.read("pid1")), "SIGKILL");
+      }
+    })(),
+    new Response(child.stderr).text(),
+  ]);
+  assert.notEqual(code, 0);
+  // The other one is gone too.
+  assert.match(stateOf(Number(place.read("pid0"))), /^[ZX]?$/);
+  assert.equal((await runMpi(place, 2, "train --resume part/last.json --threads 1 --checkpoint part")).code, 0);
+  assert.ok(place.read("part/last.json") === place.read("whole/last.json"));
+});
+
+/** What is wrong, how it is provoked, and what is said. */
+const WRONG: [string, string, RegExp, Started?, number?][] = [
+  [
+    "no library",
+    `${SMALL} --mpi ./libnone.so`,
+    /^error: cannot open MPI: "\.\/libnone\.so" is no MPI library: .*: --mpi PATH is a file such as libmpi\.so\.40\n$/,
+  ],
+  [
+    "no permission to call it",
+    SMALL,
+    /^error: cannot open MPI: a library may not be called: allow it with --allow-ffi\n$/,
+    { permissions: ["--allow-env"] },
+  ],
+  [
+    "a GPU",
+    `${SMALL.replace("--threads 1 --simd plain", "")} --gpu`,
+    /^error: several processes train on the CPU, not with --device webgpu/,
+    {},
+    2,
+  ],
+  [
+    "flags that start Deno again",
+    `${SMALL.replace("--simd plain", "")} --wide`,
+    /^error: --wide starts Deno again/,
+    {},
+    2,
+  ],
+  ["a wrong flag", `${SMALL} --hidden-size 0`, /^error: --hidden-size must be/, {}, 2],
+  [
+    "options that contradict each other",
+    `${SMALL} --resume a --from b`,
+    /^error: --resume continues a training and --from/,
+    {},
+    2,
+  ],
+  [
+    "a file that one of them lacks",
+    "train ../a.csv --label-column label --threads 1",
+    /^error: cannot train together: process 1 on host \S+ failed: cannot read .*a\.csv/,
+    {
+      before:
+        "mkdir -p r$OMPI_COMM_WORLD_RANK/x; test $OMPI_COMM_WORLD_RANK = 1 || cp a.csv r0/; cd r$OMPI_COMM_WORLD_RANK/x",
+    },
+  ],
+  [
+    "other data",
+    "train b.csv --label-column label --threads 1",
+    /^error: cannot train together: process 1 on host \S+ has other data than process 0\n$/,
+    {
+      before:
+        "mkdir r$OMPI_COMM_WORLD_RANK; cd r$OMPI_COMM_WORLD_RANK; sed s/^3/$OMPI_COMM_WORLD_RANK/ ../a.csv > b.csv",
+    },
+  ],
+  [
+    "other arithmetic",
+    "train --size 80 --threads 1 --simd $(test $OMPI_COMM_WORLD_RANK = 0 && echo plain || echo relaxed)",
+    /^error: cannot train together: process 1 on host \S+ computes with (relaxed|unfused) SIMD, process 0 with plain: --simd plain on all\n$/,
+  ],
+  [
+    "other options",
+    "train --size 80 --threads 1 --lr 0.0$((1 + $OMPI_COMM_WORLD_RANK))",
+    /^error: cannot train together: process 1 on host \S+ trains with other options than process 0\n$/,
+  ],
+  [
+    "a training that diverges",
+    `${SMALL} --optimizer sgd --loss mse --lr 1e38`,
+    /^error: cannot continue training: the (loss|norm)/,
+  ],
+];
+for (const [what, args, message, started, code] of WRONG) {
+  mpiTest(`one line for ${what}`, async (place) => {
+    const rows = Array.from({ length: 24 }, (_, i) => `${i % 5},${i % 7},${i % 2 ? "yes" : "no"}`);
+    place.write("a.csv", `a,b,label\n${rows.join("\n")}\n`);
+    assertOneError(await runMpi(place, 2, args, started), message, code);
+  });
+}
+
+mpiTest("processes that a launcher started and the library does not see are one error, of the first", async (place) => {
+  const run = (rank: number) =>
+    runDeno(["run", "--no-prompt", "-A", MOD, ...SMALL.split(" ")], {
+      cwd: place.path,
+      env: { SLURM_STEP_NUM_TASKS: "4", SLURM_PROCID: String(rank), OMPI_MCA_ess_singleton_isolated: "1" },
+    });
+  const first = await run(0), second = await run(1);
+  assertOneError(
+    first,
+    /^error: cannot open MPI: srun started 4 processes, but Open MPI \S+ sees 1: srun --mpi=pmix or --mpi=pmi2, as the library has it \(srun --mpi=list\)\n$/m,
+  );
+  assert.deepEqual([second.code, second.out], [1, ""]);
+  assert.doesNotMatch(second.err, /error:/);
+});
+
+mpiTest("a batch with fewer blocks than processes is said", async (place) => {
+  const { code, err } = await runMpi(place, 3, SMALL.replace("--batch-size 32", "--batch-size 16"));
+  assert.equal(code, 0);
+  assert.equal(
+    err,
+    "note: a batch of 16 is 2 blocks: 1 of the processes has nothing to do; --batch-size 24 keeps all busy\n",
+  );
+});
+
+Deno.test("processes that are bound to a few cores are told of it", () => {
+  const two = ["a", "a"];
+  assert.equal(
+    coresNote(two, [[1, 16], [1, 16]]),
+    "mpirun binds each process to 1 of 16 cores: mpirun --bind-to none lets it use all",
+  );
+  assert.equal(coresNote(two, [[1, 2], [1, 2]]), undefined);
+  assert.equal(coresNote(two, [[16, 16], [16, 16]]), undefined);
+  assert.equal(coresNote(["a", "b"], [[1, 2], [1, 2]])?.slice(0, 45), "mpirun binds each process to 1 of 2 cores: mp");
+});
+
+Deno.test("nobody who trains alone is asked for a permission, or finds MPI looked for", async () => {
+  await using place = await Place.make();
+  const trace = `${SMALL} --checkpoint ck`;
+  const { code, err } = await place.run(trace);
+  assert.deepEqual([code, err], [0, ""]);
+  const hidden = await runDeno([
+    "run",
+    "--no-prompt",
+    `--allow-read=${place.path}`,
+    `--allow-write=${place.path}`,
+    MOD,
+    ...SMALL.split(" "),
+  ], {
+    cwd: place.path,
+    env: { OMPI_COMM_WORLD_SIZE: "2", OMPI_COMM_WORLD_RANK: "1" },
+  });
+  // The environment is not read: it is one process.
+  assert.deepEqual([hidden.code, hidden.err], [0, ""]);
+  assert.match(hidden.out, /epoch 3\/3/);
+});

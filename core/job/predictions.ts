@@ -8,7 +8,10 @@ import type { SequenceRecord } from "../data/readers/record.ts";
 import { UNKNOWN } from "../data/vocabulary.ts";
 import type { ForecastPipeline } from "../data/forecast.ts";
 import { errorCause, fail } from "../errors.ts";
+import type { PreparedSequences } from "../data/prepared.ts";
+import type { ForecastInputs } from "../data/windows.ts";
 import type { Model, NetworkModel, Sequences } from "../model/model.ts";
+import type { Searcher } from "../model/search.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
 import { predict } from "../train/evaluate.ts";
 import { blankOf, type Computed, forecastsOf, namedOf, plainOf } from "./computed.ts";
@@ -46,7 +49,14 @@ export interface Question {
   readonly onNote: (note: string) => void;
   /** Of forecasts: the first row to forecast, counted from 0, or from the end. Default: the one after the last. */
   readonly fromRow?: number;
+  /** What computes, in place of the model's own batches. */
+  readonly compute?: Compute;
+  /** What searches, in place of one made for this question. */
+  readonly searcher?: Searcher;
 }
+
+/** Computes what a model says of sequences. */
+export type Compute = (sequences: PreparedSequences | ForecastInputs | Sequences) => Computed;
 
 /** Predictions for files, as the checkpoint's preprocessing takes them; without one, for sequences as the model does. */
 export function predictions(question: Question): AsyncGenerator<Answer> {
@@ -77,7 +87,7 @@ export function predictions(question: Question): AsyncGenerator<Answer> {
 async function* ofRecords(
   pipeline: Pipeline,
   job: DataJob,
-  { loaded: { model }, paths, source, onNote }: Question,
+  { loaded: { model }, paths, source, onNote, compute }: Question,
 ): AsyncGenerator<Answer> {
   const isCut = windowsOf(job) !== undefined,
     place = pipeline.everyStep ? { row: 0 } : isCut ? { rows: [0, 0] as const } : {};
@@ -89,7 +99,7 @@ async function* ofRecords(
         const records = chunk.filter((record) => record.fault || pipeline.keeps(record));
         leftOut += chunk.length - records.length;
         const check = (record: SequenceRecord) => void pipeline.sequences([record]);
-        for await (const answer of answers(records, (good) => ofChunk(model, pipeline, good), check, blank)) {
+        for await (const answer of answers(records, (good) => ofChunk(model, pipeline, good, compute), check, blank)) {
           if ("steps" in answer && answer.steps) yield* answer.steps;
           else yield answer;
         }
@@ -143,12 +153,13 @@ async function* ofChunk(
   model: Model,
   pipeline: Pipeline,
   records: readonly SequenceRecord[],
+  compute?: Compute,
 ): AsyncGenerator<NamedPrediction> {
   const { loss = pipeline.loss } = model, found: NamedPrediction[] = [];
   // Parts of similar lengths are padded little; the predictions come in the order of the records.
   for (const sequences of pipeline.parts(records)) {
     // A network of a program's own may be without attention, or have outputs at every step.
-    const computed = await predict(model as NetworkModel, sequences, { loss });
+    const computed = compute?.(sequences) ?? await predict(model as NetworkModel, sequences, { loss });
     for (const [row, said] of namedOf(model, pipeline, records, sequences, computed)) found[row] = said;
   }
   yield* found;
@@ -157,14 +168,15 @@ async function* ofChunk(
 async function* ofSources(
   pipeline: PairPipeline,
   job: DataJob,
-  { loaded: { model }, paths, source, onNote }: Question,
+  { loaded: { model }, paths, source, onNote, searcher: given }: Question,
 ): AsyncGenerator<AnsweredSource> {
   refuseUnsuited(source.given, { form: "pairs" });
   const [{ openSearcher, searchAll }, { streamSources }] = await Promise.all([
     import("./answers.ts"),
     import("./read_pairs.ts"),
   ]);
-  using searcher = await openSearcher(model, pipeline, "predict");
+  using own = given ? undefined : await openSearcher(model, pipeline, "predict");
+  const searcher = given ?? own!;
   const unknown = new Set<string>();
   let count = 0, first = "";
   async function* records(): AsyncGenerator<SequenceRecord> {
@@ -197,7 +209,7 @@ async function* ofSources(
 async function* ofTable(
   pipeline: ForecastPipeline,
   job: DataJob,
-  { loaded: { model }, paths, source, onNote, fromRow }: Question,
+  { loaded: { model }, paths, source, onNote, fromRow, compute }: Question,
 ): AsyncGenerator<NamedPrediction> {
   refuseUnsuited(source.given, { form: "forecasts" });
   const table = await loadTable(paths, job, source, pipeline.reading), { reach } = pipeline, { rows, name } = table;
@@ -208,17 +220,18 @@ async function* ofTable(
   const inputs = pipeline.inputs(table, first);
   const idOf = (h: number) => fromRow === undefined ? `${name} +${h + 1}` : `${name}, row ${first + h}`;
   for (const note of [...table.notes ?? [], ...inputs.notes ?? []]) onNote(note);
-  const { loss = pipeline.loss } = model, computed = await predict(model as NetworkModel, inputs, { loss });
+  const { loss = pipeline.loss } = model;
+  const computed = compute?.(inputs) ?? await predict(model as NetworkModel, inputs, { loss });
   yield* forecastsOf(model, pipeline, inputs, computed, idOf);
 }
 
 async function* ofArrays(
-  { loaded: { model }, paths, given, source }: Question,
+  { loaded: { model }, paths, given, source, compute }: Question,
 ): AsyncGenerator<Answer> {
   const { inputSize: I } = configOf(model, "predict"), { files, columns } = given;
   const options = { ...readOptions({ files, columns, preparation: {} }), optionalLabels: true, faults: true };
   const zeros = { x: new Float32Array(I), shape: [1, 1, I] },
-    blank = (await Array.fromAsync(batchPredictions(model, zeros)))[0]!;
+    blank = (await Array.fromAsync(batchPredictions(model, zeros, [], compute)))[0]!;
   const check = ({ channels, place, missing }: SequenceRecord) => {
     const problem = channels !== I
       ? `a step must be a list of ${I} numbers, got ${channels}`
@@ -228,7 +241,7 @@ async function* ofArrays(
   const predictOne = ([record]: readonly SequenceRecord[]) => {
     check(record!);
     const { values, steps, place } = record!;
-    return batchPredictions(model, { x: Float32Array.from(values!), shape: [1, steps, I] }, [place]);
+    return batchPredictions(model, { x: Float32Array.from(values!), shape: [1, steps, I] }, [place], compute);
   };
   for (const input of await source.inputs(paths, false)) {
     const format = options.format ?? formatOf(input.name) ?? "jsonl";
@@ -244,8 +257,9 @@ export async function* batchPredictions(
   model: Model,
   sequences: Sequences,
   ids: readonly string[] = [],
+  compute?: Compute,
 ): AsyncGenerator<NamedPrediction | PlainPrediction> {
-  yield* plainOf(model, sequences, await outputsOf(model, sequences), ids);
+  yield* plainOf(model, sequences, compute?.(sequences) ?? await outputsOf(model, sequences), ids);
 }
 
 /** What a model says, or its scores if it does not know what they mean. */

@@ -39,7 +39,8 @@ async function* lineRecords(lines: Lines, reader: JsonRecords): AsyncGenerator<S
   }
 }
 
-function checkDepth(name: string, number: number, line: string): void {
+/** Refuses JSON that nests deeper than any record. */
+export function checkDepth(name: string, number: number, line: string): void {
   let depth = 0, inString = false;
   for (let i = 0; i < line.length; i++) {
     const c = line.charCodeAt(i);

@@ -1,0 +1,171 @@
+/**
+ * Bodies of requests: how much of them is read, and as what.
+ *
+ * @module
+ */
+
+import { checkDepth } from "../data/readers/json.ts";
+import { show } from "../data/readers/bad_data.ts";
+import { iterate } from "../engine.ts";
+import { Problem } from "./problem.ts";
+
+/** How bodies are read. */
+export interface BodyLimits {
+  /** Bytes at most, unpacked. */
+  readonly maxBody: number;
+  /** Milliseconds until all of it must have come. */
+  readonly bodyTimeout: number;
+}
+
+/** What bodies are, by their types. */
+const TYPES: Readonly<Record<string, BodyFormat>> = {
+  "application/json": "json",
+  "application/x-ndjson": "jsonl",
+  "application/jsonl": "jsonl",
+  "application/jsonlines": "jsonl",
+  "application/x-jsonlines": "jsonl",
+  "text/csv": "csv",
+  "text/tab-separated-values": "csv",
+  "text/plain": "text",
+};
+
+/** What a body is written in. */
+export type BodyFormat = "json" | "jsonl" | "csv" | "text";
+
+/** Characters from which JSON is looked over before it is parsed: lists in lists take a hundred times its room. */
+const LONG = 1 << 16;
+
+/**
+ * The format that a request's type names.
+ *
+ * @param takes Those that there may be.
+ */
+export function formatOf(request: Request, takes: readonly BodyFormat[]): BodyFormat {
+  const type = request.headers.get("content-type");
+  if (type === "application/json") return "json";
+  const [name = "", ...parameters] = (type ?? "").toLowerCase().split(";").map((part) => part.trim());
+  const format = Object.hasOwn(TYPES, name) ? TYPES[name] : undefined;
+  const charset = parameters.find((parameter) => parameter.startsWith("charset="))?.slice(8).replaceAll('"', "");
+  const known = Object.keys(TYPES).filter((one) => takes.includes(TYPES[one]!)).join(", ");
+  if (!format || !takes.includes(format)) {
+    const got = type === null ? "none" : show(type);
+    throw new Problem(415, `content-type must be one of ${known}, got ${got}`, { headers: { accept: known } });
+  }
+  if (charset !== undefined && charset !== "utf-8" && charset !== "utf8") {
+    throw new Problem(415, `the body must be UTF-8, got the charset ${show(charset)}`);
+  }
+  return format;
+}
+
+/** Whether bytes are gzip. */
+function isGzip(bytes: Uint8Array): boolean {
+  return bytes[0] === 0x1f && bytes[1] === 0x8b;
+}
+
+function tooLarge(limit: number, what = "the body"): Problem {
+  return new Problem(413, `${what} is larger than ${limit} bytes, the limit: --max-body (maxBody) raises it`, {
+    headers: { connection: "close" },
+  });
+}
+
+/** All bytes of a body, unpacked. */
+export async function bytesOf(request: Request, limits: BodyLimits): Promise<Uint8Array> {
+  const { headers } = request, { maxBody } = limits;
+  const length = headers.get("content-length"), encoding = headers.get("content-encoding")?.toLowerCase() ?? "identity";
+  if (encoding !== "identity" && encoding !== "gzip") {
+    throw new Problem(415, `content-encoding must be gzip or none, got ${show(encoding)}`, {
+      headers: { "accept-encoding": "gzip" },
+    });
+  }
+  if (length !== null && Number(length) > maxBody) throw tooLarge(maxBody);
+  if (!request.body) return new Uint8Array();
+  const bytes = await inTime(
+    length === null ? limited(request.body, maxBody) : request.arrayBuffer().then((buffer) => new Uint8Array(buffer)),
+    limits.bodyTimeout,
+  );
+  if (bytes.length > maxBody) throw tooLarge(maxBody);
+  if (encoding === "identity") {
+    if (isGzip(bytes)) throw new Problem(415, "the body is gzip: content-encoding: gzip says so");
+    return bytes;
+  }
+  const unpacked = await gunzip(bytes, maxBody);
+  if (isGzip(unpacked)) throw new Problem(415, "the body is gzip within gzip");
+  return unpacked;
+}
+
+/** What a promise gives, if it does so in time. */
+async function inTime<T>(work: Promise<T>, limit: number): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      const problem = `the body did not come within ${limit / 1000} s`;
+      reject(new Problem(408, problem, { headers: { connection: "close" } }));
+    }, limit);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } catch (error) {
+    // What breaks while it comes is not ours.
+    throw error instanceof Problem ? error : new Problem(400, "the body breaks off, or is not what its headers say");
+  } finally {
+    clearTimeout(timer);
+    work.catch(() => {});
+  }
+}
+
+/** All bytes of a stream, unless they are too many. */
+async function limited(stream: ReadableStream<Uint8Array>, limit: number, what?: string): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  let size = 0;
+  for await (const piece of { [Symbol.asyncIterator]: () => iterate(stream) }) {
+    size += piece.length;
+    if (size > limit) throw tooLarge(limit, what);
+    pieces.push(piece);
+  }
+  if (pieces.length === 1) return pieces[0]!;
+  const bytes = new Uint8Array(size);
+  let at = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
+}
+
+async function gunzip(bytes: Uint8Array, limit: number): Promise<Uint8Array> {
+  try {
+    const packed = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream();
+    return await limited(packed.pipeThrough(new DecompressionStream("gzip")), limit, "the unpacked body");
+  } catch (error) {
+    if (error instanceof Problem) throw error;
+    throw new Problem(400, "the body is not the gzip that its content-encoding says");
+  }
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** The text of a body. */
+export function textOf(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    throw new Problem(400, "the body is not UTF-8");
+  }
+}
+
+/** What the JSON of a body holds. */
+export function jsonOf(bytes: Uint8Array): unknown {
+  const text = textOf(bytes);
+  if (text.length > LONG) checkDepth("body", 1, text);
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (text.trim() === "") throw new Problem(400, "the body is empty");
+    const hint = /[[,:]\s*-?(NaN|Infinity)\b/.test(text)
+      ? ": it has no NaN and no Infinity, a missing value is null"
+      : "";
+    // V8 quotes the text; other engines have other words.
+    const [, place] = /(at position \d+(?: \(line \d+ column \d+\))?)/.exec((error as Error).message) ?? [];
+    throw new Problem(400, `the body is not JSON${place ? ` (${place})` : ""}${hint}`, { code: "file-not-json" });
+  }
+}

@@ -1,0 +1,335 @@
+/**
+ * A model behind a service: what it takes, and its answers, in the words of the data.
+ *
+ * @module
+ */
+
+import type { ForecastPipeline } from "../data/forecast.ts";
+import type { PairPipeline } from "../data/pair_pipeline.ts";
+import type { Pipeline } from "../data/pipeline.ts";
+import { byKind, restoreAny } from "../data/preprocessing.ts";
+import { JsonRecords } from "../data/readers/json.ts";
+import type { Format, SequenceRecord, Table } from "../data/readers/record.ts";
+import { columnsOf } from "../data/forecast_state.ts";
+import { errorCause, fail } from "../errors.ts";
+import { type Computed, forecastsOf, namedOf, plainOf } from "../job/computed.ts";
+import { type GivenOptions, JOB_OPTIONS } from "../job/options.ts";
+import type { Answer } from "../job/prediction.ts";
+import { type Compute, predictions } from "../job/predictions.ts";
+import type { DataSource } from "../job/read_data.ts";
+import { configOf } from "../job/stored_job.ts";
+import { LOSSES, quantilesOf } from "../model/losses.ts";
+import { createPredictor, type Predictor } from "../model/predictor.ts";
+import type { Searcher } from "../model/search.ts";
+import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
+import { Problem, problemOf } from "./problem.ts";
+import type { Item } from "./records.ts";
+
+/** What is served: a checkpoint, or a model with its preprocessing. */
+export type Servable = Pick<LoadedCheckpoint, "model"> & Partial<Pick<LoadedCheckpoint, "preprocessing" | "job">>;
+
+/** What is said of one sequence: an answer, or one for each of its steps, or for each row that follows. */
+export type Said = readonly Answer[];
+
+/** How data are prepared, by their kind; "arrays": not at all. */
+export type Kind =
+  | { readonly kind: "sequences"; readonly pipeline: Pipeline }
+  | { readonly kind: "forecasts"; readonly pipeline: ForecastPipeline }
+  | { readonly kind: "pairs"; readonly pipeline: PairPipeline }
+  | { readonly kind: "arrays"; readonly channels: number };
+
+/** What the bodies of requests are called. */
+const BODY = "body";
+
+const NO_OPTIONS = Object.fromEntries(Object.keys(JOB_OPTIONS).map((group) => [group, {}])) as unknown as GivenOptions;
+
+/** A model that answers. */
+export class ServedModel {
+  readonly name: string;
+  readonly data: Kind;
+  readonly loaded: LoadedCheckpoint;
+  readonly predictor: Predictor | undefined;
+  readonly #searcher: Searcher | undefined;
+  readonly #records = new JsonRecords(BODY, {});
+  /** Numbers or tokens per step, outputs, and whether these are of every step. */
+  readonly #sizes: {
+    readonly width: number;
+    readonly outputs: number;
+    readonly isEveryStep: boolean;
+    readonly hasAttention: boolean;
+  };
+  /** What searches now: they take turns. */
+  #search: Promise<unknown> = Promise.resolve();
+  #uses = 0;
+  #retired: (() => void) | undefined;
+
+  private constructor(
+    name: string,
+    loaded: LoadedCheckpoint,
+    data: Kind,
+    { predictor, searcher }: { predictor?: Predictor; searcher?: Searcher },
+  ) {
+    this.name = name;
+    this.loaded = loaded;
+    this.data = data;
+    this.predictor = predictor;
+    this.#searcher = searcher;
+    this.#sizes = predictor
+      ? probe(predictor, loaded, data)
+      : { width: 1, outputs: 0, isEveryStep: false, hasAttention: false };
+  }
+
+  /**
+   * Opens a model.
+   *
+   * @throws {TypeError} If it cannot be served: its outputs mean nothing, or it has inputs that no body has.
+   */
+  static async open(name: string, { model, preprocessing = null, job = null }: Servable): Promise<ServedModel> {
+    const loaded = { model, preprocessing, job, trainer: null, training: null, arithmetic: null } as LoadedCheckpoint;
+    const data = preprocessing
+      ? byKind<Kind>(restoreAny(preprocessing), {
+        sequences: (pipeline) => ({ kind: "sequences", pipeline }),
+        forecasts: (pipeline) => ({ kind: "forecasts", pipeline }),
+        pairs: (pipeline) => ({ kind: "pairs", pipeline }),
+      })
+      : { kind: "arrays", channels: configOf(model, "serve").inputSize } as const;
+    if (data.kind === "pairs") {
+      const { openSearcher } = await import("../job/answers.ts");
+      return new ServedModel(name, loaded, data, { searcher: await openSearcher(model, data.pipeline, "serve") });
+    }
+    const predictor = await createPredictor(model);
+    try {
+      return new ServedModel(name, loaded, data, { predictor });
+    } catch (error) {
+      predictor.dispose();
+      throw error;
+    }
+  }
+
+  /** What is said of the sequences that JSON holds. */
+  said(items: readonly Item[]): Said[] | Promise<Said[]> {
+    if (this.data.kind === "pairs") return this.#found(items);
+    const records = items.map(({ record, field, x }, i) => {
+      try {
+        return this.#records.record(`record ${i + 1}`, record);
+      } catch (error) {
+        const { name } = errorCause(error) ?? {};
+        const place = name === undefined ? field : /^x\b/.test(name) ? x + name.slice(1) : `${field}.${name}`;
+        throw problemOf(error, place.replace(/^\./, "")) ?? error;
+      }
+    });
+    return this.saidOf(records, (i) => items[i]!.x);
+  }
+
+  /**
+   * What is said of records.
+   *
+   * @param fieldOf Where the steps of a record stand in the body.
+   */
+  saidOf(records: readonly SequenceRecord[], fieldOf: (record: number) => string): Said[] | Promise<Said[]> {
+    const { data } = this;
+    if (data.kind === "pairs") {
+      return this.#found(records.map(({ text: x }, i) => ({ record: { x }, field: fieldOf(i), x: fieldOf(i) })));
+    }
+    if (data.kind === "sequences") {
+      try {
+        return this.#ofSequences(data.pipeline, records);
+      } catch (error) {
+        // Which of them is it?
+        if (errorCause(error)) {
+          records.forEach((record, i) => named(fieldOf(i), () => data.pipeline.sequences([record])));
+        }
+        throw error;
+      }
+    }
+    return records.map((record, i) =>
+      named(
+        fieldOf(i),
+        () => data.kind === "forecasts" ? this.#forecast(data.pipeline, record) : this.#ofArray(data.channels, record),
+      )
+    );
+  }
+
+  #ofSequences(pipeline: Pipeline, records: readonly SequenceRecord[]): Said[] {
+    const left = records.find((record) => !pipeline.keeps(record));
+    if (left) pipeline.sequences([left]);
+    const { model } = this.loaded, found: Said[] = [];
+    for (const sequences of pipeline.parts(records)) {
+      for (const [row, said] of namedOf(model, pipeline, records, sequences, this.#compute(sequences))) {
+        found[row] = said.steps ?? [said];
+      }
+    }
+    return found;
+  }
+
+  /** The rows that follow a table's, whose columns come in the order that training had. */
+  #forecast(pipeline: ForecastPipeline, { values, steps, channels, place }: SequenceRecord): Said {
+    const columns = columnsOf(pipeline.toJSON());
+    if (channels !== columns.length) {
+      const problem = `a row must have ${columns.length} numbers (${columns.join(", ")}), got ${channels}`;
+      throw fail("shape-mismatch", `read ${place}`, problem, { name: "x" });
+    }
+    const table: Table = {
+      name: place,
+      columns,
+      values: columns.map((_, c) => Float64Array.from({ length: steps }, (_, t) => values![t * channels + c]!)),
+      rows: steps,
+    };
+    const inputs = pipeline.inputs(table), computed = this.#compute(inputs);
+    return [...forecastsOf(this.loaded.model, pipeline, inputs, computed, (h) => `${place} +${h + 1}`)];
+  }
+
+  #ofArray(wanted: number, { values, steps, channels, place }: SequenceRecord): Said {
+    const problem = !values
+      ? "there must be numbers, got text"
+      : channels !== wanted
+      ? `a step must be a list of ${wanted} numbers, got ${channels}`
+      : values.some(Number.isNaN) && "a value is missing";
+    if (problem) throw fail("input-kind", `read ${place}`, problem);
+    const sequences = { x: Float32Array.from(values!), shape: [1, steps, channels] };
+    return [...plainOf(this.loaded.model, sequences, this.#compute(sequences), [place])];
+  }
+
+  /** What the predictor says, a sequence at a time: the bits of each do not hang on its company. */
+  #compute: Compute = ({ x, shape, lengths }: Parameters<Compute>[0] & { readonly lengths?: ArrayLike<number> }) => {
+    const [N, T] = shape as readonly [number, number], { width, outputs: O, isEveryStep } = this.#sizes;
+    const rows = isEveryStep ? T : 1, data = new Float32Array(N * rows * O), weights = new Float32Array(N * T);
+    const tokens = this.loaded.model.config?.numEmbeddings && !(x instanceof Int32Array) ? Int32Array.from(x!) : x!;
+    for (let i = 0; i < N; i++) {
+      const steps = lengths?.[i] ?? T, from = i * T * width;
+      const { outputs, attentionWeights } = this.predictor!.predict(tokens.subarray(from, from + steps * width));
+      data.set(outputs, i * rows * O);
+      weights.set(attentionWeights, i * T);
+    }
+    const { predicts } = LOSSES[this.#loss];
+    const outputs = { shape: isEveryStep ? [N, T, O] : [N, O], data };
+    return { outputs, predicts, attentionWeights: { shape: [N, T], data: weights } } as Computed;
+  };
+
+  /** Whether its streams keep what they have of every step. */
+  get keepsSteps(): boolean {
+    return this.#sizes.hasAttention;
+  }
+
+  get #loss() {
+    const { data, loaded: { model } } = this;
+    return model.loss ?? (data.kind === "sequences" || data.kind === "forecasts" ? data.pipeline.loss : "mse");
+  }
+
+  /** The answers to the texts that JSON holds. */
+  async #found(items: readonly Item[]): Promise<Said[]> {
+    const sources = items.map(({ record, field, x }) => {
+      const { x: text, source = text } = Object(record) as { x?: unknown; source?: unknown };
+      if (typeof source === "string") return { source };
+      throw new Problem(400, "there must be a text, or an object with x or source that is one", { field: x || field });
+    });
+    const bytes = new TextEncoder().encode(JSON.stringify(sources));
+    return (await this.read(bytes, "json")).answers.map((answer) => [answer]);
+  }
+
+  /** What is said of data as the command line reads them from a pipe; a row that cannot be taken is an error. */
+  async read(
+    bytes: Uint8Array,
+    format?: Format,
+    signal?: AbortSignal,
+  ): Promise<{ answers: Answer[]; notes: string[] }> {
+    const turn = this.#search;
+    const work = (async () => {
+      if (this.#searcher) await turn;
+      const notes: string[] = [], answers: Answer[] = [], files = format && { format };
+      const question = {
+        loaded: this.loaded,
+        paths: [BODY],
+        given: { ...NO_OPTIONS, files: { ...files } },
+        source: bodySource(bytes, { ...NO_OPTIONS, files: { ...files } }),
+        onNote: (note: string) => notes.push(note),
+        compute: this.#searcher ? undefined : this.#compute,
+        searcher: this.#searcher,
+      };
+      for await (const answer of predictions(question)) {
+        if ("error" in answer) throw answer.error;
+        signal?.throwIfAborted();
+        answers.push(answer);
+      }
+      return { answers, notes };
+    })();
+    if (this.#searcher) this.#search = work.catch(() => {});
+    return await work;
+  }
+
+  /** Uses the model, which stays as long. */
+  async use<T>(what: (model: ServedModel) => T | Promise<T>): Promise<T> {
+    this.#uses++;
+    try {
+      return await what(this);
+    } finally {
+      if (!--this.#uses) this.#retired?.();
+    }
+  }
+
+  /** Waits until nobody uses it, and frees its memory. */
+  async retire(): Promise<void> {
+    if (this.#uses) await new Promise<void>((resolve) => this.#retired = resolve);
+    this.predictor?.dispose();
+    this.#searcher?.dispose();
+  }
+}
+
+/** Does something with a part of the body, which errors then name. */
+function named<T>(field: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw problemOf(error, field) ?? error;
+  }
+}
+
+/** Tries a predictor: what a step takes, and what comes out. */
+function probe(predictor: Predictor, { model }: LoadedCheckpoint, data: Kind) {
+  const isText = data.kind === "sequences" ? data.pipeline.numEmbeddings > 0 : (model.config?.numEmbeddings ?? 0) > 0;
+  const width = isText
+    ? 1
+    : data.kind === "sequences" || data.kind === "forecasts"
+    ? data.pipeline.inputSize
+    : model.config.inputSize;
+  const said = (steps: number) => predictor.predict(isText ? new Int32Array(steps) : new Float32Array(steps * width));
+  const of = (steps: number) => said(steps).outputs.length, hasAttention = said(1).attentionWeights.length > 0;
+  const outputs = of(1), isEveryStep = of(2) === 2 * outputs;
+  if (isEveryStep && !(data.kind === "sequences" && data.pipeline.everyStep)) {
+    throw new Error(
+      "cannot serve: the outputs are at every step, and no preprocessing says so: createPredictor in a program",
+    );
+  }
+  return { width, outputs, isEveryStep, hasAttention };
+}
+
+/** A body as the one file there is. */
+function bodySource(bytes: Uint8Array, given: GivenOptions): DataSource {
+  // deno-lint-ignore require-await
+  const input = {
+    name: BODY,
+    stream: async function* () {
+      yield bytes;
+    },
+  };
+  return {
+    action: "predict",
+    given,
+    parts: () => Promise.resolve(undefined),
+    inputs: () => Promise.resolve([input]),
+    file: () => input,
+  };
+}
+
+/** Names of a model's outputs, and the quantiles of each if it says some. */
+export function outputsOf({ data, loaded: { model } }: ServedModel) {
+  const quantiles = quantilesOf(model), width = quantiles?.length ?? 1;
+  const names = data.kind === "arrays"
+    ? Array.from({ length: model.config.outputSize / width }, (_, o) => String(o))
+    : data.kind === "forecasts"
+    ? data.pipeline.toJSON().targetColumns
+    : data.kind === "sequences"
+    ? data.pipeline.labels
+    : [];
+  return { names, quantiles, isProbabilities: LOSSES[model.loss ?? "mse"].predicts === "probabilities" };
+}

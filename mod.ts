@@ -251,6 +251,13 @@ export type {
   RegressionExample,
   RunReport,
 } from "./core/report/run_report.ts";
+export {
+  type AnsweredRequest,
+  createHandler,
+  type Handler,
+  type HandlerOptions,
+  type Servable,
+} from "./core/serve/handler.ts";
 export type { Simd } from "./core/device/device.ts";
 export { VERSION } from "./core/version.ts";
 

@@ -24,7 +24,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   report: ["model", "data", "train"],
   exchange: ["model", "data"],
   job: ["device", "fleet", "model", "data", "train", "report", "exchange"],
-  cli: ["fleet", "job", "train", "report", "exchange"],
+  serve: ["job", "model", "data", "train", "exchange"],
+  cli: ["serve", "fleet", "job", "train", "report", "exchange"],
 };
 
 /** What everyone in core/ may import; among themselves, they import nothing else. */

@@ -83,6 +83,9 @@ export function neededPaths(args: Arguments): { read: Set<string>; write: Set<st
       // It is written beside its place, and then moved there.
       if (to !== undefined) read.add(folderOf(to)), write.add(folderOf(to));
       break;
+    case "serve":
+      named.push(...operands.map((operand) => servedPath(operand).path));
+      break;
     default:
       named.push(checkpoint, ...operands, input);
   }
@@ -90,6 +93,14 @@ export function neededPaths(args: Arguments): { read: Set<string>; write: Set<st
     if (path !== undefined && path !== "-" && !isSample(path) && !read.has(folderOf(path))) read.add(path);
   }
   return { read, write };
+}
+
+/** The name and the path of what is served: `NAME=PATH`, or a path whose file's name it goes by. */
+export function servedPath(operand: string): { readonly name: string; readonly path: string } {
+  const [, name, path] = /^([\w.-]+)=(.+)$/.exec(operand) ?? [];
+  return path === undefined
+    ? { name: nameOf(operand).replace(/\.[^.]*$/, "") || "model", path: operand }
+    : { name: name!, path };
 }
 
 /** The command that runs this program with the permissions that a command line needs, and flags of the engine. */
@@ -100,6 +111,7 @@ export function allowingCommand(
 ): string {
   const flags = Object.entries(neededPaths(args)).filter(([, paths]) => paths.size)
     .map(([name, paths]) => `--allow-${name}=${[...new Set([...paths].map(listed))].join(",")}`);
+  if (args.command === "serve") flags.push(`--allow-net=${args.host}:${args.port}`);
   const here = `file://${Deno.cwd()}/`;
   const program = Deno.mainModule.startsWith(here) ? Deno.mainModule.slice(here.length) : Deno.mainModule;
   return ["deno run", ...[...engine, ...flags, program, ...words].map(shellWord)].join(" ");

@@ -153,6 +153,10 @@ const USAGE: { readonly [Name in Command]: { readonly usage: string; readonly ex
       "convert checkpoints/best.json model.html",
     ],
   },
+  serve: {
+    usage: "serve [NAME=]CHECKPOINT … [FLAGS]",
+    examples: ["serve checkpoints/best.json", "serve moves=moves/best.json sales=sales/best.json --port 8080"],
+  },
   info: { usage: "info FILE", examples: ["info checkpoints/best.json", "info model.onnx"] },
   help: { usage: "help [TOPIC | COMMAND | FLAG | all]", examples: ["help missing", "help evaluate", "help all"] },
 };

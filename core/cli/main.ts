@@ -88,6 +88,8 @@ async function run(args: Arguments): Promise<number> {
       return await (await import("./predict_command.ts")).predictCommand(args);
     case "convert":
       return await (await import("./convert_command.ts")).convertCommand(args);
+    case "serve":
+      return await (await import("./serve_command.ts")).serveCommand(args);
     case "help":
       return await help(args.operands[0]);
     case "info":

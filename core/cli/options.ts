@@ -22,8 +22,8 @@ const OPTION_COMMANDS: Readonly<Record<string, { readonly of: readonly Command[]
   targetFile: { of: ["train", "evaluate"] },
   targetColumns: { of: ["train", "evaluate"] },
   // What a file may not say of its outputs.
-  loss: { of: ["train", "evaluate", "predict", "convert"] },
-  quantiles: { of: ["train", "evaluate", "predict", "convert"] },
+  loss: { of: ["train", "evaluate", "predict", "convert", "serve"] },
+  quantiles: { of: ["train", "evaluate", "predict", "convert", "serve"] },
 };
 
 /** Flags that are no option of the library: what they take (none: a switch), what they mean, and whose alone they are. */
@@ -96,7 +96,14 @@ export const EXTRA_FLAGS: Record<string, { takes?: string; about: string; of?: C
   },
   "no-wasm": { about: "convert to .js or .html: plain JavaScript alone", of: ["convert"] },
   "wasm-file": { about: "convert to .js: the WebAssembly in a file beside it, for Workers", of: ["convert"] },
-  quiet: { about: "print the last line only; predict: no notes", of: ["train", "evaluate", "predict", "convert"] },
+  port: { takes: "N", about: "serve: the port, 0 for any that is free (default 8000)", of: ["serve"] },
+  host: { takes: "ADDRESS", about: "serve: where to listen; 0.0.0.0: everywhere (default 127.0.0.1)", of: ["serve"] },
+  "max-body": { takes: "BYTES", about: "serve: the largest body, unpacked (default 1048576)", of: ["serve"] },
+  cors: { takes: "ORIGIN", about: "serve: pages of this origin may ask; *: all pages", of: ["serve"] },
+  quiet: {
+    about: "print the last line only; predict: no notes; serve: no line a request",
+    of: ["train", "evaluate", "predict", "convert", "serve"],
+  },
   help: { about: "list the common flags" },
   version: { about: "print the version" },
 };
@@ -112,6 +119,7 @@ export const COMMANDS = {
   evaluate: "score a checkpoint: evaluate CHECKPOINT [FILE …]",
   predict: "predict sequences with a checkpoint: predict CHECKPOINT --input FILE",
   convert: "convert to .safetensors, .pt, .onnx, .js, .html or .json: convert FROM TO",
+  serve: "answer over HTTP: serve CHECKPOINT, or several as NAME=CHECKPOINT",
   info: "describe a model file: info FILE",
   help: "list flags: help TOPIC, help COMMAND, help FLAG, help all",
 };
@@ -154,6 +162,11 @@ export interface Arguments {
   readonly wide: boolean;
   /** Where a module has its WebAssembly. */
   readonly wasm: "inline" | "file" | "none";
+  /** Where a service listens, and what it takes. */
+  readonly port: number;
+  readonly host: string;
+  readonly maxBody?: number;
+  readonly cors?: string;
   readonly quiet: boolean;
   readonly help: boolean;
   readonly version: boolean;
@@ -251,6 +264,10 @@ export function parseCommandLine(args: readonly string[]): Arguments {
     attention: values.get("attention") === true,
     wide: values.get("wide") === true,
     wasm: wasmOf(values.get("no-wasm") === true, values.get("wasm-file") === true),
+    port: convert("port", "port", PORT, text("port") ?? "8000") as number,
+    host: text("host") ?? "127.0.0.1",
+    maxBody: values.has("max-body") ? convert("max-body", "bytes", BYTES, text("max-body")!) as number : undefined,
+    cors: text("cors"),
     quiet: values.get("quiet") === true,
     help: values.get("help") === true,
     version: values.get("version") === true,
@@ -298,6 +315,8 @@ function elsewhere(flag: string, of: readonly string[], command: string): string
 const SAMPLE: OptionSpec = { type: "choice", choices: Object.keys(PAIR_SAMPLES), about: "a sample of pairs" };
 const KEEP: OptionSpec = { type: "integer", least: 0, most: 1e6, about: "numbered checkpoints" };
 const ROW: OptionSpec = { type: "integer", least: -1e9, most: 1e9, about: "a row" };
+const PORT: OptionSpec = { type: "integer", least: 0, most: 65535, about: "a port" };
+const BYTES: OptionSpec = { type: "integer", least: 1, most: 2 ** 32, about: "bytes" };
 const SEEDS: OptionSpec = { type: "integer", least: 1, most: 10000, about: "trainings" };
 
 /** Where a module has its WebAssembly. */

@@ -167,7 +167,7 @@ export async function openCheckpoint(args: Arguments): Promise<{ loaded: LoadedC
 }
 
 /** A checkpoint, or a model in a file of another program as if it were one. */
-async function loadAny(path: string, args: Arguments): Promise<LoadedCheckpoint> {
+export async function loadAny(path: string, args: Arguments): Promise<LoadedCheckpoint> {
   using bytes = await ModelBytes.open("checkpoint", path, args);
   const { device } = args.given, options = modelOptions(device);
   if (!bytes.format) return await bytes.checkpoint(device);

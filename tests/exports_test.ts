@@ -26,6 +26,7 @@ const CALLS: Record<string, () => unknown[]> = {
   classificationMetrics: () => [PROBABILITIES, Int32Array.of(0, 1), {}],
   configFromStateDict: () => [STATE, {}],
   createModel: () => [CONFIG, { seed: 1 }],
+  createHandler: () => [{ model: { model } }, {}],
   createPredictor: () => [model, {}],
   createTrainer: () => [model, {}],
   errorRate: () => [["a b"], ["a b"]],

@@ -49,7 +49,6 @@ const COMMON = [
   "resume",
   "from",
   "report",
-  "input",
   "gpu",
 ];
 

@@ -20,7 +20,7 @@ const LOOK = 1000, GRACE = 1000;
 
 /** Runs the command. Returns the exit code. */
 export async function serveCommand(args: Arguments): Promise<number> {
-  const files = servedFiles(args), { host: hostname, port, maxBody, cors, quiet } = args;
+  const files = servedFiles(args), { host: hostname, maxBody, cors, quiet } = args;
   const { token, isReadable } = await tokenOf();
   const loaded = new Map<string, LoadedCheckpoint>();
   for (const { name, path } of files) loaded.set(name, await load(path, args));

@@ -105,5 +105,7 @@ export function digit(value: number): number {
 
 /** The same of several. */
 export function digits(values: ArrayLike<number>): number[] {
-  return Array.from(values, digit);
+  const found = new Array<number>(values.length);
+  for (let i = 0; i < found.length; i++) found[i] = digit(values[i]!);
+  return found;
 }

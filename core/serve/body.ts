@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkDepth } from "../data/readers/json.ts";
+import { checkDepth, parseJson } from "../data/readers/json.ts";
 import { show } from "../data/readers/bad_data.ts";
 import { iterate } from "../engine.ts";
 import { Problem } from "./problem.ts";
@@ -68,48 +68,80 @@ function tooLarge(limit: number, what = "the body"): Problem {
   });
 }
 
-/** All bytes of a body, unpacked. */
-export async function bytesOf(request: Request, limits: BodyLimits): Promise<Uint8Array> {
-  const { headers } = request, { maxBody } = limits;
-  const length = headers.get("content-length"), encoding = headers.get("content-encoding")?.toLowerCase() ?? "identity";
-  if (encoding !== "identity" && encoding !== "gzip") {
-    throw new Problem(415, `content-encoding must be gzip or none, got ${show(encoding)}`, {
-      headers: { "accept-encoding": "gzip" },
+/** In Deno, timers are numbers. */
+const unrefTimer = (globalThis as { Deno?: { unrefTimer?(timer: number): void } }).Deno?.unrefTimer;
+
+/** Reads bodies. One clock is enough for all that are on their way: they are due in the order in which they came. */
+export class Bodies {
+  readonly #limits: BodyLimits;
+  /** How each is refused, and when. */
+  readonly #pending = new Map<(problem: Problem) => void, number>();
+  #isTicking = false;
+
+  constructor(limits: BodyLimits) {
+    this.#limits = limits;
+  }
+
+  /** All bytes of a body, unpacked. */
+  async bytesOf(request: Request): Promise<Uint8Array> {
+    const { headers } = request, { maxBody } = this.#limits;
+    const length = headers.get("content-length"),
+      encoding = headers.get("content-encoding")?.toLowerCase() ?? "identity";
+    if (encoding !== "identity" && encoding !== "gzip") {
+      throw new Problem(415, `content-encoding must be gzip or none, got ${show(encoding)}`, {
+        headers: { "accept-encoding": "gzip" },
+      });
+    }
+    if (length !== null && Number(length) > maxBody) throw tooLarge(maxBody);
+    // Streams are slower than bodies of a known length.
+    if (length === null && !request.body) return new Uint8Array();
+    const work = length === null
+      ? limited(request.body!, maxBody)
+      : request.arrayBuffer().then((buffer) => new Uint8Array(buffer));
+    const bytes = await this.#inTime(work);
+    if (bytes.length > maxBody) throw tooLarge(maxBody);
+    if (encoding === "identity") {
+      if (isGzip(bytes)) throw new Problem(415, "the body is gzip: content-encoding: gzip says so");
+      return bytes;
+    }
+    const unpacked = await gunzip(bytes, maxBody);
+    if (isGzip(unpacked)) throw new Problem(415, "the body is gzip within gzip");
+    return unpacked;
+  }
+
+  /** What a promise gives, if it does so in time. */
+  #inTime<T>(work: Promise<T>): Promise<T> {
+    const limit = this.#limits.bodyTimeout;
+    return new Promise((resolve, reject) => {
+      this.#pending.set(reject, performance.now() + limit);
+      if (!this.#isTicking) this.#tick(limit);
+      work.then((value) => {
+        this.#pending.delete(reject);
+        resolve(value);
+      }, (error) => {
+        this.#pending.delete(reject);
+        // What breaks while it comes is not ours.
+        reject(
+          error instanceof Problem ? error : new Problem(400, "the body breaks off, or is not what its headers say"),
+        );
+      });
     });
   }
-  if (length !== null && Number(length) > maxBody) throw tooLarge(maxBody);
-  if (!request.body) return new Uint8Array();
-  const bytes = await inTime(
-    length === null ? limited(request.body, maxBody) : request.arrayBuffer().then((buffer) => new Uint8Array(buffer)),
-    limits.bodyTimeout,
-  );
-  if (bytes.length > maxBody) throw tooLarge(maxBody);
-  if (encoding === "identity") {
-    if (isGzip(bytes)) throw new Problem(415, "the body is gzip: content-encoding: gzip says so");
-    return bytes;
-  }
-  const unpacked = await gunzip(bytes, maxBody);
-  if (isGzip(unpacked)) throw new Problem(415, "the body is gzip within gzip");
-  return unpacked;
-}
 
-/** What a promise gives, if it does so in time. */
-async function inTime<T>(work: Promise<T>, limit: number): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      const problem = `the body did not come within ${limit / 1000} s`;
-      reject(new Problem(408, problem, { headers: { connection: "close" } }));
-    }, limit);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } catch (error) {
-    // What breaks while it comes is not ours.
-    throw error instanceof Problem ? error : new Problem(400, "the body breaks off, or is not what its headers say");
-  } finally {
-    clearTimeout(timer);
-    work.catch(() => {});
+  #tick(wait: number): void {
+    this.#isTicking = true;
+    const timer = setTimeout(() => {
+      const now = performance.now(), late = `the body did not come within ${this.#limits.bodyTimeout / 1000} s`;
+      this.#isTicking = false;
+      for (const [reject, due] of this.#pending) {
+        if (due > now) return this.#tick(due - now);
+        this.#pending.delete(reject);
+        reject(new Problem(408, late, { headers: { connection: "close" } }));
+      }
+    }, wait);
+    // It keeps no program from ending.
+    if (typeof timer === "object") (timer as { unref?(): void }).unref?.();
+    else unrefTimer?.(timer);
   }
 }
 
@@ -157,15 +189,6 @@ export function textOf(bytes: Uint8Array): string {
 export function jsonOf(bytes: Uint8Array): unknown {
   const text = textOf(bytes);
   if (text.length > LONG) checkDepth("body", 1, text);
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (text.trim() === "") throw new Problem(400, "the body is empty");
-    const hint = /[[,:]\s*-?(NaN|Infinity)\b/.test(text)
-      ? ": it has no NaN and no Infinity, a missing value is null"
-      : "";
-    // V8 quotes the text; other engines have other words.
-    const [, place] = /(at position \d+(?: \(line \d+ column \d+\))?)/.exec((error as Error).message) ?? [];
-    throw new Problem(400, `the body is not JSON${place ? ` (${place})` : ""}${hint}`, { code: "file-not-json" });
-  }
+  if (text.trim() === "") throw new Problem(400, "the body is empty");
+  return parseJson("body", 1, text);
 }

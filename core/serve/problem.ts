@@ -18,7 +18,7 @@ export class Problem extends Error {
   ) {
     super(message);
     this.status = status;
-    this.field = field;
+    this.field = field || undefined;
     this.code = code;
     this.headers = headers;
   }

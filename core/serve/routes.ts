@@ -3,7 +3,7 @@
 import { JsonRecords } from "../data/readers/json.ts";
 import { predictionJson } from "../job/prediction_json.ts";
 import type { Answer } from "../job/prediction.ts";
-import { type BodyFormat, bytesOf, formatOf, jsonOf, textOf } from "./body.ts";
+import { type BodyFormat, formatOf, jsonOf, textOf } from "./body.ts";
 import { infer, isText, MODEL_VERSION, modelMetadata, serverMetadata } from "./open_inference.ts";
 import { member, Problem } from "./problem.ts";
 import { itemsIn, manyIn } from "./records.ts";
@@ -85,7 +85,7 @@ function answerJson(answer: Answer, attention: boolean): string {
 const predict = (call: Call) =>
   using(call, async (model) => {
     const { request, service } = call, attention = wantsAttention(call), format = formatOf(request, ANY);
-    const bytes = await bytesOf(request, service.options);
+    const bytes = await service.bodies.bytesOf(request);
     if (format !== "json") return await readAll(call, model, bytes, { format, attention });
     const { items, isOne } = itemsIn(jsonOf(bytes));
     const found = model.said(items), said = Array.isArray(found) ? found : await found;
@@ -109,7 +109,7 @@ async function readAll(
   if (format === "jsonl") textOf(bytes);
   if (!bytes.length) throw new Problem(400, "the body is empty");
   const as = format === "text" ? isText(model) ? "text" : undefined : format;
-  const { answers, notes } = await model.read(bytes, as, call.request.signal);
+  const { answers, notes } = await model.read(bytes, as);
   call.predicted(model, answers.length);
   const isLines = format === "jsonl";
   const text = isLines
@@ -125,7 +125,7 @@ async function readAll(
 const predictions = (names: readonly string[], takes: readonly BodyFormat[]) => (call: Call) =>
   using(call, async (model) => {
     const { request, service } = call, attention = wantsAttention(call), format = formatOf(request, takes);
-    const bytes = await bytesOf(request, service.options), wrap = (list: string) => `{"predictions":${list}}`;
+    const bytes = await service.bodies.bytesOf(request), wrap = (list: string) => `{"predictions":${list}}`;
     if (format !== "json") return await readAll(call, model, bytes, { format, attention, wrap });
     const json = jsonOf(bytes), csv = takes.length > 1 ? csvOf(json) : undefined;
     if (csv !== undefined) {
@@ -161,9 +161,9 @@ const samples = new JsonRecords("body", {});
 
 const push = (call: Call) =>
   using(call, async (model) => {
-    const { request, service: { options, streams } } = call, attention = wantsAttention(call);
+    const { request, service: { bodies, streams } } = call, attention = wantsAttention(call);
     formatOf(request, ONLY_JSON);
-    const key = keyOf(call), steps = expectedSteps(call), json = jsonOf(await bytesOf(request, options));
+    const key = keyOf(call), steps = expectedSteps(call), json = jsonOf(await bodies.bytesOf(request));
     const given = typeof json === "object" && !Array.isArray(json) ? json : { x: json };
     const x = member(given, "x");
     // A list of numbers is one sample, unless a step is one number.
@@ -209,7 +209,7 @@ const inferred = (call: Call) =>
     return await infer(
       model,
       headers,
-      await bytesOf(request, service.options),
+      await service.bodies.bytesOf(request),
       (count) => call.predicted(model, count),
     );
   });

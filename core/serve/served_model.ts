@@ -186,7 +186,7 @@ export class ServedModel {
       ? `a step must be a list of ${wanted} numbers, got ${channels}`
       : values.some(Number.isNaN) && "a value is missing";
     if (problem) throw fail("input-kind", `read ${place}`, problem);
-    const sequences = { x: Float32Array.from(values!), shape: [1, steps, channels] };
+    const sequences = { x: new Float32Array(values!), shape: [1, steps, channels] };
     return [...plainOf(this.loaded.model, sequences, this.#compute(sequences), [place])];
   }
 
@@ -194,7 +194,7 @@ export class ServedModel {
   #compute: Compute = ({ x, shape, lengths }: Parameters<Compute>[0] & { readonly lengths?: ArrayLike<number> }) => {
     const [N, T] = shape as readonly [number, number], { width, outputs: O, isEveryStep } = this.#sizes;
     const rows = isEveryStep ? T : 1, data = new Float32Array(N * rows * O), weights = new Float32Array(N * T);
-    const tokens = this.loaded.model.config?.numEmbeddings && !(x instanceof Int32Array) ? Int32Array.from(x!) : x!;
+    const tokens = this.loaded.model.config?.numEmbeddings && !(x instanceof Int32Array) ? new Int32Array(x!) : x!;
     for (let i = 0; i < N; i++) {
       const steps = lengths?.[i] ?? T, from = i * T * width;
       const { outputs, attentionWeights } = this.predictor!.predict(tokens.subarray(from, from + steps * width));
@@ -220,7 +220,7 @@ export class ServedModel {
   async #found(items: readonly Item[]): Promise<Said[]> {
     const sources = items.map(({ record, field, x }) => {
       const { x: text, source = text } = Object(record) as { x?: unknown; source?: unknown };
-      if (typeof source === "string") return { source };
+      if (typeof source === "string") return { x: source };
       throw new Problem(400, "there must be a text, or an object with x or source that is one", { field: x || field });
     });
     const bytes = new TextEncoder().encode(JSON.stringify(sources));
@@ -231,7 +231,6 @@ export class ServedModel {
   async read(
     bytes: Uint8Array,
     format?: Format,
-    signal?: AbortSignal,
   ): Promise<{ answers: Answer[]; notes: string[] }> {
     const turn = this.#search;
     const work = (async () => {
@@ -248,7 +247,6 @@ export class ServedModel {
       };
       for await (const answer of predictions(question)) {
         if ("error" in answer) throw answer.error;
-        signal?.throwIfAborted();
         answers.push(answer);
       }
       return { answers, notes };
@@ -305,7 +303,6 @@ function probe(predictor: Predictor, { model }: LoadedCheckpoint, data: Kind) {
 
 /** A body as the one file there is. */
 function bodySource(bytes: Uint8Array, given: GivenOptions): DataSource {
-  // deno-lint-ignore require-await
   const input = {
     name: BODY,
     stream: async function* () {

@@ -1,5 +1,6 @@
 /** The models of a service, and the state that its routes share. */
 
+import { Bodies } from "./body.ts";
 import { ServiceMetrics } from "./metrics.ts";
 import { Problem } from "./problem.ts";
 import { type Servable, ServedModel } from "./served_model.ts";
@@ -18,6 +19,7 @@ export interface ServiceOptions {
 /** The models of a service. */
 export class Service {
   readonly options: ServiceOptions;
+  readonly bodies: Bodies;
   readonly metrics = new ServiceMetrics();
   readonly streams: KeyedStreams;
   readonly opened: Promise<void>;
@@ -29,6 +31,7 @@ export class Service {
 
   constructor(models: Readonly<Record<string, Servable>>, options: ServiceOptions) {
     this.options = options;
+    this.bodies = new Bodies(options);
     this.streams = new KeyedStreams({ maxStreams: options.maxStreams, maxSteps: options.maxStreamSteps });
     this.opened = (async () => {
       for (const [name, model] of Object.entries(models)) this.#models.set(name, await ServedModel.open(name, model));

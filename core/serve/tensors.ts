@@ -6,6 +6,7 @@
 
 import type { SequenceRecord } from "../data/readers/record.ts";
 import { digit } from "../job/prediction_json.ts";
+import { textOf } from "./body.ts";
 import { member, Problem } from "./problem.ts";
 
 /** A tensor of a request or an answer. */
@@ -75,7 +76,7 @@ export function tensorOf(json: unknown, field: string, bytes: Uint8Array | undef
   }
   const data: unknown[] = [];
   flatten(member(json, "data"), data, `${field}.data`, 0, count);
-  if (data.length !== count) throw wrong(data.length > count ? "more" : data.length);
+  if (data.length !== count) throw wrong(data.length > count ? `${data.length} or more` : data.length);
   const isText = datatype === "BYTES";
   data.forEach((value, i) => {
     const fits = isText
@@ -110,19 +111,15 @@ function flatten(json: unknown, into: unknown[], field: string, depth: number, c
 /** Strings that stand behind their lengths. */
 function stringsIn(bytes: Uint8Array, field: string): string[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length), texts: string[] = [];
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  try {
-    for (let at = 0; at < bytes.length;) {
-      const length = view.getUint32(at, true), end = at + 4 + length;
-      if (end > bytes.length) throw new RangeError("too long");
-      texts.push(decoder.decode(bytes.subarray(at + 4, end)));
-      at = end;
-    }
-  } catch {
-    const problem = `${field}: its bytes must be strings in UTF-8, each behind its length in 4 bytes`;
-    throw new Problem(400, problem, { field });
+  let at = 0;
+  while (at + 4 <= bytes.length) {
+    const from = at + 4, end = from + view.getUint32(at, true);
+    if (end > bytes.length) break;
+    texts.push(textOf(bytes.subarray(from, end)));
+    at = end;
   }
-  return texts;
+  if (at === bytes.length) return texts;
+  throw new Problem(400, `${field}: its bytes must be strings, each behind its length in 4 bytes`, { field });
 }
 
 /** The sequences in a tensor (N, T, I) or (N, T), of as many steps each as is said; or texts (N), (N, 1). */

@@ -27,7 +27,7 @@ Deno.test("usage that cannot be understood: one line, exit code 2, nothing on di
   await using place = await Place.make();
   const cases: [string, string][] = [
     ["--bogus", "unknown flag --bogus: see --help"],
-    ["dance", 'unknown command "dance": it must be one of train, evaluate, predict, convert, info, help'],
+    ["dance", 'unknown command "dance": it must be one of train, evaluate, predict, convert, serve, info, help'],
     ["train --patch 2", "--patch needs --data FILE"],
     ["train a.csv --size 9", "--size is for the sample job's data, not for --data"],
     ["--epochs -1", '--epochs must be an integer from 1 to 1000000000, got "-1"'],

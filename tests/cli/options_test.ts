@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { helpText } from "../../core/cli/help.ts";
 import { helpOn, WORDS } from "../../core/cli/help_pages.ts";
-import { COMMANDS, parseCommandLine } from "../../core/cli/options.ts";
+import { COMMANDS, EXTRA_FLAGS, parseCommandLine } from "../../core/cli/options.ts";
 import { flagFor, flagOf, FLAGS, type Group, JOB_OPTIONS, resolveJob, UsageError } from "../../core/job/options.ts";
 import type { OptionSpec } from "../../core/options.ts";
 
@@ -96,11 +96,11 @@ Deno.test("what cannot be understood is refused in words", () => {
   assert.equal(refusal("--__proto__", "1"), "unknown flag --__proto__: see --help");
   assert.equal(
     refusal("dance"),
-    'unknown command "dance": it must be one of train, evaluate, predict, convert, info, help',
+    'unknown command "dance": it must be one of train, evaluate, predict, convert, serve, info, help',
   );
   assert.equal(
     refusal("toString"),
-    'unknown command "toString": it must be one of train, evaluate, predict, convert, info, help',
+    'unknown command "toString": it must be one of train, evaluate, predict, convert, serve, info, help',
   );
   assert.equal(refusal("--epochs"), "--epochs needs a value: see --help");
   assert.equal(refusal("--epochs="), "--epochs needs a value: see --help");
@@ -161,7 +161,7 @@ Deno.test("the whole help lists every command and flag once, each in one line of
   for (const flag of new Set([...groups, ...asked])) {
     assert.equal(lines.filter((line) => new RegExp(`^  --${flag} `).test(line)).length, 1, `--${flag}`);
   }
-  for (const command of ["train", "evaluate", "predict", "convert", "info", "help"]) {
+  for (const command of ["train", "evaluate", "predict", "convert", "serve", "info", "help"]) {
     assert.equal(lines.filter((line) => line.startsWith(`  ${command} `)).length, 1, command);
   }
 });
@@ -207,13 +207,17 @@ Deno.test("every flag that the help page lists is understood", () => {
     "NAME,…": "a,b",
     "FROM:TO": "1:2",
     "SCORE=X,…": "accuracy=0.9",
+    ADDRESS: "::1",
+    BYTES: "1000",
+    ORIGIN: "*",
   };
   let count = 0;
   for (const [, flag, takes] of helpText("all").matchAll(/^ {2}--([\w-]+)(?: (\S+))? {2,}/gm)) {
     const choices = Object.values(JOB_OPTIONS).flatMap((table) => Object.entries(table as Record<string, OptionSpec>))
       .find(([name, spec]) => flagOf(name, spec) === flag)?.[1].choices;
     const value = flag === "sample" ? "dates" : takes === "NAME" ? choices?.[0] ?? "name" : values[takes!];
-    const command = ["input", "from-row", "output", "attention"].includes(flag!) ? "predict" : "train";
+    const { of } = EXTRA_FLAGS[flag!] ?? {},
+      command = of?.includes("train") === false ? of[0]! : flag === "output" ? "predict" : "train";
     parseCommandLine([command, `--${flag}${takes ? `=${value}` : ""}`]);
     count++;
   }

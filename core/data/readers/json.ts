@@ -12,7 +12,7 @@ import { ended, turned } from "./ends.ts";
 import { faulty } from "./faults.ts";
 import type { Lines } from "./lines.ts";
 import { NumberFormat } from "./number_format.ts";
-import { checkFinite } from "./numbers.ts";
+import { checkFinite, isFloat } from "./numbers.ts";
 import type { ReadOptions, RecordSource, SequenceRecord } from "./record.ts";
 
 /** Deeper than any record goes. */
@@ -32,7 +32,7 @@ async function* lineRecords(lines: Lines, reader: JsonRecords): AsyncGenerator<S
     if (line.trim() === "") continue;
     yield reader.read(lines.number, () => {
       if (line.length > LONG) checkDepth(lines.name, lines.number, line);
-      const json = parse(lines.name, lines.number, line);
+      const json = parseJson(lines.name, lines.number, line);
       // A line may be the list of steps by itself.
       return Array.isArray(json) ? { x: json } : json;
     });
@@ -59,7 +59,8 @@ export function readJson(blocks: Blocks, options: ReadOptions, limit: number): P
   return Promise.resolve({ format: "json", records: values(blocks, new JsonRecords(blocks.name, options), limit) });
 }
 
-function parse(name: string, line: number, text: string): unknown {
+/** The value of a line, or of what begins there. */
+export function parseJson(name: string, line: number, text: string): unknown {
   try {
     return JSON.parse(text);
   } catch {
@@ -95,7 +96,7 @@ async function* values(blocks: Blocks, reader: JsonRecords, limit: number): Asyn
           open = "";
           hasComma = false;
           count++;
-          yield reader.read(at, () => parse(name, at, whole));
+          yield reader.read(at, () => parseJson(name, at, whole));
         }
       } else if (c === 123 && !isOver && (hasComma || !inArray)) {
         [depth, start, startLine] = [1, i, line];
@@ -200,19 +201,25 @@ export class JsonRecords {
     }
     const values = new Float64Array(steps * channels);
     let missing: string | undefined;
-    for (let i = 0; i < values.length; i++) {
-      const t = Math.floor(i / channels), c = i % channels, value = isFlat ? x[t] : (x[t] as unknown[])[c];
-      const field = () => isFlat ? `x[${t}]` : `x[${t}][${c}]`, where = () => `${at}, ${field()}`;
-      if (value === null || ((typeof value === "number" || typeof value === "string") && format.isMark(value))) {
-        missing ??= where();
-        values[i] = NaN;
-      } else if (typeof value === "number") {
-        checkFinite(name, where, value, field);
-        values[i] = value;
-      } else {throw badFile("not-a-number", name, `${where()} must be a number or null, got ${what(value)}`, {
-          name: field(),
-          value,
-        });}
+    for (let t = 0, i = 0; t < steps; t++) {
+      const step = isFlat ? undefined : x[t] as unknown[];
+      for (let c = 0; c < channels; c++, i++) {
+        const value = step ? step[c] : x[t];
+        if (typeof value === "number" && isFloat(value) && !format.isMark(value)) {
+          values[i] = value;
+          continue;
+        }
+        // No text is made where nothing is wrong.
+        const field = step ? `x[${t}][${c}]` : `x[${t}]`, where = `${at}, ${field}`;
+        if (value === null || ((typeof value === "number" || typeof value === "string") && format.isMark(value))) {
+          missing ??= where;
+          values[i] = NaN;
+        } else if (typeof value === "number") checkFinite(name, () => where, value, field);
+        else {
+          const details = { name: field, value };
+          throw badFile("not-a-number", name, `${where} must be a number or null, got ${what(value)}`, details);
+        }
+      }
     }
     return ended(turned({ values, steps, channels, ...rest, ...missing !== undefined && { missing } }, this.#isTurned));
   }

@@ -121,7 +121,8 @@ export class NumberFormat {
 
   /** Whether a text, or a number, is a mark of a missing value. */
   isMark(value: string | number): boolean {
-    return typeof value === "number" ? this.#markNumbers.has(value) : this.#marks.has(value.trim());
+    if (typeof value === "number") return this.#markNumbers.size > 0 && this.#markNumbers.has(value);
+    return this.#marks.has(value.trim());
   }
 
   /** The number in a cell; NaN where it is missing; undefined where it is neither, or not clear. */

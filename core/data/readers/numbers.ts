@@ -71,10 +71,15 @@ export function badNumber(
   return badFile(code, file, `${where} must be a number, got ${show(cell)}`, { value: cell, ...details });
 }
 
+/** Whether a number is one that training can take. */
+export function isFloat(value: number): boolean {
+  return value < LIMIT && value > -LIMIT;
+}
+
 /** Holds that a number of a binary array is one that training can take, or NaN. */
-export function checkFinite(file: string, where: () => string, value: number, field?: () => string): void {
+export function checkFinite(file: string, where: () => string, value: number, field?: string): void {
   if (value >= LIMIT || value <= -LIMIT) {
-    const details = { value, ...field && { name: field() } };
+    const details = { value, ...field !== undefined && { name: field } };
     throw badFile("number-out-of-range", file, `${where()} must be a finite float32, got ${value}`, details);
   }
 }

@@ -196,8 +196,8 @@ export function subset(dataset: Dataset | PairDataset, rows: ArrayLike<number>, 
       const problem = `rows must be from 0 to ${N - 1}, got ${row} at ${i}`;
       throw fail("argument-out-of-range", "take subset", problem, { name: "rows", value: row });
     }
-    if (!take) part.x.set(dataset.x.subarray(start, start + steps * I), i * steps * I);
-    part.targets.set(targets.subarray(row * width, row * width + kept), i * kept);
+    if (!take) copyTo(part.x, i * steps * I, dataset.x, start, steps * I);
+    copyTo(part.targets, i * kept, targets, row * width, kept);
     if (lengths) part.lengths![i] = lengths[row]!;
     if (weights) part.weights![i] = weights[row]!;
   }
@@ -208,6 +208,12 @@ export function subset(dataset: Dataset | PairDataset, rows: ArrayLike<number>, 
 export function targetRows({ shape: [N, T], targetsPerStep, lengths }: Dataset): number {
   if (!targetsPerStep) return N!;
   return lengths ? lengths.reduce((sum, length) => sum + length, 0) : N! * T!;
+}
+
+/** Copies numbers from one array to another: few of them without a view, which takes more room than they do. */
+function copyTo(to: Dataset["x"], at: number, from: Dataset["x"], start: number, count: number): void {
+  if (count > 64) to.set(from.subarray(start, start + count), at);
+  else for (let i = 0; i < count; i++) to[at + i] = from[start + i]!;
 }
 
 /** Zeros of the kind of an array. */

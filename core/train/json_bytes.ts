@@ -12,8 +12,14 @@ import { fail } from "../errors.ts";
 /** Bytes that are gathered before they are passed on. */
 const CHUNK = 1 << 20;
 
+/** Characters of a short text. */
+const SHORT = 256;
+
 /** Buffers larger than this are not reused: bytes. */
 const MOST = 4 << 20;
+
+/** A piece of JSON: text, or its bytes. */
+type Piece = string | Uint8Array;
 
 const encoder = new TextEncoder(), spare: Uint8Array<ArrayBuffer>[] = [];
 
@@ -22,14 +28,31 @@ export class Bytes implements Disposable {
   #bytes: Uint8Array<ArrayBuffer> = spare.pop() ?? new Uint8Array(1 << 16);
   #length = 0;
 
-  put(text: string): void {
-    const most = this.#length + 3 * text.length;
+  put(piece: Piece): void {
+    const isText = typeof piece === "string", most = this.#length + (isText ? 3 : 1) * piece.length;
     if (most > this.#bytes.length) {
       const larger = new Uint8Array(Math.max(most, 2 * this.#bytes.length));
       larger.set(this.#bytes.subarray(0, this.#length));
       this.#bytes = larger;
     }
-    this.#length += encoder.encodeInto(text, this.#bytes.subarray(this.#length)).written;
+    if (!isText) {
+      this.#bytes.set(piece, this.#length);
+      this.#length = most;
+    } else if (!this.#putShort(piece)) {
+      this.#length += encoder.encodeInto(piece, this.#bytes.subarray(this.#length)).written;
+    }
+  }
+
+  /** Puts a short text of ASCII: most are, and a view for each takes more room than they do. Returns whether it could. */
+  #putShort(text: string): boolean {
+    if (text.length > SHORT) return false;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      if (code > 127) return false;
+      this.#bytes[this.#length + i] = code;
+    }
+    this.#length += text.length;
+    return true;
   }
 
   clear(): void {
@@ -60,8 +83,8 @@ class Checksum implements Disposable {
     return this.#hash !== null && this.#bytes.isFull;
   }
 
-  put(text: string): void {
-    this.#bytes.put(text);
+  put(piece: Piece): void {
+    this.#bytes.put(piece);
   }
 
   /** Hashes what was gathered. */
@@ -110,6 +133,22 @@ function finite(name: string, value: unknown): unknown {
 /** Records that are put into words at a time: each text takes some objects to pass on. */
 const RECORDS = 64;
 
+/** Records that were put into words, by the first of them: every checkpoint has those of the one before it. */
+const written = new WeakMap<object, { readonly records: readonly unknown[]; readonly bytes: Uint8Array }>();
+
+/** JSON of the items from a place on, if they are {@linkcode RECORDS} records: without brackets. */
+function recordBytes(items: readonly unknown[], start: number): Uint8Array | undefined {
+  const first = items[start];
+  if (typeof first !== "object" || first === null || start + RECORDS > items.length) return undefined;
+  const known = written.get(first);
+  if (known?.records.every((record, i) => record === items[start + i])) return known.bytes;
+  const records = items.slice(start, start + RECORDS);
+  if (!records.every(isRecord)) return undefined;
+  const bytes = encoder.encode(JSON.stringify(records).slice(1, -1));
+  written.set(first, { records, bytes });
+  return bytes;
+}
+
 /** Whether it is an object of finite numbers alone, as the records of a history are. */
 function isRecord(item: unknown): boolean {
   if (typeof item !== "object" || item === null || "toJSON" in item) return false;
@@ -117,18 +156,37 @@ function isRecord(item: unknown): boolean {
   return true;
 }
 
+/** Whether JSON of an object is short and at once: it has no list, and nothing that is made while it is written. */
+function isPlain(value: object): boolean {
+  if (Array.isArray(value) || value instanceof Made || ArrayBuffer.isView(value)) return false;
+  for (const name in value) {
+    const member = (value as Record<string, unknown>)[name];
+    if (typeof member === "object" && member !== null && !isPlain(member)) return false;
+  }
+  return true;
+}
+
 /**
  * A value's JSON, piece by piece. Members of an object at depth 0 and 1 get a line each: line breaks and spaces, which are
  * pieces of their own.
  */
-function* pieces(value: unknown, depth = 0): Generator<string> {
+function* pieces(value: unknown, depth = 0): Generator<Piece> {
   if (value instanceof Made) return yield* value.texts();
-  if (typeof value !== "object" || value === null || "toJSON" in value) return yield JSON.stringify(value, finite);
+  if (typeof value !== "object" || value === null || "toJSON" in value || depth > 1 && isPlain(value)) {
+    return yield JSON.stringify(value, finite);
+  }
   if (Array.isArray(value)) {
     yield "[";
     for (let i = 0, end; i < value.length; i = end) {
       if (i) yield ",";
-      for (end = i; end < value.length && end < i + RECORDS && isRecord(value[end]);) end++;
+      end = i;
+      const known = recordBytes(value, i);
+      if (known) {
+        yield known;
+        end += RECORDS;
+        continue;
+      }
+      while (end < value.length && end < i + RECORDS && isRecord(value[end])) end++;
       if (end > i) yield JSON.stringify(value.slice(i, end)).slice(1, -1);
       else {
         if (typeof value[i] === "number") finite(String(i), value[i]);
@@ -156,7 +214,7 @@ function* pieces(value: unknown, depth = 0): Generator<string> {
   yield "}";
 }
 
-function isBlank(piece: string): boolean {
+function isBlank(piece: Piece): boolean {
   return piece[0] === "\n" || piece[0] === " ";
 }
 
@@ -178,11 +236,16 @@ export async function hashJson(value: object): Promise<string> {
 export async function* jsonChunks(value: object): AsyncGenerator<Uint8Array<ArrayBuffer>, void> {
   using checksum = new Checksum();
   using lines = new Bytes();
-  // The end waits: the checksum stands before it.
-  const last = ["", ""];
+  // The end, which is text, waits: the checksum stands before it.
+  let last = ["", ""];
   for (const piece of pieces(value)) {
-    lines.put(last.shift()!);
-    last.push(piece);
+    lines.put(last[0]!);
+    if (typeof piece === "string") last = [last[1]!, piece];
+    else {
+      lines.put(last[1]!);
+      lines.put(piece);
+      last = ["", ""];
+    }
     if (!isBlank(piece)) checksum.put(piece);
     if (checksum.isFull) await checksum.pass();
     if (!lines.isFull) continue;

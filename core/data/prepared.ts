@@ -130,7 +130,7 @@ export function pack(
 
 /** The steps of a record as records with labels: all of them, or the first ones. */
 export function stepsOf({ stepLabels, steps, place }: SequenceRecord, count = steps): SequenceRecord[] {
-  if (!stepLabels) throw badData("record-unlabeled", `${place}: labels of its steps are missing`);
+  if (!stepLabels) throw badData("record-unlabeled", `${place}: labels of its steps are missing, one for each`);
   return stepLabels.slice(0, count).map((labels, t) => ({
     labels,
     steps: 1,

@@ -1,7 +1,7 @@
 /**
  * JSON: an array of records, or records one after the other; and JSON Lines. A record is `{"x": [[…], …], "y": …}`: x has
  * a list of channels for each step, or a number where there is but one channel, null where a value is missing; it may
- * also be a text. y is a label, or a list of them; "id" and "weight" may be there.
+ * also be a text. y is a label, or a list of them; where rows have labels of their own, one or a list for each step; "id" and "weight" may be there.
  *
  * @module
  */
@@ -166,7 +166,7 @@ export class JsonRecords {
       throw badFile("file-malformed", name, `${at} must be an object with x, got ${what(json)}`);
     }
     const get = (key: string) => Object.hasOwn(json, key) ? (json as Record<string, unknown>)[key] : undefined;
-    const x = get("x"), about = { labels: this.#labelsOf(at, get("y")), ...idOf(name, at, get("id")), place };
+    const x = get("x"), y = get("y"), about = { ...idOf(name, at, get("id")), place };
     const weight = get("weight");
     if (weight !== undefined && (typeof weight !== "number" || !(weight > 0) || !(Math.fround(weight) < Infinity))) {
       throw badFile("weight-out-of-range", name, `${at}: weight must be a number above 0, got ${what(weight)}`, {
@@ -175,7 +175,7 @@ export class JsonRecords {
       });
     }
     const rest = { ...about, ...weight !== undefined && { weight } };
-    if (typeof x === "string") return { text: x, steps: 0, channels: 0, ...rest };
+    if (typeof x === "string") return { text: x, steps: 0, channels: 0, labels: this.#labelsOf(at, y), ...rest };
     if (!Array.isArray(x)) {
       throw badFile("file-malformed", name, `${at}: x must be a list of steps or a text, got ${what(x)}`, {
         name: "x",
@@ -221,10 +221,16 @@ export class JsonRecords {
         }
       }
     }
-    return ended(turned({ values, steps, channels, ...rest, ...missing !== undefined && { missing } }, this.#isTurned));
+    const isPerStep = this.#options.labelsPerRow && Array.isArray(y) &&
+      y.length === (this.#isTurned ? channels : steps);
+    const labels = isPerStep
+      ? { stepLabels: y.map((one, t) => this.#labelsOf(at, one, `y[${t}]`)) }
+      : { labels: this.#labelsOf(at, y) };
+    const record = { values, steps, channels, ...labels, ...rest, ...missing !== undefined && { missing } };
+    return ended(turned(record, this.#isTurned));
   }
 
-  #labelsOf(at: string, y: unknown): string[] | undefined {
+  #labelsOf(at: string, y: unknown, field = "y"): string[] | undefined {
     const name = this.#name,
       isMark = (value: unknown) =>
         (typeof value === "number" || typeof value === "string") && this.#format.isMark(value);
@@ -232,11 +238,11 @@ export class JsonRecords {
     return (Array.isArray(y) ? y : [y]).map((label) => {
       if (typeof label === "string" || typeof label === "boolean") return String(label);
       if (typeof label === "number") {
-        checkFinite(name, () => `${at}: y`, label);
+        checkFinite(name, () => `${at}: ${field}`, label);
         return String(label);
       }
-      throw badFile("file-malformed", name, `${at}: y must be a label or a list of labels, got ${what(label)}`, {
-        name: "y",
+      throw badFile("file-malformed", name, `${at}: ${field} must be a label or a list of labels, got ${what(label)}`, {
+        name: field,
       });
     });
   }

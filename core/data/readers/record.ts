@@ -138,7 +138,10 @@ export interface ReadOptions {
   optionalLabels?: boolean;
   /** csv: whether the file is one sequence, and a row a step of it. Default false. */
   sequencePerFile?: boolean;
-  /** csv, in long format: whether each row has labels of its own, as a recording's rows may. Default false. */
+  /**
+   * csv, in long format, and json: whether each row, or step, may have labels of its own, as a recording's do. In json y is
+   * then a list of as many as x has steps. Default false.
+   */
   labelsPerRow?: boolean;
   /** csv: the column with what sequences must have in common to stay in one part of a split. */
   groupColumn?: string | number;

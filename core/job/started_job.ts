@@ -6,6 +6,7 @@ import { type FullConfig, type ModelConfig, resolveConfig } from "../model/confi
 import { resolveOptions } from "../options.ts";
 import { resolveDataJob } from "./data_options.ts";
 import { flagFor, type GivenOptions, type Group, type Job, JOB_OPTIONS, resolveJob, UsageError } from "./options.ts";
+import { stepConfig } from "./step_network.ts";
 import { preparedAs, type StoredJob } from "./stored_job.ts";
 import { isPairConfig, type TrainingData } from "./training_data.ts";
 
@@ -35,8 +36,10 @@ function fixedOf(options: object = {}): Record<string, unknown> {
 }
 
 /** The config of the model that a training starts from. */
-export function startConfig({ file: { config }, name }: Start): FullConfig {
+export function startConfig({ file: { config, network }, name }: Start): FullConfig {
   if (config) return resolveConfig(config);
+  const known = network && stepConfig(network);
+  if (known) return known;
   throw new Error(
     `cannot start from "${name}": it holds a network of your own: in a program, loadCheckpoint and train do it`,
   );
@@ -55,7 +58,8 @@ export function startedJob(start: Start, given: GivenOptions): Job {
   const config = startConfig(start), { file: { preprocessing, loss = config.loss }, stored } = start;
   const prepared = preprocessing !== undefined;
   const before = prepared ? stored?.own ?? preparedAs(preprocessing) : {};
-  const preparation = fixedOf(before.preparation), forecast = fixedOf(before.forecast);
+  const everyStep = start.file.network && !prepared && { labelEveryStep: true };
+  const preparation = { ...fixedOf(before.preparation), ...everyStep }, forecast = fixedOf(before.forecast);
   const embeddingDim = config.numEmbeddings ? config.inputSize : undefined;
   refuseChanges("model", given.model, { ...config }, start);
   if (prepared) {

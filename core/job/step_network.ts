@@ -18,17 +18,31 @@ export function stepNetwork(config: ModelConfig): Network {
 
 /** The config of a job's model: its own, or the one that its network of every step was made of. */
 export function configOfModel({ config, network }: NetworkModel): Readonly<FullConfig> {
-  if (config) return config;
-  const optionsOf = (type: (name: string) => boolean) =>
-    network.layers.find((layer) => type(layer.type))?.options ?? {};
+  return config ?? configOfNetwork(network);
+}
+
+/** The config of a network, if it is one of every step; undefined for any other. */
+export function stepConfig(network: Network): Readonly<FullConfig> | undefined {
+  try {
+    const config = configOfNetwork(network);
+    return JSON.stringify(stepNetwork(config)) === JSON.stringify(network) ? config : undefined;
+  } catch {
+    // It lacks what such networks have.
+    return undefined;
+  }
+}
+
+/** The config that a network of every step was made of. */
+function configOfNetwork(network: Network): Readonly<FullConfig> {
+  const optionsOf = (type: string) => network.layers.find((layer) => layer.type === type)?.options ?? {};
   const cell = network.layers.some(({ type }) => type === "lstm") ? "lstm" : "gru";
-  const { dropout: layerDropout, ...recurrent } = optionsOf((type) => type === cell);
+  const { dropout: layerDropout, ...recurrent } = optionsOf(cell);
   return resolveConfig({
     ...recurrent,
     cell,
     layerDropout,
-    inputSize: optionsOf((type) => type === "numbers").size,
-    outputSize: optionsOf((type) => type === "linear").outFeatures,
-    dropout: optionsOf((type) => type === "dropout").p,
+    inputSize: optionsOf("numbers").size,
+    outputSize: optionsOf("linear").outFeatures,
+    dropout: optionsOf("dropout").p,
   } as unknown as ModelConfig);
 }

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Random } from "../../core/random.ts";
+import { createModel, defineNetwork, evaluate, loadCheckpoint, Pipeline, saveCheckpoint, train } from "../../mod.ts";
 import { assertFails, assertWorks, Place, ROOT } from "./run.ts";
 
 /** Rises and falls around a level, in a wide table; `drift` makes them another day's. */
@@ -118,4 +119,58 @@ Deno.test("a forecast starts from weights, with the window and the scale of befo
   assertFails(window!, 2, /--window cannot be changed with --from: "ck\/last\.json" has 6, got 7/);
   const scale = (name: string) => JSON.parse(place.read(name)).preprocessing;
   assert.deepEqual(scale("next/last.json"), scale("ck/last.json"));
+});
+
+Deno.test("a model with a label for every step starts a training; a network of one's own does in a program", async () => {
+  await using place = await Place.make();
+  const noise = new Random(5, "data"), name = (value: number) => value > 0 ? "above" : "below";
+  const lines = (count: number) =>
+    Array.from({ length: count }, () => {
+      const x = Array.from({ length: 5 + noise.below(4) }, () => [Number(noise.normal().toFixed(3))]);
+      return JSON.stringify({ x, y: x.map(([value]) => name(value!)) });
+    }).join("\n");
+  for (const file of ["old.jsonl", "new.jsonl", "test.jsonl"]) place.write(file, lines(20));
+  assertWorks(
+    await place.run("train old.jsonl --label-every-step --epochs 20 --hidden-size 4 --lr 0.05 --checkpoint ck --quiet"),
+  );
+  const evaluated = await place.run("evaluate ck/last.json test.jsonl");
+  assertWorks(await place.run("convert ck/last.json m.pt"));
+  for (const from of ["ck/last.json", "m.pt"]) {
+    const run = await place.run(
+      `train new.jsonl --test-data test.jsonl --from ${from} --epochs 3 --checkpoint ${from[0]}`,
+    );
+    assertWorks(run);
+    assert.equal(column(run.out, "before"), /loss (\S+),/.exec(scoresIn(evaluated.out))![1]);
+    assert.match(run.out, /hiddenSize 4/);
+  }
+  assertWorks(await place.run("train --resume m/last.json --epochs 4 --checkpoint m --quiet"));
+
+  const records = ["up", "down"].map((label, i) => ({
+    values: Float32Array.of(i, 1 - i, i),
+    steps: 3,
+    channels: 1,
+    labels: [label],
+    place: label,
+  }));
+  const pipeline = Pipeline.fit(records), data = pipeline.dataset(records);
+  const network = defineNetwork(({ numbers, gru, linear }) =>
+    linear("fc", gru("gru", numbers("x", 1), { hiddenSize: 3 }).state, 2)
+  );
+  {
+    using model = await createModel(network, { loss: pipeline.loss });
+    await saveCheckpoint(`${place.path}/own.json`, { model, preprocessing: pipeline.toJSON() });
+  }
+  place.write(
+    "own.jsonl",
+    records.map(({ values, labels }) => JSON.stringify({ x: [...values], y: labels })).join("\n"),
+  );
+  assertFails(
+    await place.run("train own.jsonl --from own.json --test-split 0"),
+    1,
+    /it holds a network of your own: in a program, loadCheckpoint and train do it/,
+  );
+  const { model } = await loadCheckpoint(`${place.path}/own.json`), before = await evaluate(model, data);
+  using _ = model;
+  await train(model, data, { epochs: 30, loss: pipeline.loss });
+  assert.ok((await evaluate(model, data)).loss < before.loss);
 });

@@ -177,3 +177,18 @@ Deno.test("readTable() refuses a table that is wrong, naming line and column", a
   ];
   for (const [text, message, options] of cases) await assert.rejects(readTable(input("t.csv", text), options), message);
 });
+
+Deno.test("a step of JSON may have a label of its own, or several, or none", async () => {
+  const lines = '{"x":[1,2,3],"y":["a","b",null]}\n{"x":[[1,2],[3,4]],"y":[[1,"u"],[2,"v"]]}\n' +
+    '{"x":[1,2,3],"y":["a","b"]}\n{"x":[5],"y":"a"}\n';
+  const labelsPerRow = true, records = await read("a.jsonl", lines, { labelsPerRow });
+  assert.deepEqual(records.slice(0, 2).map(({ stepLabels }) => stepLabels), [
+    [["a"], ["b"], undefined],
+    [["1", "u"], ["2", "v"]],
+  ]);
+  assert.deepEqual(records.map(({ labels }) => labels), [undefined, undefined, ["a", "b"], ["a"]]);
+  // Channels first: a label for each of three steps. Steps that are padding have none.
+  const turned = '{"x":[[1,2,3],[4,5,6]],"y":["a","b","c"]}';
+  const [record] = await read("a.jsonl", turned, { labelsPerRow, layout: "nct" });
+  assert.deepEqual([record!.steps, record!.stepLabels], [3, [["a"], ["b"], ["c"]]]);
+});

@@ -75,6 +75,7 @@ export type { LayerNode, Network } from "./core/model/network.ts";
 export type { Parameter } from "./core/model/parameters.ts";
 export type { Seq2SeqConfig } from "./core/model/seq2seq.ts";
 export { createSearcher, type Hypothesis, type Searcher, type SearchOptions } from "./core/model/search.ts";
+export { type Forecast, forecast, type ForecastingOptions } from "./core/model/free_run.ts";
 export { createPredictor, type Predictor, type SinglePrediction } from "./core/model/predictor.ts";
 export type { PredictionStream } from "./core/model/stream.ts";
 export {
@@ -115,9 +116,11 @@ export {
   type PairGroup,
   PairPipeline,
   type PairPipelineState,
-  type PairRecord,
+  type PairSize,
   type SearchedAnswer,
 } from "./core/data/pair_pipeline.ts";
+export type { PairRecord, PairSide } from "./core/data/pair_records.ts";
+export { type NumberSteps, type PlacedSteps, StepScaler, type StepScalerState } from "./core/data/step_scaler.ts";
 export type { PairOptions } from "./core/data/pair_options.ts";
 export { type PairFormat, type PairReadOptions, readPairs, readParallel } from "./core/data/readers/pairs.ts";
 export { type Preprocessing, type PreprocessingState, restorePreprocessing } from "./core/data/preprocessing.ts";
@@ -184,6 +187,7 @@ export {
   type Prediction,
   type Scores,
 } from "./core/train/evaluate.ts";
+export type { PairMetrics } from "./core/train/pair_metrics.ts";
 export {
   type Choices,
   type ClassificationMetrics,

@@ -10,6 +10,7 @@ import * as library from "../mod.ts";
 const { createModel, sampleDataset, Pipeline } = library;
 const DATA = sampleDataset({ size: 20, steps: 3 }), CONFIG = { inputSize: 5, hiddenSize: 3, outputSize: 2 };
 const model = await createModel({ ...CONFIG, loss: "bce" }, { seed: 1 });
+const continuing = await createModel({ task: "seq2seq", sourceSize: 5, targetSize: 1, hiddenSize: 4 });
 const STATE = await model.stateDict(), FILE = await library.modelFile(model);
 const RECORDS = ["a", "b", "a", "b"].map((label, i) => series([[i], [1]], label));
 const pipeline = Pipeline.fit(RECORDS as never);
@@ -32,6 +33,7 @@ const CALLS: Record<string, () => unknown[]> = {
   errorRate: () => [["a b"], ["a b"]],
   evaluate: () => [model, DATA, {}],
   exportModule: () => [FILE, {}],
+  forecast: () => [continuing, { x: new Float32Array(15), shape: [1, 3, 5] }, { steps: 2 }],
   formatCheckpoint: () => [{ model }],
   formatConfusion: () => [{ labels: ["a", "b"], counts: [[1, 0], [0, 1]] }, {}],
   formatMetrics: () => [METRICS, {}],
@@ -71,7 +73,7 @@ const WRONG: [string, unknown][] = [
 
 /** Functions whose arguments are not gone through here: those of files, searches, reports and classes of data. */
 const ELSEWHERE = [
-  ..."DataLoader EventWriter ForecastPipeline PairLoader PairPipeline Pipeline RecordingWindows Tokenizer Training"
+  ..."DataLoader EventWriter ForecastPipeline PairLoader PairPipeline Pipeline RecordingWindows StepScaler Tokenizer Training"
     .split(" "),
   ..."createSearcher defineNetwork describeForecasts describePredictions errorCause errorCode everyNth".split(" "),
   ..."exportOnnx exportSeq2SeqOnnx loadCheckpoint loadModel modelFormat modelFormatOf openFleet pickByError".split(" "),

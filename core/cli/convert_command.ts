@@ -2,6 +2,7 @@
 
 import type { ModelFile } from "../exchange/config.ts";
 import { errorCause } from "../errors.ts";
+import { exportSeq2SeqOnnx } from "../exchange/onnx_seq2seq.ts";
 import { modelFormatOf, modelParts, restoreModel } from "../exchange/model_file.ts";
 import { givenMeaning } from "../job/loss.ts";
 import { UsageError } from "../job/options.ts";
@@ -38,14 +39,18 @@ export async function convertCommand(args: Arguments): Promise<number> {
   const opened = withMeaning(await openModel(from, args), from, args);
   const written = isModule
     ? await modulePaths(opened, base, format, args)
-    : new Map([[to, format === "json" ? await checkpointOf(opened) : modelParts(opened, format)]]);
+    : format === "onnx" && hasDecoder(opened)
+    ? new Map(Object.entries(exportSeq2SeqOnnx(opened)).map(([part, bytes]) => [partName(to, part), [bytes]]))
+    : new Map<string, Content>([[to, format === "json" ? await checkpointOf(opened) : modelParts(opened, format)]]);
   for (const [path, content] of written) await write(path, content, args);
   if (!args.quiet) {
     const left = opened.lines.length ? "; optimizer and history stay behind" : "";
     const others = opened.leftOut ? `; left out: ${opened.leftOut.join(", ")}` : "";
     const beside = [...written.keys()].slice(1).map((path) => `, ${path}`).join("");
     const form = isModule ? `${format === "js" ? "module" : "page"}, ${sizeOf(written.get(to)!)} bytes` : format;
-    new Terminal().line(`${from} (${opened.format}) written as ${to} (${form})${beside}${left}${others}`);
+    new Terminal().line(
+      `${from} (${opened.format}) written as ${[...written.keys()][0]} (${form})${beside}${left}${others}`,
+    );
   }
   return 0;
 }
@@ -95,6 +100,16 @@ async function modulePaths(
 /** Bytes of a file to be written. */
 function sizeOf(content: Content): number {
   return (content as Uint8Array[]).reduce((sum, { length }) => sum + length, 0);
+}
+
+/** Whether a model is one from sequences to sequences, which two ONNX files hold. */
+function hasDecoder({ network }: ModelFile): boolean {
+  return network?.layers.some(({ type }) => type === "decoder") ?? false;
+}
+
+/** The name of a part: of dates.onnx dates.encoder.onnx and dates.step.onnx. */
+function partName(path: string, part: string): string {
+  return path.replace(/onnx$/i, (ending) => `${part}.${ending}`);
 }
 
 /** The file with what --loss says of its outputs, if it does not say that itself. */

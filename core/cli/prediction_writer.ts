@@ -2,10 +2,19 @@
 
 import { display, displayJson } from "../display.ts";
 import { UsageError } from "../job/options.ts";
-import type { AnsweredSource, NamedPrediction, NoPrediction, PlainPrediction } from "../job/predictions.ts";
+import type {
+  AnsweredNumbers,
+  AnsweredSource,
+  NamedPrediction,
+  NoPrediction,
+  PlainPrediction,
+} from "../job/predictions.ts";
 import { digit, digits, json, predictionJson, sumOf } from "../job/prediction_json.ts";
 import type { Arguments } from "./options.ts";
 import { Terminal } from "./terminal.ts";
+
+/** What is written. */
+type Written = NamedPrediction | PlainPrediction | AnsweredSource | AnsweredNumbers;
 
 /** Heads of columns, by what is in them. */
 const ONE = { probabilities: "probability", values: "value", scores: "score" } as const;
@@ -27,36 +36,61 @@ export class PredictionWriter {
   }
 
   /** A line of JSON, or a row with the header before the first. */
-  async write(prediction: NamedPrediction | PlainPrediction | AnsweredSource): Promise<void> {
+  async write(prediction: Written): Promise<void> {
     if ("answers" in prediction) return await this.#answered(prediction);
-    if (this.#output === "text") throw new UsageError("--output text is for the answers of seq2seq, not for labels");
+    if (this.#output === "text") throw new UsageError("--output text is for answers that are texts, not for these");
     if (!this.#csv) return await this.#json(predictionJson(prediction, this.#attention));
-    await this.#row("decoded" in prediction ? this.#namedFields(prediction) : this.#plainFields(prediction));
+    for (const fields of this.#rows(prediction)) await this.#row(fields);
   }
 
-  /** What is wrong in place of a prediction: as JSON; a row of CSV has the name alone. */
-  async writeError({ id, blank }: NoPrediction<NamedPrediction | PlainPrediction>, error: string): Promise<void> {
+  /** What is wrong in place of a prediction: as JSON; a row of CSV has the name alone; a line of text is empty. */
+  async writeError({ id, blank }: NoPrediction<Written>, error: string): Promise<void> {
+    if ("answers" in blank && this.#isText) return await this.#terminal.data("");
     if (!this.#csv) return await this.#json(json({ id, error }));
-    const fields = "decoded" in blank ? this.#namedFields(blank) : this.#plainFields(blank);
-    await this.#row(fields.map(([name], i) => [name, i ? "" : id]));
+    const [fields] = this.#rows(blank);
+    await this.#row(fields!.map(([name], i) => [name, i ? "" : id]));
+  }
+
+  /** Rows of CSV: of numbers one for each step, else one. */
+  #rows(prediction: Written): Field[][] {
+    if ("answers" in prediction) return [this.#answeredFields(prediction)];
+    if ("decoded" in prediction) return [this.#namedFields(prediction)];
+    if ("predicts" in prediction) return [this.#plainFields(prediction)];
+    const { id, steps, quantiles = [], attention } = prediction,
+      Q = quantiles.length || 1,
+      S = attention?.shape[1] ?? 0;
+    return steps.map((step, u): Field[] => {
+      const name = (i: number) => `value ${Math.floor(i / Q)}${quantiles.length ? ` ${quantiles[i % Q]}` : ""}`;
+      const weights = digits(attention?.data.subarray(u * S, (u + 1) * S) ?? []).join(" ");
+      return [
+        ["id", id],
+        ["step", u],
+        ...step.map((value, i): Field => [name(i), digit(Math.fround(value))]),
+        ...this.#attention ? [["attention", weights] satisfies Field] : [],
+      ];
+    });
+  }
+
+  /** Whether answers that are texts are lines of text. */
+  get #isText(): boolean {
+    return this.#output === "text" || this.#output === undefined && !this.#several && !this.#attention;
   }
 
   /** A line of text for a source; with several answers or attention, of JSON. */
   async #answered(prediction: AnsweredSource): Promise<void> {
-    const { id, source, answers: [one] } = prediction;
-    if (this.#csv) {
-      return await this.#row([["id", id], ["source", source], ["answer", one?.text ?? ""], [
-        "log probability",
-        one ? sumOf(one) : "",
-      ]]);
+    if (this.#csv) return await this.#row(this.#answeredFields(prediction));
+    if (this.#isText && this.#several) {
+      throw new UsageError("--n-best is for --output jsonl, with a line for each source");
     }
-    const isText = this.#output === "text" || this.#output === undefined && !this.#several && !this.#attention;
-    if (isText && this.#several) throw new UsageError("--n-best is for --output jsonl, with a line for each source");
-    if (isText) {
-      const line = (one?.text ?? "").replace(/[\r\n\u2028\u2029]+/g, " ");
+    if (this.#isText) {
+      const line = (prediction.answers[0]?.text ?? "").replace(/[\r\n\u2028\u2029]+/g, " ");
       return await this.#terminal.data(Deno.stdout.isTerminal() ? display(line) : line);
     }
     await this.#json(predictionJson(prediction, this.#attention));
+  }
+
+  #answeredFields({ id, source, answers: [one] }: AnsweredSource): Field[] {
+    return [["id", id], ["source", source], ["answer", one?.text ?? ""], ["log probability", one ? sumOf(one) : ""]];
   }
 
   #namedFields({ id, rows, row, decoded, known, names, quantiles, weights }: NamedPrediction): Field[] {

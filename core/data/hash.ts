@@ -10,6 +10,8 @@ export interface DataHash {
   readonly hash: string;
   /** Of those that are validated on, if there are some. */
   readonly validationHash?: string;
+  /** Of pairs: what tells the vocabularies from others, if that is known. */
+  readonly vocabulary?: string;
 }
 
 /** Bytes hashed at a time: the engine copies them. */

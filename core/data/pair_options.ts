@@ -1,4 +1,4 @@
-/** Options of sources and targets that are texts. */
+/** Options of sources and targets. */
 
 import type { OptionSpec } from "../options.ts";
 import { SEQUENCE_NORMALIZATIONS, SEQUENCE_UNITS, type SequenceNormalization, type SequenceUnit } from "./tokenizer.ts";
@@ -19,10 +19,12 @@ export interface PairOptions {
   vocabSize?: number;
   /** Whether each side has tokens of its own, or both have those of all texts. Default "separate". */
   vocabulary?: "separate" | "joint";
-  /** Tokens that are taken of a source; the rest is cut off. Default: all. */
+  /** Steps that are taken of a source; the rest is cut off. Default: all. */
   maxLength?: number;
-  /** Tokens that a target may have, END apart; a longer one is an error. Default 500. */
+  /** Steps that a target may have, END apart; a longer one is an error. Default 500. */
   maxTargetLength?: number;
+  /** Whether numbers are scaled by the mean and deviation of the training pairs. Default true. */
+  standardize?: boolean;
 }
 
 /** The options of pairs: types, defaults, ranges. */
@@ -54,9 +56,10 @@ export const PAIR_OPTIONS: { readonly [Name in keyof Required<PairOptions>]: Opt
     most: 1e6,
     about: "tokens of a target; more are refused",
   },
+  standardize: { type: "boolean", default: true, about: "numbers are scaled", off: "take numbers as they are" },
 };
 
 /** Options with their defaults. */
 export type FullPairOptions =
-  & Required<Pick<PairOptions, "minCount" | "vocabulary" | "maxTargetLength">>
+  & Required<Pick<PairOptions, "minCount" | "vocabulary" | "maxTargetLength" | "standardize">>
   & PairOptions;

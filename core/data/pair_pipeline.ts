@@ -1,25 +1,25 @@
-/** Everything between pairs of texts and a model, fitted on the training part alone. */
+/** Everything between pairs of texts or numbers and a model, fitted on the training part alone. */
 
 import { fail } from "../errors.ts";
-import { resolveOptions } from "../options.ts";
 import { badData } from "./errors.ts";
 import type { BleuTokenizer } from "./metrics/bleu.ts";
 import { type SequenceMetrics, sequenceMetrics } from "./metrics/sequences.ts";
-import { type FullPairOptions, PAIR_OPTIONS, type PairOptions } from "./pair_options.ts";
+import type { PairOptions } from "./pair_options.ts";
+import {
+  fingerprint,
+  inWords,
+  numbersOf,
+  type PairRecord,
+  type PairSide,
+  sideOf,
+  textOf,
+  unitsOf,
+} from "./pair_records.ts";
 import { type PairDataset, type Ragged, ragged } from "./pairs.ts";
 import { fields, nullable, oneOf, whole } from "./state.ts";
+import { type NumberSteps, StepScaler, type StepScalerState } from "./step_scaler.ts";
 import { type SequenceUnit, Tokenizer, type TokenizerState, UNKNOWN_TEXT, usualNormalization } from "./tokenizer.ts";
 import { UNKNOWN } from "./vocabulary.ts";
-
-/** A pair of texts, or a source by itself. */
-export interface PairRecord {
-  /** What is read. */
-  readonly source: string;
-  /** What is to be said. */
-  readonly target?: string;
-  /** Where it stands, for errors: "pairs.tsv, line 12". */
-  readonly place: string;
-}
 
 /** A {@linkcode PairPipeline} as JSON. */
 export interface PairPipelineState {
@@ -27,23 +27,23 @@ export interface PairPipelineState {
   readonly kind: "pairs";
   /** Of this structure: 1. */
   readonly version: 1;
-  /** Tokens of sources. */
-  readonly source: TokenizerState;
-  /** Tokens of targets. */
-  readonly target: TokenizerState;
-  /** Tokens that are taken of a source; null: all. */
+  /** Tokens of sources, or the scale of their numbers. */
+  readonly source: TokenizerState | StepScalerState;
+  /** The same of targets. */
+  readonly target: TokenizerState | StepScalerState;
+  /** Steps that are taken of a source; null: all. */
   readonly maxLength: number | null;
-  /** Tokens that a target may have. */
+  /** Steps that a target may have. */
   readonly maxTargetLength: number;
-  /** Tokens of the longest training target, END among them. */
+  /** Steps of the longest training target, END among them. */
   readonly longest: number;
 }
 
 /** A source with all of its targets. */
 export interface PairGroup {
-  /** Tokens of the source. */
+  /** Steps of the source: tokens, or numbers in words. */
   readonly source: readonly string[];
-  /** Different targets, as tokens. */
+  /** Different targets that are texts, as tokens. */
   readonly references: readonly (readonly string[])[];
   /** The first record that has it, and its place. */
   readonly record: PairRecord;
@@ -67,10 +67,11 @@ const END = 3;
 const BLEU: Record<SequenceUnit, BleuTokenizer> = { characters: "13a", subwords: "13a", words: "none", spaces: "none" };
 
 /**
- * What makes pairs of texts a model's sources and targets, and a model's answers texts. All it knows comes from the training
- * records; as JSON it goes into the checkpoint.
+ * What makes pairs of texts or numbers a model's sources and targets, and a model's answers texts or numbers. All it knows comes
+ * from the training records; as JSON it goes into the checkpoint.
  *
  * Sources are numbered 0 PAD, 1 unknown, then their tokens from 2; targets 0 PAD, 1 unknown, 2 START, 3 END, then theirs from 4.
+ * Numbers are scaled: see {@linkcode StepScaler}.
  *
  * @example
  * ```ts
@@ -90,23 +91,24 @@ const BLEU: Record<SequenceUnit, BleuTokenizer> = { characters: "13a", subwords:
 export class PairPipeline {
   /** Always "seq2seq". */
   readonly task = "seq2seq";
-  /** The loss that fits the task. */
-  readonly loss = "crossEntropy";
-  /** Tokens of sources. */
-  readonly source: Tokenizer;
-  /** Tokens of targets. */
-  readonly target: Tokenizer;
-  /** Tokens that are taken of a source; undefined: all. */
+  /** The loss that fits the targets: "crossEntropy" of texts, "mse" of numbers. */
+  readonly loss: "crossEntropy" | "mse";
+  /** Tokens of sources, or the scale of their numbers: `unit` tells. */
+  readonly source: Tokenizer | StepScaler;
+  /** The same of targets. */
+  readonly target: Tokenizer | StepScaler;
+  /** Steps that are taken of a source; undefined: all. */
   readonly maxLength: number | undefined;
-  /** Tokens that a target may have. */
+  /** Steps that a target may have. */
   readonly maxTargetLength: number;
-  /** Tokens of the longest training target, END among them. */
+  /** Steps of the longest training target, END among them. */
   readonly longest: number;
   /** Guesses made when it was fitted, in words. */
   readonly guesses: readonly string[];
+  #vocabulary: string | undefined;
 
   private constructor(
-    tokenizers: Pick<PairPipeline, "source" | "target">,
+    sides: Pick<PairPipeline, "source" | "target">,
     { maxLength, maxTargetLength, longest }: {
       readonly maxLength: number | undefined;
       readonly maxTargetLength: number;
@@ -114,8 +116,9 @@ export class PairPipeline {
     },
     guesses: readonly string[] = [],
   ) {
-    this.source = tokenizers.source;
-    this.target = tokenizers.target;
+    this.source = sides.source;
+    this.target = sides.target;
+    this.loss = this.target.unit === "numbers" ? "mse" : "crossEntropy";
     this.maxLength = maxLength;
     this.maxTargetLength = maxTargetLength;
     this.longest = longest;
@@ -131,29 +134,37 @@ export class PairPipeline {
   static fit(records: readonly PairRecord[], options: PairOptions = {}): PairPipeline {
     if (!records.length) throw badData("empty", "there are no records");
     const { full, units, guesses } = unitsOf(records, options);
-    const texts = { source: records.map(({ source }) => source), target: records.map(targetOf) };
-    const { minCount, vocabSize: vocabularySize, vocabulary, maxLength, maxTargetLength } = full;
-    const fitted = (unit: SequenceUnit, from: readonly string[], first: number) => {
+    const { minCount, vocabSize: vocabularySize, vocabulary, maxLength, maxTargetLength, standardize } = full;
+    const sequences = (side: "source" | "target") => records.map((record) => sideOf(record, side));
+    const fitted = (unit: SequenceUnit, texts: readonly string[], first: number) => {
       const { normalize = usualNormalization(unit) } = full;
-      return Tokenizer.fit(from, { unit, normalize, minCount, vocabularySize }, first);
+      return Tokenizer.fit(texts, { unit, normalize, minCount, vocabularySize }, first);
     };
-    let tokenizers: Pick<PairPipeline, "source" | "target">;
+    const own = (side: "source" | "target", first: number) => {
+      const unit = units[side], places = sequences(side).map((one, i) => ({ one, place: records[i]!.place }));
+      return unit === "numbers"
+        ? StepScaler.fit(
+          places.map(({ one, place }) => ({ steps: numbersOf(one, place, side), place })),
+          side,
+          standardize,
+        )
+        : fitted(unit, places.map(({ one, place }) => textOf(one, place, side)), first);
+    };
+    let sides: Pick<PairPipeline, "source" | "target">;
     if (vocabulary === "joint") {
-      if (units.source !== units.target) {
+      if (units.source !== units.target || units.source === "numbers") {
         const problem = `a joint vocabulary has one unit, got ${units.source} and ${units.target}`;
         throw badData("option-conflict", problem, { option: "vocabulary", value: vocabulary });
       }
-      const source = fitted(units.source, [...texts.source, ...texts.target], SOURCE_FIRST);
-      tokenizers = { source, target: source.from(TARGET_FIRST) };
-    } else {
-      tokenizers = {
-        source: fitted(units.source, texts.source, SOURCE_FIRST),
-        target: fitted(units.target, texts.target, TARGET_FIRST),
-      };
-    }
-    const checked = new PairPipeline(tokenizers, { maxLength, maxTargetLength, longest: 1 });
-    const longest = records.reduce((most, record) => Math.max(most, checked.#targetTokens(record).length + 1), 1);
-    return new PairPipeline(tokenizers, { maxLength, maxTargetLength, longest }, guesses);
+      const texts = (["source", "target"] as const).flatMap((side) =>
+        sequences(side).map((one, i) => textOf(one, records[i]!.place, side))
+      );
+      const source = fitted(units.source, texts, SOURCE_FIRST);
+      sides = { source, target: source.from(TARGET_FIRST) };
+    } else sides = { source: own("source", SOURCE_FIRST), target: own("target", TARGET_FIRST) };
+    const checked = new PairPipeline(sides, { maxLength, maxTargetLength, longest: 1 });
+    const longest = records.reduce((most, record) => Math.max(most, checked.#steps(record)), 1);
+    return new PairPipeline(sides, { maxLength, maxTargetLength, longest }, guesses);
   }
 
   /**
@@ -167,10 +178,11 @@ export class PairPipeline {
     const state = fields(json, place, ["kind", "version", ...names]);
     oneOf(state.kind, `${place}.kind`, ["pairs"]);
     whole(state.version, `${place}.version`, 1, 1);
-    return new PairPipeline({
-      source: Tokenizer.from(state.source, `${place}.source`, SOURCE_FIRST),
-      target: Tokenizer.from(state.target, `${place}.target`, TARGET_FIRST),
-    }, {
+    const side = (name: "source" | "target", first: number) =>
+      (state[name] as Partial<StepScalerState> | null)?.unit === "numbers"
+        ? StepScaler.from(state[name], `${place}.${name}`)
+        : Tokenizer.from(state[name], `${place}.${name}`, first);
+    return new PairPipeline({ source: side("source", SOURCE_FIRST), target: side("target", TARGET_FIRST) }, {
       maxLength: nullable(state.maxLength, (value) => whole(value, `${place}.maxLength`, 1)) ?? undefined,
       maxTargetLength: whole(state.maxTargetLength, `${place}.maxTargetLength`, 1, 1e6),
       longest: whole(state.longest, `${place}.longest`, 1, 1e6 + 1),
@@ -192,51 +204,113 @@ export class PairPipeline {
   }
 
   /**
-   * Records as pairs of tokens.
+   * What tells it from one with other tokens or another scale: a model that is trained with the one refuses the other.
+   */
+  get vocabulary(): string {
+    return this.#vocabulary ??= fingerprint(JSON.stringify([this.source, this.target]));
+  }
+
+  /**
+   * Records as pairs of tokens or numbers.
    *
    * @throws {RangeError} If a record is without a target, or has one that is too long: the message names the place.
    */
   dataset(records: readonly PairRecord[]): PairDataset {
-    const targets = records.map((record) => [
-      ...this.#targetTokens(record).map((token) => this.target.number(token)),
-      END,
-    ]);
-    return { sources: this.sources(records), targets: ragged(targets) };
+    const { target, vocabulary } = this, sources = this.sources(records);
+    if (target.unit !== "numbers") {
+      const bad = records.find(({ start }) => start);
+      if (bad) throw badData("input-kind", `${bad.place}: start belongs to targets of numbers, these are texts`);
+      const tokens = records.map((record) => [...this.#targetTokens(record).map((one) => target.number(one)), END]);
+      return { sources, targets: ragged(tokens), vocabulary };
+    }
+    const numbers = records.map((record) => target.scaled(this.#targetNumbers(record), "target"));
+    const start = this.start(records);
+    return { sources, targets: ragged(numbers, target.size), ...start && { start }, vocabulary };
   }
 
-  /** Sources as tokens, for prediction. One without any is one unknown token. */
-  sources(records: readonly Pick<PairRecord, "source">[]): Ragged {
-    return ragged(records.map(({ source }) => {
-      const numbers = this.split(source).map((token) => this.source.number(token));
+  /** What the decoder is fed first for each record; undefined where no record says. Of targets that are numbers. */
+  start(records: readonly Pick<PairRecord, "start" | "place">[]): Float32Array | undefined {
+    const { target } = this;
+    if (target.unit !== "numbers" || !records.some(({ start }) => start)) return undefined;
+    const start = new Float32Array(records.length * target.size);
+    records.forEach(({ start: given, place }, n) => {
+      if (given) start.set(target.scaled({ steps: [given], place }, "start"), n * target.size);
+    });
+    return start;
+  }
+
+  /** Sources as tokens or numbers, for prediction. A text without any token is one unknown token. */
+  sources(records: readonly Pick<PairRecord, "source" | "place">[]): Ragged {
+    const { source: side } = this;
+    if (side.unit === "numbers") {
+      const cut = records.map(({ source, place }) =>
+        side.scaled({ steps: this.#cut(numbersOf(source, place, "source")), place }, "source")
+      );
+      return ragged(cut, side.size);
+    }
+    return ragged(records.map(({ source, place }) => {
+      const numbers = this.#cut(side.split(textOf(source, place, "source"))).map((token) => side.number(token));
       return numbers.length ? numbers : [UNKNOWN];
     }));
   }
 
-  /** The tokens of a source that are taken. */
-  split(source: string): string[] {
-    const tokens = this.source.split(source);
-    return this.maxLength === undefined ? tokens : tokens.slice(0, this.maxLength);
+  /** The steps of a source that are taken: tokens, or numbers in words. */
+  split(source: PairSide): string[] {
+    const { source: side } = this;
+    if (side.unit === "numbers") return this.#cut(numbersOf(source, "", "source")).map(inWords);
+    return this.#cut(side.split(textOf(source, "", "source")));
+  }
+
+  /** The tokens of a side that training never showed; of numbers none. */
+  unknown(name: "source" | "target", text: PairSide): string[] {
+    const side = this[name];
+    if (side.unit === "numbers") return [];
+    return side.split(textOf(text, "", name)).filter((token) => side.number(token) === UNKNOWN);
+  }
+
+  #cut<T>(steps: readonly T[]): T[] {
+    return steps.slice(0, this.maxLength);
+  }
+
+  /** Steps of a target, END among them. */
+  #steps(record: PairRecord): number {
+    return this.target.unit === "numbers"
+      ? this.#targetNumbers(record).steps.length
+      : this.#targetTokens(record).length + 1;
+  }
+
+  #targetNumbers(record: PairRecord): { readonly steps: NumberSteps; readonly place: string } {
+    const { place } = record, steps = numbersOf(sideOf(record, "target"), place, "target");
+    this.#checkLength(steps.length, place, "steps");
+    return { steps, place };
   }
 
   /** The tokens of a target. */
-  #targetTokens({ target, place }: PairRecord): string[] {
-    if (target === undefined) throw badData("text-missing", `${place}: there is no target`);
-    const tokens = this.target.split(target);
+  #targetTokens(record: PairRecord): string[] {
+    const { target } = this, { place } = record, text = textOf(sideOf(record, "target"), place, "target");
+    if (target.unit === "numbers") throw badData("input-kind", "targets are numbers, not texts");
+    const tokens = target.split(text);
     if (!tokens.length) throw badData("text-missing", `${place}: the target is empty`);
-    if (tokens.length <= this.maxTargetLength) return tokens;
-    const problem = `${place}: the target has ${tokens.length} tokens, more than the limit, ${this.maxTargetLength}`;
+    this.#checkLength(tokens.length, place, "tokens");
+    return tokens;
+  }
+
+  #checkLength(length: number, place: string, what: string): void {
+    if (length <= this.maxTargetLength) return;
+    const problem = `${place}: the target has ${length} ${what}, more than the limit, ${this.maxTargetLength}`;
     throw badData("target-too-long", problem, {
       option: "maxTargetLength",
-      value: tokens.length,
+      value: length,
       advice: "raise maxTargetLength, or leave it out",
     });
   }
 
-  /** Records by source, each with its different targets, in the order in which they come. */
+  /** Records by source, each with its different targets as tokens, in the order in which they come. */
   groups(records: readonly PairRecord[]): PairGroup[] {
     const groups = new Map<string, { group: PairGroup; known: Set<string>; references: string[][] }>();
     for (const record of records) {
-      const source = this.split(record.source), key = source.join("\0"), target = this.#targetTokens(record);
+      const source = this.split(record.source), target = this.#targetTokens(record);
+      const key = typeof record.source === "string" ? source.join("\0") : JSON.stringify(record.source);
       let found = groups.get(key);
       if (!found) {
         const references: string[][] = [];
@@ -256,14 +330,21 @@ export class PairPipeline {
    * @param source Tokens of the source. Where they are given, they stand in for unknown tokens that the attention sees at them.
    */
   tokens({ tokens, aligned }: SearchedAnswer, source?: readonly string[]): string[] {
+    const target = this.#words();
     return tokens.map((token, u) =>
-      this.target.token(token) ?? (source && source[aligned[u]!] !== undefined ? source[aligned[u]!]! : UNKNOWN_TEXT)
+      target.token(token) ?? (source && source[aligned[u]!] !== undefined ? source[aligned[u]!]! : UNKNOWN_TEXT)
     );
   }
 
   /** The text of an answer's tokens. */
   text(tokens: readonly string[]): string {
-    return this.target.text(tokens);
+    return this.#words().text(tokens);
+  }
+
+  /** What splits targets that are texts. */
+  #words(): Tokenizer {
+    if (this.target.unit === "numbers") throw badData("input-kind", "targets are numbers, not texts");
+    return this.target;
   }
 
   /**
@@ -276,7 +357,7 @@ export class PairPipeline {
     found: readonly (readonly string[])[],
     references: readonly (readonly (readonly string[])[])[],
   ): SequenceMetrics {
-    const { unit } = this.target, isText = unit === "characters" || unit === "subwords";
+    const { unit } = this.#words(), isText = unit === "characters" || unit === "subwords";
     return sequenceMetrics(found, references, {
       tokenize: BLEU[unit],
       ...isText && { text: (tokens: readonly string[]) => this.text(tokens) },
@@ -284,55 +365,28 @@ export class PairPipeline {
   }
 
   /**
-   * Refuses a model whose vocabularies have other sizes.
+   * Refuses a model whose sides are not the pipeline's.
    *
-   * @param sizes V of the model's sources and targets.
+   * @param sizes Of the model's sources and targets: tokens there are, or numbers of a step.
    * @throws {RangeError} With both.
    */
-  checkSizes(
-    action: string,
-    sizes: { readonly source: number | undefined; readonly target: number | undefined },
-  ): void {
-    for (const side of ["source", "target"] as const) {
-      const own = this[side].size, model = sizes[side];
-      if (own === model) continue;
-      const takes = model === undefined ? "takes no tokens there" : `takes ${model}`;
-      const problem = `the ${side} vocabulary has ${own} tokens, and the model ${takes}: it is from another file`;
-      throw fail("shape-mismatch", action, problem, { name: `${side}.tokens`, value: own });
+  checkSizes(action: string, sizes: { readonly [Side in "source" | "target"]: PairSize }): void {
+    for (const name of ["source", "target"] as const) {
+      const side = this[name], isNumbers = side.unit === "numbers", { size, tokens } = sizes[name];
+      if (side.size === size && isNumbers !== tokens) continue;
+      const words = (n: number, tokens: boolean) => tokens ? `${n} tokens` : `${n} numbers for every step`;
+      const has = isNumbers ? `the ${name}s have` : `the ${name} vocabulary has`;
+      const takes = tokens !== isNumbers && tokens ? `${size}` : words(size, tokens);
+      const problem = `${has} ${words(side.size, !isNumbers)}, and the model takes ${takes}: it is from another file`;
+      throw fail("preprocessing-mismatch", action, problem, { name: name, value: side.size });
     }
   }
 }
 
-/** Options with the units of both sides, and what of them is guessed from the records, in words. */
-export function unitsOf(records: readonly PairRecord[], options: PairOptions): {
-  readonly full: FullPairOptions;
-  readonly units: { readonly source: SequenceUnit; readonly target: SequenceUnit };
-  readonly guesses: readonly string[];
-} {
-  const full = resolveOptions("prepare data", PAIR_OPTIONS, options as Record<string, unknown>) as FullPairOptions;
-  const guesses: string[] = [];
-  const unitOf = (side: "source" | "target", texts: () => string[]) => {
-    const given = full[`${side}Tokens`] ?? full.tokens;
-    if (given) return given;
-    const unit = guessUnit(texts());
-    guesses.push(`${side} tokens ${unit}: what most ${side}s look like`);
-    return unit;
-  };
-  const units = {
-    source: unitOf("source", () => records.map(({ source }) => source)),
-    target: unitOf("target", () => records.map(targetOf)),
-  };
-  return { full, units, guesses };
-}
-
-function targetOf({ target, place }: PairRecord): string {
-  if (target === undefined) throw badData("text-missing", `${place}: there is no target`);
-  return target;
-}
-
-/** Words where most texts have three or more that are of letters. */
-function guessUnit(texts: readonly string[]): SequenceUnit {
-  const isWord = (part: string) => /^[\p{L}\p{M}\p{P}]+$/u.test(part) && /\p{L}/u.test(part);
-  const wordy = texts.filter((text) => text.split(/\s+/).filter(isWord).length > 2);
-  return wordy.length * 2 > texts.length ? "words" : "characters";
+/** What a model takes on a side of pairs. */
+export interface PairSize {
+  /** Tokens there are, or numbers of a step. */
+  readonly size: number;
+  /** Whether it is tokens. */
+  readonly tokens: boolean;
 }

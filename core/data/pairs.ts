@@ -26,6 +26,8 @@ export interface PairDataset {
   readonly start?: Float32Array;
   /** How much each pair counts in the loss (N), from 0: 2 counts as two of it. Default: all 1. */
   readonly weights?: Float32Array;
+  /** What tells the vocabularies from others: a model that was trained with one refuses another. Default: not known. */
+  readonly vocabulary?: string;
 }
 
 /** A batch of pairs: padded with 0 behind their lengths. */
@@ -167,7 +169,8 @@ export function measurePairs(dataset: PairDataset): MeasuredPairs {
 
 /** Some pairs of a dataset, copied, in the order given. */
 export function pairSubset(dataset: PairDataset, rows: ArrayLike<number>): PairDataset {
-  const { N, sources, targets } = measurePairs(dataset), { start, weights } = dataset, all = Array.from(rows);
+  const { N, sources, targets } = measurePairs(dataset), { start, weights, vocabulary } = dataset;
+  const all = Array.from(rows);
   const bad = all.findIndex((row) => !(Number.isInteger(row) && row >= 0 && row < N));
   if (bad >= 0) {
     const problem = `rows must be from 0 to ${N - 1}, got ${all[bad]} at ${bad}`;
@@ -188,6 +191,7 @@ export function pairSubset(dataset: PairDataset, rows: ArrayLike<number>): PairD
     targets: side(targets),
     ...start && { start: rowsOf(start, all, targets.size) },
     ...weights && { weights: rowsOf(weights, all, 1) },
+    ...vocabulary !== undefined && { vocabulary },
   };
 }
 

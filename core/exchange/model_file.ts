@@ -280,8 +280,10 @@ function describePreprocessing(json: unknown): string[] {
     return [`preprocessing of another kind: ${errorCause(error)?.problem ?? error}`];
   }
   if (preprocessing.task === "seq2seq") {
-    const { source, target } = preprocessing, says = (side: typeof source) => `${side.size} ${side.unit}`;
-    return [`preprocessing of pairs of texts: sources of ${says(source)}, targets of ${says(target)}`];
+    const { source, target } = preprocessing,
+      says = ({ unit, size }: typeof source) =>
+        unit === "numbers" ? `${plural(size, "number")} for every step` : `${size} ${unit}`;
+    return [`preprocessing of pairs: sources of ${says(source)}, targets of ${says(target)}`];
   }
   const { task, labels, inputSize, numEmbeddings } = preprocessing;
   const inputs = numEmbeddings ? `text, ${numEmbeddings} tokens` : `${inputSize} numbers per step`;

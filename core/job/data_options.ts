@@ -12,7 +12,7 @@ import { type OptionSpec, type OptionValues, resolveOptions } from "../options.t
 
 const { task, ...pipeline } = PIPELINE_OPTIONS;
 // What a token is, and what becomes of text first, is said for all data with the same flags.
-const { tokens, normalize: _n, minCount: _c, maxLength: _l, ...pairs } = PAIR_OPTIONS;
+const { tokens, normalize: _n, minCount: _c, maxLength: _l, standardize: _t, ...pairs } = PAIR_OPTIONS;
 const { encoderSize, encoderLayers, bridge, attentionSize, tied } = SEQ2SEQ_OPTIONS;
 const { width, nBest, maxLength, minLength, lengthPenalty, coveragePenalty, noRepeat } = SEARCH_OPTIONS;
 // Features, scale and missing values have the same flags for sequences and forecasts.
@@ -224,7 +224,7 @@ export interface DataJob {
     & Pick<RecordingOptions, "stride" | "windowLabel">
     & { readonly task?: Task | "seq2seq" };
   readonly pairs:
-    & Omit<PairOptions, "tokens" | "normalize" | "minCount" | "maxLength">
+    & Omit<PairOptions, "tokens" | "normalize" | "minCount" | "maxLength" | "standardize">
     & Pick<Seq2SeqConfig, "encoderSize" | "encoderLayers" | "bridge" | "attentionSize" | "tied">
     & OptionValues<Pick<Tables["pairs"], "targetFile" | "testTargetFile">>;
   readonly search:

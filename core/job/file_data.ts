@@ -47,7 +47,7 @@ export class FileData {
   /** Pairs, whose code is loaded when there are some. */
   async *#pairTrainings(job: FileJob, pipeline?: PairPipeline): AsyncGenerator<NamedTraining> {
     const [{ pairTrainings }, { ReadPairs }] = await Promise.all([import("./pairs.ts"), import("./read_pairs.ts")]);
-    yield* pairTrainings(job, this.#pairs ??= new ReadPairs(job.own, this.#source), pipeline);
+    yield* pairTrainings(job, this.#pairs ??= new ReadPairs(job.own, this.#source), pipeline, this.#onlyKnownTokens);
   }
 }
 

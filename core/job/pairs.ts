@@ -1,23 +1,30 @@
-/** Pairs of texts: divided, prepared, searched and scored. */
+/** Pairs of texts or numbers: divided, prepared, answered and scored. */
 
 import { divideRecords, type Division } from "../data/division.ts";
-import { type PairGroup, PairPipeline, type PairRecord, unitsOf } from "../data/pair_pipeline.ts";
+import { type PairGroup, PairPipeline } from "../data/pair_pipeline.ts";
+import { type PairRecord, type PairSide, type SideUnit, unitsOf } from "../data/pair_records.ts";
 import type { PairOptions } from "../data/pair_options.ts";
 import { hashDataset } from "../data/hash.ts";
+import { regressionMetrics } from "../data/metrics/regression.ts";
 import type { PairDataset } from "../data/pairs.ts";
 import type { SequenceRecord } from "../data/readers/record.ts";
+import type { StepScaler } from "../data/step_scaler.ts";
 import { keyOf, usualNormalization } from "../data/tokenizer.ts";
 import type { NetworkModel } from "../model/model.ts";
 import { evaluate } from "../train/evaluate.ts";
-import { answersTo } from "./answers.ts";
+import type { RunReport } from "../report/run_report.ts";
+import { UNKNOWN } from "../data/vocabulary.ts";
+import { openAnswerer, searchOptions } from "./answers.ts";
 import type { DataJob } from "./data_options.ts";
 import { chooseLoss, type ChosenLoss } from "./loss.ts";
 import type { FileJob } from "./options.ts";
 import { UsageError } from "./options.ts";
 import { type DataSource, pathName } from "./read_data.ts";
 import { loadPairs, type ReadPairs } from "./read_pairs.ts";
+import { mainNumbers } from "./scores.ts";
 import { refuseSeveralTests } from "./sequences.ts";
-import type { NamedTraining, Scores, TestData, Trained, TrainingData } from "./training_data.ts";
+import type { NamedTraining, PictureOptions, Scores, TestData, Trained, TrainingData } from "./training_data.ts";
+import { UnknownTokens } from "./unknown_tokens.ts";
 import { plural } from "./words.ts";
 
 /** Width of the embeddings, unless one is chosen. */
@@ -28,14 +35,23 @@ export async function* pairTrainings(
   { own: job, everything: { seed }, training }: FileJob,
   read: ReadPairs,
   pipeline?: PairPipeline,
+  onlyKnownTokens = false,
 ): AsyncGenerator<NamedTraining> {
   refuseSeveralTests(job);
   const loaded = await read.train(), test = await read.test(), name = job.files.data.map(pathName).join(", ");
+  if (pipeline && onlyKnownTokens) {
+    for (const side of ["source", "target"] as const) new UnknownTokens(pipeline, loaded.records, side).refuse();
+  }
   const { full, units, guesses } = unitsOf(loaded.records, pairOptions(job));
-  const keyed = pipeline
-    ? (text: string) => keyOf(text, pipeline.source.unit, pipeline.source.normalize)
-    : (text: string) => keyOf(text, units.source, full.normalize ?? usualNormalization(units.source));
-  const options = { ...full, sourceTokens: units.source, targetTokens: units.target };
+  const unit = pipeline?.source.unit ?? units.source;
+  const normalize = pipeline && pipeline.source.unit !== "numbers" ? pipeline.source.normalize : full.normalize;
+  const keyed = (source: PairSide) =>
+    typeof source !== "string" || unit === "numbers"
+      ? JSON.stringify(source)
+      : keyOf(source, unit, normalize ?? usualNormalization(unit));
+  const chosen = (unit: SideUnit) => unit === "numbers" ? undefined : unit;
+  const own = { sourceTokens: chosen(units.source), targetTokens: chosen(units.target) };
+  const options = { ...full, tokens: undefined, ...own };
   // A source with all of its targets is in one part.
   const rows = bySource(loaded.records, loaded.files, keyed), of = new Map(rows.map((row) => [row.record, row]));
   const divided = {
@@ -64,12 +80,12 @@ export async function* pairTrainings(
 }
 
 /** A source as what is divided. */
-function asRecord({ source: text, place }: PairRecord): SequenceRecord {
-  return { text, steps: 0, channels: 0, place };
+function asRecord({ source, place }: PairRecord): SequenceRecord {
+  return { text: typeof source === "string" ? source : "", steps: 0, channels: 0, place };
 }
 
 /** Pairs by their sources, in the order in which these first come. */
-function bySource(records: readonly PairRecord[], files: readonly number[], keyed: (source: string) => string) {
+function bySource(records: readonly PairRecord[], files: readonly number[], keyed: (source: PairSide) => string) {
   const rows = new Map<string, { record: SequenceRecord; file: number; pairs: { pair: PairRecord; at: number }[] }>();
   records.forEach((pair, at) => {
     const key = keyed(pair.source), row = rows.get(key);
@@ -81,10 +97,11 @@ function bySource(records: readonly PairRecord[], files: readonly number[], keye
 
 /** The part of a job's options that its pipeline takes. */
 function pairOptions({ preparation, pairs }: DataJob): PairOptions {
-  const { tokens, normalize, minCount, maxLength } = preparation;
+  const { tokens, normalize, minCount, maxLength, standardize } = preparation;
   if (normalize === "ascii") throw new UsageError("--normalize must be none or lower for the task seq2seq, got ascii");
   const { sourceTokens, targetTokens, vocabSize, vocabulary, maxTargetLength } = pairs;
-  return { tokens, normalize, minCount, maxLength, sourceTokens, targetTokens, vocabSize, vocabulary, maxTargetLength };
+  const ofTexts = { tokens, normalize, minCount, sourceTokens, targetTokens, vocabSize, vocabulary };
+  return { ...ofTexts, maxLength, maxTargetLength, standardize };
 }
 
 function pairData(
@@ -94,50 +111,74 @@ function pairData(
   loss: ChosenLoss,
   guesses: readonly string[],
 ): TrainingData {
+  if (job.preparation.embeddingDim && [pipeline.source, pipeline.target].every(({ unit }) => unit === "numbers")) {
+    throw new UsageError("--embedding-dim is for texts, not for numbers");
+  }
+  if (job.pairs.tied && pipeline.target.unit === "numbers") {
+    throw new UsageError("--tied is for targets that are texts");
+  }
+  // What cannot be searched for so is known before anything is trained.
+  searchOptions(pipeline, job);
   const dataset = pipeline.dataset(train), watched = validation && pipeline.dataset(validation);
   const held = test && pipeline.dataset(test), { source, target } = pipeline;
   const longest = (lengths: Int32Array) => lengths.reduce((a, b) => Math.max(a, b));
   const part = (name: string, of: readonly PairRecord[], says = "") => `${name}: ${plural(of.length, "pair")}${says}`;
-  const free = "; the decoder is fed its own output";
-  const sizes = `up to ${longest(dataset.sources.lengths)} ${source.unit} of ${source.size} to ${
-    longest(dataset.targets.lengths) - 1
-  } ${target.unit} of ${target.size}`;
-  const { embeddingDim = EMBEDDING_SIZE } = job.preparation;
+  const free = "; the decoder is fed its own output", { embeddingDim = EMBEDDING_SIZE } = job.preparation;
+  const inWords = ({ unit, size }: typeof source, steps: number) =>
+    unit === "numbers" ? `${plural(steps, "step")} of ${plural(size, "number")}` : `${steps} ${unit} of ${size}`;
+  const sizes = `up to ${inWords(source, longest(dataset.sources.lengths))} to ${
+    inWords(target, longest(dataset.targets.lengths) - Number(target.unit !== "numbers"))
+  }`;
+  const unknown = unknownLines(pipeline, [...validation ?? [], ...test ?? []]);
   return {
     train: dataset,
     watched: watched ?? held,
     watchedName: watched ? "validation" : "test",
     config: {
       task: "seq2seq",
-      sourceTokens: source.size,
-      sourceSize: embeddingDim,
-      targetTokens: target.size,
-      targetSize: embeddingDim,
+      ...source.unit === "numbers"
+        ? { sourceTokens: 0, sourceSize: source.size }
+        : { sourceTokens: source.size, sourceSize: embeddingDim },
+      ...target.unit === "numbers"
+        ? { targetTokens: 0, targetSize: target.size }
+        : { targetTokens: target.size, targetSize: embeddingDim },
     },
     loss,
-    hasAccuracy: true,
+    hasAccuracy: target.unit !== "numbers",
     weights: {},
     description: [
       `${job.files.data.map(pathName).join(", ")}: ${plural(train.length, "pair")}, ${sizes}`,
       ...guesses,
       ...watched ? [part("validation", validation!, free)] : [],
       ...held ? [part("test", test!, watched ? "" : free)] : [],
+      ...unknown.map((line) => `note: ${line}`),
     ],
     own: {
       preprocessing: pipeline,
       settings: { ...pairOptions(job), embeddingDim, ...job.pairs },
       ...held ? scored(pipeline, test!, held, job) : { metrics: unscored },
-      pictures: async (model, options = {}) => {
-        if (!test) return {};
-        const { describeAnswers } = await import("../report/describe_answers.ts");
-        const all = pipeline.groups(test), groups = options.chosen?.flatMap((place) => all[place] ?? []) ?? all;
-        const known = options.chosen ? undefined : options.answers;
-        return {
-          alignments: describeAnswers(pipeline, groups, known ?? await answersTo(model, pipeline, groups, job)),
-        };
-      },
+      pictures: async (model, options) => test ? await picturesOf(model, pipeline, test, job, options) : {},
     },
   };
+}
+
+/** What there is to see of answers: some forecasts, and where the decoder looked. */
+async function picturesOf(
+  model: NetworkModel,
+  pipeline: PairPipeline,
+  test: readonly PairRecord[],
+  job: DataJob,
+  { answers: known, chosen }: PictureOptions = {},
+): Promise<Partial<RunReport>> {
+  const { describeAnswers, describeNumbers, someOf } = await import("../report/describe_answers.ts");
+  using answerer = await openAnswerer(model, pipeline, job);
+  if (pipeline.target.unit === "numbers") {
+    const some = chosen?.flatMap((place) => test[place] ?? []) ?? someOf(test);
+    return describeNumbers(pipeline, some, await answerer.numbers(some));
+  }
+  const all = pipeline.groups(test), groups = chosen?.flatMap((place) => all[place] ?? []) ?? all;
+  const answers = !chosen && known || await answerer.texts(groups.map(({ record }) => record));
+  return { alignments: describeAnswers(pipeline, groups, answers) };
 }
 
 /** Pairs have scores of their own. */
@@ -152,26 +193,50 @@ function scored(
   test: PairDataset,
   job: DataJob,
 ): TestData & { readonly test: PairDataset } {
+  const { target } = pipeline;
+  if (target.unit === "numbers") {
+    return { test, metrics: unscored, score: (model, options) => scoreNumbers(model, target, { ...options, test }) };
+  }
   const groups = pipeline.groups(records);
   return {
     test,
     metrics: unscored,
-    score: (model, options) => scorePairs(model, pipeline, groups, { ...options, test, job }),
+    score: (model, options) => scoreTexts(model, pipeline, groups, { ...options, test, job }),
+  };
+}
+
+/** What a model is scored on, and how. */
+type Scoring = ChosenLoss & { readonly batchSize: number; readonly test: PairDataset };
+
+/** How far a model that runs free is from the truth, in the data's units. */
+async function scoreNumbers(model: NetworkModel, target: StepScaler, { test, ...options }: Scoring): Promise<Scores> {
+  const found = await evaluate(model, test, { ...options, metrics: true }), { quantiles } = options;
+  if (!("outputs" in found)) throw unscored();
+  const rows = (data: Float32Array, Q = 1) => {
+    const values = target.values(data, Q);
+    return { shape: [values.length, target.size * Q], data: values.flat() };
+  };
+  const predicted = rows(found.outputs.data, quantiles?.length), truth = rows(test.targets.data as Float32Array);
+  const metrics = regressionMetrics(predicted, truth, { quantiles });
+  return {
+    values: { loss: found.lossOverSamples, ...mainNumbers(metrics) },
+    metrics,
+    count: test.sources.lengths.length,
+    unit: "sequence",
+    targets: target.size > 1 ? Array.from({ length: target.size }, (_, o) => `y[${o}]`) : [],
   };
 }
 
 /** What a model's answers are worth: tokens where it is told the truth before, texts where it runs free. */
-async function scorePairs(
+async function scoreTexts(
   model: NetworkModel,
   pipeline: PairPipeline,
   groups: readonly PairGroup[],
-  { test, job, ...options }: ChosenLoss & {
-    readonly batchSize: number;
-    readonly test: PairDataset;
-    readonly job: DataJob;
-  },
+  { test, job, ...options }: Scoring & { readonly job: DataJob },
 ): Promise<Scores> {
-  const { forced } = await evaluate(model, test, options), answers = await answersTo(model, pipeline, groups, job);
+  using answerer = await openAnswerer(model, pipeline, job);
+  const { forced } = await evaluate(model, test, options);
+  const answers = await answerer.texts(groups.map(({ record }) => record));
   const found = answers.map(([best]) => best!.tokens), references = groups.map(({ references }) => references);
   const { accuracy: tokenAccuracy, lossOverSamples: loss } = forced!;
   const metrics = { ...pipeline.score(found, references), tokenAccuracy };
@@ -199,6 +264,26 @@ function records(references: readonly (readonly (readonly string[])[])[]): strin
   return references.flat(2);
 }
 
+/** What is to be said of tokens that training never showed, of either side. */
+function unknownLines(pipeline: PairPipeline, records: readonly PairRecord[]): string[] {
+  return (["source", "target"] as const).flatMap((side) => new UnknownTokens(pipeline, records, side).line ?? []);
+}
+
+/** Refuses texts of which no token is known: their vocabulary is another. */
+function refuseStrange(pipeline: PairPipeline, records: readonly PairRecord[], paths: readonly string[]): void {
+  for (const name of ["source", "target"] as const) {
+    const side = pipeline[name];
+    if (side.unit === "numbers") continue;
+    const knows = ({ [name]: text }: PairRecord) =>
+      typeof text !== "string" || side.split(text).some((token) => side.number(token) !== UNKNOWN);
+    if (records.some(knows)) continue;
+    throw new Error(
+      `cannot evaluate: the model knows none of the tokens of the ${name}s in ${paths.map(pathName).join(", ")}: ` +
+        "its vocabulary is of other data",
+    );
+  }
+}
+
 /** Files of pairs as a fitted pipeline takes them. */
 export async function pairFiles(
   pipeline: PairPipeline,
@@ -208,7 +293,11 @@ export async function pairFiles(
   { hash }: Trained = {},
 ): Promise<TestData> {
   const { records } = await loadPairs(paths, job, source, source.given.pairs.targetFile);
+  refuseStrange(pipeline, records, paths);
   const test = pipeline.dataset(records), isTrained = hash !== undefined && await hashDataset(test) === hash;
-  const remark = `these are the ${plural(records.length, "pair")} that it was trained on`;
-  return { ...scored(pipeline, records, test, job), ...isTrained && { remark } };
+  const remarks = [
+    ...isTrained ? [`these are the ${plural(records.length, "pair")} that it was trained on`] : [],
+    ...unknownLines(pipeline, records),
+  ];
+  return { ...scored(pipeline, records, test, job), ...remarks.length && { remark: remarks.join("; ") } };
 }

@@ -1,7 +1,7 @@
 /** What a checkpoint answers for one sequence. */
 
 import type { Decoded } from "../data/labels.ts";
-import type { TextAnswer } from "./answers.ts";
+import type { NumberAnswer, TextAnswer } from "./answers.ts";
 
 /** The prediction for one sequence. */
 export interface NamedPrediction {
@@ -44,6 +44,14 @@ export interface AnsweredSource {
   readonly answers: readonly TextAnswer[];
 }
 
+/** The answer to one source that is numbers. */
+export interface AnsweredNumbers extends Omit<NumberAnswer, "attention"> {
+  /** Where the source stands. */
+  readonly id: string;
+  /** How much each step of the source counted; absent where there is no answer. */
+  readonly attention?: NumberAnswer["attention"];
+}
+
 /** Why there is no prediction for one sequence. */
 export interface NoPrediction<Prediction> {
   readonly id: string;
@@ -57,4 +65,5 @@ export type Answer =
   | NamedPrediction
   | PlainPrediction
   | AnsweredSource
-  | NoPrediction<NamedPrediction | PlainPrediction>;
+  | AnsweredNumbers
+  | NoPrediction<NamedPrediction | PlainPrediction | AnsweredSource | AnsweredNumbers>;

@@ -1,7 +1,8 @@
 /** Predictions as JSON: what the command line prints, and a service answers. */
 
 import type { TextAnswer } from "./answers.ts";
-import type { AnsweredSource, NamedPrediction, PlainPrediction } from "./prediction.ts";
+import type { NamedArray } from "../model/arrays.ts";
+import type { AnsweredNumbers, AnsweredSource, NamedPrediction, PlainPrediction } from "./prediction.ts";
 
 /**
  * A prediction as JSON.
@@ -9,11 +10,22 @@ import type { AnsweredSource, NamedPrediction, PlainPrediction } from "./predict
  * @param attention Whether what each step counted is in it; that of a model without names always is.
  */
 export function predictionJson(
-  prediction: NamedPrediction | PlainPrediction | AnsweredSource,
+  prediction: NamedPrediction | PlainPrediction | AnsweredSource | AnsweredNumbers,
   attention: boolean,
 ): string {
   if ("answers" in prediction) return json(answered(prediction, attention));
-  return json("decoded" in prediction ? named(prediction, attention) : plain(prediction));
+  if ("steps" in prediction && !("decoded" in prediction)) {
+    return json(numbers(prediction as AnsweredNumbers, attention));
+  }
+  return json("decoded" in prediction ? named(prediction, attention) : plain(prediction as PlainPrediction));
+}
+
+/** The numbers of an answer, of every step a list; of quantiles by each. */
+function numbers({ id, steps, quantiles, attention: weights }: AnsweredNumbers, attention: boolean): object {
+  const Q = quantiles?.length ?? 1;
+  const of = (k: number) => steps.map((step) => digits(step.filter((_, i) => i % Q === k).map(Math.fround)));
+  const said = quantiles ? { quantiles: new Map(quantiles.map((q, k) => [String(q), of(k)])) } : { y: of(0) };
+  return { id, ...said, ...attention && weights && { attention: weightsOf(weights) } };
 }
 
 /** The answers to a source. */
@@ -26,7 +38,7 @@ function answered({ id, source, tokens, answers }: AnsweredSource, attention: bo
     ...attention && {
       tokens: answer.tokens,
       logProbabilities: digits(Float32Array.from(answer.found.logProbabilities)),
-      attention: rowsOf(answer),
+      attention: weightsOf(answer.found.attention),
     },
   });
   return { id, source, ...attention && { sourceTokens: tokens }, answers: answers.map(each) };
@@ -60,8 +72,8 @@ function plain({ predicts, number, values, weights }: PlainPrediction): object {
   return { ...what, attentionWeights: digits(weights) };
 }
 
-/** What the attention weighed at each token of an answer, its end too. */
-function rowsOf({ found: { attention: { shape: [steps, T], data } } }: TextAnswer): number[][] {
+/** What the attention weighed at each step of an answer, the end of a text too. */
+function weightsOf({ shape: [steps, T], data }: NamedArray): number[][] {
   return Array.from({ length: steps! }, (_, u) => digits(data.subarray(u * T!, (u + 1) * T!)));
 }
 

@@ -1,15 +1,16 @@
 /** Predictions for a stream of sequences. */
 
 import type { PairPipeline } from "../data/pair_pipeline.ts";
+import type { PairRecord } from "../data/pair_records.ts";
 import type { Pipeline } from "../data/pipeline.ts";
 import { byKind, restoreAny } from "../data/preprocessing.ts";
 import { formatOf, readSuited } from "../data/readers/read.ts";
 import type { SequenceRecord } from "../data/readers/record.ts";
-import { UNKNOWN } from "../data/vocabulary.ts";
 import type { ForecastPipeline } from "../data/forecast.ts";
 import { errorCause, fail } from "../errors.ts";
 import type { PreparedSequences } from "../data/prepared.ts";
 import type { ForecastInputs } from "../data/windows.ts";
+import { quantilesOf } from "../model/losses.ts";
 import type { Model, NetworkModel, Sequences } from "../model/model.ts";
 import type { Searcher } from "../model/search.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
@@ -17,7 +18,14 @@ import { predict } from "../train/evaluate.ts";
 import { blankOf, type Computed, forecastsOf, namedOf, plainOf } from "./computed.ts";
 import type { DataJob } from "./data_options.ts";
 import { type GivenOptions, UsageError } from "./options.ts";
-import type { Answer, AnsweredSource, NamedPrediction, NoPrediction, PlainPrediction } from "./prediction.ts";
+import type {
+  Answer,
+  AnsweredNumbers,
+  AnsweredSource,
+  NamedPrediction,
+  NoPrediction,
+  PlainPrediction,
+} from "./prediction.ts";
 import {
   askedOf,
   type DataSource,
@@ -27,11 +35,11 @@ import {
   streamRecords,
   windowsOf,
 } from "./read_data.ts";
-import { plural } from "./words.ts";
+import { UnknownTokens } from "./unknown_tokens.ts";
 import { configOf, dataJob } from "./stored_job.ts";
 import { refuseUnsuited } from "./suits.ts";
 
-export type { Answer, AnsweredSource, NamedPrediction, NoPrediction, PlainPrediction };
+export type { Answer, AnsweredNumbers, AnsweredSource, NamedPrediction, NoPrediction, PlainPrediction };
 
 /** Sequences that are predicted at a time; about how many numbers or characters of them, and outputs, are in memory. */
 const CHUNK = 256, CHUNK_SIZE = 2 ** 22, CHUNK_OUTPUTS = 2 ** 24;
@@ -95,7 +103,7 @@ async function* ofRecords(
   let leftOut = 0;
   try {
     for await (const opened of streamRecords(paths, pipeline, job, source)) {
-      for await (const chunk of chunks(opened.records, pipeline.outputSize)) {
+      for await (const chunk of chunks(opened.records, pipeline.outputSize, sizeOfRecord)) {
         const records = chunk.filter((record) => record.fault || pipeline.keeps(record));
         leftOut += chunk.length - records.length;
         const check = (record: SequenceRecord) => void pipeline.sequences([record]);
@@ -165,44 +173,69 @@ async function* ofChunk(
   yield* found;
 }
 
+/** The answers to sources, or what is wrong with one. */
 async function* ofSources(
   pipeline: PairPipeline,
   job: DataJob,
-  { loaded: { model }, paths, source, onNote, searcher: given }: Question,
-): AsyncGenerator<AnsweredSource> {
-  refuseUnsuited(source.given, { form: "pairs" });
-  const [{ openSearcher, searchAll }, { streamSources }] = await Promise.all([
-    import("./answers.ts"),
-    import("./read_pairs.ts"),
-  ]);
-  using own = given ? undefined : await openSearcher(model, pipeline, "predict");
-  const searcher = given ?? own!;
-  const unknown = new Set<string>();
-  let count = 0, first = "";
-  async function* records(): AsyncGenerator<SequenceRecord> {
-    for await (const { source: text, place } of streamSources(paths, job, source)) {
-      yield { text, steps: 0, channels: 0, place };
-    }
-  }
+  { loaded: { model }, paths, source: data, onNote, searcher }: Question,
+): AsyncGenerator<AnsweredSource | AnsweredNumbers | NoPrediction<AnsweredSource | AnsweredNumbers>> {
+  refuseUnsuited(data.given, { form: "pairs" });
+  const [{ openAnswerer }, { streamSources }] = await Promise.all([import("./answers.ts"), import("./read_pairs.ts")]);
+  using answerer = await openAnswerer(model, pipeline, job, searcher);
+  const isNumbers = pipeline.target.unit === "numbers", unknown = new UnknownTokens(pipeline);
+  const blank = isNumbers ? blankSteps(model, pipeline) : { id: "", source: "", tokens: [], answers: [] };
   try {
-    for await (const chunk of chunks(records(), 1)) {
-      const split = chunk.map(({ text }) => pipeline.split(text!)), full = split.filter((tokens) => tokens.length);
-      const answers = full.length ? await searchAll(searcher, pipeline, full, job) : [];
-      let next = 0;
-      for (const [i, { text, place }] of chunk.entries()) {
-        const tokens = split[i]!, strange = tokens.filter((token) => pipeline.source.number(token) === UNKNOWN);
-        if (strange.length && !count++) first = place;
-        for (const token of strange) if (unknown.size < 6) unknown.add(token);
-        yield { id: place, source: text!, tokens, answers: tokens.length ? answers[next++]! : [] };
+    for await (
+      const chunk of chunks(streamSources(paths, job, data, pipeline.source.unit === "numbers"), 1, sizeOfSource)
+    ) {
+      const faults = new Map(chunk.flatMap((record) => {
+        const fault = record.fault ?? faultOf(() => void (pipeline.sources([record]), pipeline.start([record])));
+        return fault === undefined ? [] : [[record, fault] as const];
+      }));
+      // A line without text has no answer.
+      const asked = chunk.filter((record) =>
+        !faults.has(record) && (isNumbers || pipeline.split(record.source).length)
+      );
+      const [texts, numbers] = [await answerer.texts(asked), await answerer.numbers(asked)];
+      const of = new Map(asked.map((record, i) => [record, i]));
+      for (const record of chunk) {
+        const { source, place: id } = record, i = of.get(record) ?? -1;
+        if (faults.has(record)) {
+          yield { id, error: faults.get(record), blank };
+          continue;
+        }
+        unknown.add(record);
+        if (isNumbers) yield { id, ...numbers[i]! };
+        else {
+          const words = typeof source === "string" ? source : JSON.stringify(source);
+          yield { id, source: words, tokens: pipeline.split(source), answers: texts[i] ?? [] };
+        }
       }
     }
   } finally {
-    if (count) {
-      const shown = [...unknown].slice(0, 5).map((token) => JSON.stringify(token)).join(", ");
-      const more = unknown.size > 5 ? ", …" : "";
-      onNote(`${plural(count, "source")} with tokens that training never showed, first ${first}: ${shown}${more}`);
-    }
+    if (unknown.line) onNote(unknown.line);
   }
+}
+
+/** What a model of numbers would say: a step of them. */
+function blankSteps(model: NetworkModel, { target: { size } }: PairPipeline): AnsweredNumbers {
+  const quantiles = quantilesOf(model), width = size * (quantiles?.length ?? 1);
+  return { id: "", steps: [new Array(width).fill(0)], ...quantiles && { quantiles } };
+}
+
+/** What is wrong with a record, if something is. */
+function faultOf(check: () => void): unknown {
+  try {
+    check();
+  } catch (fault) {
+    if (!errorCause(fault)) throw fault;
+    return fault;
+  }
+}
+
+/** How much of the memory a source takes. */
+function sizeOfSource({ source }: PairRecord): number {
+  return typeof source === "string" ? source.length : source.length * (source[0]?.length ?? 1);
 }
 
 /** The rows that follow a table's last. */
@@ -246,7 +279,7 @@ async function* ofArrays(
   for (const input of await source.inputs(paths, false)) {
     const format = options.format ?? formatOf(input.name) ?? "jsonl";
     const { records } = await readSuited(input, { ...options, format }, askedOf(given));
-    for await (const chunk of chunks(records, 1)) {
+    for await (const chunk of chunks(records, 1, sizeOfRecord)) {
       for (const record of chunk) yield* answers([record], predictOne, check, blank);
     }
   }
@@ -269,24 +302,32 @@ async function outputsOf(model: Model, sequences: Sequences): Promise<Computed> 
   return { outputs: logits, predicts: "scores", attentionWeights };
 }
 
+/** How much of the memory a record takes. */
+function sizeOfRecord({ values, text }: SequenceRecord): number {
+  return (values ?? text)?.length ?? 0;
+}
+
 /**
  * Items in chunks: full ones, or what has come when the first of them has waited for a moment, so that a slow pipe is
  * answered. What comes before an error comes.
  */
-async function* chunks(items: AsyncIterable<SequenceRecord>, outputs: number): AsyncGenerator<SequenceRecord[]> {
+async function* chunks<R>(
+  items: AsyncIterable<R>,
+  outputs: number,
+  sizeOf: (item: R) => number,
+): AsyncGenerator<R[]> {
   const iterator = items[Symbol.asyncIterator](), most = Math.max(1, Math.min(CHUNK, CHUNK_OUTPUTS / outputs));
   // An error is an item until those before it have been handed on.
   const advance = () => iterator.next().catch((error: unknown) => ({ error }));
   try {
     for (let next = advance();;) {
-      const chunk: SequenceRecord[] = [];
+      const chunk: R[] = [];
       let size = 0;
       let timer: ReturnType<typeof setTimeout> | undefined, pause: Promise<undefined> | undefined;
       let come = await next;
       while (come && !("error" in come) && !come.done) {
-        const { values, text } = come.value;
         chunk.push(come.value);
-        size += (values ?? text)?.length ?? 0;
+        size += sizeOf(come.value);
         next = advance();
         if (chunk.length >= most || size >= CHUNK_SIZE) break;
         pause ??= new Promise((resolve) => timer = setTimeout(() => resolve(undefined), PAUSE));

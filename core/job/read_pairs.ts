@@ -1,7 +1,8 @@
 /** Pairs of texts in files, read as a job says. */
 
-import type { PairRecord } from "../data/pair_pipeline.ts";
+import type { PairRecord } from "../data/pair_records.ts";
 import { PAIR_FORMATS, type PairFormat, type PairReadOptions, readPairs, readParallel } from "../data/readers/pairs.ts";
+import { formatOf } from "../data/readers/read.ts";
 import type { DataJob } from "./data_options.ts";
 import { UsageError } from "./options.ts";
 import { type DataSource, pathName } from "./read_data.ts";
@@ -64,14 +65,20 @@ export async function loadPairs(
   return { records, files };
 }
 
-/** Sources of one file after the other, as they come; targets may be there, and are not looked at. */
+/**
+ * Sources of one file after the other, as they come; targets may be there, and are not looked at.
+ *
+ * @param areNumbers Whether sources are numbers: a file whose name does not tell is JSON Lines then.
+ */
 export async function* streamSources(
   paths: readonly string[],
   job: DataJob,
   source: DataSource,
+  areNumbers: boolean,
 ): AsyncGenerator<PairRecord> {
-  const { format: _, ...options } = readOptions(job), { format } = source.given.files;
+  const { format: _, ...options } = readOptions(job), { format: given } = source.given.files;
   for (const input of await source.inputs(paths, false)) {
+    const format = given ?? (areNumbers && !formatOf(input.name) ? "jsonl" : undefined);
     yield* readPairs(input, { ...options, format: format as PairFormat | undefined, optionalTargets: true });
   }
 }

@@ -63,7 +63,7 @@ export async function scoresOf(
 }
 
 /** The scores by which models of a task are compared. */
-function mainNumbers(metrics: TaskMetrics): Record<string, number> {
+export function mainNumbers(metrics: TaskMetrics): Record<string, number> {
   switch (metrics.kind) {
     case "classification": {
       const { accuracy, balancedAccuracy, macroF1, rocAuc } = metrics;

@@ -4,7 +4,7 @@ import { restoreAny } from "../data/preprocessing.ts";
 import type { ModelFile } from "../exchange/config.ts";
 import { type FullConfig, type ModelConfig, resolveConfig } from "../model/config.ts";
 import { resolveOptions } from "../options.ts";
-import { resolveDataJob } from "./data_options.ts";
+import { type DataJob, resolveDataJob } from "./data_options.ts";
 import { flagFor, type GivenOptions, type Group, type Job, JOB_OPTIONS, resolveJob, UsageError } from "./options.ts";
 import { stepConfig } from "./step_network.ts";
 import { preparedAs, type StoredJob } from "./stored_job.ts";
@@ -55,6 +55,7 @@ export function startedJob(start: Start, given: GivenOptions): Job {
   if (!given.files.data) {
     throw new UsageError("--from needs data to train on, such as: train new.csv --from checkpoints/best.json");
   }
+  if (hasDecoder(start)) return startedPairs(start, given);
   const config = startConfig(start), { file: { preprocessing, loss = config.loss }, stored } = start;
   const prepared = preprocessing !== undefined;
   const before = prepared ? stored?.own ?? preparedAs(preprocessing) : {};
@@ -82,10 +83,44 @@ export function startedJob(start: Start, given: GivenOptions): Job {
   };
 }
 
+/** Whether a model is one from sequences to sequences. */
+export function hasDecoder({ file: { network } }: Start): boolean {
+  return network?.layers.some(({ type }) => type === "decoder") ?? false;
+}
+
+/** The same from a model for pairs, whose network stays as it is, dropout too. */
+function startedPairs(start: Start, given: GivenOptions): Job {
+  const { file: { preprocessing, loss, meanings = {} }, stored } = start, prepared = preprocessing !== undefined;
+  const { preparation, pairs = {}, columns } = prepared ? stored?.own ?? preparedAs(preprocessing) : {};
+  const { targetFile: _t, testTargetFile: _e, ...fixed }: DataJob["pairs"] = pairs;
+  refuseChanges("model", given.model, { ...stored?.model }, start, NOTHING);
+  if (prepared) {
+    const { targetFile: _g, testTargetFile: _i, ...asked }: Partial<DataJob["pairs"]> = given.pairs;
+    refuseChanges("preparation", given.preparation, { ...preparation, task: "seq2seq" }, start, NOTHING);
+    refuseChanges("pairs", asked, { ...fixed }, start, NOTHING);
+  }
+  const job = resolveJob({ ...given, preparation: { ...given.preparation, task: "seq2seq" } });
+  const [{ quantiles } = {}] = Object.values(meanings) as { readonly quantiles?: readonly number[] }[];
+  return {
+    ...job,
+    own: resolveDataJob("train", given, { columns, preparation: { ...preparation, task: "seq2seq" }, pairs: fixed }),
+    ...stored?.model && { model: stored.model },
+    training: { ...loss && { loss }, ...quantiles && { quantiles }, ...job.training },
+  };
+}
+
+const NOTHING: ReadonlySet<string> = new Set();
+
 /** Refuses options that the file of a model fixes. */
-function refuseChanges(group: Group, given: object, known: Readonly<Record<string, unknown>>, { name }: Start): void {
+function refuseChanges(
+  group: Group,
+  given: object,
+  known: Readonly<Record<string, unknown>>,
+  { name }: Start,
+  free = FREE,
+): void {
   for (const [option, value] of Object.entries(given)) {
-    if (FREE.has(option) || String(known[option]) === String(value)) continue;
+    if (free.has(option) || String(known[option]) === String(value)) continue;
     const fixed = known[option] === undefined ? "brings its own" : `has ${known[option]}`;
     throw new UsageError(`--${flagFor(group, option)} cannot be changed with --from: "${name}" ${fixed}, got ${value}`);
   }
@@ -103,7 +138,11 @@ export function startedConfig(start: Start, { dropout, layerDropout }: Job["mode
  * @throws {Error} With both.
  */
 export function checkFits(start: Start, { config, loss, own }: TrainingData): void {
-  if (isPairConfig(config)) throw new Error(`cannot start from "${start.name}": --from is not for pairs yet`);
+  if (isPairConfig(config)) {
+    if (!hasDecoder(start)) throw new Error(`cannot start from "${start.name}": it is no model of pairs`);
+    if (start.file.preprocessing !== undefined || !(config.sourceTokens || config.targetTokens)) return;
+    throw new Error(`cannot start from "${start.name}": it does not say which token has which number`);
+  }
   const { inputSize, outputSize, numEmbeddings } = startConfig(start), { name, file: { preprocessing } } = start;
   const cannot = (why: string) => new Error(`cannot start from "${name}": ${why}`);
   if (preprocessing === undefined && (numEmbeddings || config.numEmbeddings)) {

@@ -69,7 +69,9 @@ export function preparedAs(preprocessing: unknown): { readonly [G in keyof DataJ
       };
     },
     pairs({ source, target, maxLength }) {
-      const { normalize } = target, pairs = { sourceTokens: source.unit, targetTokens: target.unit };
+      const unitOf = ({ unit }: typeof source) => unit === "numbers" ? undefined : unit;
+      const { normalize } = [target, source].find((side) => side.unit !== "numbers") ?? {};
+      const pairs = { sourceTokens: unitOf(source), targetTokens: unitOf(target) };
       return { preparation: { task: "seq2seq", normalize, maxLength }, pairs };
     },
     forecasts(pipeline) {

@@ -124,7 +124,17 @@ const ABOUT_DATA: readonly Group[] = ["files", "columns", "preparation", "foreca
 /** Those of them that pairs take. */
 const OF_PAIRS: ReadonlySet<string> = new Set([
   ...["data", "testData", "format", "delimiter", "header", "quote", "encoding"],
-  ...["sourceColumn", "targetColumns", "task", "tokens", "normalize", "minCount", "maxLength", "embeddingDim"],
+  ...[
+    "sourceColumn",
+    "targetColumns",
+    "task",
+    "tokens",
+    "normalize",
+    "minCount",
+    "maxLength",
+    "embeddingDim",
+    "standardize",
+  ],
   ...["testSplit", "testEvery", "validationSplit", "folds"],
 ]);
 

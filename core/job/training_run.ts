@@ -64,7 +64,12 @@ export async function makeModel(
   start?: Start,
 ): Promise<Model> {
   const config = configOf(job, data, start);
-  if (isSeq2Seq(config)) return await createModel(config, options) as Model;
+  if (isSeq2Seq(config)) {
+    const { loss, quantiles } = data.loss, network = start?.file.network;
+    return await (network
+      ? createModel(network, { ...options, loss, quantiles })
+      : createModel(config, { ...options, loss, quantiles })) as Model;
+  }
   if (!job.own?.preparation.labelEveryStep) return await createModel(config, options);
   // It has all that trainings and predictions ask of a model; `configOfModel` says what its config is.
   return await createModel(stepNetwork(config), options) as Model;

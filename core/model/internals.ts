@@ -33,6 +33,9 @@ export class Internals {
   /** The tasks of predicting, by the loss. */
   readonly #predictions = new Map<string, RunTask>();
 
+  /** Of a model of pairs: what tells the vocabularies that it was trained with from others, if that is known. */
+  #vocabulary: string | undefined;
+
   /** What `forward` computes, and how it is handed out. */
   readonly forward: RunTask;
   readonly describe: (values: StateDict) => NetworkOutputs;
@@ -208,6 +211,26 @@ export class Internals {
   remember(action: string, meanings: Readonly<Record<string, OutputMeaning>>): void {
     if (Object.keys(meanings).length) this.resolveLosses(action, meanings);
     this.#trained = meanings;
+  }
+
+  /** Of a model of pairs: what tells the vocabularies that it was trained with from others, if that is known. */
+  get vocabulary(): string | undefined {
+    return this.#vocabulary;
+  }
+
+  /**
+   * Refuses pairs, or their preprocessing, of other vocabularies than the model was trained with, where both are known.
+   *
+   * @param keep Whether those of a model that has none yet are kept: it is trained with them.
+   * @throws {RangeError} If they are others.
+   */
+  checkVocabulary(action: string, vocabulary: string | undefined, keep = false): void {
+    const own = this.#vocabulary;
+    if (keep) this.#vocabulary ??= vocabulary;
+    if (vocabulary === undefined || own === undefined || own === vocabulary) return;
+    const problem = "the vocabulary, or the scale of the numbers, is not the one that the model was trained with";
+    const advice = "take the preprocessing that was saved with the model";
+    throw fail("preprocessing-mismatch", action, problem, { name: "vocabulary", value: vocabulary, advice });
   }
 
   /** Takes possession of the optimizer state for a trainer. */

@@ -276,7 +276,8 @@ export function createModel(
 /**
  * The same from sequences to sequences: an encoder, a bridge, and a decoder that asks all of the encoder's outputs at every
  * step (Bahdanau, Cho and Bengio 2014). It is trained on pairs. Its loss is by default "crossEntropy" of tokens and "mse" of
- * numbers; its `network` says what it is, and `config` is undefined.
+ * numbers; its `network` says what it is, and `config` is undefined. With the loss "quantile" it puts out Q quantiles of each of
+ * a target's numbers, and is fed all of them, or the target Q times.
  *
  * @example Digits to their names
  * ```ts
@@ -306,7 +307,8 @@ export async function createModel(
   options: NetworkOptions = {},
 ): Promise<NetworkModel> {
   checkArgument("create model", "options", options, []);
-  const given = isSeq2Seq(made) ? seq2seqNetwork(made) : made, usual = isSeq2Seq(made) ? seq2seqLoss(made) : undefined;
+  const given = isSeq2Seq(made) ? seq2seqNetwork(made, options.quantiles) : made;
+  const usual = isSeq2Seq(made) ? seq2seqLoss(made) : undefined;
   const { seed = 0, loss = usual, quantiles, module, fleet = ALONE, ...own } = options;
   const config = isNetwork(given) ? undefined : resolveConfig(withLoss(given, { loss, quantiles }));
   const network = isNetwork(given) ? given : classifier(config!), resolved = resolveNetwork(network);

@@ -86,10 +86,11 @@ export function seq2seqLoss({ targetTokens }: Seq2SeqConfig): LossName {
  * encoder.gru.weight_ih_l0, …, bridge.weight, bridge.bias, and what the layer `decoder` of `Layers` says. Its inputs are
  * "source", "targets" and of numbers "start".
  *
+ * @param quantiles Of numbers: those that each of a target's is predicted by.
  * @throws {TypeError} If an option is unknown, missing or of the wrong type.
  * @throws {RangeError} If a number is out of range.
  */
-export function seq2seqNetwork(config: Seq2SeqConfig): Network {
+export function seq2seqNetwork(config: Seq2SeqConfig, quantiles: readonly number[] = [0]): Network {
   const action = "create model", { task, ...given } = config;
   if (task !== "seq2seq") {
     const problem = `task must be "seq2seq", got ${JSON.stringify(task)}`;
@@ -115,12 +116,12 @@ export function seq2seqNetwork(config: Seq2SeqConfig): Network {
     const { output: keys, state, hidden } = lstm ?? layers.gru("encoder.gru", x, sizes);
     const targets = targetTokens
       ? tokens(TARGETS, targetTokens, { axis: AXIS })
-      : numbers(TARGETS, targetSize, { axis: AXIS });
+      : numbers(TARGETS, targetSize * quantiles.length, { axis: AXIS });
     return decoder(DECODER, {
       keys,
       state: bridge === "copy" ? hidden : tanh(linear("bridge", state, numLayers * hiddenSize)),
       targets,
-      ...!targetTokens && { start: vector(FIRST, targetSize) },
+      ...!targetTokens && { start: vector(FIRST, targetSize * quantiles.length) },
       ...lstm && bridge === "copy" && { cell: lstm.cell },
     }, {
       hiddenSize,

@@ -162,6 +162,10 @@ function tensorsOf(model: ServedModel, said: readonly Said[]): Tensor[] {
       { name: "log_probability", datatype: "FP32", shape: [N], data: best.map((answer) => answer?.found.sum ?? 0) },
     ];
   }
+  if (!("decoded" in first) && "steps" in first) {
+    const all = rows.map((row) => (row as typeof first).steps);
+    return [{ name: "values", datatype: "FP64", shape: [N, all[0]!.length, all[0]![0]!.length], data: all.flat(2) }];
+  }
   const numbers = rows.map(numbersOf),
     width = numbersOf(first).length,
     { isProbabilities, quantiles } = outputsOf(model);
@@ -197,10 +201,11 @@ function isStepped({ data }: ServedModel): boolean {
 function numbersOf(answer: Answer | undefined): number[] {
   if (!answer || "answers" in answer || "error" in answer) return [];
   if ("values" in answer) return Array.from(answer.values);
+  if (!("decoded" in answer)) return answer.steps.flat();
   return answer.known?.map(([, p]) => p) ?? [...answer.decoded.values ?? []];
 }
 
 function labelOf(answer: Answer | undefined): string {
   if (!answer || "answers" in answer || "error" in answer) return "";
-  return "values" in answer ? String(answer.number ?? "") : answer.decoded.label ?? "";
+  return "values" in answer ? String(answer.number ?? "") : "decoded" in answer ? answer.decoded.label ?? "" : "";
 }

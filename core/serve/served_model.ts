@@ -20,7 +20,7 @@ import type { DataSource } from "../job/read_data.ts";
 import { configOf } from "../job/stored_job.ts";
 import { LOSSES, quantilesOf } from "../model/losses.ts";
 import { createPredictor, type Predictor } from "../model/predictor.ts";
-import type { Searcher } from "../model/search.ts";
+import { createSearcher, type Searcher } from "../model/search.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
 import { Problem, problemOf } from "./problem.ts";
 import type { Item } from "./records.ts";
@@ -94,8 +94,8 @@ export class ServedModel {
       })
       : { kind: "arrays", channels: configOf(model, "serve").inputSize } as const;
     if (data.kind === "pairs") {
-      const { openSearcher } = await import("../job/answers.ts");
-      return new ServedModel(name, loaded, data, { searcher: await openSearcher(model, data.pipeline, "serve") });
+      const isNumbers = data.pipeline.target.unit === "numbers";
+      return new ServedModel(name, loaded, data, isNumbers ? {} : { searcher: await createSearcher(model) });
     }
     const predictor = await createPredictor(model);
     try {
@@ -216,12 +216,14 @@ export class ServedModel {
     return model.loss ?? (data.kind === "sequences" || data.kind === "forecasts" ? data.pipeline.loss : "mse");
   }
 
-  /** The answers to the texts that JSON holds. */
+  /** The answers to the texts or numbers that JSON holds. */
   async #found(items: readonly Item[]): Promise<Said[]> {
     const sources = items.map(({ record, field, x }) => {
-      const { x: text, source = text } = Object(record) as { x?: unknown; source?: unknown };
-      if (typeof source === "string") return { x: source };
-      throw new Problem(400, "there must be a text, or an object with x or source that is one", { field: x || field });
+      const { x: given, source = given, start } = Object(record) as { x?: unknown; source?: unknown; start?: unknown };
+      if (typeof source === "string" || Array.isArray(source)) return { x: source, start };
+      throw new Problem(400, "there must be a text or a list of steps, or an object with x or source that is one", {
+        field: x || field,
+      });
     });
     const bytes = new TextEncoder().encode(JSON.stringify(sources));
     return (await this.read(bytes, "json")).answers.map((answer) => [answer]);

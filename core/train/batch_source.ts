@@ -22,8 +22,12 @@ export interface BatchOptions {
   readonly seed?: number;
   /** Of pairs alone. */
   readonly buckets?: number;
+  /** Of pairs: the quantiles that the decoder says of each number. Default: those of the model. */
+  readonly quantiles?: readonly number[];
   /** The first batch alone. */
   readonly firstOnly?: boolean;
+  /** Of pairs: whether a model without a vocabulary is now one of theirs. */
+  readonly keepVocabulary?: boolean;
 }
 
 /** Data in batches. */

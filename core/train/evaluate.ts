@@ -1,14 +1,8 @@
 import { DataLoader, type Dataset } from "../data/dataset.ts";
 import { checkSize } from "../data/errors.ts";
-import {
-  type Choices,
-  classificationMetrics,
-  type ClassificationOptions,
-  highest,
-} from "../data/metrics/classification.ts";
-import { regressionMetrics } from "../data/metrics/regression.ts";
-import { sizes, validRows } from "../data/metrics/rows.ts";
-import { isPairs } from "../data/pairs.ts";
+import { type Choices, type ClassificationOptions, highest } from "../data/metrics/classification.ts";
+import { sizes } from "../data/metrics/rows.ts";
+import { isPairs, type PairDataset } from "../data/pairs.ts";
 import type { TaskMetrics } from "../data/metrics/summary.ts";
 import { checkArgument, fail } from "../errors.ts";
 import { type Fleet, shares, startsOf } from "../fleet/fleet.ts";
@@ -24,6 +18,8 @@ import { LazyResult, ResultQueue } from "../device/results.ts";
 import type { BatchSource, TrainingData } from "./batch_source.ts";
 import { batchSource, datasetFor } from "./batches.ts";
 import { PairSource } from "./pair_batches.ts";
+import type { PairMetrics } from "./pair_metrics.ts";
+import { taskMetrics } from "./task_metrics.ts";
 import { STOPPED_ELSEWHERE } from "./together.ts";
 
 /** Loss and accuracy over data. */
@@ -101,25 +97,32 @@ export function evaluate(
   dataset: Dataset,
   options: DetailedOptions,
 ): Promise<DetailedMetrics>;
+/** The same of pairs, with what a decoder that runs free says. */
+export function evaluate(
+  model: NetworkModel,
+  dataset: PairDataset,
+  options: EvaluateOptions & { metrics: true },
+): Promise<Metrics & PairMetrics>;
 /** The same without `metrics`: loss and accuracy alone. */
 export function evaluate(model: NetworkModel, dataset: TrainingData, options?: EvaluateOptions): Promise<Metrics>;
 export async function evaluate(
   model: NetworkModel,
   dataset: TrainingData,
   options: EvaluateOptions & Partial<DetailedOptions> = {},
-): Promise<Metrics | DetailedMetrics> {
+): Promise<Metrics | DetailedMetrics | Metrics & PairMetrics> {
   checkArgument(ACTION, "options", options, []);
   const internals = internalsOf(model), output = internals.only(ACTION);
   const task = evaluation(internals, output, options), [{ loss }] = task.losses as [TaskLoss & { loss: ResolvedLoss }];
-  const { batchSize, signal } = options, source = batchSource(internals, ACTION, dataset, { batchSize });
-  if (isPairs(dataset) && options.metrics) {
-    const advice = "search for the answers with createSearcher, and compare them";
-    throw fail("option-conflict", ACTION, "pairs have no further metrics here", { option: "metrics", advice });
-  }
+  const { batchSize, signal } = options, { quantiles } = loss.settings;
+  const source = batchSource(internals, ACTION, dataset, { batchSize, quantiles });
   source.checkFinite(ACTION, "data");
   const metrics = await scored(internals, task, { output, source, signal });
   checkFiniteOutputs(Float32Array.of(metrics.loss, metrics.lossOverSamples), ACTION);
-  if (!options.metrics || isPairs(dataset)) return metrics;
+  if (!options.metrics) return metrics;
+  if (isPairs(dataset)) {
+    const { pairMetrics } = await import("./pair_metrics.ts");
+    return { ...metrics, ...await pairMetrics(model, dataset, { batchSize, quantiles, signal }) };
+  }
   const loader = new DataLoader(datasetFor(internals, ACTION, dataset), { batchSize });
   const outputs = await gather(internals, output, loader, loss.loss, signal);
   const taskResult = taskMetrics(loss, outputs, dataset, options);
@@ -311,21 +314,6 @@ async function* predictions(
     await yielder.yieldIfDue();
     signal?.throwIfAborted();
   }
-}
-
-/** The metrics that a loss calls for. */
-function taskMetrics(
-  { loss, settings: { quantiles } }: ResolvedLoss,
-  outputs: NamedArray,
-  { targets, lengths }: Dataset,
-  { labels, multilabel }: ClassificationOptions,
-): TaskMetrics {
-  const rows = outputs.shape.length === 3 ? validRows(outputs, targets, lengths) : { outputs, targets };
-  const { predicts } = LOSSES[loss];
-  if (predicts === "probabilities") return classificationMetrics(rows.outputs, rows.targets, { labels, multilabel });
-  const [N, O] = rows.outputs.shape as [number, number];
-  const truth = { shape: [N, O / (quantiles?.length ?? 1)], data: rows.targets };
-  return regressionMetrics(rows.outputs, truth, { quantiles });
 }
 
 /** Result of {@linkcode predict}. */

@@ -4,48 +4,12 @@ import { type MeasuredPairs, measurePairs, type PairDataset, PairLoader, pairSub
 import { fail } from "../errors.ts";
 import type { Internals } from "../model/internals.ts";
 import { END, PAD, START } from "../model/layers/decoder_options.ts";
-import { layerOf, type Shape, type Sizes } from "../model/layers/node.ts";
+import type { Shape, Sizes } from "../model/layers/node.ts";
+import { quantilesOf } from "../model/losses.ts";
+import { type Ports, portsOf } from "../model/pair_ports.ts";
 import type { BatchOptions, BatchSource, TrainingBatch } from "./batch_source.ts";
+import { repeated } from "../model/free_run.ts";
 import { firstBad } from "../model/finite.ts";
-
-/** Where a network takes pairs. */
-interface Ports {
-  /** The input of the targets and their time axis; the input that is fed first, of numbers. */
-  readonly targets: string;
-  readonly axis: string;
-  readonly start?: string;
-  readonly sourceShape: Shape;
-  readonly targetShape: Shape;
-  /** What says where it is fed targets. */
-  readonly teacher: string;
-}
-
-/**
- * The inputs that a network's decoder reads.
- *
- * @throws {TypeError} If it has no decoder whose targets come in, several, or inputs besides.
- */
-function portsOf({ session: { net } }: Internals, action: string): Ports {
-  const decoders = net.resolved.nodes.filter(({ type }) => type === "decoder"), [decoder] = decoders;
-  const refuse = (problem: string) => fail("wiring", action, problem, { advice: "step through batches yourself" });
-  if (decoders.length !== 1) throw refuse(`pairs are for a network with one decoder, it has ${decoders.length}`);
-  const { name, sources, inputs, options } = decoder!, targets = layerOf(sources.targets!);
-  const start = sources.start && layerOf(sources.start), comeIn = net.inputs.map((node) => node.name);
-  if (!options.shift || !comeIn.includes(targets) || inputs.targets!.axis === undefined) {
-    throw refuse(`the decoder "${name}" must shift, and read its targets from an input along an axis of their own`);
-  }
-  const known = [net.firstInput.name, targets, ...start !== undefined ? [start] : []];
-  const other = comeIn.find((input) => !known.includes(input));
-  if (other !== undefined) throw refuse(`the network has the input "${other}" besides sources, targets and start`);
-  return {
-    targets,
-    axis: inputs.targets!.axis,
-    ...start !== undefined && comeIn.includes(start) && { start },
-    sourceShape: net.firstInput.outputs.output!,
-    targetShape: inputs.targets!,
-    teacher: `${name}.teacher`,
-  };
-}
 
 /** A place in pairs, in words. */
 function place({ starts }: MeasuredPairs["sources"], step: number): string {
@@ -54,7 +18,12 @@ function place({ starts }: MeasuredPairs["sources"], step: number): string {
 }
 
 /** Refuses a side that is not what the network takes there. */
-function checkSide(action: string, name: "sources" | "targets", side: MeasuredPairs["sources"], shape: Shape): void {
+function checkSide(
+  action: string,
+  name: "sources" | "targets",
+  side: MeasuredPairs["sources"],
+  shape: Pick<Shape, "kind" | "size">,
+): void {
   const { data, size } = side, tokens = shape.kind === "tokens";
   if (tokens !== data instanceof Int32Array) {
     const wanted = tokens ? "tokens, an Int32Array" : "numbers, a Float32Array";
@@ -105,12 +74,16 @@ export class PairSource implements BatchSource {
   readonly #loader: PairLoader;
   readonly #ports: Ports;
   readonly #measured: MeasuredPairs;
+  /** How many times the decoder is fed each number of a target: for each quantile of it. */
+  readonly #each: number;
 
   constructor(internals: Internals, action: string, given: PairDataset, options: BatchOptions) {
-    const { batchSize, shuffle, seed, buckets, firstOnly } = options;
+    const { batchSize, shuffle, seed, buckets, firstOnly, keepVocabulary, quantiles } = options;
     const ports = this.#ports = portsOf(internals, action), all = measurePairs(given);
+    internals.checkVocabulary(action, given.vocabulary, keepVocabulary);
     checkSide(action, "sources", all.sources, ports.sourceShape);
-    checkSide(action, "targets", all.targets, ports.targetShape);
+    const Q = this.#each = (quantiles ?? quantilesOf(internals))?.length ?? 1, { kind, size } = ports.targetShape;
+    checkSide(action, "targets", all.targets, { kind, size: size / Q });
     if (ports.targetShape.kind === "tokens") checkTargets(action, all);
     if (given.start && !ports.start) {
       throw fail("argument-type", action, "the network has no input for start", { name: "start" });
@@ -137,8 +110,10 @@ export class PairSource implements BatchSource {
     for (const { targets, targetSteps, targetLengths, ...batch } of this.#loader.batches(pass, first)) {
       const [B] = batch.shape, { x, shape, lengths, weights } = batch;
       const inputs = {
-        [name]: targets,
-        ...start !== undefined && { [start]: batch.start ?? new Float32Array(B * size) },
+        [name]: repeated(targets, this.#each),
+        ...start !== undefined && {
+          [start]: batch.start ? repeated(batch.start, this.#each) : new Float32Array(B * size),
+        },
         ...free && { [teacher]: new Float32Array(B * targetSteps) },
       };
       const axes = { [axis]: { steps: targetSteps, lengths: targetLengths } };

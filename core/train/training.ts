@@ -104,8 +104,8 @@ export class Training {
     if (teacher && !isPairs(dataset)) {
       throw fail("option-conflict", "train", "teacher belongs to pairs of sequences", { option: "teacher" });
     }
-    const used = { batchSize, firstOnly: fastDevRun };
-    this.#source = batchSource(internals, "train", dataset, { ...used, shuffle, seed, buckets });
+    const used = { batchSize, firstOnly: fastDevRun }, order = { shuffle, seed, buckets, keepVocabulary: true };
+    this.#source = batchSource(internals, "train", dataset, { ...used, ...order });
     this.#validation = validation && batchSource(internals, "train", validation, used);
     this.dataset = dataset;
     this.validation = validation;

@@ -96,6 +96,10 @@ Deno.test("bad pairs and bad options are refused in one line", async () => {
   await using place = await trained(1);
   place.write("empty.tsv", "abc\tcba\nbcd\t\n");
   place.write("bare.tsv", "abc\tcba\nbcd\n");
+  place.write(
+    "other.tsv",
+    PAIRS.join("\n").replaceAll(/[a-e]/g, (letter) => ({ a: "v", b: "w", c: "x", d: "y", e: "z" })[letter]!),
+  );
   const refusals: [args: string, code: number, message: RegExp][] = [
     [`train empty.tsv ${TINY}`, 1, /empty\.tsv: line 2: the target is empty/],
     [`train bare.tsv ${TINY}`, 1, /bare\.tsv: line 2 must be a source, a tab and a target/],
@@ -106,7 +110,26 @@ Deno.test("bad pairs and bad options are refused in one line", async () => {
     ],
     [`train pairs.tsv ${TINY} --teacher-ratio 1.5`, 2, /--teacher-ratio must be a number from 0 to 1, got "1\.5"/],
     [`train pairs.tsv ${TINY} --teacher-ratio=-1`, 2, /--teacher-ratio must be a number from 0 to 1/],
-    ["predict ck/last.json --input pairs.tsv --beam 8", 1, /--beam must be at most 7, the tokens there are .*, got 8/],
+    [
+      "predict ck/last.json --input pairs.tsv --beam 8",
+      2,
+      /--beam must be at most 7, the tokens that answers have, got 8/,
+    ],
+    [`train pairs.tsv ${TINY} --n-best 8`, 2, /--n-best must be at most 7, the tokens that answers have, got 8/],
+    [
+      "evaluate ck/last.json pairs.tsv --min-answer 90",
+      2,
+      /--min-answer must be below 12, the most tokens of an answer/,
+    ],
+    [`train pairs.tsv ${TINY} --no-standardize`, 2, /--standardize is for numbers, not for texts/],
+    ["train other.tsv --resume ck/last.json --epochs 3 --quiet", 1, /the data must be those of before/],
+    [
+      "train other.tsv --from ck/last.json",
+      1,
+      /does not know 5 tokens of the sources, first other\.tsv, line 1: .*--unknown-tokens/,
+    ],
+    ["evaluate ck/last.json other.tsv", 1, /knows none of the tokens of the sources in other\.tsv/],
+    ["train pairs.tsv --from ck/last.json --hidden-size 8", 2, /--hidden-size cannot be changed with --from/],
     ["predict ck/last.json --input pairs.tsv --prefix zz", 2, /--prefix must be of tokens that answers have, got "z"/],
   ];
   for (const [args, code, message] of refusals) assertFails(await place.run(args), code, message);
@@ -128,6 +151,31 @@ Deno.test("the vocabulary of another model is refused", async () => {
   place.write("other.json", signed(checkpoint));
   const result = await place.run("predict other.json --input -", "abc\n");
   assertFails(result, 1, /the source vocabulary has \d+ tokens, and the model takes \d+: it is from another file/);
+});
+
+Deno.test("one of the same size is, too", async () => {
+  await using place = await trained(1);
+  const checkpoint = JSON.parse(place.read("ck/last.json")), { tokens } = checkpoint.preprocessing.source;
+  [tokens[0], tokens[1]] = [tokens[1], tokens[0]];
+  place.write("other.json", signed(checkpoint));
+  for (
+    const args of ["predict other.json --input pairs.tsv", "train pairs.tsv --resume other.json", "evaluate other.json"]
+  ) {
+    assertFails(await place.run(args), 1, /the vocabulary, .*, is not the one that the model was trained with/);
+  }
+});
+
+Deno.test("a training starts from the weights and tokens of a model of pairs", async () => {
+  await using place = await trained(12, "--lr 0.02");
+  place.write("few.tsv", PAIRS.slice(0, 30).join("\n"));
+  const { code, out, err } = await place.run("train few.tsv --from ck/last.json --epochs 1 --seed 3 --output json");
+  assert.equal(code, 0, err);
+  const { before, scores } = JSON.parse(out);
+  assert.ok(before.tokenAccuracy > 0.4 && scores.loss < 1.5, out);
+  const { preprocessing } = JSON.parse(place.read("ck/last.json"));
+  assertWorks(await place.run("train few.tsv --from ck/last.json --epochs 1 --checkpoint next --quiet"));
+  assert.deepEqual(JSON.parse(place.read("next/last.json")).preprocessing, preprocessing);
+  assertWorks(await place.run("train --resume next/last.json --epochs 2 --quiet"));
 });
 
 Deno.test("--sample dates trains with no permission, by the seed, and is no file's companion", async () => {

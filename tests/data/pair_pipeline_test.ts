@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { PairPipeline } from "../../core/data/pair_pipeline.ts";
 import { type PairReadOptions, readPairs, readParallel } from "../../core/data/readers/pairs.ts";
+import type { PairSide } from "../../core/data/pair_records.ts";
 import { sampleDates } from "../../core/data/sample_dates.ts";
 
 const input = (name: string, text: string) => ({
@@ -30,7 +31,10 @@ Deno.test("what is no pair is refused with its line", async () => {
   await assert.rejects(read("a.txt", "a\tb\nc\n"), /a\.txt: line 2 must be a source, a tab and a target/);
   await assert.rejects(read("a.txt", "a\tb\tc\n"), /line 1 .* got 3 columns/);
   await assert.rejects(read("a.txt", "a\tb\n\tc\n"), /line 2: the source is empty/);
-  await assert.rejects(read("a.jsonl", '{"x":"a","y":1}\n'), /line 1: y must be a text, got number/);
+  await assert.rejects(
+    read("a.jsonl", '{"x":"a","y":1}\n'),
+    /line 1: y must be a text, or numbers for every step, got number/,
+  );
   await assert.rejects(read("a.jsonl", '{"x":"a"}\n'), /line 1: the target is missing/);
   await assert.rejects(read("a.csv", "a,b,c\n1,2,3\n"), /there is no column source or x, only a, b, c/);
   const uneven = Array.fromAsync(readParallel(input("a.en", "ab\nc\n"), input("a.de", "x y\n")));
@@ -42,10 +46,12 @@ Deno.test("sources are numbered from 2, targets from 4 with END behind, and JSON
   const { sources, targets } = pipeline.dataset(pairs);
   assert.deepEqual([...sources.lengths, ...targets.lengths], [2, 1, 3, 2]);
   const restored = PairPipeline.from(JSON.parse(JSON.stringify(pipeline)));
-  assert.deepEqual(restored.dataset(pairs), { sources, targets });
-  assert.equal(pipeline.source.number("z"), 1);
-  assert.equal(Math.min(...["a", "b"].map((token) => pipeline.source.number(token))), 2);
-  assert.equal(Math.min(...["a", "b"].map((token) => pipeline.target.number(token))), 4);
+  assert.deepEqual(restored.dataset(pairs), { sources, targets, vocabulary: pipeline.vocabulary });
+  const { source, target } = pipeline;
+  assert.ok(source.unit !== "numbers" && target.unit !== "numbers");
+  assert.equal(source.number("z"), 1);
+  assert.equal(Math.min(...["a", "b"].map((token) => source.number(token))), 2);
+  assert.equal(Math.min(...["a", "b"].map((token) => target.number(token))), 4);
   assert.equal(pipeline.text(["a", "b"]), "ab");
   // An unknown token of an answer is what the attention points at, where the source is given.
   assert.deepEqual(pipeline.tokens({ tokens: [1], aligned: [1] }, ["q", "r"]), ["r"]);
@@ -60,7 +66,10 @@ Deno.test("a joint vocabulary has the tokens of both sides; targets are as long 
   assert.throws(() => PairPipeline.fit(pairs, joint), /a joint vocabulary has one unit/);
   assert.throws(() => PairPipeline.fit(pairs, { maxTargetLength: 1 }), /line 1: the target has 2 tokens/);
   assert.throws(() => pipeline.dataset([{ source: "a", target: "", place: "line 9" }]), /line 9: the target is empty/);
-  assert.throws(() => pipeline.checkSizes("predict", { source: 9, target: 8 }), /the source vocabulary has 6 tokens/);
+  assert.throws(
+    () => pipeline.checkSizes("predict", { source: { size: 9, tokens: true }, target: { size: 8, tokens: true } }),
+    /the source vocabulary has 6 tokens/,
+  );
 });
 
 Deno.test("a source with several targets is one group with several references", () => {
@@ -79,4 +88,41 @@ Deno.test("the sample's dates differ, are right, and depend on the seed alone", 
   }
   assert.equal(sampleDates(1), sampleDates(1));
   assert.notEqual(sampleDates(1), sampleDates(2));
+});
+
+Deno.test("numbers come from lists, and are scaled by the training pairs", async () => {
+  const text = '{"x":[[1,2],[3,6]],"y":[1,2,3]}\n{"x":[[5,4]],"y":[[6]],"start":3}\n';
+  const found = await Array.fromAsync(readPairs(input("a.jsonl", text)));
+  assert.deepEqual(found.map(({ source, target, start }) => ({ source, target, start })), [
+    { source: [[1, 2], [3, 6]], target: [[1], [2], [3]], start: undefined },
+    { source: [[5, 4]], target: [[6]], start: [3] },
+  ]);
+  const pipeline = PairPipeline.fit(found), { sources, targets, start } = pipeline.dataset(found);
+  // Means 3 and 4, deviations √(8/3) both; mean 3, deviation √3.5.
+  const near = (found: ArrayLike<number>, expected: number[]) => {
+    assert.equal(found.length, expected.length);
+    expected.forEach((value, i) => assert.ok(Math.abs(found[i]! - value) < 1e-6, `${found[i]} for ${value}`));
+  };
+  const a = Math.sqrt(1.5), b = Math.sqrt(3.5);
+  near(sources.data, [-a, -a, 0, a, a, 0]);
+  near(targets.data, [-2 / b, -1 / b, 0, 3 / b]);
+  near(start!, [0, 0]);
+  assert.deepEqual([pipeline.loss, pipeline.longest, ...sources.lengths], ["mse", 3, 2, 1]);
+  const restored = PairPipeline.from(JSON.parse(JSON.stringify(pipeline)));
+  assert.deepEqual(restored.dataset(found), pipeline.dataset(found));
+  assert.notEqual(PairPipeline.fit(found.slice(0, 1)).vocabulary, pipeline.vocabulary);
+  near(PairPipeline.fit(found, { standardize: false }).dataset(found).targets.data, [1, 2, 3, 6]);
+});
+
+Deno.test("numbers that cannot be taken are refused with their place", async () => {
+  await assert.rejects(read("a.jsonl", '{"x":[[1],[null]],"y":"a"}'), /line 1: x, step 2: a number is missing/);
+  await assert.rejects(read("a.jsonl", '{"x":[["a"]],"y":"a"}'), /line 1: x, step 1 must be numbers, got .*a/);
+  await assert.rejects(read("a.jsonl", '{"x":[],"y":"a"}'), /line 1: the source is empty/);
+  const of = (...sources: PairSide[]) => sources.map((source, i) => ({ source, target: "a", place: `line ${i + 1}` }));
+  assert.throws(() => PairPipeline.fit(of([[1, 2]], [[1]])), /line 2: source, step 1: must have 2 numbers, .* got 1/);
+  assert.throws(() => PairPipeline.fit(of([[1]], "a")), /line 2: the source must be numbers, .* got a text/);
+  assert.throws(() => PairPipeline.fit(of([[1]], [[NaN]])), /line 2: source, step 1: must be finite numbers, got NaN/);
+  assert.throws(() => PairPipeline.fit(of([[1]]), { sourceTokens: "words" }), /sourceTokens is for texts/);
+  const [first] = await Array.fromAsync(readPairs(input("a.jsonl", '{"x":[[null]]}'), { optionalTargets: true }));
+  assert.match(String(first!.fault), /a number is missing/);
 });

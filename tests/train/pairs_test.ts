@@ -2,7 +2,11 @@
 
 import assert from "node:assert/strict";
 import { subset } from "../../core/data/dataset.ts";
-import { type PairDataset, ragged } from "../../core/data/pairs.ts";
+import { PairPipeline } from "../../core/data/pair_pipeline.ts";
+import type { PairRecord } from "../../core/data/pair_records.ts";
+import { measurePairs, type PairDataset, ragged } from "../../core/data/pairs.ts";
+import { errorCode } from "../../core/errors.ts";
+import { forecast } from "../../core/model/free_run.ts";
 import { END } from "../../core/model/layers/decoder_options.ts";
 import { createModel, type NetworkModel } from "../../core/model/model.ts";
 import { createSearcher } from "../../core/model/search.ts";
@@ -258,4 +262,103 @@ Deno.test("pairs and options that do not fit are refused in words", async () => 
   const many = { ...CONFIG, targetTokens: 50000 };
   using large = await createModel(many);
   await assert.rejects(train(large, backwards(4096), { batchSize: 4096 }), /it needs \d+ MiB/);
+});
+
+Deno.test("metrics of numbers are those of forecasts that run free, whatever the batches", async () => {
+  const data = sines(20), { N } = measurePairs(data);
+  using model = await createModel(SINES, { seed: 2 });
+  await train(model, data, { epochs: 20, optimizer: { learningRate: 0.02 }, teacher: { ratio: 0 } });
+  const found = await evaluate(model, data, { metrics: true, batchSize: 7 });
+  assert.ok("outputs" in found && found.metrics.kind === "regression");
+  let squares = 0, row = 0;
+  for (let n = 0; n < N; n++) {
+    const x = data.sources.data.slice(10 * n, 10 * n + 10) as Float32Array, steps = data.targets.lengths[n]!;
+    const start = data.start!.slice(n, n + 1);
+    const { outputs, attention } = await forecast(model, { x, shape: [1, 10, 1] }, { steps, start });
+    assert.deepEqual([outputs.shape, attention.shape], [[1, steps, 1], [1, steps, 10]]);
+    for (let u = 0; u < steps; u++, row++) {
+      assert.ok(Math.abs(outputs.data[u]! - found.outputs.data[row]!) < 1e-5);
+      squares += (outputs.data[u]! - data.targets.data[row]!) ** 2;
+    }
+  }
+  assert.ok(Math.abs(found.metrics.mse - squares / row) < 1e-5);
+  assert.ok(Math.abs(found.lossOverSamples - found.metrics.mse) < 1e-5);
+});
+
+Deno.test("metrics of tokens are those of greedy answers", async () => {
+  const data = backwards(60);
+  using model = await createModel(CONFIG, { seed: 1 });
+  await train(model, data, { epochs: 30, optimizer: { learningRate: 0.01 } });
+  const found = await evaluate(model, data, { metrics: true });
+  assert.ok("answers" in found);
+  const { sources, targets } = measurePairs(data);
+  const of = (
+    { data, lengths, starts }: typeof sources,
+    n: number,
+  ) => [...data.slice(starts[n], starts[n]! + lengths[n]!)];
+  using searcher = await createSearcher(model);
+  let right = 0;
+  for (let n = 0; n < 60; n++) {
+    const x = Int32Array.from(of(sources, n));
+    const [answers] = await searcher.search({ x, shape: [1, x.length, 1] }, { maxLength: 14 }),
+      { tokens } = answers![0]!;
+    assert.deepEqual(found.answers[n], tokens);
+    right += Number(String([...tokens, END]) === String(of(targets, n)));
+  }
+  assert.ok(right > 5 && right < 60, `${right}`);
+  assert.equal(found.metrics.exactMatch, right / 60);
+});
+
+Deno.test("quantiles of numbers are learned, fed back and forecast", async () => {
+  const random = new Random(4, "data"), N = 400, quantiles = [0.1, 0.5, 0.9];
+  // Whatever the source, each step is uniform between 0 and 1.
+  const data: PairDataset = {
+    sources: ragged(Array.from({ length: N }, () => [1, 1]), 1),
+    targets: ragged(Array.from({ length: N }, () => [random.uniform(), random.uniform(), random.uniform()]), 1),
+  };
+  using model = await createModel({ ...SINES, hiddenSize: 8 }, { seed: 2, loss: "quantile", quantiles });
+  await train(model, data, { epochs: 40, optimizer: { learningRate: 0.01 }, teacher: { ratio: 0 } });
+  const { outputs, quantiles: said } = await forecast(model, { x: Float32Array.of(1, 1), shape: [1, 2, 1] }, {
+    steps: 3,
+  });
+  assert.deepEqual([outputs.shape, said], [[1, 3, 3], quantiles]);
+  for (let i = 0; i < 9; i++) assert.ok(Math.abs(outputs.data[i]! - quantiles[i % 3]!) < 0.08, `${outputs.data}`);
+  const { metrics } = await evaluate(model, data, { metrics: true });
+  assert.ok(metrics.kind === "regression");
+  for (const { quantile, coverage } of metrics.quantiles!) assert.ok(Math.abs(coverage - quantile) < 0.06);
+  const resumed = await parseCheckpoint(await formatCheckpoint({ model }));
+  using copy = resumed.model;
+  assert.deepEqual(
+    (await forecast(copy, { x: Float32Array.of(1, 1), shape: [1, 2, 1] }, { steps: 3 })).outputs,
+    outputs,
+  );
+});
+
+Deno.test("pairs of another vocabulary than a model was trained with are refused", async () => {
+  const records = (...sources: string[]) =>
+    sources.map((source, i) => ({ source, target: source.toUpperCase(), place: `line ${i + 1}` }));
+  const [own, other] = ["abc", "bca"].map((letters) => {
+    const text = ["aab", "ab", "c", "abc"].map((one) => [...one].map((c) => letters["abc".indexOf(c)]).join(""));
+    return { records: records(...text), pipeline: PairPipeline.fit(records(...text)) };
+  }) as [{ records: PairRecord[]; pipeline: PairPipeline }, { records: PairRecord[]; pipeline: PairPipeline }];
+  const [data, strange] = [own, other].map(({ pipeline, records }) => pipeline.dataset(records)) as [
+    PairDataset,
+    PairDataset,
+  ];
+  // The same numbers, of other letters.
+  assert.deepEqual(data.sources, strange.sources);
+  using model = await createModel({ ...CONFIG, sourceTokens: 5, targetTokens: 7 });
+  const training = new Training(model, data, { epochs: 1 });
+  await training.run();
+  const mismatch = (error: unknown) => errorCode(error) === "preprocessing-mismatch";
+  await assert.rejects(evaluate(model, strange), mismatch);
+  await evaluate(model, data);
+  const text = await formatCheckpoint({ model, training, preprocessing: own.pipeline.toJSON() });
+  const loaded = await parseCheckpoint(text);
+  using _copy = loaded.model;
+  assert.throws(() => loaded.resume(strange, { epochs: 2 }), mismatch);
+  await loaded.resume(data, { epochs: 2 }).run();
+  const swapped = await formatCheckpoint({ model, training, preprocessing: other.pipeline.toJSON() });
+  await assert.rejects(parseCheckpoint(swapped), mismatch);
+  assert.throws(() => new Training(model, strange), mismatch);
 });

@@ -1,11 +1,12 @@
 /**
- * Pairs of texts: lines of source, tab and target; tables with a column for each; JSON and JSON Lines with x and y; or the
- * lines of two files, side by side. Read without targets, a line is a source.
+ * Pairs: lines of source, tab and target; tables with a column for each; JSON and JSON Lines with x and y, each a text or
+ * numbers for every step; or the lines of two files, side by side. Read without targets, a line is a source.
  *
  * @module
  */
 
-import type { PairRecord } from "../pair_pipeline.ts";
+import type { PairRecord, PairSide } from "../pair_records.ts";
+import { errorCause } from "../../errors.ts";
 import { badFile, show } from "./bad_data.ts";
 import { findColumn } from "./columns.ts";
 import { readHead } from "./head.ts";
@@ -36,7 +37,10 @@ export interface PairReadOptions {
   quote?: '"' | "none";
   /** Encoding of the text. Default UTF-8, or UTF-16 with its mark. */
   encoding?: string;
-  /** Whether targets may be missing, and lines without a source stay, as for prediction. Default false. */
+  /**
+   * Whether targets may be missing, lines without a source stay, and one that cannot be read has its `fault`, as for
+   * prediction. Default false.
+   */
   optionalTargets?: boolean;
 }
 
@@ -125,16 +129,18 @@ async function* linePairs(lines: Lines, options: PairReadOptions): AsyncGenerato
       else throw badFile("text-missing", name, `${at} must be a source, a tab and a target: there is no tab`);
       continue;
     }
-    if (cells.length > 2 && !asked) {
-      throw badFile("row-width", name, `${at} must be a source, a tab and a target, got ${cells.length} columns`, {
-        option: "sourceColumn",
-        advice: "say which columns to take (sourceColumn, targetColumn)",
-      });
-    }
-    const names = cells.map(() => "");
-    const source = cells[findColumn(name, names, sourceColumn, "sourceColumn")]!;
-    const target = cells[findColumn(name, names, targetColumn, "targetColumn")]!;
-    yield pairOf(name, at, { source, target, place }, options);
+    yield faulty(place, options, () => {
+      if (cells.length > 2 && !asked) {
+        throw badFile("row-width", name, `${at} must be a source, a tab and a target, got ${cells.length} columns`, {
+          option: "sourceColumn",
+          advice: "say which columns to take (sourceColumn, targetColumn)",
+        });
+      }
+      const names = cells.map(() => "");
+      const source = cells[findColumn(name, names, sourceColumn, "sourceColumn")]!;
+      const target = cells[findColumn(name, names, targetColumn, "targetColumn")]!;
+      return pairOf(name, at, { source, target, place }, options);
+    });
   }
 }
 
@@ -159,12 +165,14 @@ async function* tablePairs(lines: Lines, options: PairReadOptions): AsyncGenerat
   };
   const from = column("sourceColumn", SOURCES, 0)!, to = column("targetColumn", TARGETS, 1);
   for (let cells = await rows.next(); cells !== undefined; cells = await rows.next()) {
-    const at = `line ${rows.number}`;
-    if (cells.length !== names.length) {
-      throw badFile("row-width", name, `${at} must have ${names.length} columns, got ${cells.length}`);
-    }
-    const target = to === undefined ? undefined : cells[to]!;
-    yield pairOf(name, at, { source: cells[from]!, target, place: `${name}, ${at}` }, options);
+    const at = `line ${rows.number}`, place = `${name}, ${at}`, row = cells;
+    yield faulty(place, options, () => {
+      if (row.length !== names.length) {
+        throw badFile("row-width", name, `${at} must have ${names.length} columns, got ${row.length}`);
+      }
+      const target = to === undefined ? undefined : row[to]!;
+      return pairOf(name, at, { source: row[from]!, target, place }, options);
+    });
   }
 }
 
@@ -179,13 +187,16 @@ async function* jsonPairs(
     for (let line = await lines.next(); line !== undefined; line = await lines.next()) all.push(line);
     const json = parse(name, "the file", all.join("\n"));
     if (!Array.isArray(json)) throw badFile("file-malformed", name, "it must be a list of pairs");
-    for (const [i, one] of json.entries()) yield jsonPair(name, `pair ${i + 1}`, one, options);
+    for (const [i, one] of json.entries()) {
+      const at = `pair ${i + 1}`;
+      yield faulty(`${name}, ${at}`, options, () => jsonPair(name, at, one, options));
+    }
     return;
   }
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
     if (line.trim() === "") continue;
-    const at = `line ${lines.number}`;
-    yield jsonPair(name, at, parse(name, at, line), options);
+    const at = `line ${lines.number}`, text = line;
+    yield faulty(`${name}, ${at}`, options, () => jsonPair(name, at, parse(name, at, text), options));
   }
 }
 
@@ -197,34 +208,61 @@ function parse(name: string, at: string, text: string): unknown {
   }
 }
 
-function jsonPair(name: string, at: string, json: unknown, options: PairReadOptions): PairRecord {
-  const object = typeof json === "string" ? { x: json } : json as Record<string, unknown> | null;
-  if (typeof object !== "object" || object === null || Array.isArray(object)) {
-    throw badFile("file-malformed", name, `${at} must be an object with x and y`);
+/** A pair, or with optional targets what is wrong with it. */
+function faulty(place: string, { optionalTargets }: PairReadOptions, read: () => PairRecord): PairRecord {
+  try {
+    return read();
+  } catch (fault) {
+    if (!optionalTargets || !errorCause(fault)) throw fault;
+    return { source: "", place, fault };
   }
-  const text = (key: "x" | "y") => {
-    const value = Object.hasOwn(object, key) ? object[key] : undefined;
-    if (value === undefined || value === null) return undefined;
-    if (typeof value === "string") return value;
-    const got = Array.isArray(value) ? "a list" : typeof value;
-    throw badFile("file-malformed", name, `${at}: ${key} must be a text, got ${got}`);
-  };
-  const source = text("x");
-  if (source === undefined) throw badFile("text-missing", name, `${at}: there is no x, the source`);
-  return pairOf(name, at, { source, target: text("y"), place: `${name}, ${at}` }, options);
 }
 
-/** A pair of which both texts are there, unless they need not. */
-function pairOf(
-  name: string,
-  at: string,
-  { source, target, place }: PairRecord,
-  { optionalTargets }: PairReadOptions,
-): PairRecord {
-  if (optionalTargets) return { source, ...target !== undefined && { target }, place };
-  if (source.trim() === "") throw badFile("text-missing", name, `${at}: the source is empty`);
-  if (target === undefined || target.trim() === "") {
-    throw badFile("text-missing", name, `${at}: the target is ${target === undefined ? "missing" : "empty"}`);
+function jsonPair(name: string, at: string, json: unknown, options: PairReadOptions): PairRecord {
+  // What is no object is a source by itself.
+  const object = typeof json === "string" || Array.isArray(json) ? { x: json } : json as Record<string, unknown> | null;
+  if (typeof object !== "object" || object === null) {
+    throw badFile("file-malformed", name, `${at} must be an object with x and y`);
   }
-  return { source, target, place };
+  const side = (key: "x" | "y") => {
+    const value = Object.hasOwn(object, key) ? (object as Record<string, unknown>)[key] : undefined;
+    return value === undefined || value === null ? undefined : jsonSide(name, `${at}: ${key}`, value);
+  };
+  const source = side("x"), start = (object as Record<string, unknown>).start;
+  if (source === undefined) throw badFile("text-missing", name, `${at}: there is no x, the source`);
+  return pairOf(name, at, {
+    source,
+    target: side("y"),
+    ...start !== undefined && start !== null && { start: stepOf(name, `${at}: start`, start) },
+    place: `${name}, ${at}`,
+  }, options);
+}
+
+/** A text, or numbers for every step: a list of lists, or a list of numbers where there is one for each. */
+function jsonSide(name: string, at: string, value: unknown): PairSide {
+  if (typeof value === "string") return value;
+  if (!Array.isArray(value)) {
+    throw badFile("file-malformed", name, `${at} must be a text, or numbers for every step, got ${typeof value}`);
+  }
+  return value.map((step, t) => stepOf(name, `${at}, step ${t + 1}`, step));
+}
+
+function stepOf(name: string, at: string, value: unknown): readonly number[] {
+  const step = Array.isArray(value) ? value : [value], bad = step.findIndex((one) => typeof one !== "number");
+  if (bad < 0 && step.length) return step;
+  if (step[bad] === null) throw badFile("value-missing", name, `${at}: a number is missing`);
+  throw badFile("file-malformed", name, `${at} must be numbers, got ${show(JSON.stringify(step[bad] ?? value))}`);
+}
+
+/** A pair of which both sides are there, unless they need not. */
+function pairOf(name: string, at: string, record: PairRecord, { optionalTargets }: PairReadOptions): PairRecord {
+  const { source, target, ...rest } = record,
+    isEmpty = (side: PairSide) => (typeof side === "string" ? side.trim() : side).length === 0;
+  if (!optionalTargets) {
+    if (isEmpty(source)) throw badFile("text-missing", name, `${at}: the source is empty`);
+    if (target === undefined || isEmpty(target)) {
+      throw badFile("text-missing", name, `${at}: the target is ${target === undefined ? "missing" : "empty"}`);
+    }
+  }
+  return { source, ...target !== undefined && { target }, ...rest };
 }

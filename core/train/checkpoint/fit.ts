@@ -3,6 +3,8 @@
 import { fail } from "../../errors.ts";
 import { LOSSES, quantilesOf } from "../../model/losses.ts";
 import { internalsOf, type NetworkModel } from "../../model/model.ts";
+import { portsOf } from "../../model/pair_ports.ts";
+import type { PairPipeline } from "../../data/pair_pipeline.ts";
 
 /**
  * Checks that preprocessing makes what a model takes, and names what it gives: otherwise answers would be those to another
@@ -13,14 +15,15 @@ import { internalsOf, type NetworkModel } from "../../model/model.ts";
  */
 export async function checkPreprocessing(model: NetworkModel, stored: unknown, action: string): Promise<void> {
   const kind = (stored as { kind?: unknown } | null | undefined)?.kind;
-  if (kind !== "sequences" && kind !== "forecast") return;
-  const { restorePreprocessing } = await import("../../data/preprocessing.ts");
+  if (kind !== "sequences" && kind !== "forecast" && kind !== "pairs") return;
+  const { restoreAny } = await import("../../data/preprocessing.ts");
   let made;
   try {
-    made = restorePreprocessing(stored);
+    made = restoreAny(stored);
   } catch {
     return; // Whoever uses it says what is wrong with it.
   }
+  if (made.task === "seq2seq") return checkPairs(model, made, action);
   const { net } = internalsOf(model).session, { firstInput, resolved: { outputs } } = net;
   const refuse = (name: string, value: unknown, problem: string) => {
     throw fail("preprocessing-mismatch", action, `its preprocessing is for ${problem}`, { name, value });
@@ -42,4 +45,13 @@ export async function checkPreprocessing(model: NetworkModel, stored: unknown, a
   if (model.loss !== undefined && isOf(model.loss) !== isOf(made.loss)) {
     refuse("task", made.task, `the task ${made.task}, the model's loss is ${model.loss}`);
   }
+}
+
+/** The same of preprocessing of pairs. */
+function checkPairs(model: NetworkModel, pipeline: PairPipeline, action: string): void {
+  const internals = internalsOf(model), { sourceShape, targetShape } = portsOf(internals, action);
+  const sizeOf = ({ kind, size }: typeof sourceShape) => ({ size, tokens: kind === "tokens" });
+  const { length: Q } = quantilesOf(model) ?? [0], target = sizeOf(targetShape);
+  pipeline.checkSizes(action, { source: sizeOf(sourceShape), target: { ...target, size: target.size / Q } });
+  internals.checkVocabulary(action, pipeline.vocabulary);
 }

@@ -225,6 +225,7 @@ async function restore(
       await trainer?.loadState({ step: stored.trainer!.step, slots: Object.fromEntries(slots) });
     });
     const { arithmetic, writtenBy, preprocessing, job } = stored;
+    internalsOf(model).checkVocabulary(action, stored.data?.vocabulary, true);
     await within("preprocessing", () => checkPreprocessing(model, preprocessing, `${action}: preprocessing`));
     return new LoadedCheckpoint({
       model,

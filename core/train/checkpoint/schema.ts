@@ -94,7 +94,11 @@ export function schemaOf(v: Awaited<ReturnType<typeof loadValibot>>) {
     /** Options and state of the training over epochs; null if there is none. */
     training: v.nullable(v.strictObject({ options: values, state: v.pipe(safe, state), best: v.nullable(record) })),
     /** Hashes of the data it is trained and validated on; null if there is no training, and in version 1. */
-    data: v.nullable(v.strictObject({ hash, validationHash: v.optional(hash) })),
+    data: v.nullable(v.strictObject({
+      hash,
+      validationHash: v.optional(hash),
+      vocabulary: v.optional(v.string()),
+    })),
     /** How the data were prepared for the model, as it was saved. */
     preprocessing: v.nullable(v.record(v.string(), v.unknown())),
     /** What the program that trains wants to find again: the command line keeps its data options here. */

@@ -1,6 +1,7 @@
 /** Writing checkpoints: a snapshot of a training, its text, its file. */
 
 import { type DataHash, hashDataset } from "../../data/hash.ts";
+import { isPairs } from "../../data/pairs.ts";
 import { checkArgument, fail } from "../../errors.ts";
 import type { NamedArray, StateDict } from "../../model/arrays.ts";
 import type { NetworkModel } from "../../model/model.ts";
@@ -94,7 +95,11 @@ function stored(state: TrainingState): NonNullable<Snapshot["training"]>["state"
 
 /** Hashes of what a training trains and validates on. */
 async function hashData({ dataset, validation }: Training): Promise<DataHash> {
-  return { hash: await hashDataset(dataset), ...validation && { validationHash: await hashDataset(validation) } };
+  return {
+    hash: await hashDataset(dataset),
+    ...validation && { validationHash: await hashDataset(validation) },
+    ...isPairs(dataset) && dataset.vocabulary !== undefined && { vocabulary: dataset.vocabulary },
+  };
 }
 
 /**

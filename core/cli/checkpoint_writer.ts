@@ -6,7 +6,7 @@ import type { Training } from "../train/training.ts";
 import { UsageError } from "../job/options.ts";
 import type { StoredJob } from "../job/stored_job.ts";
 import { checkpointTarget, folderOf, mayWrite, reason, type Target } from "./files.ts";
-import { LogFile } from "./log_file.ts";
+import { lineOf, LogFile } from "./log_file.ts";
 import type { Arguments } from "./options.ts";
 import { bestOf } from "./read_checkpoint.ts";
 import { remark, type Terminal } from "./terminal.ts";
@@ -49,6 +49,7 @@ export class CheckpointWriter implements Disposable {
   /** Epochs that the last checkpoint has behind it, once it is written. */
   keptEpoch: number | undefined;
   readonly #written: Written;
+  readonly #run: Arguments["run"];
   #log?: LogFile;
   readonly #terminal: Terminal;
   /** What cannot be written at present: whether it is a checkpoint or a log, by its path. */
@@ -78,6 +79,7 @@ export class CheckpointWriter implements Disposable {
   private constructor(args: Arguments, written: Written, terminal: Terminal, target?: Target) {
     this.target = target;
     this.#written = written;
+    this.#run = args.run;
     this.#terminal = terminal;
     this.#every = parseEvery(args.checkpointEvery);
     this.#keep = args.keep ?? 0;
@@ -135,7 +137,8 @@ export class CheckpointWriter implements Disposable {
 
   /** Writes the results of an epoch: the line of the log first, so that it has all epochs of the checkpoint. */
   async epoch(report: EpochReport, training: Training): Promise<void> {
-    const log = this.#log;
+    const log = this.#log, { job: { seed }, hasAccuracy } = this.#written;
+    if (this.#run?.lines) this.#run.lines.push(lineOf({ run: this.#run.name, seed }, report, hasAccuracy));
     if (log) await this.#attempt("log", log.path, () => log.add(report));
     if (this.target) await this.#epoch(report, training);
   }

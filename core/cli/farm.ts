@@ -12,22 +12,24 @@ interface Entry<T> {
   readonly index: number;
   readonly found?: T;
   readonly error?: { readonly line: string; readonly isUsage: boolean };
-  /** What was written meanwhile. */
+  /** What was written meanwhile, to the log too. */
   readonly out: string;
   readonly err: string;
+  readonly log?: string;
 }
 
 /**
  * Runs each training in one of the processes. What they write is written by the first of them, in the order of the trainings, of
  * which the very first is shown while it runs.
  *
- * @param each Runs a training; with a code that is not 0 it is the last.
+ * @param each Runs a training, and keeps what it logs in `lines`, if there are some; with a code that is not 0 it is the last.
  * @throws {Error} What the first that failed was refused for.
  */
 export async function farmOut<T extends { readonly code: number }>(
   fleet: Fleet,
   trainings: AsyncIterable<TrainingRun>,
-  each: (run: TrainingRun, isFirst: boolean) => Promise<T>,
+  each: (run: TrainingRun, isFirst: boolean, lines?: string[]) => Promise<T>,
+  addToLog: (lines: string) => Promise<void>,
 ): Promise<T[]> {
   const own: Entry<T>[] = [];
   let index = 0, ends: (() => string)[] = [];
@@ -40,8 +42,8 @@ export async function farmOut<T extends { readonly code: number }>(
     for await (const run of trainings) {
       if (index % fleet.size === fleet.rank) {
         if (index > 0) ends = [stdout.capture(), stderr.capture()];
-        const found = await each(run, index === 0);
-        own.push({ index, found, ...texts() });
+        const lines: string[] | undefined = index > 0 ? [] : undefined, found = await each(run, index === 0, lines);
+        own.push({ index, found, ...texts(), log: lines?.join("") });
         if (found.code) break;
       }
       index++;
@@ -50,7 +52,8 @@ export async function farmOut<T extends { readonly code: number }>(
     own.push({ index, error: { line: lineOf(error), isUsage: error instanceof UsageError }, ...texts() });
   }
   const all = gatherFindings(fleet, own).flat().sort((a, b) => a.index - b.index), results: T[] = [];
-  for (const { found, error, out, err } of all) {
+  for (const { found, error, out, err, log } of all) {
+    if (log && fleet.rank === 0) await addToLog(log);
     if (out) stdout.write(out);
     if (err) stderr.write(err);
     if (error) throw error.isUsage ? new UsageError(error.line) : new Error(error.line);

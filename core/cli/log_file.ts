@@ -222,8 +222,14 @@ function inStep(bytes: Uint8Array, { head, history, hasAccuracy }: LoggedTrainin
   return { end, more: missing.map((record) => lineOf(head, record, hasAccuracy)).join("") };
 }
 
+/** Adds lines to the end of a log that is there. */
+export async function appendLines(path: string, lines: string): Promise<void> {
+  using file = await Deno.open(path, { append: true });
+  await writeAll(file, new TextEncoder().encode(lines));
+}
+
 /** The results of an epoch in the log. */
-function lineOf(head: LineHead, report: EpochRecord | EpochReport, hasAccuracy: boolean): string {
+export function lineOf(head: LineHead, report: EpochRecord | EpochReport, hasAccuracy: boolean): string {
   const { trainAccuracy: _train, validationAccuracy: _test, ...rest } = report;
   return `${JSON.stringify({ ...head, ...hasAccuracy ? report : rest })}\n`;
 }

@@ -157,8 +157,8 @@ export interface Arguments {
   /** What the scores must be. */
   readonly require: readonly Requirement[];
   readonly attention: boolean;
-  /** Which of several trainings this is: they share a log. */
-  readonly run?: { readonly name: string; readonly isFirst: boolean };
+  /** Which of several trainings this is: they share a log, whose lines are kept in `lines` where another process writes them. */
+  readonly run?: { readonly name: string; readonly isFirst: boolean; readonly lines?: string[] };
   readonly wide: boolean;
   /** Where a module has its WebAssembly. */
   readonly wasm: "inline" | "file" | "none";

@@ -69,9 +69,13 @@ async function trainWith(fleet: Fleet, typed: Arguments): Promise<number> {
       return code || (document ? checkRequired(args.require, scores?.values) : 0);
     }
   }
-  const runs: Finding[] = [], each = (run: TrainingRun, isFirst: boolean) => oneOfSeveral(run, isFirst, args, terminal);
+  const runs: Finding[] = [],
+    each = (run: TrainingRun, isFirst: boolean, lines?: string[]) =>
+      oneOfSeveral({ ...run, isFirst, lines }, args, terminal);
   const found = fleet.size > 1
-    ? await (await import("./farm.ts")).farmOut(fleet, trainings, each)
+    ? await (await import("./farm.ts")).farmOut(fleet, trainings, each, async (lines) => {
+      if (args.logFile !== undefined) await (await import("./log_file.ts")).appendLines(args.logFile, lines);
+    })
     : oneByOne(trainings, each);
   for await (const { code, ...finding } of found) {
     if (code) return code;
@@ -105,13 +109,16 @@ async function* oneByOne<T>(
 
 /** Runs one of several trainings, and says what it scores. */
 async function oneOfSeveral(
-  run: TrainingRun,
-  isFirst: boolean,
+  { isFirst, lines, ...run }: TrainingRun & { readonly isFirst: boolean; readonly lines: string[] | undefined },
   args: Arguments,
   terminal: Terminal,
 ): Promise<Finding & { readonly code: number }> {
-  const name = run.name!, quiet = args.quiet || !isFirst;
-  const { code, scores, before } = await runTraining(run, { ...args, quiet, run: { name, isFirst } }, terminal);
+  const name = run.name!, quiet = args.quiet || !isFirst, own = { name, isFirst, lines };
+  const { code, scores, before } = await runTraining(
+    run,
+    { ...args, quiet, run: own, ...lines && { logFile: undefined } },
+    terminal,
+  );
   if (code) return { code, name };
   if (before) terminal.line(`${`${name}, before`.padEnd(20)}  ${inWords(before.values)}`);
   terminal.line(`${name.padEnd(20)}  ${scores ? inWords(scores.values) : "nothing was held out to score it on"}`);

@@ -64,14 +64,16 @@ for (const flags of ["--seeds 3", "--seeds 2 --data a.csv --folds 2 --output jso
     const rows = Array.from({ length: 24 }, (_, i) => `${i % 5},${i % 7},${i % 3},${i % 2 ? "yes" : "no"}`);
     place.write("a.csv", `a,b,c,label\n${rows.join("\n")}\n`);
     const job = flags.includes("--data")
-      ? `train ${flags} --label-column label --epochs 2 --threads 1`
-      : `${SMALL} --quiet ${flags}`;
+      ? `train ${flags} --label-column label --epochs 2 --threads 1 --log-file one.log`
+      : `${SMALL} --quiet ${flags} --log-file one.log`;
     const alone = await place.runWith(["-A"], job), plain = (text: string) => text.replaceAll(/\d+(\.\d+)? m?s\b/g, "");
+    const log = (name: string) => place.read(name).replaceAll(/"seconds":[^,}]*/g, "");
     assert.equal(alone.code, 0, alone.err);
     for (const size of [2, 3]) {
-      const { code, out } = await runMpi(place, size, job);
-      assert.equal(code, 0);
+      const { code, out, err } = await runMpi(place, size, job.replace("one.log", `of${size}.log`));
+      assert.deepEqual([code, plain(err)], [0, plain(alone.err)]);
       assert.equal(plain(out), plain(alone.out));
+      assert.equal(log(`of${size}.log`), log("one.log"));
     }
   });
 }

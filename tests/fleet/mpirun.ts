@@ -55,7 +55,7 @@ export function spawnTogether(
 export async function runMpi(place: Place, size: number, args: string, started?: Started): Promise<Result> {
   const { code, stdout, stderr } = await spawnTogether(place, size, args, started).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  return { code, out: text(stdout), err: ownLines(text(stderr)) };
+  return { code, out: text(stdout), err: code ? ownLines(text(stderr)) : text(stderr) };
 }
 
 /** What our processes wrote to standard error: mpirun adds a box where one of them fails. */

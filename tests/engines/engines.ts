@@ -79,6 +79,7 @@ async function served(folder: string, open: (url: string) => Promise<() => Promi
         // Isolated pages may share memory with workers.
         "cross-origin-opener-policy": "same-origin",
         "cross-origin-embedder-policy": "require-corp",
+        ...name === "csp.html" && { "content-security-policy": "script-src 'self'" },
       },
     });
   });
@@ -181,13 +182,17 @@ async function openInWebKit(driver: string, url: string): Promise<() => Promise<
 const WORKER = `import * as g from "mod.js";
 import module from "plain.wasm";
 import { suite } from "suite.js";
+import { models } from "models.js";
+import wasm from "file-moves.wasm";
+import list from "models.json";
 
 export default {
   async fetch(request) {
     try {
       const form = await request.formData(), files = {};
       for (const [name, file] of form) files[name] = new Uint8Array(await file.arrayBuffer());
-      return Response.json(await suite(g, files, { module }));
+      const said = await models((name) => import(name), list, wasm);
+      return Response.json({ ...await suite(g, files, { module }), models: said });
     } catch (error) {
       return Response.json({ error: String(error?.stack ?? error) });
     }
@@ -198,17 +203,18 @@ export default {
 /** A worker's configuration: every script of the library is a module of it. */
 async function workerConfig(folder: string, home: string, port: number): Promise<string> {
   const modules: string[] = [];
-  const add = async (name: string, from: string, kind: "esModule" | "wasm") => {
+  const add = async (name: string, from: string, kind: "esModule" | "wasm" | "json") => {
     await Deno.copyFile(from, `${home}/${name}`);
     modules.push(`(name = "${name}", ${kind} = embed "${name}")`);
   };
   await Deno.writeTextFile(`${home}/worker.js`, WORKER);
   modules.push('(name = "worker.js", esModule = embed "worker.js")');
-  await add("suite.js", `${HERE}/suite.js`, "esModule");
+  for (const name of ["suite.js", "models.js"]) await add(name, `${HERE}/${name}`, "esModule");
   for await (const { name } of Deno.readDir(folder)) {
     if (name.endsWith(".js")) await add(name, `${folder}/${name}`, "esModule");
   }
-  await add("plain.wasm", `${folder}/plain.wasm`, "wasm");
+  for (const name of ["plain.wasm", "file-moves.wasm"]) await add(name, `${folder}/${name}`, "wasm");
+  await add("models.json", `${folder}/models.json`, "json");
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   services = [(name = "main", worker = (modules = [${modules.join(", ")}], compatibilityDate = "2026-01-01"))],

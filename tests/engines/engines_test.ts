@@ -5,6 +5,8 @@
 
 import assert from "node:assert/strict";
 import { ROOT, runDeno } from "../cli/run.ts";
+import { exportModule, type ModuleFiles } from "../../core/exchange/module.ts";
+import { moduleCases } from "../exchange/models.ts";
 import { ENGINES, type Found } from "./engines.ts";
 import { suite, threads } from "./suite.js";
 
@@ -36,8 +38,32 @@ function library(): Promise<string> {
     const lock = `--lock=${ROOT}/scripts/deno.lock`;
     const { code, err } = await runDeno(["run", lock, "-A", `${ROOT}/scripts/dist/main.ts`, folder]);
     assert.equal(code, 0, err);
+    await writeModels(folder);
     return folder;
   })();
+}
+
+const cases = await moduleCases();
+
+/** The models of the cases as modules, and their inputs. */
+async function writeModels(folder: string) {
+  const write = async (files: ModuleFiles) => {
+    for (const [name, bytes] of Object.entries(files)) await Deno.writeFile(`${folder}/${name}`, bytes);
+  };
+  for (const { name, file } of cases) await write(await exportModule(file, { name: `model-${name}` }));
+  const { file } = cases.find(({ name }) => name === "moves")!;
+  await write(await exportModule(file, { name: "file-moves", wasm: "file" }));
+  const list = cases.map(({ name, inputs }) => ({ name, inputs }));
+  await Deno.writeTextFile(`${folder}/models.json`, JSON.stringify(list));
+}
+
+/** What the models must say, each in an engine of its own. */
+function said(engine: string, file: string): Record<string, unknown> {
+  const all = cases.map(({ name, expected }) => [name, { engine, predictions: expected }] as const);
+  return Object.fromEntries([...all, ["file", {
+    engine: file,
+    predictions: Object.fromEntries(all).moves!.predictions,
+  }]]);
 }
 
 for (const { name, hasFiles, find, run } of ENGINES) {
@@ -49,9 +75,18 @@ for (const { name, hasFiles, find, run } of ENGINES) {
     sanitizeResources: false,
     async fn() {
       assert.ok(program, `${name} is missing`);
-      const { threads, paths, ...found } = await run(program, await library()) as Found & Record<string, unknown>;
+      const { threads, paths, models, underPolicy, ...found } = await run(program, await library()) as
+        & Found
+        & Record<string, unknown>;
       assert.equal(found.error, undefined);
       assert.deepEqual(found, expected);
+      // workerd compiles nothing, and takes modules.
+      const [engine, file] = name === "workerd"
+        ? ["JavaScript", "JavaScript, then WebAssembly"]
+        : ["WebAssembly", "JavaScript, then WebAssembly"];
+      assert.deepEqual(models, said(engine!, file!));
+      if (underPolicy) assert.deepEqual(underPolicy, said("JavaScript", "JavaScript, then refused"));
+      else assert.ok(hasFiles || name === "workerd");
       // workerd has none of either.
       if (threads) assert.deepEqual(threads, { same: true, why: name === "WebKitGTK" ? NO_SHARING : "" });
       if (paths) assert.match(String(paths), hasFiles ? /^kept$/ : /needs Deno or Node.*use formatCheckpoint/);

@@ -72,7 +72,9 @@ async function copySources(to: string) {
       else await Deno.copyFile(new URL(folder + name, ROOT), `${to}/${folder}${name}`);
     }
   };
-  for (const room of ["data", "device", "exchange", "fleet", "model", "report", "shaders", "train"]) await copy(`core/${room}/`);
+  for (const room of ["data", "device", "exchange", "fleet", "model", "report", "shaders", "train"]) {
+    await copy(`core/${room}/`);
+  }
   for await (const { name, isFile } of Deno.readDir(new URL("core", ROOT))) {
     if (isFile) await Deno.copyFile(new URL(`core/${name}`, ROOT), `${to}/core/${name}`);
   }

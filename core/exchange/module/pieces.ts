@@ -31,7 +31,7 @@ export const PIECES: Readonly<Record<string, Piece>> = {
   memory: {"as":"_j","code":"let _j=new Float32Array(0);","uses":[]},
   plan: {"as":"_k","code":"let _k;","uses":[]},
   kept: {"as":"_l","code":"let _l;","uses":[]},
-  bytesOf: {"as":"_m","code":"function _m(r){return Uint8Array.from(atob(r),t=>t.charCodeAt(0))}","uses":[]},
+  bytesOf: {"as":"_m","code":"function _m(r){const n=atob(r),t=new Uint8Array(n.length);for(let e=t.length;e--;)t[e]=n.charCodeAt(e);return t}","uses":[]},
   room: {"as":"_n","code":"function _n(_){if(_j.length<_){const l=_j;_j=new Float32Array(2*_),_j.set(l)}_j.fill(0,_l,_)}","uses":["memory","kept"]},
   load: {"as":"_o","code":"function _o(n,o,t,a){const f=new Float32Array(_m(n).buffer);let r=0;_k=a,_l=t,_n(t);for(let[e,l,_,u]of o)for(;l--;e+=u)_j.set(f.subarray(r,r+=_),e)}","uses":["bytesOf","plan","kept","room","memory"]},
   run: {"as":"_p","code":"function _p(_,d){_k(_,n=>{_n(n.end),d(n)})}","uses":["plan","room"]},

@@ -16,7 +16,9 @@ let kept;
 
 /** Bytes of base64. */
 function bytesOf(text) {
-  return Uint8Array.from(atob(text), (byte) => byte.charCodeAt(0));
+  const packed = atob(text), bytes = new Uint8Array(packed.length);
+  for (let i = bytes.length; i--;) bytes[i] = packed.charCodeAt(i);
+  return bytes;
 }
 
 /** Makes room for n numbers, and clears those that are not kept. */

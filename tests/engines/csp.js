@@ -1,5 +1,5 @@
 /** Runs the models under the policy `script-src 'self'`, and tells the page around. */
-import { models } from "/models.js";
+import { models } from "./models.js";
 
 const tell = (found) => parent.postMessage(found, location.origin);
 try {

@@ -1,39 +1,16 @@
 import { dispose } from "../engine.ts";
 import { checkArgument, fail } from "../errors.ts";
 import { checkFiniteOutputs } from "./finite.ts";
+import type { Forecast } from "./free_run.ts";
 import type { LossName } from "./losses.ts";
 import { internalsOf, type NetworkModel } from "./model.ts";
+import type { Predictor } from "./predicting.ts";
+import type { Hypothesis } from "./search.ts";
 import { copyRows, SingleNetwork, type SinglePrediction } from "./single_network.ts";
 import type { LengthPlan } from "./single_program.ts";
 import { type PredictionStream, Streams } from "./stream.ts";
 
-export type { SinglePrediction };
-
-/** Predicts one sequence at a time, without waiting and without allocating. Made by {@linkcode createPredictor}. */
-export interface Predictor extends Disposable {
-  /**
-   * What the model says of one sequence.
-   *
-   * @param x Its steps (T, I), row-major, or its tokens (T); any number of steps, those seen before being quicker.
-   * @param inputs The network's other inputs, by name.
-   * @throws {RangeError} If the count of numbers is no multiple of I, or a token is not in the vocabulary.
-   * @throws {TypeError} After `dispose`.
-   */
-  predict(
-    x: Float32Array | Int32Array,
-    inputs?: Readonly<Record<string, Float32Array | Int32Array>>,
-  ): SinglePrediction;
-  /**
-   * A sequence whose steps come one by one, such as a sensor's samples: each push says what `predict` says of all steps so
-   * far, to the bit. What the network computed of them is kept: a push takes the same time however many there were, but for
-   * an attention, which looks at all of them again. There may be many streams at a time.
-   *
-   * @throws {TypeError} If a layer is bidirectional.
-   */
-  stream(): PredictionStream;
-  /** Frees the memory, that of its streams too. */
-  dispose(): void;
-}
+export type { Predictor, SinglePrediction };
 
 /** What a length's plan has at hand: where to write, where to read. */
 interface Loaded {
@@ -87,6 +64,14 @@ class SinglePredictor implements Predictor {
     return (this.#streams ??= new Streams(this.#network.again())).open();
   }
 
+  search(): Promise<Hypothesis[]> {
+    return Promise.reject(withoutDecoder());
+  }
+
+  forecast(): Promise<Forecast> {
+    return Promise.reject(withoutDecoder());
+  }
+
   #load(T: number, length: number): Loaded {
     const { device, net, persistent, width } = this.#network, steps = net.firstInput.outputs.output!.kind !== "rows";
     if (!Number.isInteger(T) || T < 1 || !steps && T !== 1) {
@@ -125,9 +110,13 @@ class SinglePredictor implements Predictor {
   }
 }
 
+function withoutDecoder() {
+  return fail("wiring", ACTION, "the network has no decoder", { advice: "call predict()" });
+}
+
 /**
  * Makes a predictor for one sequence at a time, with the parameters that the model has now: no promises, no allocation,
- * a few microseconds for a small model.
+ * a few microseconds for a small model. One of a network with a decoder searches or forecasts instead.
  *
  * @param options The loss the model was trained with, which says what its outputs mean. Default: what the model was made
  * or loaded with, or its trainer's. `output`: of a network with several, the one to predict.
@@ -142,6 +131,19 @@ class SinglePredictor implements Predictor {
  * using predictor = await createPredictor(model);
  * const { outputs, attentionWeights } = predictor.predict(new Float32Array(50)); // 10 steps of 5 numbers
  * assert.deepEqual([outputs.length, attentionWeights.length], [2, 10]);
+ * ```
+ *
+ * @example Answers to one source
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { createModel, createPredictor } from "@grutto/grutto";
+ *
+ * const sizes = { sourceTokens: 9, sourceSize: 8, targetTokens: 9, targetSize: 8, hiddenSize: 16 };
+ * using model = await createModel({ task: "seq2seq", ...sizes });
+ * using predictor = await createPredictor(model);
+ * const answers = await predictor.search(Int32Array.of(4, 2, 7), { width: 5, nBest: 3, maxLength: 6 });
+ * assert.deepEqual(answers.map(({ logProbabilities }) => logProbabilities.length > 0), [true, true, true]);
+ * assert.equal(answers[0]!.attention.shape[1], 3);
  * ```
  *
  * @example A network with several inputs, and an output at every step
@@ -168,6 +170,9 @@ export async function createPredictor(
   checkArgument(action, "options", options, []);
   const { output = internals.only(action, "pass { output }") } = options;
   session.net.outputShape(action, output);
+  if (session.net.resolved.nodes.some(({ type }) => type === "decoder")) {
+    return await (await import("./source_predictor.ts")).openSourcePredictor(model);
+  }
   const { loss } = internals.meaning(action, output, options);
   const values = await session.exclusive(() => session.readValues());
   const { WasmDevice } = await import("../device/wasm.ts");

@@ -9,6 +9,7 @@ import { errorCode } from "../../core/errors.ts";
 import { forecast } from "../../core/model/free_run.ts";
 import { END } from "../../core/model/layers/decoder_options.ts";
 import { createModel, type NetworkModel } from "../../core/model/model.ts";
+import { createPredictor } from "../../core/model/predictor.ts";
 import { createSearcher } from "../../core/model/search.ts";
 import type { Seq2SeqConfig } from "../../core/model/seq2seq.ts";
 import { Random } from "../../core/random.ts";
@@ -361,4 +362,53 @@ Deno.test("pairs of another vocabulary than a model was trained with are refused
   const swapped = await formatCheckpoint({ model, training, preprocessing: other.pipeline.toJSON() });
   await assert.rejects(parseCheckpoint(swapped), mismatch);
   assert.throws(() => new Training(model, strange), mismatch);
+});
+
+Deno.test("a predictor of pairs says of one source what a batch says", async () => {
+  const data = backwards(40);
+  using model = await createModel(CONFIG, { seed: 1 });
+  await train(model, data, { epochs: 8, optimizer: { learningRate: 0.01 } });
+  using predictor = await createPredictor(model);
+  using searcher = await createSearcher(model);
+  const { sources: { data: all, lengths, starts } } = measurePairs(data), S = 6;
+  const x = new Int32Array(40 * S);
+  for (let n = 0; n < 40; n++) x.set(all.slice(starts[n], starts[n]! + lengths[n]!), n * S);
+  const options = { width: 4, nBest: 3, maxLength: 9, lengthPenalty: 0.6 };
+  const batch = await searcher.search({ x, shape: [40, S, 1], lengths }, options);
+  for (let n = 0; n < 40; n++) {
+    const alone = await predictor.search(x.slice(n * S, n * S + lengths[n]!), options);
+    assert.deepEqual(
+      alone.map(({ tokens, aligned }) => [tokens, aligned]),
+      batch[n]!.map((b) => [b.tokens, b.aligned]),
+    );
+    alone.forEach(({ sum, attention, logProbabilities }, k) => {
+      const other = batch[n]![k]!, { tokens, ended } = other;
+      assert.ok(Math.abs(sum - other.sum) < 1e-4);
+      assert.deepEqual(attention.shape, [tokens.length + Number(ended), lengths[n]]);
+      assert.ok(Math.abs(logProbabilities.reduce((a, b) => a + b) - sum) < 1e-9);
+    });
+  }
+  const isWiring = (error: unknown) => errorCode(error) === "wiring";
+  assert.throws(() => predictor.predict(Int32Array.of(2)), isWiring);
+  assert.throws(() => predictor.stream(), isWiring);
+  await assert.rejects(predictor.forecast(Int32Array.of(2), { steps: 1 }), isWiring);
+  await assert.rejects(predictor.search(Float32Array.of(2)), (error) => errorCode(error) === "batch-type");
+});
+
+Deno.test("and of numbers, with the parameters that the model had", async () => {
+  using model = await createModel({ ...SINES, targetSize: 2 }, { loss: "quantile", quantiles: [0.2, 0.8], seed: 3 });
+  using predictor = await createPredictor(model);
+  const x = Float32Array.from({ length: 3 * 7 }, (_, i) => Math.sin(i)), start = Float32Array.of(1, 2, 3, 4, 5, 6);
+  const { outputs, attention } = await forecast(model, { x, shape: [3, 7, 1] }, { steps: 4, start });
+  const bias = { shape: [4], data: new Float32Array(4).fill(9) };
+  await model.loadStateDict({ ...await model.stateDict(), "fc.bias": bias });
+  for (let n = 0; n < 3; n++) {
+    const own = { steps: 4, start: start.slice(2 * n, 2 * n + 2) };
+    const said = await predictor.forecast(x.slice(7 * n, 7 * n + 7), own);
+    const near = (a: Float32Array, b: Float32Array) =>
+      a.forEach((value, i) => assert.ok(Math.abs(value - b[i]!) < 1e-5));
+    near(said.outputs.data, outputs.data.slice(16 * n, 16 * n + 16));
+    near(said.attention.data, attention.data.slice(28 * n, 28 * n + 28));
+  }
+  await assert.rejects(predictor.search(x), (error) => errorCode(error) === "wiring");
 });

@@ -218,7 +218,7 @@ function suits(flag: string): string[] {
   return [
     `taken by: ${takenBy(flag).join(", ")}`,
     ...formats ? [`formats: ${formats.join(", ")}`] : [],
-    ...suit?.form ? [`for ${suit.form}`] : [],
+    ...suit?.forms ? [`for ${suit.forms.join(" and ")}`] : [],
     ...suit?.input ? [`for ${suit.input}${suit.tasks ? `, and the task ${suit.tasks.join(" or ")}` : ""}`] : [],
     ...suit?.tasks && !suit.input ? [`for the task ${suit.tasks.join(" or ")}`] : [],
   ];

@@ -10,7 +10,7 @@ import { type OptionSpec, resolveOptions } from "../options.ts";
 import { OPTIMIZER_OPTIONS, type OptimizerOptions, resolveOptimizer } from "../train/optimizer.ts";
 import { EARLY_STOPPING_OPTIONS, type EarlyStoppingOptions } from "../train/early_stopping.ts";
 import { resolveSchedule, SCHEDULE_OPTIONS, type ScheduleOptions } from "../train/schedule.ts";
-import { TEACHER_OPTIONS, type TeacherOptions } from "../train/teacher.ts";
+import { resolveTeacher, TEACHER_OPTIONS, type TeacherOptions } from "../train/teacher.ts";
 import { TRAIN_OPTIONS, type TrainingSettings } from "../train/training_options.ts";
 import { TRAINER_OPTIONS, type TrainerOptions } from "../train/trainer.ts";
 import { DATA_OPTIONS, type DataJob, resolveDataJob } from "./data_options.ts";
@@ -148,7 +148,7 @@ export function resolveJob(given: GivenOptions): Job {
     model: resolve("model", isOwn ? { ...OWN_MODEL, ...given.preparation.task === "seq2seq" && SEQ2SEQ_MODEL } : {}),
     training: isOwn ? resolveOwnTraining(given.training) : resolve("training"),
     ...Object.keys(given.earlyStopping).length && { earlyStopping: given.earlyStopping },
-    ...Object.keys(given.teacher).length && { teacher: given.teacher },
+    ...Object.keys(given.teacher).length && { teacher: ofKind("teacher", () => resolveTeacher(given.teacher)) },
     ...Object.keys(given.schedule).length && { schedule: given.schedule as ScheduleOptions },
     optimizer: ofKind("optimizer", () => resolveOptimizer(given.optimizer)),
     everything: resolve("everything"),
@@ -183,7 +183,7 @@ const SEQ2SEQ_MODEL = { hiddenSize: 64, bidirectional: true };
  *
  * @param resolve What checks them.
  */
-function ofKind<T>(group: "optimizer" | "schedule", resolve: () => T): T {
+function ofKind<T>(group: "optimizer" | "schedule" | "teacher", resolve: () => T): T {
   try {
     return resolve();
   } catch (error) {

@@ -38,6 +38,9 @@ export async function* pairTrainings(
   onlyKnownTokens = false,
 ): AsyncGenerator<NamedTraining> {
   refuseSeveralTests(job);
+  if (job.pairs.testTargetFile !== undefined && !job.files.testData) {
+    throw new UsageError("--test-target-file needs --test-data FILE");
+  }
   const loaded = await read.train(), test = await read.test(), name = job.files.data.map(pathName).join(", ");
   if (pipeline && onlyKnownTokens) {
     for (const side of ["source", "target"] as const) new UnknownTokens(pipeline, loaded.records, side).refuse();

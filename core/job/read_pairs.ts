@@ -1,7 +1,13 @@
 /** Pairs of texts in files, read as a job says. */
 
 import type { PairRecord } from "../data/pair_records.ts";
-import { PAIR_FORMATS, type PairFormat, type PairReadOptions, readPairs, readParallel } from "../data/readers/pairs.ts";
+import {
+  PAIR_FORMATS,
+  type PairFormat,
+  type PairReadOptions,
+  readParallel,
+  readSuitedPairs,
+} from "../data/readers/pairs.ts";
 import { formatOf } from "../data/readers/read.ts";
 import type { DataJob } from "./data_options.ts";
 import { UsageError } from "./options.ts";
@@ -34,6 +40,12 @@ function readOptions({ files, columns, forecast }: DataJob): PairReadOptions {
   };
 }
 
+/** The options of reading that were asked for. */
+function askedOf({ given: { files, columns, forecast } }: DataSource): ReadonlySet<string> {
+  const { targetColumns } = forecast, names = Object.keys({ ...files, ...columns });
+  return new Set([...names, ...targetColumns === undefined ? [] : ["targetColumn"]]);
+}
+
 /**
  * Reads all pairs of some files.
  *
@@ -52,7 +64,7 @@ export async function loadPairs(
   }
   for (const [file, input] of inputs.entries()) {
     const read = targetFile === undefined
-      ? readPairs(input, options)
+      ? readSuitedPairs(input, options, askedOf(source))
       : readParallel(input, source.file(targetFile), options);
     for await (const record of read) {
       records.push(record);
@@ -79,7 +91,8 @@ export async function* streamSources(
   const { format: _, ...options } = readOptions(job), { format: given } = source.given.files;
   for (const input of await source.inputs(paths, false)) {
     const format = given ?? (areNumbers && !formatOf(input.name) ? "jsonl" : undefined);
-    yield* readPairs(input, { ...options, format: format as PairFormat | undefined, optionalTargets: true });
+    const own = { ...options, format: format as PairFormat | undefined, optionalTargets: true };
+    yield* readSuitedPairs(input, own, askedOf(source));
   }
 }
 

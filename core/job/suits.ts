@@ -6,10 +6,12 @@ import { READ_SUITS } from "../data/readers/suits.ts";
 import type { DataJob } from "./data_options.ts";
 import { FLAGS, type GivenOptions, type Group, UsageError } from "./options.ts";
 
+/** What data are: sequences with labels, rows of a table that are forecast, or pairs of texts. */
+export type Form = "labeled sequences" | "forecasts" | "pairs";
+
 /** What is known of the data and the task; absent: nothing yet. */
 export interface Traits {
-  /** Whether each sequence has labels, or rows of a table are forecast. */
-  readonly form?: "labeled sequences" | "forecasts" | "pairs";
+  readonly form?: Form;
   /** What sequences are made of. */
   readonly input?: "numbers" | "text";
   /** What labels are for. */
@@ -18,79 +20,99 @@ export interface Traits {
 
 /** The traits that an option is for. */
 export interface Suit {
-  readonly form?: Traits["form"];
+  /** Default: any. */
+  readonly forms?: readonly Form[];
   readonly input?: Traits["input"];
   /** Tasks; where `input` is there too, that or these. */
   readonly tasks?: readonly LabelTask[];
-  /** What to use instead with data of the other form. */
-  readonly instead?: string;
+  /** What to use instead with data of another form. */
+  readonly instead?: { readonly [F in Form]?: string };
 }
 
-const LABELED = { form: "labeled sequences" } as const, FORECASTS = { form: "forecasts" } as const;
-const TEXT = { ...LABELED, input: "text" } as const;
+const LABELED = { forms: ["labeled sequences"] } as const, FORECASTS = { forms: ["forecasts"] } as const;
+const PAIRS = { forms: ["pairs"] } as const, NO_PAIRS = { forms: ["labeled sequences", "forecasts"] } as const;
+const NO_FORECASTS = { forms: ["labeled sequences", "pairs"] } as const;
+const TEXT = { ...NO_FORECASTS, input: "text" } as const;
 const WINDOW = "--window N says how many rows a forecast sees", TARGET = "--target-column NAME says what is forecast";
 const ROWS = "--train-rows and --test-rows divide a table in time, or --walk-forward";
-const ONE_SERIES = "a table holds one series";
+const ONE_SERIES = { forecasts: "a table holds one series" };
+const SOURCES = "--source-column NAME says what is read", TARGETS = "--target-column NAME says what is to be said";
+const LABELS = { ...LABELED, instead: { forecasts: TARGET, pairs: TARGETS } } as const;
+const SPLITS = { "labeled sequences": "--folds N is for labeled sequences", pairs: "--folds N is for pairs too" };
+
+/** Groups of options of pairs alone. */
+const OF_PAIRS: readonly Group[] = ["pairs", "search", "teacher"];
 
 /** Options that are not for all data and tasks. Those of losses and weights go by the loss, whose table says so. */
 export const SUITS: {
   readonly [G in Exclude<keyof DataJob, "pairs" | "search">]: { readonly [Name in keyof DataJob[G]]?: Suit };
 } = {
   files: {
-    testData: { ...LABELED, instead: "--test-rows FROM:TO are rows of the one table" },
+    testData: { ...NO_FORECASTS, instead: { forecasts: "--test-rows FROM:TO are rows of the one table" } },
+    decimal: NO_PAIRS,
+    missingValues: NO_PAIRS,
     layout: { ...LABELED, input: "numbers" },
-    labelFile: { ...LABELED, instead: TARGET },
-    labelsTable: { ...LABELED, instead: TARGET },
-    testLabelFile: { ...LABELED, instead: TARGET },
+    labelFile: LABELS,
+    labelsTable: LABELS,
+    testLabelFile: LABELS,
   },
   columns: {
     sequenceColumn: { ...LABELED, instead: ONE_SERIES },
     sequencePerFile: { ...LABELED, instead: ONE_SERIES },
+    timeColumn: NO_PAIRS,
     groupColumn: { ...LABELED, instead: ONE_SERIES },
     key: LABELED,
-    labelColumn: { ...LABELED, instead: TARGET },
+    labelColumn: LABELS,
+    featureColumns: { ...NO_PAIRS, instead: { pairs: SOURCES } },
     weightColumn: LABELED,
-    textColumn: LABELED,
+    textColumn: { ...LABELED, instead: { pairs: SOURCES } },
+    sourceColumn: PAIRS,
     xKey: { ...LABELED, instead: ONE_SERIES },
-    yKey: { ...LABELED, instead: TARGET },
+    yKey: LABELS,
   },
   preparation: {
     standardize: { input: "numbers", tasks: ["regression"] },
-    missing: { input: "numbers" },
-    stride: { ...LABELED, instead: "a window begins at every row" },
-    labelEveryStep: { ...LABELED, input: "numbers", instead: "--horizon N forecasts several rows" },
-    windowLabel: { ...LABELED, instead: TARGET },
-    patch: { ...LABELED, input: "numbers", instead: WINDOW },
+    missing: { ...NO_PAIRS, input: "numbers" },
+    stride: { ...LABELED, instead: { forecasts: "a window begins at every row" } },
+    labelEveryStep: { ...LABELED, input: "numbers", instead: { forecasts: "--horizon N forecasts several rows" } },
+    windowLabel: { ...LABELED, instead: { forecasts: TARGET } },
+    patch: { ...LABELED, input: "numbers", instead: { forecasts: WINDOW } },
     tokens: TEXT,
-    normalize: { ...TEXT, instead: "--transform NAME changes a series" },
+    normalize: { ...TEXT, instead: { forecasts: "--transform NAME changes a series" } },
     minCount: TEXT,
-    maxLength: { ...LABELED, instead: WINDOW },
-    labelSeparator: { ...LABELED, instead: "--target-column NAME,NAME are several" },
+    maxLength: { ...NO_FORECASTS, instead: { forecasts: WINDOW } },
+    labelSeparator: { ...LABELED, instead: { forecasts: "--target-column NAME,NAME are several" } },
     oneHot: { ...LABELED, tasks: ["multiclass"] },
     embeddingDim: TEXT,
     classWeights: LABELED,
     posWeight: LABELED,
   },
   division: {
-    testEvery: { ...LABELED, instead: ROWS },
+    testEvery: { ...NO_FORECASTS, instead: { forecasts: ROWS } },
     stratify: { ...LABELED, tasks: ["binary", "multiclass"] },
-    folds: { ...LABELED, instead: ROWS },
-    walkForward: { ...FORECASTS, instead: "--folds N is for labeled sequences" },
+    folds: { ...NO_FORECASTS, instead: { forecasts: ROWS } },
+    walkForward: { ...FORECASTS, instead: SPLITS },
   },
   forecast: {
-    window: { input: "numbers" },
+    window: { ...NO_PAIRS, input: "numbers" },
     horizon: FORECASTS,
     transform: FORECASTS,
     center: FORECASTS,
     season: FORECASTS,
     trainRows: FORECASTS,
-    testRows: { ...FORECASTS, instead: "--test-split X or --test-data FILE is for labeled sequences" },
+    testRows: {
+      ...FORECASTS,
+      instead: {
+        "labeled sequences": "--test-split X or --test-data FILE is for labeled sequences",
+        pairs: "--test-split X or --test-data FILE is for pairs",
+      },
+    },
   },
 };
 
 /** Whether an option does anything for data of some traits. */
-function isSuited({ form, input, tasks }: Suit, traits: Required<Traits>): boolean {
-  if (form && form !== traits.form) return false;
+function isSuited({ forms, input, tasks }: Suit, traits: Required<Traits>): boolean {
+  if (forms && !forms.includes(traits.form)) return false;
   const fitsInput = !input || input === traits.input, fitsTask = !tasks || tasks.includes(traits.task);
   return input && tasks ? fitsInput || fitsTask : fitsInput && fitsTask;
 }
@@ -115,44 +137,16 @@ export function formatsOf(name: string): readonly string[] | undefined {
 
 /** What an option is for, where not for everything. */
 export function suitOf(group: Group, name: string): Suit | undefined {
+  if (OF_PAIRS.includes(group)) return PAIRS;
   return (SUITS as Readonly<Record<string, Readonly<Record<string, Suit>>>>)[group]?.[name];
 }
 
-/** Groups of options that say what data are and how they are prepared. */
-const ABOUT_DATA: readonly Group[] = ["files", "columns", "preparation", "forecast", "division"];
-
-/** Those of them that pairs take. */
-const OF_PAIRS: ReadonlySet<string> = new Set([
-  ...["data", "testData", "format", "delimiter", "header", "quote", "encoding"],
-  ...[
-    "sourceColumn",
-    "targetColumns",
-    "task",
-    "tokens",
-    "normalize",
-    "minCount",
-    "maxLength",
-    "embeddingDim",
-    "standardize",
-  ],
-  ...["testSplit", "testEvery", "validationSplit", "folds"],
-]);
-
-/** What pairs alone take. */
-const PAIRS_ALONE: readonly Group[] = ["pairs", "search", "teacher"];
-
-/** Refuses what was given and is not for pairs, or for them alone. */
-function refuseForPairs(given: GivenOptions, form: Traits["form"]): void {
-  for (const { group, name, flag } of FLAGS) {
-    if ((given[group] as Readonly<Record<string, unknown>>)[name] === undefined) continue;
-    const alone = PAIRS_ALONE.includes(group) || name === "sourceColumn";
-    if (form !== "pairs" && alone) {
-      throw new UsageError(`--${flag} is for pairs: --task seq2seq says that data are some`);
-    }
-    if (form === "pairs" && ABOUT_DATA.includes(group) && !OF_PAIRS.has(name)) {
-      throw new UsageError(`--${flag} is not for pairs of sequences`);
-    }
-  }
+/** What an option is for, and not what data are, in words. */
+function wrongForm(flag: string, forms: readonly Form[], form: Form): string {
+  if (forms.length === 1 && forms[0] === "pairs") return `${flag} is for pairs: --task seq2seq says that data are some`;
+  return forms.length === 1 && forms[0] === "forecasts" && form !== "pairs"
+    ? `${flag} needs --target-column`
+    : `${flag} is for ${forms.join(" and ")}, not for ${form}`;
 }
 
 /**
@@ -161,21 +155,16 @@ function refuseForPairs(given: GivenOptions, form: Traits["form"]): void {
  * @throws {UsageError} With what they are for, and what to use instead.
  */
 export function refuseUnsuited(given: GivenOptions, traits: Traits): void {
-  if (traits.form) refuseForPairs(given, traits.form);
-  if (traits.form === "pairs") return;
   for (const { group, name, flag: positive } of FLAGS) {
     const suit = suitOf(group, name);
     const value = (given[group] as Readonly<Record<string, unknown>>)[name];
     if (!suit || value === undefined) continue;
-    const flag = `--${value === false ? "no-" : ""}${positive}`, { form, input, tasks, instead } = suit;
-    const advice = instead === undefined ? "" : `: ${instead}`;
-    if (form && traits.form && form !== traits.form) {
-      throw new UsageError(
-        form === "forecasts"
-          ? `${flag} needs --target-column${advice}`
-          : `${flag} is for ${form}, not for ${traits.form}${advice}`,
-      );
+    const flag = `--${value === false ? "no-" : ""}${positive}`, { forms, input, tasks, instead } = suit;
+    if (forms && traits.form && !forms.includes(traits.form)) {
+      const advice = instead?.[traits.form];
+      throw new UsageError(wrongForm(flag, forms, traits.form) + (advice === undefined ? "" : `: ${advice}`));
     }
+    if (traits.form === "pairs") continue;
     const fitsTask = traits.task === undefined ? undefined : tasks?.includes(traits.task);
     if (input && traits.input && input !== traits.input && (tasks ? fitsTask === false : true)) {
       throw new UsageError(`${flag} is for ${input}, not for ${traits.input}`);

@@ -147,9 +147,9 @@ function isShown({ group, name, key }: Field, { traits, isOwn, format }: About):
       name,
     );
   }
-  const { form, input, tasks } = suitOf(group, name) ?? {};
+  const { forms, input, tasks } = suitOf(group, name) ?? {};
   if (name === "window" && traits.form === "labeled sequences") return true;
-  if (form && traits.form && form !== traits.form) return false;
+  if (forms && traits.form && !forms.includes(traits.form)) return false;
   if (input && traits.input && input !== traits.input) return false;
   return !(tasks && traits.task && !input && !tasks.includes(traits.task));
 }

@@ -50,7 +50,8 @@ export async function files(): Promise<Readonly<Record<string, string | Uint8Arr
       "@attribute label {up,down}\n@data\n" + rows((n) => `${steps(n, 2)},${"uv"[n % 2]},${label(n)}`),
     "ucr.txt": rows((n) => `${n % 2} ${steps(n).join(" ")}`),
     "texts.txt": rows((n) => `one ${n % 5} Two é\t${label(n)}`),
-    "pairs.tsv": rows((n) => `one ${n % 5} Two é\t${n % 7} three four\t${n}`),
+    "pairs.csv": 'read,said,other,"more"\n' + rows((n) => `"one ${n} Two é",${n % 7} three four,${n},"${n}"`),
+    "pairs.tsv": rows((n) => `one ${n} Two é\t${n % 7} three four\t${n}`),
     "x.npy": writeNpy(x),
     "y.npy": writeNpy(y),
     "z.npy": writeNpy(z),
@@ -80,6 +81,8 @@ export const KINDS: Readonly<Record<string, string>> = {
   "npz": "arrays.npz",
   "forecast of a table": "series.csv --target-column sales --window 4",
   "forecast of an array": "series.npy --target-column 0 --window 4",
+  "pairs": "pairs.tsv --task seq2seq --source-column 0 --target-column 1",
+  "pairs of a table": "pairs.csv --task seq2seq --source-column read --target-column said",
 };
 
 /** What a training would be: its data, its model, its loss, how it is scored. */
@@ -101,7 +104,7 @@ export async function madeBy(words: readonly string[]): Promise<unknown> {
     all.push({
       config,
       trainer: trainerOptions(job, data),
-      settings: [job.training, job.earlyStopping, job.schedule, job.device],
+      settings: [job.training, job.earlyStopping, job.schedule, job.teacher, job.own?.search, job.device],
       watchedName,
       hasAccuracy,
       parts: await Promise.all([train, watched, own?.test].map((part) => part && contentOf(part))),

@@ -37,6 +37,10 @@ const VALUES: Readonly<Record<string, string>> = {
   "label-separator": "w",
   "class-weights": "1,3",
   "target-column": "price",
+  "target-tokens": "words",
+  "target-file": "texts.txt",
+  "test-target-file": "texts.txt",
+  "source-column": "other",
   "train-rows": "0:12",
   "test-rows": "-3:",
   "loss": "mse",
@@ -44,7 +48,14 @@ const VALUES: Readonly<Record<string, string>> = {
 };
 
 /** What says the same as the defaults do. */
-const SAYS_NOTHING = new Set(["wide table of amounts --task regression", "text --no-header", "ts --format ts"]);
+const SAYS_NOTHING = new Set([
+  "wide table of amounts --task regression",
+  "text --no-header",
+  "ts --format ts",
+  "pairs --bidirectional",
+  "pairs --no-header",
+  "pairs of a table --bidirectional",
+]);
 
 /** A flag with a value. */
 function words(flag: string, { type, default: usual, choices }: OptionSpec): string[] {
@@ -128,6 +139,14 @@ Deno.test("what does not suit the data is refused by name, with what to use inst
     ],
     ["forecast of an array", "--delimiter ;", "--delimiter is for csv, not for npy"],
     ["npz", "--tokens words", "--tokens is for text, not for numbers"],
+    ["wide table", "--beam 3", "--beam is for pairs: --task seq2seq says that data are some"],
+    ["pairs", "--label-column 1", "not for pairs: --target-column NAME says what is to be said"],
+    ["pairs", "--text-column 1", "not for pairs: --source-column NAME says what is read"],
+    ["pairs", "--horizon 2", "--horizon is for forecasts, not for pairs"],
+    ["pairs", "--missing drop", "--missing is for labeled sequences and forecasts, not for pairs"],
+    ["pairs", "--quote none", "--quote is for csv, not for text"],
+    ["pairs", "--teacher-k 2", "--teacher-k belongs to --teacher-schedule exponential or --teacher-schedule inverse"],
+    ["pairs", "--test-target-file texts.txt", "--test-target-file needs --test-data FILE"],
     ["the sample job", "--label-column y", "--label-column needs --data FILE"],
     ["the sample job", "--layer-dropout 0.2", "--layer-dropout needs --num-layers 2"],
     ["the sample job", "--optimizer sgd --dampening 0.2", "--dampening needs --momentum X"],

@@ -50,12 +50,47 @@ const LIMIT = 2 ** 24;
 /** Names of columns that nobody asked for. */
 const SOURCES = /^(source|src|x)$/i, TARGETS = /^(target|tgt|y)$/i;
 
-/** The pairs of a file, as they come. */
-export async function* readPairs(input: Input, options: PairReadOptions = {}): AsyncGenerator<PairRecord, void> {
+/**
+ * The pairs of a file, as they come.
+ *
+ * @throws {SyntaxError | TypeError | RangeError} If an option is not for the file's format, or the data are bad.
+ */
+export function readPairs(input: Input, options: PairReadOptions = {}): AsyncGenerator<PairRecord, void> {
+  return readSuitedPairs(input, options, new Set(Object.keys(options)));
+}
+
+/** Formats that options are for, where not for all. */
+const SUITS: { readonly [Name in keyof PairReadOptions]?: readonly PairFormat[] } = {
+  delimiter: ["csv"],
+  header: ["csv"],
+  quote: ["csv"],
+  sourceColumn: ["csv", "text"],
+  targetColumn: ["csv", "text"],
+};
+
+/**
+ * The same, by options of which some may be for other formats.
+ *
+ * @param asked The options that are refused where they are not for the format; others do nothing there.
+ */
+export async function* readSuitedPairs(
+  input: Input,
+  options: PairReadOptions,
+  asked: ReadonlySet<string>,
+): AsyncGenerator<PairRecord, void> {
   const { head, bytes, close } = await open(input, options.encoding), { name } = input;
   try {
     if (!head.length) throw badFile("file-empty", name, "the file is empty");
     const lines = new Lines(name, bytes, LIMIT), format = formatOfPairs(input, head, options);
+    for (const [option, formats] of Object.entries(SUITS)) {
+      if (formats.includes(format) || !asked.has(option) || options[option as "quote"] === undefined) continue;
+      const expected = formats.join(" and ");
+      throw badFile("option-unsuited", name, `${option} is for ${expected}, not for ${format}`, {
+        option,
+        expected,
+        name: format,
+      });
+    }
     const records = format === "csv"
       ? tablePairs(lines, options)
       : format === "text"
@@ -105,14 +140,15 @@ export async function* readParallel(
   }
 }
 
-function formatOfPairs({ name }: Input, head: Uint8Array, { format, sourceColumn, targetColumn }: PairReadOptions) {
+function formatOfPairs({ name }: Input, head: Uint8Array, options: PairReadOptions) {
+  const { format, sourceColumn, targetColumn, delimiter, header } = options;
   const named = format ?? formatOf(name);
   if (named !== undefined) {
     if (PAIR_FORMATS.includes(named as PairFormat)) return named as PairFormat;
     throw badFile("file-unsupported", name, `pairs must be ${PAIR_FORMATS.join(", ")}, got ${named}`, { value: named });
   }
   const isNamed = [sourceColumn, targetColumn].some((column) => column !== undefined && !/^-?\d+$/.test(column));
-  if (isNamed) return "csv";
+  if (isNamed || delimiter !== undefined || header !== undefined) return "csv";
   const first = String.fromCharCode(...head).replace(/^\u00ef\u00bb\u00bf/, "").trimStart()[0];
   return first === "{" ? "jsonl" : "text";
 }

@@ -36,19 +36,23 @@ export interface Share extends Sharers {
   readonly received: Tensor;
 }
 
-/** The largest aligned ranges within a range, each of a power of two of blocks. */
-function rootsOf([first, end]: Range): Range[] {
-  const found: Range[] = [];
-  for (let at = first, size = 1; at < end; at += size) {
-    for (size = 1; at % (2 * size) === 0 && at + 2 * size <= end;) size *= 2;
-    found.push([at, at + size]);
-  }
-  return found;
+/** The halves of a branch of the tree: the first is as large as a power of two can be. */
+function halves([lo, hi]: Range): readonly [Range, Range] {
+  let half = 1;
+  while (2 * half < hi - lo) half *= 2;
+  return [[lo, lo + half], [lo + half, hi]];
+}
+
+/** The largest branches within a range of blocks, of the tree over all of them. */
+function rootsOf([first, end]: Range, tree: Range): Range[] {
+  if (tree[0] >= first && tree[1] <= end) return [tree];
+  if (tree[1] <= first || tree[0] >= end) return [];
+  return halves(tree).flatMap((half) => rootsOf([first, end], half));
 }
 
 /** Lays out a share of so many blocks, with gradients of `partSize` numbers each. */
 export function layOutShare({ rank, size }: Sharers, blocks: number, partSize: number, arena: Arena): Share {
-  const bounds = shares(blocks, size), roots = bounds.slice(1).map((end, r) => rootsOf([bounds[r]!, end]));
+  const bounds = shares(blocks, size), roots = bounds.slice(1).map((end, r) => rootsOf([bounds[r]!, end], [0, blocks]));
   // Vectors stay whole.
   const slices = shares(partSize / 4, size).map((vector) => 4 * vector);
   const sent = arena.allocate(roots[rank]!.length * partSize);
@@ -89,14 +93,12 @@ function sliceSums({ rank, blocks, roots, slices, received }: Share, gradient: T
   return inPieces(length, (task, at, n) => {
     const places = new Map(all.map(([first], k) => [first, from(received, k * length + at, n)]));
     const ends = new Map(all);
-    const add = ([lo, hi]: Range): Tensor => {
-      const sum = places.get(lo)!;
-      if (ends.get(lo) === hi) return sum;
-      let half = 1;
-      while (2 * half < hi - lo) half *= 2;
-      const a = add([lo, lo + half]), b = add([lo + half, hi]);
+    const add = (branch: Range): Tensor => {
+      const [lo, hi] = branch;
+      if (ends.get(lo) === hi) return places.get(lo)!;
+      const [a, b] = halves(branch).map(add) as [Tensor, Tensor];
       task.call("sumBlocks", { grads: a, blocks: a, n, count: 2, stride: b.offset - a.offset });
-      return sum;
+      return a;
     };
     const sum = add([0, blocks.at(-1)!]);
     task.call("sumBlocks", { grads: from(gradient, start + at, n), blocks: sum, n, count: 1, stride: 0 });

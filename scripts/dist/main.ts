@@ -38,6 +38,9 @@ const TRAINING = [
   "Training",
 ];
 
+/** Rooms that no library needs. */
+const LEFT_OUT = ["cli", "kernels"];
+
 /** Most bytes, packed, that it and the core may have. */
 const BUDGET = 120_000;
 
@@ -72,8 +75,8 @@ async function copySources(to: string) {
       else await Deno.copyFile(new URL(folder + name, ROOT), `${to}/${folder}${name}`);
     }
   };
-  for (const room of ["data", "device", "exchange", "fleet", "model", "report", "shaders", "train"]) {
-    await copy(`core/${room}/`);
+  for await (const { name, isDirectory } of Deno.readDir(new URL("core", ROOT))) {
+    if (isDirectory && !LEFT_OUT.includes(name)) await copy(`core/${name}/`);
   }
   for await (const { name, isFile } of Deno.readDir(new URL("core", ROOT))) {
     if (isFile) await Deno.copyFile(new URL(`core/${name}`, ROOT), `${to}/core/${name}`);

@@ -135,7 +135,7 @@ export function resolveJob(given: GivenOptions): Job {
     );
   }
   const { model: { layerDropout, numLayers }, pairs: { encoderLayers }, optimizer: { dampening, momentum } } = given;
-  if (layerDropout !== undefined && (encoderLayers ?? numLayers ?? 1) < 2) {
+  if (layerDropout !== undefined && Math.max(encoderLayers ?? 1, numLayers ?? 1) < 2) {
     throw new UsageError("--layer-dropout needs --num-layers 2");
   }
   if (dampening !== undefined && !momentum) throw new UsageError("--dampening needs --momentum X");

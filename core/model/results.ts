@@ -61,7 +61,10 @@ export interface GradientOptions extends Omit<LossOptions, "loss"> {
   outputGradients?: Readonly<Record<string, Float32Array>>;
   /** Multipliers to use as the mask of the first dropout layer: of the ready-made model (B, D), of the context. */
   dropoutMask?: Float32Array;
-  /** Multipliers of dropout by name: "dropout.mask"; of a decoder "decoder.targetMask" (B, U, E), "decoder.readoutMask". */
+  /**
+   * Multipliers of dropout by name: "dropout.mask"; of a decoder "decoder.targetMask" (B, U, E), "decoder.readoutMask", and
+   * between layers "decoder.layerMask1" (B, U, H), …
+   */
   dropoutMasks?: Readonly<Record<string, Float32Array>>;
   /** How much each sequence counts in the loss (B), from 0: 2 counts as two of it. Default: all 1. */
   weights?: Float32Array;

@@ -44,7 +44,7 @@ export interface Seq2SeqConfig {
   tied?: boolean;
   /** Probability of dropout while training: of embedded tokens on both sides, and of what the readout reads. Default 0. */
   dropout?: number;
-  /** The same between the encoder's layers. Default: as `dropout`. */
+  /** The same between the layers of either, the `dropout` of torch.nn.GRU. Default: as `dropout`. */
   layerDropout?: number;
 }
 
@@ -65,7 +65,7 @@ export const SEQ2SEQ_OPTIONS: { readonly [Name in Exclude<keyof Seq2SeqConfig, "
   attentionSize: { type: "integer", optional: true, least: 1, most: 65536, about: "width of the attention" },
   tied: { type: "boolean", default: false, about: "whether the readout's weight is the target embedding" },
   dropout: { type: "number", default: 0, least: 0, below: 1, about: "probability of dropout" },
-  layerDropout: { type: "number", optional: true, least: 0, below: 1, about: "the same between the encoder's layers" },
+  layerDropout: { type: "number", optional: true, least: 0, below: 1, about: "the same between layers" },
 };
 
 /** Names of the network's inputs, of the targets' time axis and of the decoder. */
@@ -130,6 +130,7 @@ export function seq2seqNetwork(config: Seq2SeqConfig, quantiles: readonly number
       bias,
       tied,
       dropout: p,
+      ...numLayers > 1 && { layerDropout },
       ...targetTokens && { embeddingDim: targetSize },
       ...attentionSize !== undefined && { attentionSize },
     }).output;

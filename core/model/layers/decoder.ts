@@ -58,6 +58,7 @@ export const DECODER: LayerType<DecoderOptions> = {
     shift: { type: "boolean", default: true, about: "whether it is fed the step before rather than the step itself" },
     tied: { type: "boolean", default: false, about: "whether the readout's weight is the embedding's" },
     dropout: { type: "number", default: 0, least: 0, below: 1, about: "probability of dropout" },
+    layerDropout: { type: "number", default: 0, least: 0, below: 1, about: "the same between layers" },
   },
   inputs: {
     keys: ["steps"],
@@ -79,19 +80,20 @@ export const DECODER: LayerType<DecoderOptions> = {
     };
   },
   parameters: (node) => parameters(CELLS[node.options.cell!], node as NodeShape<FullDecoderOptions>),
-  streams: () => 2,
+  streams: ({ options: { layerDropout, numLayers = 1 } }) => layerDropout ? numLayers + 1 : 2,
   work(node) {
     const { H, D, E, O, A } = sizesOf(node), { gates } = CELLS[node.options.cell!], { numLayers, tied } = node.options;
     const readout = tied ? E * (H + D + E + O) : O * (H + D + E);
     return { products: gates * H * (E + D + H + 2 * H * (numLayers! - 1)) + A * (H + D) + readout, state: H };
   },
   given(node) {
-    const { axis } = node.inputs.targets!, { H, D, E, tokens } = sizesOf(node);
+    const { axis } = node.inputs.targets!, { H, D, E, tokens } = sizesOf(node), { numLayers = 1 } = node.options;
     const mask = (size: number) => ({ kind: "steps" as const, size, axis });
     return {
       ...node.options.shift && { teacher: mask(1) },
       ...tokens && { targetMask: mask(E) },
       readoutMask: mask(H + D + E),
+      ...Object.fromEntries(Array.from({ length: numLayers - 1 }, (_, l) => [`layerMask${l + 1}`, mask(H)])),
     };
   },
   place(node, store) {

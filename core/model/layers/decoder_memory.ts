@@ -34,6 +34,8 @@ export interface Mask extends Steps {
   readonly name: string;
   readonly stream: number;
   readonly F: number;
+  /** The probability of 0. */
+  readonly p: number;
 }
 
 /** Steps: the first, and how many. */
@@ -73,6 +75,10 @@ export class DecoderMemory {
   readonly teacher: Tensor | null;
   readonly targetMask: Mask | null;
   readonly readoutMask: Mask | null;
+  /** By layer what it reads of the one below, after dropout, and its gradient. Nothing of the first. */
+  readonly layerMasks: readonly (Mask | null)[];
+  readonly below: readonly Steps[];
+  readonly dBelow: readonly Steps[];
   /** What the readout reads, after dropout. */
   readonly dropped: Steps;
   readonly dDropped: Steps;
@@ -93,7 +99,7 @@ export class DecoderMemory {
   readonly #ends: boolean;
 
   constructor(cell: Cell, node: Node<FullDecoderOptions>, weights: DecoderWeights, block: Block, inputs: Values) {
-    const { name, stream, options: { numLayers: L, dropout, tied } } = node, keys = inputs.keys!;
+    const { name, stream, options: { numLayers: L, dropout, layerDropout, tied } } = node, keys = inputs.keys!;
     const own = this.block = block.along(node.inputs.targets!.axis),
       source = this.source = block.along(keys.shape.axis);
     const { T: U, groups, backward, scratch } = own, S = source.T, { H, D, E, A, tokens } = this.sizes = sizesOf(node);
@@ -119,14 +125,17 @@ export class DecoderMemory {
     this.gates = weights.cells.map(() => steps(4 * H));
     this.tokens = scratch.allocate(tokens ? all * LANES : 0);
     this.teacher = own.io(`${name}.teacher`) && scratch.allocate(U * groups * LANES);
-    const mask = (port: string, F: number, stream: number): Mask | null => {
-      const used = own.dropout === "random"
-        ? dropout > 0
-        : own.dropout === "given" && own.io(`${name}.${port}`) !== null;
-      return used ? { ...steps(F), name: port, stream, F } : null;
+    const mask = (port: string, F: number, stream: number, p = dropout): Mask | null => {
+      const used = own.dropout === "random" ? p > 0 : own.dropout === "given" && own.io(`${name}.${port}`) !== null;
+      return used ? { ...steps(F), name: port, stream, F, p } : null;
     };
     this.targetMask = tokens ? mask("targetMask", E, stream) : null;
     this.readoutMask = mask("readoutMask", W, stream + 1);
+    this.layerMasks = this.states.map((_, l) => l ? mask(`layerMask${l}`, H, stream + 1 + l, layerDropout) : null);
+    const read = (mask: Mask | null, from: Steps, make?: typeof back): Steps =>
+      mask ? steps(H, make) : { ...from, skip: groups * from.ld };
+    this.below = this.layerMasks.map((mask, l) => read(mask, this.states[Math.max(0, l - 1)]![0]!));
+    this.dBelow = this.layerMasks.map((mask, l) => read(mask, this.dStates[Math.max(0, l - 1)]!, back));
     this.dropped = this.readoutMask ? steps(W) : { ...this.read, skip: groups * ld };
     this.dDropped = this.readoutMask ? steps(W, back) : this.dRead;
     this.projected = tied ? steps(E) : this.dropped;

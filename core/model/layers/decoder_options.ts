@@ -26,6 +26,8 @@ export interface DecoderOptions {
   shift?: boolean;
   /** Probability of dropout, of embedded tokens and of what the readout reads, while training. Default 0. */
   dropout?: number;
+  /** The same between layers, of what each reads of the one below, as the `dropout` of torch.nn.GRU. Default 0. */
+  layerDropout?: number;
 }
 
 /** The options with every default filled in. */

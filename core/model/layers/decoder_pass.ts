@@ -22,7 +22,7 @@ export class DecoderPass extends DecoderMemory implements Pass {
       const src = from(this.block.io(`${name}.teacher`)!, row0 * U);
       task.call("sequencesIn", { dst: this.teacher, src, lengths, T: U, rows, F: 1, lddst: LANES });
     }
-    for (const mask of [this.targetMask, this.readoutMask]) if (mask) this.#draw(task, mask);
+    for (const mask of [this.targetMask, this.readoutMask, ...this.layerMasks]) if (mask) this.#draw(task, mask);
     if (!this.teacher) this.#feed(task, 0, U);
     for (let u = 0; u < U; u++) {
       if (this.teacher) {
@@ -92,10 +92,10 @@ export class DecoderPass extends DecoderMemory implements Pass {
     );
   }
 
-  #draw(task: TaskBuilder, { name, data: mask, ld, stream, F }: Mask): void {
-    const { T, groups, rows, row0, lengths, control, words, dropout } = this.block, { options } = this.node;
+  #draw(task: TaskBuilder, { name, data: mask, ld, stream, F, p }: Mask): void {
+    const { T, groups, rows, row0, lengths, control, words, dropout } = this.block;
     if (dropout === "random") {
-      task.call("dropoutMask", { mask, words, control, T, groups, row0, F, ldm: ld, stream, p: options.dropout });
+      task.call("dropoutMask", { mask, words, control, T, groups, row0, F, ldm: ld, stream, p });
     } else {
       const src = from(this.block.io(`${this.node.name}.${name}`)!, row0 * T * F);
       task.call("sequencesIn", { dst: mask, src, lengths, T, rows, F, lddst: ld });
@@ -160,9 +160,9 @@ export class DecoderPass extends DecoderMemory implements Pass {
     }, { ...this.live(u, 1), T: this.source.live() });
     this.product(task, this.at(this.gates[0]!, u), found, context, [u, 1], null, true);
     cells.forEach(({ input, hidden, bias }, l) => {
-      if (l) {
-        this.product(task, this.at(this.gates[l]!, u), this.at(this.states[l - 1]![0]!, u + 1), input, [u, 1], bias);
-      }
+      const below = this.at(this.below[l]!, u), mask = this.layerMasks[l];
+      if (mask) this.drop(task, mask, below, this.at(this.states[l - 1]![0]!, u + 1), u, 1);
+      if (l) this.product(task, this.at(this.gates[l]!, u), below, input, [u, 1], bias);
       this.cell.forward(task, this.tensors(l, u, hidden.forward));
     });
   }
@@ -242,10 +242,7 @@ export class DecoderPass extends DecoderMemory implements Pass {
       dy = { data, ld }, weight = projection.weight;
     }
     this.back(task, dx, dy, weight, [u, n], add);
-    if (mask) {
-      const { data, ld: ldm } = this.at(mask, u), args = { groups, F: mask.F, ldy: dRead.ld, ldx: dx.ld, ldm };
-      task.call("dropoutAccumulate", { y: dRead.data, x: dx.data, mask: data, ...args }, this.live(u, n));
-    }
+    if (mask) this.#dropBackward(task, mask, dRead, dx, u, n);
     for (const [port, F, skip] of [["state", H, 0], ["context", D, H]] as const) {
       const { gradient } = this.outputs[port]!;
       if (!gradient) continue;
@@ -254,6 +251,13 @@ export class DecoderPass extends DecoderMemory implements Pass {
       const strides = { lddst: dst.ld, ldsrc: gradient.stride };
       task.call("copyGroups", { dst: dst.data, src, groups, F, ...strides, accumulate: 1 });
     }
+  }
+
+  /** Adds what a mask lets through of a gradient, over `n` steps from `u` on. */
+  #dropBackward(task: TaskBuilder, mask: Mask, y: At, x: At, u: number, n: number): void {
+    const { data, ld: ldm } = this.at(mask, u), groups = n * this.block.groups;
+    const args = { groups, F: mask.F, ldy: y.ld, ldx: x.ld, ldm };
+    task.call("dropoutAccumulate", { y: y.data, x: x.data, mask: data, ...args }, this.live(u, n));
   }
 
   #stepBackward(task: TaskBuilder, u: number, { into: dEncoded, stride: ldde }: Gradient): void {
@@ -265,8 +269,10 @@ export class DecoderPass extends DecoderMemory implements Pass {
         { data, ld } = this.at(this.dStates[l]!, u),
         gates = this.at(this.gates[l]!, u);
       this.cell.backward(task, this.tensors(l, u, hidden.backward), [data, this.dCells[l]!], ld);
-      if (l) this.back(task, this.at(this.dStates[l - 1]!, u + 1), gates, input, [u, 1], 1);
-      else this.back(task, dContext, gates, context, [u, 1], 1);
+      const dBelow = this.at(this.dBelow[l]!, u), mask = this.layerMasks[l];
+      if (l) this.back(task, dBelow, gates, input, [u, 1], mask ? 0 : 1);
+      if (mask) this.#dropBackward(task, mask, this.at(this.dStates[l - 1]!, u + 1), dBelow, u, 1);
+      if (!l) this.back(task, dContext, gates, context, [u, 1], 1);
     }
     const query = this.at(this.queries, u), dQuery = this.at(this.dQueries, u);
     const { data: hidden, ld: ldh } = this.hiddenOf(u);
@@ -323,7 +329,7 @@ export class DecoderPass extends DecoderMemory implements Pass {
     cells.forEach(({ input, hidden, biasIh, biasHh }, l) => {
       const { data, ld } = this.at(this.gates[l]!, 0), gates = { data, ld };
       const recurrent = { data: gatesFrom(data, this.cell.recurrent, this.sizes.H), ld };
-      weights(l ? this.at(this.states[l - 1]![0]!, 1) : this.fed(0), [[input, gates]]);
+      weights(l ? this.at(this.below[l]!, 0) : this.fed(0), [[input, gates]]);
       if (!l) weights(this.context(0), [[context, gates]]);
       const asked = [asks.weight, this.at(this.dQueries, 0)] as const, top = l === cells.length - 1;
       weights(this.at(this.states[l]![0]!, 0), [[hidden, recurrent], ...top ? [asked] : []]);

@@ -16,12 +16,22 @@ function four(p: usize, stride: usize): v128 {
   return f32x4.add(pair(p, stride), pair(p + 2 * stride, stride));
 }
 
+/** Of up to three. */
+@inline
+function few(p: usize, count: i32, stride: usize): v128 {
+  if (count == 1) return v128.load(p);
+  const sum = pair(p, stride);
+  return count == 2 ? sum : f32x4.add(sum, v128.load(p + 2 * stride));
+}
+
 /** The sum of `count` vectors, `stride` bytes apart: that of the first m plus that of the rest, m the largest power of two below count. */
 function treeSum(p: usize, count: i32, stride: usize): v128 {
   if (count == 8) return f32x4.add(four(p, stride), four(p + 4 * stride, stride));
-  if (count == 4) return four(p, stride);
-  if (count == 2) return pair(p, stride);
-  if (count == 1) return v128.load(p);
+  if (count < 4) return few(p, count, stride);
+  if (count < 8) {
+    const sum = four(p, stride);
+    return count == 4 ? sum : f32x4.add(sum, few(p + 4 * stride, count - 4, stride));
+  }
   const half = 1 << (31 - clz(count - 1));
   return f32x4.add(treeSum(p, half, stride), treeSum(p + <usize> half * stride, count - half, stride));
 }

@@ -19,6 +19,7 @@ import { type Compute, predictions } from "../job/predictions.ts";
 import type { DataSource } from "../job/read_data.ts";
 import { configOf } from "../job/stored_job.ts";
 import { LOSSES, quantilesOf } from "../model/losses.ts";
+import type { NetworkModel } from "../model/model.ts";
 import { createPredictor, type Predictor } from "../model/predictor.ts";
 import { createSearcher, type Searcher } from "../model/search.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
@@ -26,7 +27,14 @@ import { Problem, problemOf } from "./problem.ts";
 import type { Item } from "./records.ts";
 
 /** What is served: a checkpoint, or a model with its preprocessing. */
-export type Servable = Pick<LoadedCheckpoint, "model"> & Partial<Pick<LoadedCheckpoint, "preprocessing" | "job">>;
+export interface Servable {
+  /** The model, with its loss: that says what its outputs mean. */
+  readonly model: NetworkModel;
+  /** What `toJSON` of its pipeline gave, as checkpoints hold it. Default: sequences are numbers, as the model takes them. */
+  readonly preprocessing?: object | null;
+  /** How its data are read, as checkpoints of the command line hold it. */
+  readonly job?: object | null;
+}
 
 /** What is said of one sequence: an answer, or one for each of its steps, or for each row that follows. */
 export type Said = readonly Answer[];

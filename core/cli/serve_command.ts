@@ -18,17 +18,16 @@ const TOKEN = "GRUTTO_TOKEN";
 /** Milliseconds between looks at the checkpoints, and from no longer being ready until no more connections are taken. */
 const LOOK = 1000, GRACE = 1000;
 
+/** Milliseconds that a line of the log waits for others. */
+const MOMENT = 20;
+
 /** Runs the command. Returns the exit code. */
 export async function serveCommand(args: Arguments): Promise<number> {
   const files = servedFiles(args), { host: hostname, maxBody, cors, quiet } = args;
   const { token, isReadable } = await tokenOf();
   const loaded = new Map<string, LoadedCheckpoint>();
   for (const { name, path } of files) loaded.set(name, await load(path, args));
-  const isTerminal = Deno.stdout.isTerminal();
-  const log = (entry: object) => {
-    const line = JSON.stringify(entry);
-    stdout.news(isTerminal ? displayJson(line) : line);
-  };
+  const { log, flush } = requestLog();
   const handler = createHandler(Object.fromEntries(loaded), {
     token,
     cors,
@@ -61,11 +60,29 @@ export async function serveCommand(args: Arguments): Promise<number> {
   try {
     return await ended.promise;
   } finally {
+    flush();
     clearInterval(timer);
     for (const [signal, listener] of Object.entries(signals)) {
       Deno.removeSignalListener(signal as Deno.Signal, listener);
     }
   }
+}
+
+/** Lines of JSON to standard output, those of a moment together: a write for each would take longer than an answer. */
+function requestLog(): { readonly log: (entry: object) => void; readonly flush: () => void } {
+  const isTerminal = Deno.stdout.isTerminal();
+  let lines: string[] = [];
+  const flush = () => {
+    if (lines.length) stdout.news(lines.join("\n"));
+    lines = [];
+  };
+  return {
+    flush,
+    log(entry) {
+      const line = JSON.stringify(entry);
+      if (lines.push(isTerminal ? displayJson(line) : line) === 1) setTimeout(flush, MOMENT);
+    },
+  };
 }
 
 /** What is served, by name. */

@@ -86,8 +86,8 @@ export function* plainOf(
   { outputs, predicts, attentionWeights }: Computed,
   ids: readonly string[] = [],
 ): Generator<NamedPrediction | PlainPrediction, void> {
-  const O = model.config.outputSize, quantiles = quantilesOf(model);
-  const names = Array.from({ length: O / (quantiles?.length ?? 1) }, (_, o) => `value ${o}`);
+  const O = model.config.outputSize, quantiles = predicts === "quantiles" ? quantilesOf(model) : undefined;
+  const names = quantiles ? Array.from({ length: O / quantiles.length }, (_, o) => `value ${o}`) : [];
   for (let i = 0; i < B!; i++) {
     const values = outputs.data.subarray(i * O, (i + 1) * O);
     const weights = attentionWeights!.data.subarray(i * T!, (i + 1) * T!), id = ids[i] ?? String(i);

@@ -17,7 +17,9 @@ export function predictionJson(
   if ("steps" in prediction && !("decoded" in prediction)) {
     return json(numbers(prediction as AnsweredNumbers, attention));
   }
-  return json("decoded" in prediction ? named(prediction, attention) : plain(prediction as PlainPrediction));
+  return "decoded" in prediction
+    ? json(named(prediction, attention))
+    : JSON.stringify(plain(prediction as PlainPrediction));
 }
 
 /** The numbers of an answer, of every step a list; of quantiles by each. */

@@ -68,6 +68,7 @@ export class ServedModel {
   };
   /** What searches now: they take turns. */
   #search: Promise<unknown> = Promise.resolve();
+  readonly #predicts: Computed["predicts"];
   #uses = 0;
   #retired: (() => void) | undefined;
 
@@ -82,6 +83,8 @@ export class ServedModel {
     this.data = data;
     this.predictor = predictor;
     this.#searcher = searcher;
+    const own = data.kind === "sequences" || data.kind === "forecasts" ? data.pipeline.loss : undefined;
+    this.#predicts = LOSSES[loaded.model.loss ?? own ?? "mse"].predicts;
     this.#sizes = predictor
       ? probe(predictor, loaded, data)
       : { width: 1, outputs: 0, isEveryStep: false, hasAttention: false };
@@ -209,7 +212,7 @@ export class ServedModel {
       data.set(outputs, i * rows * O);
       weights.set(attentionWeights, i * T);
     }
-    const { predicts } = LOSSES[this.#loss];
+    const predicts = this.#predicts;
     const outputs = { shape: isEveryStep ? [N, T, O] : [N, O], data };
     return { outputs, predicts, attentionWeights: { shape: [N, T], data: weights } } as Computed;
   };
@@ -217,11 +220,6 @@ export class ServedModel {
   /** Whether its streams keep what they have of every step. */
   get keepsSteps(): boolean {
     return this.#sizes.hasAttention;
-  }
-
-  get #loss() {
-    const { data, loaded: { model } } = this;
-    return model.loss ?? (data.kind === "sequences" || data.kind === "forecasts" ? data.pipeline.loss : "mse");
   }
 
   /** The answers to the texts or numbers that JSON holds. */

@@ -26,7 +26,15 @@ export class Problem extends Error {
 
 /** Errors that no body is to blame for: everything else of the library is what is wrong with the data. */
 const OURS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
-  ...["disposed", "kernel-call", "program-unknown", "device-failed", "wiring", "outputs-unknown-meaning"] as const,
+  ...[
+    "disposed",
+    "kernel-call",
+    "program-unknown",
+    "device-failed",
+    "wiring",
+    "outputs-unknown-meaning",
+    "argument-type",
+  ] as const,
   ...["simd-unavailable", "wasm-unavailable", "gpu-unavailable", "files-unavailable"] as const,
 ]);
 

@@ -301,10 +301,9 @@ function probe(predictor: Predictor, { model }: LoadedCheckpoint, data: Kind) {
   const said = (steps: number) => predictor.predict(isText ? new Int32Array(steps) : new Float32Array(steps * width));
   const of = (steps: number) => said(steps).outputs.length, hasAttention = said(1).attentionWeights.length > 0;
   const outputs = of(1), isEveryStep = of(2) === 2 * outputs;
-  if (isEveryStep && !(data.kind === "sequences" && data.pipeline.everyStep)) {
-    throw new Error(
-      "cannot serve: the outputs are at every step, and no preprocessing says so: createPredictor in a program",
-    );
+  if (isEveryStep !== (data.kind === "sequences" && data.pipeline.everyStep)) {
+    const problem = "its outputs are at every step, or its labels are, and not both";
+    throw fail("preprocessing-mismatch", "serve", `${problem}: createPredictor in a program`);
   }
   return { width, outputs, isEveryStep, hasAttention };
 }

@@ -1,6 +1,7 @@
 /** Models of every kind of data, not trained: what is served is how they are asked. */
 
 import { PairPipeline } from "../../core/data/pair_pipeline.ts";
+import { stepNetwork } from "../../core/job/step_network.ts";
 import {
   createModel,
   ForecastPipeline,
@@ -32,14 +33,16 @@ export async function moves({ missing, everyStep }: { missing?: "last"; everySte
     await records(input("moves.csv"), { ...columns, ...everyStep && { labelsPerRow: true } }),
     { missing, channelNames: ["speed", "turn"], ...options },
   );
-  const { inputSize, outputSize, loss } = pipeline, own = { files: { data: ["-"] }, columns };
+  const { inputSize, outputSize, loss } = pipeline, config = { inputSize, hiddenSize: 5, outputSize };
   const job = {
     data: { size: 1000, steps: 10, features: 5 },
-    own: { ...own, columns: { sequenceColumn: "id", timeColumn: "t", labelColumn: ["kind"] } },
+    own: { files: { data: ["-"] }, columns: { sequenceColumn: "id", timeColumn: "t", labelColumn: ["kind"] } },
     seed: 0,
   };
   return {
-    model: await createModel({ inputSize, hiddenSize: 5, outputSize, loss }, SEED),
+    model: everyStep
+      ? await createModel(stepNetwork(config), { ...SEED, loss })
+      : await createModel({ ...config, loss }, SEED),
     preprocessing: pipeline.toJSON(),
     job,
   };

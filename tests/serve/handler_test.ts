@@ -1,0 +1,500 @@
+/** A service as a function of requests: what it answers, and in which words it refuses. */
+
+import assert from "node:assert/strict";
+import { createHandler, createPredictor, type HandlerOptions, Pipeline, type Servable } from "../../mod.ts";
+import { Random } from "../../core/random.ts";
+import { asked, dates, everyKind, got, moves, plain, reviews, sales } from "./models.ts";
+
+type Json = Record<string, unknown>;
+
+/** What a handler of some models answers: status and body. */
+async function opened(models: Record<string, Servable>, options: HandlerOptions = {}) {
+  const handler = createHandler(models, options);
+  await handler.opened;
+  const ask = async (request: Request) => {
+    const response = await handler(request), text = await response.text();
+    const isJson = text && response.headers.get("content-type") === "application/json";
+    return { status: response.status, headers: response.headers, text, json: (isJson ? JSON.parse(text) : {}) as Json };
+  };
+  return {
+    handler,
+    ask,
+    post: (path: string, body: unknown, headers?: Record<string, string>) => ask(asked(path, body, headers)),
+    get: (path: string, headers?: Record<string, string>) => ask(got(path, "GET", headers)),
+    async [Symbol.asyncDispose]() {
+      await handler.dispose();
+      for (const { model } of Object.values(models)) model.dispose();
+    },
+  };
+}
+
+const X = [[1.5, -2], [0.25, 3], [1e-3, 4]];
+
+Deno.test("one sequence or many, by whatever name, are answered with the predictor's bits", async () => {
+  const model = await moves();
+  await using service = await opened({ moves: model });
+  using predictor = await createPredictor(model.model);
+  const pipeline = Pipeline.from(model.preprocessing), record = { steps: 3, channels: 2, place: "here" };
+  const { x } = pipeline.sequences([{ ...record, values: Float64Array.from(X.flat()) }]);
+  const { outputs } = predictor.predict(x), expected = [...outputs];
+  const of = ({ probabilities }: Json) => Object.values(probabilities as Record<string, number>).map(Math.fround);
+  const one = await service.post("/predict", { x: X, id: "a" });
+  assert.equal(one.status, 200);
+  assert.deepEqual(Object.keys(one.json), ["id", "label", "probabilities"]);
+  assert.deepEqual([one.json.id, of(one.json)], ["a", expected]);
+  for (const path of ["/predict", "/models/moves/predict"]) {
+    assert.deepEqual(of((await service.post(path, X)).json), expected);
+    const many = (await service.post(path, [{ x: [[1, 2]] }, { x: X }])).json as unknown as Json[];
+    assert.deepEqual([many.length, of(many[1]!)], [2, expected]);
+    assert.deepEqual(of(((await service.post(path, [X, X])).json as unknown as Json[])[1]!), expected);
+  }
+  const lines = await service.post("/predict", `{"x":${JSON.stringify(X)}}\n${JSON.stringify(X)}\n`, {
+    "content-type": "application/x-ndjson",
+  });
+  assert.equal(lines.headers.get("content-type"), "application/x-ndjson");
+  assert.deepEqual(lines.text.trimEnd().split("\n").map((line) => of(JSON.parse(line))), [expected, expected]);
+  const csv = `id,t,speed,turn\n${X.map((step, t) => ["m", t, ...step].join(",")).join("\n")}\n`;
+  for (const [type, text] of [["text/csv", csv], ["text/csv; charset=utf-8", csv], ["text/plain", csv]]) {
+    const [found] = (await service.post("/predict", text, { "content-type": type! })).json as unknown as Json[];
+    assert.deepEqual([found!.id, of(found!)], ["m", expected], `${type}`);
+  }
+  const { predictions } = (await service.post("/v1/models/moves:predict", { instances: [X, { x: X }] })).json;
+  assert.deepEqual((predictions as Json[]).map(of), [expected, expected]);
+  for (
+    const body of [
+      { inputs: [X] },
+      { instances: [{ x: X }] },
+      { dataframe_split: { columns: ["id", "t", "turn", "speed"], data: X.map(([a, b], t) => ["m", t, b, a]) } },
+      { dataframe_records: X.map(([speed, turn], t) => ({ id: "m", t, speed, turn })) },
+    ]
+  ) {
+    const { predictions } = (await service.post("/invocations", body)).json;
+    assert.deepEqual((predictions as Json[]).map(of), [expected], JSON.stringify(body));
+  }
+  const { json } = await service.post("/predict?attention=true", X);
+  assert.equal((json.attention as number[]).length, 3);
+  const tensor = { name: "x", shape: [1, 3, 2], datatype: "FP64", data: X };
+  const inferred = (await service.post("/v2/models/moves/versions/1/infer", { id: "7", inputs: [tensor] })).json;
+  const [label, probabilities] = inferred.outputs as Json[];
+  assert.deepEqual([inferred.id, label!.data, probabilities!.shape], ["7", [one.json.label], [1, 3]]);
+  assert.deepEqual((probabilities!.data as number[]).map(Math.fround), expected);
+});
+
+Deno.test("models of every kind are served, each by its name", async () => {
+  await using service = await opened(await everyKind());
+  const of = async (path: string, body: unknown, type = "application/json") =>
+    (await service.post(path, body, { "content-type": type })).json;
+  assert.deepEqual(Object.keys(await of("/predict", X)), ["class", "probabilities", "attentionWeights"]);
+  assert.equal(typeof (await of("/models/reviews/predict", '"the film was good"')).label, "string");
+  const texts = await of("/models/reviews/predict", "good\nthe film was bad\n", "text/plain") as unknown as Json[];
+  assert.deepEqual(texts.map(({ label }) => typeof label), ["string", "string"]);
+  const rows = await of("/models/sales/predict", [1, 3, 2, 4, 3, 5, 4].map((value) => [value])) as unknown as Json[];
+  assert.deepEqual(rows.map(({ values }) => Object.keys(values as Json)), [["sales"], ["sales"]]);
+  const table = `sales\n${[1, 3, 2, 4, 3, 5, 4].join("\n")}\n`,
+    same = await of("/models/sales/predict", table, "text/csv");
+  assert.deepEqual((same as unknown as Json[]).map(({ values }) => values), rows.map(({ values }) => values));
+  for (const body of ['"1/2/1999"', { x: "1/2/1999" }, { source: "1/2/1999" }]) {
+    const { source, answers } = await of("/models/dates/predict", body);
+    assert.deepEqual([source, (answers as unknown[]).length], ["1/2/1999", 1]);
+  }
+  const both = await of("/v1/models/dates:predict", { instances: ["1/2/1999", "3/4/2001"] });
+  assert.equal((both.predictions as Json[])[1]!.source, "3/4/2001");
+  for (const name of ["plain", "moves", "reviews", "sales", "dates"]) {
+    const { json, status } = await service.get(`/v2/models/${name}`);
+    assert.deepEqual([status, json.name, (json.inputs as Json[])[0]!.name], [200, name, "x"]);
+  }
+});
+
+Deno.test("outputs of every step come as a list for each sequence", async () => {
+  await using service = await opened({ steps: await moves({ everyStep: true }) });
+  const { json } = await service.post("/predict", X), many = (await service.post("/predict", [X, [[1, 2]]])).json;
+  assert.deepEqual((json as unknown as Json[]).map(({ row }) => row), [0, 1, 2]);
+  assert.equal((many as unknown as unknown[]).length, 2);
+  const tensor = { name: "x", shape: [2, 3, 2], datatype: "FP32", data: [...X, ...X].flat() };
+  const lengths = { name: "lengths", shape: [2], datatype: "INT64", data: [3, 1] };
+  const { outputs } = (await service.post("/v2/models/steps/infer", { inputs: [tensor, lengths] })).json;
+  assert.deepEqual((outputs as Json[]).map(({ shape }) => shape), [[2, 3], [2, 3, 3]]);
+  assert.deepEqual(
+    (outputs as Json[])[0]!.data,
+    (json as unknown as Json[]).map(({ label }) => label)
+      .concat([(json as unknown as Json[])[0]!.label, "", ""]),
+  );
+});
+
+/** Bodies that are refused: where, and in which words. */
+const WRONG:
+  readonly (readonly [path: string, body: unknown, status: number, field: string | undefined, words: RegExp])[] = [
+    ["/predict", "", 400, undefined, /the body is empty/],
+    ["/predict", " \n", 400, undefined, /the body is empty/],
+    ["/predict", "{", 400, undefined, /not JSON/],
+    ["/predict", '{"x":[[NaN,1]]}', 400, undefined, /a missing value is null/],
+    ["/predict", Uint8Array.of(0x22, 0xff, 0x22), 400, undefined, /not UTF-8/],
+    ["/predict", "[".repeat(200_000), 400, undefined, /nests deeper/],
+    ["/predict", "[".repeat(2000), 400, undefined, /not JSON/],
+    ["/predict", "null", 400, undefined, /must be an object with x, got null/],
+    ["/predict", "[]", 400, undefined, /no sequences/],
+    ["/predict", { y: 1 }, 400, "x", /x must be a list of steps or a text, got nothing/],
+    ["/predict", '{"__proto__":{"x":[[1,2]]}}', 400, "x", /x must be a list/],
+    ["/predict", { x: [[1, "a"]] }, 400, "x[0][1]", /must be a number or null, got "a"/],
+    ["/predict", { x: [[1, 2], [1]] }, 400, "x[1]", /must have 2 channels/],
+    ["/predict", { x: [[1, 2, 3]] }, 400, "x", /2 channels, got 3/],
+    ["/predict", '{"x":[[1,1e999]]}', 400, "x[0][1]", /must be a finite float32/],
+    ["/predict", [{ x: X }, { x: [[1, null]] }], 400, "[1].x", /a value is missing at body, record 2/],
+    ["/predict", [X, [[1, true]]], 400, "[1][0][1]", /got true/],
+    ["/predict", { x: X, id: [] }, 400, "id", /id must be/],
+    ["/predict?attention=yes", { x: X }, 400, "attention", /must be true or false/],
+    ["/v1/models/moves:predict", {}, 400, "instances", /an object with instances/],
+    ["/v1/models/moves:predict", { instances: 1 }, 400, "instances", /must be a list/],
+    ["/v1/models/moves:predict", { instances: [X, { x: [["a", 1]] }] }, 400, "instances[1].x[0][0]", /got "a"/],
+    ["/invocations", { inputs: [] }, 400, "inputs", /no sequences/],
+    ["/invocations", { dataframe_split: { columns: ["a"] } }, 400, "dataframe_split.data", /list of rows/],
+    [
+      "/invocations",
+      { dataframe_split: { columns: ["a"], data: [[1, 2]] } },
+      400,
+      "dataframe_split.data[0]",
+      /1 cells/,
+    ],
+    ["/invocations", { dataframe_records: [1] }, 400, "dataframe_records[0]", /an object/],
+    ["/invocations", { dataframe_records: [{ id: "a", t: 0, speed: 1 }] }, 400, "turn", /no column turn/],
+    ["/v2/models/moves/infer", {}, 400, "inputs", /a list of tensors/],
+    [
+      "/v2/models/moves/infer",
+      { inputs: [{ name: "y", shape: [1, 1, 2], datatype: "FP32", data: [1, 2] }] },
+      400,
+      "inputs",
+      /must be x/,
+    ],
+    [
+      "/v2/models/moves/infer",
+      { inputs: [{ name: "x", shape: [1, 0], datatype: "FP32", data: [] }] },
+      400,
+      "inputs[0].shape",
+      /integers above 0/,
+    ],
+    [
+      "/v2/models/moves/infer",
+      { inputs: [{ name: "x", shape: [1, 1, 2], datatype: "F", data: [1, 2] }] },
+      400,
+      "inputs[0].datatype",
+      /one of BOOL/,
+    ],
+    [
+      "/v2/models/moves/infer",
+      { inputs: [{ name: "x", shape: [1, 1, 2], datatype: "FP32", data: [1] }] },
+      400,
+      "inputs[0].data",
+      /must have 2 elements/,
+    ],
+    [
+      "/v2/models/moves/infer",
+      { inputs: [{ name: "x", shape: [1, 1, 2], datatype: "FP32", data: ["a", 1] }] },
+      400,
+      "inputs[0].data[0]",
+      /finite numbers/,
+    ],
+    [
+      "/v2/models/moves/infer",
+      { inputs: [{ name: "x", shape: [1, 1, 2], datatype: "FP32", data: [1, 2] }], outputs: [{ name: "z" }] },
+      400,
+      "outputs[0].name",
+      /one of label, probabilities/,
+    ],
+    ["/streams/a?steps=-1", [1, 2], 400, "steps", /integer from 0/],
+    [`/streams/${"k".repeat(201)}`, [1, 2], 400, "key", /200 characters/],
+  ];
+
+Deno.test("bad bodies are refused with the field and what is wrong, never a stack", async () => {
+  await using service = await opened({ moves: await moves() });
+  for (const [path, body, status, field, words] of WRONG) {
+    const found = await service.post(path, body), { error } = found.json;
+    const what = `${path} ${JSON.stringify(body).slice(0, 60)}: ${found.text}`;
+    assert.equal(found.status, status, what);
+    assert.match(String(error), words, what);
+    assert.equal(found.json.field, field, what);
+    assert.doesNotMatch(found.text, /\bat .*:\d+:\d+|\.ts/, what);
+  }
+  assert.deepEqual(Object.keys(Object.prototype), []);
+  // It is as well as before.
+  assert.equal((await service.post("/predict", X)).status, 200);
+});
+
+Deno.test("what there is not is said with what there is; other methods and types are refused", async () => {
+  await using service = await opened({ moves: await moves() });
+  const nothing = await service.get("/nothing");
+  assert.equal(nothing.status, 404);
+  assert.match(String(nothing.json.error), /there is \/, \/openapi\.json, \/predict,/);
+  const other = await service.post("/models/other/predict", X);
+  assert.deepEqual([other.status, other.json.error], [404, 'there is no model "other": there is moves']);
+  assert.equal((await service.post("/models/__proto__/predict", X)).status, 404);
+  assert.equal((await service.get("/models/%zz/predict")).status, 405);
+  assert.equal((await service.post("/models/%zz/predict", X)).status, 400);
+  const get = await service.get("/predict");
+  assert.deepEqual([get.status, get.headers.get("allow")], [405, "POST"]);
+  assert.equal((await service.ask(got("/health/live", "HEAD"))).text, "");
+  for (const type of ["application/x-www-form-urlencoded", "", "image/png", "application/json; charset=utf-16"]) {
+    assert.equal((await service.post("/predict", X, { "content-type": type })).status, 415, type);
+  }
+});
+
+Deno.test("bodies have a limit, which holds for what is packed too, and the refusal names it", async () => {
+  await using service = await opened({ moves: await moves() }, { maxBody: 1000 });
+  const long = JSON.stringify({ x: X, pad: " ".repeat(1000) }), short = JSON.stringify({ x: X });
+  const pack = async (text: string) => {
+    const stream = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
+    return new Uint8Array(await new Response(stream).arrayBuffer());
+  };
+  const gzip = { "content-encoding": "gzip" };
+  const chunked = (text: string) =>
+    new Request("http://localhost/predict", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: new Blob([text.slice(0, 500), text.slice(500)]).stream(),
+    });
+  const large = [
+    await service.post("/predict", long),
+    await service.post("/predict", long, { "content-length": "5" }),
+    await service.post("/predict", short, { "content-length": "5000" }),
+    await service.ask(chunked(long)),
+    await service.post("/predict", await pack(" ".repeat(100_000)), gzip),
+  ];
+  for (const { status, text } of large) {
+    assert.equal(status, 413, text);
+    assert.match(text, /1000 bytes.*--max-body/);
+  }
+  assert.equal((await service.ask(chunked(short))).status, 200);
+  assert.equal((await service.post("/predict", await pack(short), gzip)).status, 200);
+  assert.equal((await service.post("/predict", short, gzip)).status, 400);
+  assert.equal((await service.post("/predict", await pack(short))).status, 415);
+  assert.equal((await service.post("/predict", short, { "content-encoding": "br" })).status, 415);
+});
+
+Deno.test("a body that does not come in time is given up", async () => {
+  await using service = await opened({ moves: await moves() }, { bodyTimeout: 20 });
+  const body = new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode("{")) });
+  const request = () =>
+    new Request("http://localhost/predict", { method: "POST", body, headers: { "content-type": "application/json" } });
+  // Its clock keeps no program alive.
+  const alive = setInterval(() => {}, 1000);
+  const { status, json } = await service.ask(request());
+  clearInterval(alive);
+  assert.deepEqual([status, json.error], [408, "the body did not come within 0.02 s"]);
+  assert.equal(service.handler.inFlight, 0);
+});
+
+Deno.test("with a token, all but the questions about health need it", async () => {
+  await using service = await opened({ moves: await moves() }, { token: "a secret" });
+  for (const path of ["/health/live", "/health/ready", "/ping", "/v2/health/ready", "/v2/models/moves/ready"]) {
+    assert.equal((await service.get(path)).status, 200, path);
+  }
+  for (const given of [undefined, "a secret", "Bearer a secre", "Bearer a secrets", "Bearer ", "bearer b secret"]) {
+    for (const path of ["/predict", "/nothing", "/streams/a"]) {
+      const { status, headers } = await service.post(path, X, given === undefined ? {} : { authorization: given });
+      assert.deepEqual([status, headers.get("www-authenticate")], [401, "Bearer"], `${path} ${given}`);
+    }
+  }
+  assert.equal((await service.post("/predict", X, { authorization: "Bearer a secret" })).status, 200);
+  assert.equal((await service.get("/", {})).status, 401);
+});
+
+Deno.test("pages of one origin may ask where that is said", async () => {
+  await using service = await opened({ moves: await moves() }, { cors: "https://example.org" });
+  const preflight = await service.ask(got("/predict", "OPTIONS"));
+  assert.equal(preflight.status, 204);
+  assert.match(preflight.headers.get("access-control-allow-methods")!, /POST/);
+  for (const { headers } of [preflight, await service.post("/predict", X), await service.post("/predict", "{")]) {
+    assert.equal(headers.get("access-control-allow-origin"), "https://example.org");
+    assert.equal(headers.get("vary"), "origin");
+  }
+  await using closed = await opened({ moves: await moves() });
+  assert.equal((await closed.post("/predict", X)).headers.get("access-control-allow-origin"), null);
+  assert.equal((await closed.ask(got("/predict", "OPTIONS"))).status, 405);
+});
+
+Deno.test("streams say after every sample what the whole sequence does, to the bit", async () => {
+  const random = new Random(5, "data"), steps = Array.from({ length: 20 }, () => [random.normal(), random.normal()]);
+  for (const model of [await moves(), await plain(), await moves({ everyStep: true })]) {
+    await using service = await opened({ model });
+    for (const [t, step] of steps.entries()) {
+      const { json } = await service.post("/streams/a?attention=true", step);
+      const whole = (await service.post("/predict?attention=true", steps.slice(0, t + 1))).json;
+      const own = json.prediction as Json, last = Array.isArray(whole) ? whole.at(-1) : whole;
+      assert.deepEqual([json.steps, own.probabilities], [t + 1, last.probabilities]);
+      if (!Array.isArray(whole)) assert.deepEqual(own.attention, whole.attention);
+    }
+    // Another key begins at its start; several samples are taken at once.
+    const { json } = await service.post("/streams/b", steps),
+      whole = (await service.post("/streams/c", { x: steps })).json;
+    assert.deepEqual(json, whole);
+    assert.equal((json.prediction as Json[]).length, 20);
+    assert.deepEqual((await service.get("/streams/b")).json, { steps: 20 });
+    assert.equal((await service.ask(got("/streams/b", "DELETE"))).status, 204);
+    assert.equal((await service.get("/streams/b")).status, 404);
+  }
+});
+
+Deno.test("a missing value of a sample is that of the one before, as in the whole sequence", async () => {
+  await using service = await opened({ moves: await moves({ missing: "last" }) });
+  const steps = [[1, null], [2, 3], [null, 4], [null, null], [5, 6]];
+  for (const [t, step] of steps.entries()) {
+    const { prediction } = (await service.post("/streams/a", step)).json;
+    // A sequence ends with its last value.
+    const whole = (await service.post(
+      "/predict",
+      [...steps.slice(0, t + 1)].map((own, i) => i === 3 ? [2, 4] : own),
+    )).json;
+    assert.deepEqual((prediction as Json).probabilities, whole.probabilities, `step ${t}`);
+  }
+});
+
+Deno.test("texts stream token by token", async () => {
+  await using service = await opened({ reviews: await reviews() });
+  const words = ["the film", "was", "good"];
+  let last: Json = {};
+  for (const word of words) last = (await service.post("/streams/a", { x: word })).json;
+  const whole = (await service.post("/predict", JSON.stringify(words.join(" ")))).json;
+  assert.deepEqual([last.steps, (last.prediction as Json).probabilities], [4, whole.probabilities]);
+});
+
+Deno.test("of too many streams the one used the longest ago gives way, which its next sample is told", async () => {
+  await using service = await opened({ moves: await moves() }, { maxStreams: 2 });
+  for (const key of ["a", "b", "a", "c"]) await service.post(`/streams/${key}`, [1, 2]);
+  assert.deepEqual((await service.get("/streams/a")).json, { steps: 2 });
+  const lost = await service.post("/streams/b?steps=1", [1, 2]);
+  assert.equal(lost.status, 409);
+  assert.match(String(lost.json.error), /has 0 steps, not 1: it gave way/);
+  assert.equal((await service.post("/streams/a?steps=2", [1, 2])).json.steps, 3);
+  assert.equal((await service.post("/streams/a?steps=2", [1, 2])).status, 409);
+  await using short = await opened({ moves: await moves() }, { maxStreamSteps: 10 });
+  for (const key of ["a", "b"]) await short.post(`/streams/${key}`, Array(6).fill([1, 2]));
+  assert.deepEqual([(await short.get("/streams/a")).status, (await short.get("/streams/b")).status], [404, 200]);
+});
+
+Deno.test("a wrong sample leaves the stream as it was; what has no streams says so", async () => {
+  await using service = await opened({ moves: await moves(), sales: await sales(), dates: await dates() });
+  await service.post("/models/moves/streams/a", [1, 2]);
+  for (const wrong of [[1], [1, "a"], [1, null], [[1, 2], [1, 2, 3]], [[1, 2], [3, "x"]], "text", 1, []]) {
+    assert.equal((await service.post("/models/moves/streams/a", JSON.stringify(wrong))).status, 400, String(wrong));
+  }
+  assert.equal((await service.get("/models/moves/streams/a")).json.steps, 1);
+  for (const name of ["sales", "dates"]) {
+    const { status, json } = await service.post(`/models/${name}/streams/a`, name === "dates" ? '"a"' : "[1]");
+    assert.equal(status, 400);
+    assert.match(String(json.error), /has no streams: it/);
+  }
+});
+
+Deno.test("a model is replaced without a request lost; one that cannot be served leaves the old one", async () => {
+  const first = await moves(), second = await plain();
+  await using service = await opened({ model: first });
+  const before = (await service.post("/predict", X)).json;
+  await service.post("/streams/a", [1, 2]);
+  const { model } = second;
+  await assert.rejects(service.handler.replace("model", { model, preprocessing: { kind: "nothing" } }));
+  assert.deepEqual((await service.post("/predict", X)).json, before);
+  const asking = Array.from({ length: 50 }, () => service.post("/predict", X));
+  await service.handler.replace("model", second);
+  for (const { status } of await Promise.all(asking)) assert.equal(status, 200);
+  assert.ok("class" in (await service.post("/predict", X)).json);
+  assert.equal((await service.get("/streams/a")).status, 404);
+  await assert.rejects(service.handler.replace("other", second), /there is no model/);
+  const { text } = await service.get("/metrics");
+  assert.match(text, /^grutto_reloads_total\{model="model",result="loaded"\} 1$/m);
+  assert.match(text, /^grutto_reloads_total\{model="model",result="failed"\} 1$/m);
+  first.model.dispose();
+});
+
+Deno.test("a service that drains is not ready, still answers, and asks to close connections", async () => {
+  await using service = await opened({ moves: await moves() });
+  let send = (_: Uint8Array) => {}, close = () => {};
+  const body = new ReadableStream<Uint8Array>({
+    start(controller) {
+      send = (bytes) => controller.enqueue(bytes);
+      close = () => controller.close();
+    },
+  });
+  const request = new Request("http://localhost/predict", {
+    method: "POST",
+    body,
+    headers: { "content-type": "application/json" },
+  });
+  const slow = service.ask(request);
+  let isDrained = false;
+  const drained = service.handler.drain().then(() => isDrained = true);
+  for (const path of ["/health/ready", "/v2/health/ready", "/v2/models/moves/ready", "/ping"]) {
+    assert.equal((await service.get(path)).status, 503, path);
+  }
+  assert.equal((await service.get("/health/live")).status, 200);
+  const other = await service.post("/predict", X);
+  assert.deepEqual([other.status, other.headers.get("connection"), isDrained], [200, "close", false]);
+  send(new TextEncoder().encode(JSON.stringify({ x: X })));
+  close();
+  assert.deepEqual((await slow).json, other.json);
+  await drained;
+});
+
+Deno.test("what failed here is told to the log, not to who asked", async () => {
+  const entries: { status: number; error?: string }[] = [], model = await plain();
+  await using service = await opened({ model }, { onAnswer: (entry) => entries.push(entry) });
+  await service.post("/predict?secret=1", X);
+  await service.handler.dispose();
+  const { status, json } = await service.post("/predict", X);
+  assert.deepEqual([status, Object.keys(json)], [404, ["error"]]);
+  const [first] = entries;
+  assert.deepEqual({ ...first, time: "", ms: 0 }, {
+    time: "",
+    method: "POST",
+    path: "/predict",
+    status: 200,
+    ms: 0,
+    model: "model",
+    sequences: 1,
+  });
+  const broken = createHandler({ model: { model: { ...model.model, loss: "mse" } as never } });
+  await assert.rejects(broken.opened);
+  const answer = await broken(asked("/predict", X));
+  assert.deepEqual([answer.status, await answer.json()], [500, { error: "the service failed: its log says why" }]);
+});
+
+Deno.test("the page, the document and the numbers of a service", async () => {
+  await using service = await opened({ moves: await moves() });
+  const page = await service.get("/");
+  assert.equal(page.headers.get("content-type"), "text/html; charset=utf-8");
+  assert.match(page.text, /^<!doctype html>/);
+  const { openapi, paths } = (await service.get("/openapi.json")).json as {
+    openapi: string;
+    paths: Record<string, Json>;
+  };
+  assert.equal(openapi, "3.1.0");
+  // Every path is there, and every reference leads somewhere.
+  const text = (await service.get("/openapi.json")).text, { components } = JSON.parse(text);
+  for (const [, name] of text.matchAll(/"#\/components\/schemas\/(\w+)"/g)) {
+    assert.ok(components.schemas[name!], `${name}`);
+  }
+  for (const path of ["/predict", "/v2/models/{model}/infer", "/invocations", "/metrics"]) assert.ok(paths[path], path);
+  const ids = Object.values(paths).flatMap((methods) => Object.values(methods).map((one) => (one as Json).operationId));
+  assert.equal(new Set(ids).size, ids.length);
+  const numbers = await service.get("/metrics");
+  assert.match(numbers.text, /^grutto_requests_total\{route="\/openapi\.json",method="GET",status="200"\} 2$/m);
+  for (const line of numbers.text.trimEnd().split("\n")) {
+    assert.match(line, /^# (HELP|TYPE) \w+ .+$|^\w+(\{.*\})? [\d.e+-]+$/);
+  }
+});
+
+Deno.test("wrong options and names fail with a code", async () => {
+  const model = await plain(),
+    wrong = (models: unknown, options?: unknown) => () => createHandler(models as never, options as never);
+  assert.throws(wrong({}), /there are no models/);
+  assert.throws(wrong({ "a/b": model }), /one part of a path/);
+  assert.throws(wrong({ a: {} }), /models\.a must be an object with model/);
+  for (
+    const options of [{ maxBody: 0 }, { token: "" }, { token: 1 }, { onAnswer: 1 }, { other: 1 }, { maxStreams: 1.5 }]
+  ) {
+    assert.throws(
+      wrong({ model }, options),
+      (error: Error) => (error.cause as Json).code !== undefined,
+      JSON.stringify(options),
+    );
+  }
+  model.model.dispose();
+});

@@ -22,8 +22,15 @@ export function serverMetadata(): object {
   return { name: "grutto", version: VERSION, extensions: ["binary_tensor_data"] };
 }
 
+/** Whether a model answers to or with numbers of as many steps as it likes: no tensor has them. */
+function isRagged({ data }: ServedModel): boolean {
+  return data.kind === "pairs" && (data.pipeline.source.unit === "numbers" || data.pipeline.target.unit === "numbers");
+}
+
 /** What a model takes and gives. */
 export function modelMetadata(model: ServedModel): object {
+  const about = { name: model.name, versions: [MODEL_VERSION], platform: "grutto" };
+  if (isRagged(model)) return { ...about, inputs: [], outputs: [] };
   const { data } = model, { quantiles, names } = outputsOf(model), O = names.length;
   const x = isText(model)
     ? { name: "x", datatype: "BYTES", shape: [-1] }
@@ -36,22 +43,23 @@ export function modelMetadata(model: ServedModel): object {
     : outputsOf(model).isProbabilities
     ? [...hasLabel(model) ? [of("label", "BYTES", ...steps)] : [], of("probabilities", "FP32", ...steps, O)]
     : [of("values", data.kind === "arrays" ? "FP32" : "FP64", ...steps, O, ...rest)];
-  return { name: model.name, versions: [MODEL_VERSION], platform: "grutto", inputs: [x], outputs };
+  return { ...about, inputs: [x], outputs };
 }
 
 /** Whether a model takes texts. */
 export function isText({ data }: ServedModel): boolean {
-  return data.kind === "pairs" || data.kind === "sequences" && data.pipeline.numEmbeddings > 0;
+  return data.kind === "pairs" && data.pipeline.source.unit !== "numbers" ||
+    data.kind === "sequences" && data.pipeline.numEmbeddings > 0;
 }
 
 /** Numbers of a step. */
-export function channelsOf({ data, loaded: { model } }: ServedModel): number {
+export function channelsOf({ data }: ServedModel): number {
   if (data.kind === "arrays") return data.channels;
   if (data.kind === "forecasts") {
     const { targetColumns, featureColumns } = data.pipeline.toJSON();
     return new Set([...targetColumns, ...featureColumns]).size;
   }
-  if (data.kind === "pairs") return model.config?.inputSize ?? 1;
+  if (data.kind === "pairs") return data.pipeline.source.size;
   const { inputs } = data.pipeline.toJSON();
   return inputs.kind === "numbers" ? inputs.channels : 1;
 }
@@ -72,6 +80,9 @@ export async function infer(
   body: Uint8Array,
   predicted: (count: number) => void,
 ): Promise<Response> {
+  if (isRagged(model)) {
+    throw new Problem(400, `pairs of numbers are no tensors: POST /models/${model.name}/predict answers them`);
+  }
   const length = headers.get(JSON_LENGTH), size = length === null ? body.length : Number(length);
   if (!Number.isInteger(size) || size < 0 || size > body.length) {
     throw new Problem(400, `${JSON_LENGTH} must be an integer from 0 to ${body.length}`, { field: JSON_LENGTH });

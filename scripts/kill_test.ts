@@ -41,11 +41,19 @@ export const JOBS: readonly string[] = [
   "--cell lstm --transform difference",
   "train pairs.tsv --task seq2seq --tokens characters --embedding-dim 6 --hidden-size 12 --batch-size 4 --epochs 300 " +
   "--teacher-schedule linear --buckets 3 --dropout 0.2 --validation-split 0.2 --restore-best --num-layers 2",
+  "train series.jsonl --task seq2seq --hidden-size 8 --batch-size 4 --epochs 200 --teacher-ratio 0.5 --loss quantile " +
+  "--quantiles 0.2,0.8",
 ];
 
 /** Pairs of a word and the same word backwards. */
 const PAIRS = Array.from({ length: 60 }, (_, i) => [...(i * 7919 + 10007).toString(5)])
   .map((word) => `${word.join("")}\t${word.toReversed().join("")}\n`).join("");
+
+/** Pairs of numbers: a line, and how it goes on. */
+const SERIES = Array.from({ length: 60 }, (_, i) => {
+  const at = (t: number) => Math.sin(i + t / 2);
+  return `${JSON.stringify({ x: [0, 1, 2, 3, 4].map(at), y: [5, 6, 7].map(at) })}\n`;
+}).join("");
 
 /** When checkpoints are written: in turn. */
 const EVERY = ["--checkpoint-every 1", "--checkpoint-every 0.0002m --keep 2", "--checkpoint-every 2 --keep 1", ""];
@@ -178,6 +186,7 @@ export async function killTrainings(
   try {
     for (const { name } of Deno.readDirSync(DATA)) Deno.copyFileSync(`${DATA}/${name}`, `${folder}/${name}`);
     Deno.writeTextFileSync(`${folder}/pairs.tsv`, PAIRS);
+    Deno.writeTextFileSync(`${folder}/series.jsonl`, SERIES);
     // All kinds come to their end, and the last kills fall where they fall.
     for (let chain = 0; report.kills < times || report.finished === 0; chain++) {
       const job = jobs[chain % jobs.length]!, here = `ck${chain}`, path = `${folder}/${here}`;

@@ -27,7 +27,7 @@ export interface PairRecord {
 export type SideUnit = SequenceUnit | "numbers";
 
 /** Options that say what becomes of texts. */
-const OF_TEXTS = [
+export const OF_TEXTS = [
   "tokens",
   "sourceTokens",
   "targetTokens",
@@ -106,8 +106,15 @@ export function fingerprint(text: string): string {
   return hash(0x811c9dc5) + hash(0x050c5d1f);
 }
 
-/** Words where most texts have three or more that are of letters. */
+/**
+ * Spaces where most texts are several short signs, such as phonemes; words where most have three or more that are of letters.
+ */
 function guessUnit(texts: readonly string[]): SequenceUnit {
+  const isSign = (part: string) => [...part].length <= 3 && /\p{L}/u.test(part);
+  const signs = texts.map((text) => text.trim().split(/\s+/)).filter((parts) =>
+    parts.length > 1 && parts.every(isSign)
+  );
+  if (signs.length * 2 > texts.length) return "spaces";
   const isWord = (part: string) => /^[\p{L}\p{M}\p{P}]+$/u.test(part) && /\p{L}/u.test(part);
   const wordy = texts.filter((text) => text.split(/\s+/).filter(isWord).length > 2);
   return wordy.length * 2 > texts.length ? "words" : "characters";

@@ -12,6 +12,11 @@ export type SequenceUnit = "characters" | "words" | "subwords" | "spaces";
 /** All of them. */
 export const SEQUENCE_UNITS: readonly SequenceUnit[] = ["characters", "words", "subwords", "spaces"];
 
+/** What tokens of a unit are called. */
+export function unitWord(unit: SequenceUnit): string {
+  return unit === "spaces" ? "tokens" : unit;
+}
+
 /** Normalization of a text before it is split. */
 export type SequenceNormalization = "none" | "lower";
 

@@ -5,6 +5,7 @@
  */
 
 import { type AnyPreprocessing, restoreAny } from "../data/preprocessing.ts";
+import { unitWord } from "../data/tokenizer.ts";
 import { checkArgument, errorCause, fail, whileReading } from "../errors.ts";
 import { greatest } from "../greatest.ts";
 import { type FullConfig, type ModelConfig, resolveConfig } from "../model/config.ts";
@@ -282,7 +283,7 @@ function describePreprocessing(json: unknown): string[] {
   if (preprocessing.task === "seq2seq") {
     const { source, target } = preprocessing,
       says = ({ unit, size }: typeof source) =>
-        unit === "numbers" ? `${plural(size, "number")} for every step` : `${size} ${unit}`;
+        unit === "numbers" ? `${plural(size, "number")} for every step` : `${size} ${unitWord(unit)}`;
     return [`preprocessing of pairs: sources of ${says(source)}, targets of ${says(target)}`];
   }
   const { task, labels, inputSize, numEmbeddings } = preprocessing;

@@ -2,14 +2,14 @@
 
 import { divideRecords, type Division } from "../data/division.ts";
 import { type PairGroup, PairPipeline } from "../data/pair_pipeline.ts";
-import { type PairRecord, type PairSide, type SideUnit, unitsOf } from "../data/pair_records.ts";
+import { OF_TEXTS, type PairRecord, type PairSide, type SideUnit, unitsOf } from "../data/pair_records.ts";
 import type { PairOptions } from "../data/pair_options.ts";
 import { hashDataset } from "../data/hash.ts";
 import { regressionMetrics } from "../data/metrics/regression.ts";
 import type { PairDataset } from "../data/pairs.ts";
 import type { SequenceRecord } from "../data/readers/record.ts";
 import type { StepScaler } from "../data/step_scaler.ts";
-import { keyOf, usualNormalization } from "../data/tokenizer.ts";
+import { keyOf, unitWord, usualNormalization } from "../data/tokenizer.ts";
 import type { NetworkModel } from "../model/model.ts";
 import { evaluate } from "../train/evaluate.ts";
 import type { RunReport } from "../report/run_report.ts";
@@ -128,7 +128,9 @@ function pairData(
   const part = (name: string, of: readonly PairRecord[], says = "") => `${name}: ${plural(of.length, "pair")}${says}`;
   const free = "; the decoder is fed its own output", { embeddingDim = EMBEDDING_SIZE } = job.preparation;
   const inWords = ({ unit, size }: typeof source, steps: number) =>
-    unit === "numbers" ? `${plural(steps, "step")} of ${plural(size, "number")}` : `${steps} ${unit} of ${size}`;
+    unit === "numbers"
+      ? `${plural(steps, "step")} of ${plural(size, "number")}`
+      : `${steps} ${unitWord(unit)} of ${size}`;
   const sizes = `up to ${inWords(source, longest(dataset.sources.lengths))} to ${
     inWords(target, longest(dataset.targets.lengths) - Number(target.unit !== "numbers"))
   }`;
@@ -158,11 +160,23 @@ function pairData(
     ],
     own: {
       preprocessing: pipeline,
-      settings: { ...pairOptions(job), embeddingDim, ...job.pairs },
+      settings: settingsOf(pipeline, job, embeddingDim),
       ...held ? scored(pipeline, test!, held, job) : { metrics: unscored },
       pictures: async (model, options) => test ? await picturesOf(model, pipeline, test, job, options) : {},
     },
   };
+}
+
+/** What was chosen for the data, and does something for them. */
+function settingsOf({ source, target }: PairPipeline, job: DataJob, embeddingDim: number): object {
+  const isText = [source, target].map(({ unit }) => unit !== "numbers");
+  const idle: readonly string[] = [
+    ...isText.some(Boolean) ? [] : [...OF_TEXTS, "embeddingDim"],
+    ...isText.every(Boolean) ? ["standardize"] : [],
+    ...isText[1] ? [] : ["tied"],
+  ];
+  const all = Object.entries({ ...pairOptions(job), embeddingDim, ...job.pairs });
+  return Object.fromEntries(all.filter(([name]) => !idle.includes(name)));
 }
 
 /** What there is to see of answers: some forecasts, and where the decoder looked. */

@@ -81,7 +81,6 @@ export function describeNumbers(
     alignments.push({
       source: typeof source === "string" ? source : place,
       prediction: said.map(inWords).join(", "),
-      truth: truth.map(inWords).join(", "),
       sourceTokens: pipeline.split(source),
       tokens: said.map(inWords),
       weights: rowsOf(data, U!, S!),

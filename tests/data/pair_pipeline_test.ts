@@ -58,6 +58,18 @@ Deno.test("sources are numbered from 2, targets from 4 with END behind, and JSON
   assert.notDeepEqual(pipeline.tokens({ tokens: [1], aligned: [1] }), ["r"]);
 });
 
+Deno.test("what a token is shows in the texts, where nobody says", () => {
+  const unitsOf = (source: string, target: string) => {
+    const { source: one, target: other } = PairPipeline.fit(records([source, target]));
+    return [one.unit, other.unit];
+  };
+  assert.deepEqual(unitsOf("hello", "HH AH0 L OW1"), ["characters", "spaces"]);
+  assert.deepEqual(unitsOf("hello", "h ə l oʊ"), ["characters", "spaces"]);
+  assert.deepEqual(unitsOf("March 2, 1999", "1999-03-02"), ["characters", "characters"]);
+  assert.deepEqual(unitsOf("Where are you now?", "Wo bist du jetzt?"), ["words", "words"]);
+  assert.deepEqual(unitsOf("2 3 99", "a"), ["characters", "characters"]);
+});
+
 Deno.test("a joint vocabulary has the tokens of both sides; targets are as long as they may be", () => {
   const pairs = records(["ab", "cd"], ["b", "d"]), pipeline = PairPipeline.fit(pairs, { vocabulary: "joint" });
   assert.equal(pipeline.source.size - 2, 4);

@@ -137,7 +137,7 @@ function amount(value) {
 
 /** How much each step counts: bars over the steps, and as a table. */
 function attentionElements(weights, tokens) {
-  const largest = Math.max(...weights), name = (t) => tokens?.[t] ?? `step ${t + 1}`;
+  const largest = weights.reduce((a, b) => Math.max(a, b)), name = (t) => tokens?.[t] ?? `step ${t + 1}`;
   const marks = weights.map((weight, t) => {
     const mark = element("span", { title: `${name(t)}: ${shown(weight)}` }, tokens ? tokens[t] ?? "" : "");
     mark.style.setProperty("--w", String(weight / largest));
@@ -158,20 +158,18 @@ function attentionElements(weights, tokens) {
 
 /** What the model takes, in words. */
 function taken({ input, columns, rows, width, channels }) {
-  const named = columns && columns.length <= 30 ? ` (${columns.join(", ")})` : "";
+  const named = columns && columns.length <= 30 ? columns.join(", ") : `${columns?.length} columns`;
   switch (input) {
     case "text":
       return "A text.";
     case "rows":
-      return `A table${named}, a row a line, the oldest first: at least ${rows} rows.`;
+      return `A table of ${named}, a row a line, the oldest first: at least ${rows} rows.`;
     case "row":
-      return `One row of numbers${named}.`;
+      return `One row of numbers: ${named}.`;
     case "tokens":
       return "Numbers of tokens.";
     default:
-      return `A sequence: a step a line, ${
-        columns ? `with the columns${named}` : `${width ?? channels} numbers each`
-      }.`;
+      return `A sequence: a step a line, ${columns ? `with ${named}` : `${width ?? channels} numbers each`}.`;
   }
 }
 

@@ -7,11 +7,9 @@ export function flat(x, width) {
   if (!x || typeof x !== "object" || !(x.length >= 0)) {
     refuse(`a sequence must be a list, got ${typeof x}`, "x", TypeError);
   }
-  const numbers = x[0]?.length === undefined
-    ? x
-    : [].concat(...x.map((row, t) =>
-      row.length === width ? [...row] : refuse(`step ${t + 1} must have ${width} numbers, got ${row.length}`, "x")
-    ));
+  const rowAt = (row, t) =>
+    row?.length === width ? [...row] : refuse(`step ${t + 1} must have ${width} numbers, got ${row?.length}`, "x");
+  const numbers = x[0]?.length === undefined ? x : x.flatMap(rowAt);
   return ArrayBuffer.isView(numbers)
     ? numbers
     : numbers.map((value, i) =>

@@ -2,6 +2,7 @@
 
 import { fail } from "../errors.ts";
 import { greatest } from "../greatest.ts";
+import { exp, log } from "../math.ts";
 import type { OptionSpec } from "../options.ts";
 import type { NamedArray } from "./arrays.ts";
 import { END, PAD, START } from "./layers/decoder_options.ts";
@@ -181,7 +182,7 @@ function ranked(
       tokens: ended ? tokens.slice(0, -1) : tokens,
       ended,
       sum: path.sum,
-      score: path.sum / ((5 + length) / 6) ** lengthPenalty + covered,
+      score: path.sum / exp(lengthPenalty * log((5 + length) / 6)) + covered,
       logProbabilities: paths.map(({ sum, before }) => sum - (before?.sum ?? 0)),
       aligned: paths.slice(0, ended ? -1 : undefined).map(({ weights }) => weights.indexOf(greatest(weights))),
       attention: { shape: [length, T], data },
@@ -198,7 +199,7 @@ function coverage(paths: readonly Path[], T: number): number {
   let sum = 0;
   for (let s = 0; s < T; s++) {
     const seen = paths.reduce((total, { weights }) => total + weights[s]!, 0);
-    sum += Math.log(Math.min(1, Math.max(seen, LEAST)));
+    sum += log(Math.min(1, Math.max(seen, LEAST)));
   }
   return sum;
 }
@@ -220,15 +221,16 @@ function candidates(
   live.forEach((path, at) => {
     const own = logits.subarray(at * V, (at + 1) * V), before = path?.sum ?? 0;
     let largest = -Infinity, sum = 0;
-    for (const x of own) {
+    for (let i = 0; i < V; i++) {
+      const x = own[i]!;
       if (Number.isNaN(x)) throw fail("not-finite", ACTION, "the decoder's output is not a number", { name: "output" });
       if (x > largest) largest = x;
     }
-    for (const x of own) sum += Math.exp(x - largest);
-    const all = before - largest - Math.log(sum);
+    for (let i = 0; i < V; i++) sum += exp(own[i]! - largest);
+    const all = before - largest - log(sum);
     const add = (token: number) => {
       const total = all + own[token]!;
-      if (best.length === 2 * width && total <= best.at(-1)!.sum) return;
+      if (best.length === 2 * width && total <= best[best.length - 1]!.sum) return;
       let place = best.length;
       while (place > 0 && best[place - 1]!.sum < total) place--;
       best.splice(place, 0, { at, token, sum: total });

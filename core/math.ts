@@ -15,12 +15,10 @@ const view = new DataView(new ArrayBuffer(8));
 
 /** 2ⁿ for an integer n from -1022 to 1023. */
 function powerOfTwo(n: number): number {
-  return POWERS[n + 1022]!;
+  view.setUint32(0, (n + 1023) << 20);
+  view.setUint32(4, 0);
+  return view.getFloat64(0);
 }
-
-/** Of 2, from the least one on: doubling is exact. */
-const POWERS = new Float64Array(2046);
-for (let i = 0, power = 2 ** -1022; i < POWERS.length; i++, power *= 2) POWERS[i] = power;
 
 /** a₀ + x·(a₁ + x·(a₂ + …)). */
 function polynomial(x: number, coefficients: readonly number[]): number {

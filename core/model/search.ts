@@ -193,7 +193,7 @@ class DecoderSteps implements Steps {
 
 /** Rows of a step: few sizes come up, because each takes a plan. */
 function roundedRows(rows: number): number {
-  return Math.max(4, 2 ** Math.ceil(Math.log2(rows)));
+  return Math.max(4, 2 ** (32 - Math.clz32(rows - 1)));
 }
 
 /** Some of `n` rows, in the order given. */

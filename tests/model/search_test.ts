@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { defineNetwork } from "../../core/model/define.ts";
 import { createModel, type NetworkModel, type Sequences } from "../../core/model/model.ts";
 import { END, PAD, START } from "../../core/model/layers/decoder_options.ts";
-import { createSearcher, type SearchOptions } from "../../core/model/search.ts";
+import { createSearcher, type Hypothesis, type SearchOptions } from "../../core/model/search.ts";
 import { Random } from "../../core/random.ts";
 import { assertClose } from "../close.ts";
 
@@ -179,6 +179,20 @@ Deno.test("a width of 1 is greedy, and the best of several is the best by itself
   assert.deepEqual(best, five.map(([a]) => [a]));
   assert.ok(five.some(([a], i) => a!.tokens.join() !== greedy[i]![0]!.tokens.join()));
   for (const { tokens } of five.flat()) assert.ok(tokens.every((token) => ![PAD, START, END].includes(token)));
+});
+
+Deno.test("searches ask the engine for no exponential, whose last bits are its own", async () => {
+  using model = await decided(4);
+  using searcher = await createSearcher(model);
+  const names = ["exp", "expm1", "log", "log1p", "log10", "log2"] as const, before = names.map((name) => Math[name]);
+  for (const name of names) Math[name] = () => assert.fail(`Math.${name} was called`);
+  try {
+    const options = { width: 3, maxLength: 6, lengthPenalty: 0.7, coveragePenalty: 0.2 };
+    const [[best]] = await searcher.search(batchOf([[3, 4, 5]]), options) as [Hypothesis[]];
+    assert.ok(Number.isFinite(best!.score));
+  } finally {
+    names.forEach((name, i) => Math[name] = before[i]!);
+  }
 });
 
 Deno.test("each sequence may have a prefix of its own", async () => {

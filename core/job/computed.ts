@@ -1,6 +1,6 @@
 /** What a model's outputs say of sequences, in the words of the data, however they were computed. */
 
-import { highest } from "../data/metrics/classification.ts";
+import { highest } from "../data/metrics/rows.ts";
 import type { ForecastPipeline } from "../data/forecast.ts";
 import type { Pipeline } from "../data/pipeline.ts";
 import type { PreparedSequences } from "../data/prepared.ts";

@@ -1,7 +1,7 @@
 import { DataLoader, type Dataset } from "../data/dataset.ts";
 import { checkSize } from "../data/errors.ts";
-import { type Choices, type ClassificationOptions, highest } from "../data/metrics/classification.ts";
-import { sizes } from "../data/metrics/rows.ts";
+import type { Choices, ClassificationOptions } from "../data/metrics/classification.ts";
+import { highest, sizes } from "../data/metrics/rows.ts";
 import { isPairs, type PairDataset } from "../data/pairs.ts";
 import type { TaskMetrics } from "../data/metrics/summary.ts";
 import { checkArgument, fail } from "../errors.ts";
@@ -19,7 +19,6 @@ import type { BatchSource, TrainingData } from "./batch_source.ts";
 import { batchSource, datasetFor } from "./batches.ts";
 import { PairSource } from "./pair_batches.ts";
 import type { PairMetrics } from "./pair_metrics.ts";
-import { taskMetrics } from "./task_metrics.ts";
 import { STOPPED_ELSEWHERE } from "./together.ts";
 
 /** Loss and accuracy over data. */
@@ -125,6 +124,8 @@ export async function evaluate(
   }
   const loader = new DataLoader(datasetFor(internals, ACTION, dataset), { batchSize });
   const outputs = await gather(internals, output, loader, loss.loss, signal);
+  // Few ask for more than loss and accuracy.
+  const { taskMetrics } = await import("./task_metrics.ts");
   const taskResult = taskMetrics(loss, outputs, dataset, options);
   return { ...metrics, metrics: taskResult, outputs, probabilities: outputs };
 }

@@ -6,7 +6,6 @@ import type { StateDict } from "../model/arrays.ts";
 import { LOSSES } from "../model/losses.ts";
 import { internalsOf, type NetworkModel } from "../model/model.ts";
 import { isPairs } from "../data/pairs.ts";
-import { AnomalyDetector, evaluationAnomaly } from "./anomaly.ts";
 import type { BatchSource, TrainingData } from "./batch_source.ts";
 import { batchSource } from "./batches.ts";
 import { EarlyStopping } from "./early_stopping.ts";
@@ -289,7 +288,7 @@ export class Training {
     const metrics = await evaluateOn(this.model, validation, { signal });
     if (Number.isFinite(metrics.loss)) return metrics;
     const why = this.options.detectAnomaly
-      ? await evaluationAnomaly(this.model, validation.batches(0, 0, { free: true }))
+      ? await (await import("./anomaly.ts")).evaluationAnomaly(this.model, validation.batches(0, 0, { free: true }))
       : ADVICE;
     throw diverged(`the validation loss is ${metrics.loss} after epoch ${this.#position.epoch + 1}; ${why}`);
   }
@@ -333,7 +332,9 @@ export class Training {
       await queue.drain();
       this.#position = sums.position;
     };
-    const detector = this.options.detectAnomaly ? await AnomalyDetector.of(this.trainer) : undefined;
+    // Few trainings ask for it.
+    const anomalies = this.options.detectAnomaly ? await import("./anomaly.ts") : undefined;
+    const detector = await anomalies?.AnomalyDetector.of(this.trainer);
     let begun = first;
     for (const batch of this.#source.batches(epoch, first)) {
       const how = this.#updateOf(epoch, ++begun), { weights } = batch;

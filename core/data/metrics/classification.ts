@@ -7,7 +7,7 @@
 
 import { checkArgument, fail } from "../../errors.ts";
 import { countConfusion } from "./confusion.ts";
-import { count, every, type Rows, sizes, sum } from "./rows.ts";
+import { count, every, highest, type Rows, sizes, sum } from "./rows.ts";
 
 /** How well one class, or one label, is found. */
 export interface ClassMetrics {
@@ -74,13 +74,6 @@ export interface Choices {
   readonly found: Int32Array;
   /** That score (N). */
   readonly score: Float32Array;
-}
-
-/** The place of the highest of the O scores of sequence i, the first of equals. */
-export function highest(data: ArrayLike<number>, i: number, O: number): number {
-  let best = 0;
-  for (let o = 1; o < O; o++) if (data[i * O + o]! > data[i * O + best]!) best = o;
-  return best;
 }
 
 /** The scores of classes that are chosen by the highest output: as {@linkcode classificationMetrics}, without ROC AUC. */

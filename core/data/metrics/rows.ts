@@ -34,6 +34,13 @@ export function sizes({ shape, data }: Rows, what: string): [number, number] {
   return [N, O];
 }
 
+/** The place of the highest of the O scores of sequence i, the first of equals. */
+export function highest(data: ArrayLike<number>, i: number, O: number): number {
+  let best = 0;
+  for (let o = 1; o < O; o++) if (data[i * O + o]! > data[i * O + best]!) best = o;
+  return best;
+}
+
 export function sum(values: readonly number[]): number {
   return values.reduce((a, b) => a + b, 0);
 }

@@ -163,13 +163,16 @@ export class Data {
   async understand(): Promise<TrainingRun> {
     this.run = undefined;
     this.notes.clear();
-    const given = this.given(), job = resolveJob(given);
+    const given = this.given(), isGpu = given.device.device === "webgpu";
+    // One core is left to the page, so that it stays free to move; the bits are those of any number.
+    const device = isGpu ? given.device : { threads: Math.max(1, navigator.hardwareConcurrency - 1), ...given.device };
+    const job = resolveJob({ ...given, device });
     const trainings = trainingsOf({
       seeds: 1,
       source: this.#source(given),
       resume: () => Promise.resolve(undefined),
       jobOf: () => job,
-      device: given.device,
+      device,
       onMeasured() {},
     });
     const { value } = await trainings.next();

@@ -47,7 +47,8 @@ export const BROWSERS: readonly Driven[] = [
           "browser.download.dir": downloadPath,
           "browser.download.folderList": 2,
           "browser.download.useDownloadDir": true,
-          "browser.helperApps.neverAsk.saveToDisk": "application/json,application/octet-stream,text/html",
+          "browser.helperApps.neverAsk.saveToDisk":
+            "application/json,application/octet-stream,text/html,text/javascript",
         },
       }),
   },

@@ -89,13 +89,19 @@ export class Driven {
     }, value);
   }
 
+  /** Presses a button, once it is where the page's bar does not cover it. */
+  async press(selector: string): Promise<void> {
+    await this.page.$eval(selector, (element) => element.scrollIntoView({ block: "center" }));
+    await this.page.click(selector);
+  }
+
   /** The folder of what it hands out. */
   get downloads(): string {
     return `${this.place.path}/downloads`;
   }
 
   /** A file that the page hands out, asked for by its button or otherwise. */
-  async file(name: string, ask = () => this.page.click(`[data-file="${name}"]`)): Promise<Uint8Array> {
+  async file(name: string, ask = () => this.press(`[data-file="${name}"]`)): Promise<Uint8Array> {
     await Deno.remove(`${this.downloads}/${name}`).catch(() => {});
     await ask();
     for (let tries = 0, before = -1; tries < 400; tries++) {
@@ -108,18 +114,22 @@ export class Driven {
     throw new Error(`${name} did not arrive: ${await this.text("#error")}`);
   }
 
-  /** Runs the command that the page prints, in the folder of its own. */
-  async runCommand(): Promise<void> {
+  /**
+   * Runs the command that the page prints, in the folder of its own.
+   *
+   * @param more Words at its end.
+   */
+  async runCommand(...more: string[]): Promise<void> {
     const command = (await this.text("#the-command")).replace("deno run", "run").replace(" mod.ts ", ` ${MOD} `);
-    const { code, err } = await runDeno(command.split(" "), { cwd: this.place.path });
+    const { code, err } = await runDeno([...command.split(" "), ...more], { cwd: this.place.path });
     assert.equal(code, 0, err);
   }
 
   /** Holds that files of the page and of the command are the same bytes. */
   async same(...names: string[]): Promise<void> {
     for (const name of names) {
-      const text = new TextDecoder().decode(await this.file(name));
-      assert.equal(text, this.place.read(`checkpoints/${name}`), name);
+      const own = new TextDecoder().decode(await this.file(name)), other = this.place.read(`checkpoints/${name}`);
+      assert.ok(own === other, `${name} is not the same`);
     }
   }
 

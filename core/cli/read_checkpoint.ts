@@ -56,9 +56,15 @@ export class ModelBytes implements Disposable {
     return this.#isKnown ? await readRest(this.#file, this.#head) : this.#head;
   }
 
-  /** @param device What its model is to compute on, and with whom. */
-  async checkpoint(device: Job["device"] = {}, fleet?: Fleet): Promise<LoadedCheckpoint> {
-    return await loadFrom(this.#file, this.#head, this.#path, { ...modelOptions(device), fleet });
+  /**
+   * @param device What its model is to compute on, and with whom.
+   * @param modelOnly Whether the model is to compute, and not to be trained.
+   */
+  async checkpoint(
+    device: Job["device"] = {},
+    { fleet, modelOnly }: { readonly fleet?: Fleet; readonly modelOnly?: boolean } = {},
+  ): Promise<LoadedCheckpoint> {
+    return await loadFrom(this.#file, this.#head, this.#path, { ...modelOptions(device), fleet, modelOnly });
   }
 
   [Symbol.dispose](): void {
@@ -86,7 +92,7 @@ export async function readResumed(
 ): Promise<LoadedCheckpoint> {
   using bytes = await ModelBytes.open("checkpoint", path, args);
   const { format } = bytes;
-  if (!format) return await bytes.checkpoint(device, fleet);
+  if (!format) return await bytes.checkpoint(device, { fleet });
   throw new Error(
     `cannot resume from "${path}": a .${format} file holds no training: train FILE --from ${
       shellWord(path)
@@ -170,7 +176,7 @@ export async function openCheckpoint(args: Arguments): Promise<{ loaded: LoadedC
 export async function loadAny(path: string, args: Arguments): Promise<LoadedCheckpoint> {
   using bytes = await ModelBytes.open("checkpoint", path, args);
   const { device } = args.given, options = modelOptions(device);
-  if (!bytes.format) return await bytes.checkpoint(device);
+  if (!bytes.format) return await bytes.checkpoint(device, { modelOnly: true });
   if (bytes.format === "onnx") {
     throw new Error(
       `cannot read model "${path}": .onnx is written, not read: take the .json, .safetensors or .pt that it was made of`,

@@ -8,11 +8,9 @@ import { type Live, liveWord } from "./live.ts";
 import { isSecondFaster } from "./probe.ts";
 import { CONTROL_BYTES, NoThreads, type ScratchSpace, ThreadPool } from "./threads.ts";
 import { Yielder } from "./event_loop.ts";
+import { allocate, copyNonZero, MAX_PAGES, mebibytes, PAGE } from "./wasm_memory.ts";
 import { type StartWorker, workerStarter } from "./workers.ts";
 
-const PAGE = 65536;
-/** The largest memory of 32-bit WASM, in pages. */
-const MAX_PAGES = 65536;
 /** Bytes of it that are left for the module's own data and for programs. */
 const PROGRAMS = 2 ** 24;
 
@@ -164,9 +162,9 @@ export class WasmDevice implements Device {
     if (pages > this.#pages) {
       // A new memory ends the threads, and copies what is kept: the next larger batch shall find room.
       const old = this.#bytes.subarray(this.#base, this.#base + 4 * keep);
-      const grows = this.#plan !== undefined && this.#plan.programs.length > 0;
+      const grows = pages > LARGE_PAGES || this.#plan !== undefined && this.#plan.programs.length > 0;
       this.#instantiate(grows ? Math.min(MAX_PAGES, Math.ceil(HEADROOM * pages)) : pages);
-      this.#bytes.set(old, this.#base);
+      copyNonZero(old, this.#bytes.subarray(this.#base));
     }
     this.#scratch = { first, size, threads };
     this.#addresses = new Map();
@@ -366,23 +364,9 @@ const HELPS_BELOW = 30;
 /** What a memory that must grow from plan to plan has to spare, untouched until it is needed: a new one ends the threads. */
 const HEADROOM = 1.25;
 
-function allocate(pages: number): WebAssembly.Memory {
-  try {
-    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
-  } catch (error) {
-    throw fail(
-      "out-of-memory",
-      "place the model in memory",
-      `the system does not give ${mebibytes(pages * PAGE)} MiB: ${(error as Error).message}`,
-      { error },
-    );
-  }
-}
+/** Pages of a model that is large by itself: room for its first plan too, so that it is not there twice. */
+const LARGE_PAGES = 1024;
 
 function align(address: number): number {
   return Math.ceil(address / 64) * 64;
-}
-
-function mebibytes(bytes: number): number {
-  return Math.ceil(bytes / 2 ** 20);
 }

@@ -10,7 +10,24 @@ import { from } from "../device/arena.ts";
 import type { Device } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
 import { checkStateDict, fromStateDict, type NamedArray, type StateDict, toStateDict } from "./arrays.ts";
+import { Random } from "../random.ts";
 import type { Parameter } from "./parameters.ts";
+
+/** PyTorch's initial values. */
+export function initialValues(parameters: readonly Parameter[], size: number, seed: number): Float32Array<ArrayBuffer> {
+  const random = new Random(seed, "init"), values = new Float32Array(size);
+  for (const { offset, length, shape, bound, normal, constant, zeroRow } of parameters) {
+    if (constant !== undefined) {
+      values.fill(constant, offset, offset + length);
+      continue;
+    }
+    for (let i = 0; i < length; i++) {
+      values[offset + i] = (normal ? random.normal() : 2 * random.uniform() - 1) * bound;
+    }
+    if (zeroRow !== undefined) values.fill(0, offset + zeroRow * shape[1]!, offset + (zeroRow + 1) * shape[1]!);
+  }
+  return values;
+}
 
 /** A copy of a block. */
 export async function readBlock(device: Device, block: Tensor, parameters: readonly Parameter[]): Promise<StateDict> {

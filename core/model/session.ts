@@ -3,10 +3,9 @@ import type { Tensor } from "../device/kernels.ts";
 import type { Simd } from "../device/device.ts";
 import type { Fleet } from "../fleet/fleet.ts";
 import { fail } from "../errors.ts";
-import { Random } from "../random.ts";
 import { type NamedArray, type StateDict, toStateDict } from "./arrays.ts";
 import { checkBatch, type CheckedBatch, checkTargets, type RowWeights, type Sequences, type Targets } from "./batch.ts";
-import { clearBlock, readBlock, writeBlock } from "./parameter_blocks.ts";
+import { clearBlock, initialValues, readBlock, writeBlock } from "./parameter_blocks.ts";
 import type { DropoutMode } from "./layers/layer.ts";
 import { type Sizes, stepsAlong } from "./layers/node.ts";
 import type { ResolvedLoss } from "./losses.ts";
@@ -99,6 +98,8 @@ export class Session {
   #version = 1;
   #packed = { forward: 0, backward: 0, inputs: 0 };
   #owner: unknown;
+  /** Whether the optimizer state is zeros still, as the device's memory was: a model that is not trained takes none. */
+  #isStateless = true;
   #disposed = false;
   /** What the last operation asked for ends with. */
   #last: Promise<unknown> = Promise.resolve();
@@ -176,6 +177,7 @@ export class Session {
     if (options.control) device.write(this.net.store.control, options.control(weight));
     const packing = this.#refresh(plan, task.purpose);
     if (packing) await packing;
+    this.#isStateless &&= !full.update;
     if (plan.shared) this.toStop = await runShared(plan, this);
     else await device.run(plan.main);
     if (full.update) this.#version++;
@@ -358,6 +360,8 @@ export class Session {
     this.#owner = owner;
     // deno-lint-ignore require-await -- an operation like others, in its turn
     this.exclusive(async () => {
+      if (this.#isStateless) return;
+      this.#isStateless = true;
       for (const slot of this.net.store.slots) clearBlock(this.device, slot);
     });
   }
@@ -374,22 +378,7 @@ export class Session {
 
   /** The reverse of readSlot. */
   writeSlot(slot: number, dict: StateDict, what: string): void {
+    this.#isStateless = false;
     writeBlock(this.device, this.net.store.slots[slot]!, this.parameters, dict, `load ${what}`);
   }
-}
-
-/** PyTorch's initial values. */
-function initialValues(parameters: readonly Parameter[], size: number, seed: number): Float32Array<ArrayBuffer> {
-  const random = new Random(seed, "init"), values = new Float32Array(size);
-  for (const { offset, length, shape, bound, normal, constant, zeroRow } of parameters) {
-    if (constant !== undefined) {
-      values.fill(constant, offset, offset + length);
-      continue;
-    }
-    for (let i = 0; i < length; i++) {
-      values[offset + i] = (normal ? random.normal() : 2 * random.uniform() - 1) * bound;
-    }
-    if (zeroRow !== undefined) values.fill(0, offset + zeroRow * shape[1]!, offset + (zeroRow + 1) * shape[1]!);
-  }
-  return values;
 }

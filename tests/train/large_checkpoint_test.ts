@@ -3,6 +3,7 @@ import {
   createModel,
   createTrainer,
   errorCause,
+  evaluate,
   loadCheckpoint,
   parseCheckpoint,
   sampleDataset,
@@ -10,7 +11,7 @@ import {
 } from "../../mod.ts";
 import { Random } from "../../core/random.ts";
 import { readLargeJson } from "../../core/train/checkpoint/large_json.ts";
-import { readStored } from "../../core/train/checkpoint/load.ts";
+import { loadFrom, readStored } from "../../core/train/checkpoint/load.ts";
 import { Base64, decodeNumbers, NumberReader } from "../../core/train/checkpoint/numbers.ts";
 import { type Snapshot, snapshotChunks, takeSnapshot } from "../../core/train/checkpoint/snapshot.ts";
 import { writeDurably } from "../../core/train/durable.ts";
@@ -18,7 +19,7 @@ import { hashJson } from "../../core/train/json_bytes.ts";
 import { Place } from "../cli/run.ts";
 
 /** Reads a text as a large one, some bytes at a time. */
-function readLarge(text: string, most = 7, random = new Random(1, "data")) {
+function readLarge(text: string, most = 7, wanted = {}, random = new Random(1, "data")) {
   const bytes = new TextEncoder().encode(text);
   let at = 0;
   return readLargeJson(
@@ -30,6 +31,7 @@ function readLarge(text: string, most = 7, random = new Random(1, "data")) {
     },
     bytes.length,
     "load",
+    wanted,
   );
 }
 
@@ -104,6 +106,35 @@ Deno.test("both forms read as a text, and as a file in pieces of any size, give 
       copy.dispose();
     }
   }
+});
+
+Deno.test("of a file whose model is to compute alone, the optimizer's numbers are checked and not kept", async () => {
+  const { training, snapshot } = await trained();
+  using model = training.model;
+  const text = await textOf(snapshot, 0), { value, checksum } = await readLarge(text, 1 << 16, { modelOnly: true });
+  const { trainer, parameters, checksum: own } = value as {
+    trainer: { state: Record<string, Record<string, { data: Uint8Array }>> };
+    parameters: Record<string, { data: Uint8Array }>;
+    checksum: string;
+  };
+  assert.equal(checksum, own);
+  for (const dict of Object.values(trainer.state)) {
+    for (const { data } of Object.values(dict)) assert.equal(data.length, 0);
+  }
+  for (const [name, { data }] of Object.entries(parameters)) {
+    assert.deepEqual(new Float32Array(data.buffer), snapshot.parameters[name]!.data);
+  }
+  await using place = await Place.make();
+  const path = `${place.path}/last.json`;
+  await Deno.writeTextFile(path, text);
+  using file = await Deno.open(path);
+  const { model: copy, trainer: none, training: kept } = await loadFrom(file, new Uint8Array(0), path, {
+    modelOnly: true,
+  });
+  assert.deepEqual([none, kept!.state.epoch], [null, training.state.epoch]);
+  assert.deepEqual(await copy.stateDict(), await model.stateDict());
+  assert.deepEqual(await evaluate(copy, training.dataset), await evaluate(model, training.dataset));
+  copy.dispose();
 });
 
 Deno.test({

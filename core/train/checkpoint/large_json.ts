@@ -36,6 +36,12 @@ function holdsNumbers([part, name, ...rest]: readonly string[]): boolean {
   return part === "trainer" && name === "state" && rest.length === 2;
 }
 
+/** What of a file is wanted. */
+interface Wanted {
+  /** Whether numbers of the parameters alone are: those of the optimizer's state and of the best epoch are but checked. */
+  readonly modelOnly?: boolean;
+}
+
 /**
  * The value that the text of a large checkpoint stands for.
  *
@@ -43,9 +49,14 @@ function holdsNumbers([part, name, ...rest]: readonly string[]): boolean {
  * @throws {SyntaxError} If it is not JSON, or was cut off.
  * @throws {RangeError} If it is too deep, or a string in it is too long.
  */
-export async function readLargeJson(read: ReadBytes, size: number, action: string): Promise<LargeJson> {
+export async function readLargeJson(
+  read: ReadBytes,
+  size: number,
+  action: string,
+  wanted: Wanted = {},
+): Promise<LargeJson> {
   const hash = (await loadCrypto()).createHash("sha256");
-  using parser = new Parser(read, size, action, (bytes) => void hash.update(bytes));
+  using parser = new Parser(read, size, action, (bytes) => void hash.update(bytes), wanted);
   const value = parser.whole();
   return { value, checksum: `sha256:${toHex(hash.digest())}` };
 }
@@ -55,6 +66,7 @@ class Parser implements Disposable {
   readonly #size: number;
   readonly #action: string;
   readonly #hash: (bytes: Uint8Array<ArrayBuffer>) => void;
+  readonly #wanted: Wanted;
   readonly #compact = new Bytes();
   readonly #path: string[] = [];
   #window = new Uint8Array(WINDOW);
@@ -64,7 +76,14 @@ class Parser implements Disposable {
   #before = 0;
   #silent = false;
 
-  constructor(read: ReadBytes, size: number, action: string, hash: (bytes: Uint8Array<ArrayBuffer>) => void) {
+  constructor(
+    read: ReadBytes,
+    size: number,
+    action: string,
+    hash: (bytes: Uint8Array<ArrayBuffer>) => void,
+    wanted: Wanted,
+  ) {
+    this.#wanted = wanted;
     this.#read = read;
     this.#size = size;
     this.#action = action;
@@ -152,7 +171,8 @@ class Parser implements Disposable {
       ? shape.reduce((a, b) => a * b, 4)
       : 0;
     // A shape may claim anything: room is made for what the file can hold.
-    const reader = new NumberReader(count <= this.#size ? count : 0), byte = this.#peek();
+    const isWanted = !this.#wanted.modelOnly || this.#path[0] === "parameters";
+    const reader = new NumberReader(isWanted && count <= this.#size ? count : 0, isWanted), byte = this.#peek();
     if (byte === QUOTE) this.#base64(reader);
     else if (byte === 0x5b) {
       this.#list(() => {

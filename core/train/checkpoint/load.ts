@@ -143,12 +143,23 @@ export async function loadFrom(
   file: Deno.FsFile,
   head: Uint8Array<ArrayBuffer>,
   name: string,
-  options: Omit<ModelOptions, "seed">,
+  options: FileOptions,
 ): Promise<LoadedCheckpoint> {
-  return await restore(await readFrom(file, head, name), `load checkpoint "${name}"`, options);
+  return await restore(await readFrom(file, head, name, options), `load checkpoint "${name}"`, options);
 }
 
-async function readFrom(file: Deno.FsFile, head: Uint8Array<ArrayBuffer>, name: string): Promise<StoredCheckpoint> {
+/** How a file is loaded. */
+export interface FileOptions extends Omit<ModelOptions, "seed"> {
+  /** Whether its model computes alone: the optimizer's state, which takes twice the model's memory, is passed over. */
+  readonly modelOnly?: boolean;
+}
+
+async function readFrom(
+  file: Deno.FsFile,
+  head: Uint8Array<ArrayBuffer>,
+  name: string,
+  { modelOnly }: FileOptions = {},
+): Promise<StoredCheckpoint> {
   const action = `load checkpoint "${name}"`;
   const { size, isFile } = await file.stat();
   if (isFile && size <= LARGE_TEXT) {
@@ -164,7 +175,7 @@ async function readFrom(file: Deno.FsFile, head: Uint8Array<ArrayBuffer>, name: 
     first = first.subarray(length);
     return length;
   };
-  const { value, checksum } = await inPlace(action, () => readLargeJson(read, size, action));
+  const { value, checksum } = await inPlace(action, () => readLargeJson(read, size, action, { modelOnly }));
   return await checkStored(value, action, checksum);
 }
 
@@ -205,22 +216,25 @@ export async function parseCheckpoint(
 async function restore(
   stored: StoredCheckpoint,
   action: string,
-  options: Omit<ModelOptions, "seed">,
+  { modelOnly, ...options }: FileOptions,
 ): Promise<LoadedCheckpoint> {
   const within = <T>(place: string, run: () => T | Promise<T>) => inPlace(`${action}: ${place}`, run);
   const training = await within("training.options", () => trainingOf(stored));
   // A config may ask for any size: the file must hold as much before memory is allocated for it.
   const list = await within(stored.config ? "config" : "network", () => parametersOf(stored));
-  const parameters = await within("parameters", () => decodeParameters(stored.parameters, list));
+  let parameters: StateDict | undefined = await within("parameters", () => decodeParameters(stored.parameters, list));
   const bestParameters = await within(
     "bestParameters",
-    () => stored.bestParameters && decodeParameters(stored.bestParameters, list),
+    () => !modelOnly && stored.bestParameters && decodeParameters(stored.bestParameters, list),
   );
   const model = await within("config", () => modelOf(stored, options));
   try {
-    await within("parameters", () => model.loadStateDict(parameters));
+    await within("parameters", () => model.loadStateDict(parameters!));
+    // A large model is there once, not twice.
+    parameters = (stored as { parameters: StoredDict }).parameters = {};
     const trainer = await within("trainer.options", () => trainerOf(stored, model));
     await within("trainer.state", async () => {
+      if (modelOnly) return;
       const slots = Object.entries(stored.trainer?.state ?? {}).map(([slot, dict]) => [slot, decodeAll(dict)]);
       await trainer?.loadState({ step: stored.trainer!.step, slots: Object.fromEntries(slots) });
     });
@@ -229,7 +243,7 @@ async function restore(
     await within("preprocessing", () => checkPreprocessing(model, preprocessing, `${action}: preprocessing`));
     return new LoadedCheckpoint({
       model,
-      trainer,
+      trainer: modelOnly ? null : trainer,
       training: training && { ...training, ...bestParameters && { bestParameters } },
       arithmetic,
       writtenBy,

@@ -43,11 +43,16 @@ export class Base64 extends Made {
 /** Decodes base64 that comes in pieces. */
 export class NumberReader {
   #bytes: Uint8Array<ArrayBuffer>;
+  readonly #keeps: boolean;
   #length = 0;
 
-  /** @param expected How many bytes there will be, if that is known. */
-  constructor(expected = 0) {
+  /**
+   * @param expected How many bytes there will be, if that is known.
+   * @param keeps Whether they are kept, or but checked.
+   */
+  constructor(expected = 0, keeps = true) {
     this.#bytes = new Uint8Array(expected);
+    this.#keeps = keeps;
   }
 
   /**
@@ -62,6 +67,7 @@ export class NumberReader {
     } catch {
       return false;
     }
+    if (!this.#keeps) return true;
     const least = this.#length + bytes.length;
     if (!this.#bytes.length) this.#bytes = bytes;
     else if (least > this.#bytes.length) {

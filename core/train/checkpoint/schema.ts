@@ -123,15 +123,17 @@ export async function checkStored(json: unknown, action: string, found?: string)
   if (format !== FORMAT) {
     throw fail("file-format-unknown", action, `it is no checkpoint: format is ${show(format)}`, { value: format });
   }
-  if (!Number.isInteger(version) || Number(version) < 1 || Number(version) > LARGE_VERSION) {
-    const { writtenBy } = json as Record<string, unknown>, isLater = Number(version) > LARGE_VERSION;
+  // Nothing but a number is made one: a list may be so deep that the engine gives up.
+  const number = typeof version === "number" ? version : 0;
+  if (!Number.isInteger(number) || number < 1 || number > LARGE_VERSION) {
+    const { writtenBy } = json as Record<string, unknown>, isLater = number > LARGE_VERSION;
     const by = isLater ? `: a later program wrote it, ${show(writtenBy)}` : "";
     throw fail("file-version", action, `expected version 1 to ${LARGE_VERSION}, got ${show(version)}${by}`, {
       value: version,
     });
   }
-  const content = version === 1 ? json as object : await checkSum(json as object, action, found);
-  return await checkStructure(upgrade(content, version as number), action);
+  const content = number === 1 ? json as object : await checkSum(json as object, action, found);
+  return await checkStructure(upgrade(content, number), action);
 }
 
 /** The content without its checksum, which must be right. */

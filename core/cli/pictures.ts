@@ -58,7 +58,7 @@ export class Pictures implements Disposable {
   }
 
   /** Draws what is drawn at the end. */
-  async finish({ job, data, training, scores, model }: Finished): Promise<void> {
+  async finish({ job, data, training, scores, model, together }: Finished): Promise<void> {
     const history = shownHistory(data, training);
     if (this.#args.plot) {
       const color = Deno.stdout.isTerminal() && !Deno.noColor;
@@ -69,7 +69,7 @@ export class Pictures implements Disposable {
       }
     }
     if (this.#report === undefined) return;
-    const report = await reportOf({ job, data, training, scores, model });
+    const report = await reportOf({ job, data, training, scores, model, together });
     try {
       const aside = await replaceFile(this.#report, htmlReport(report));
       if (aside !== undefined) remark(`note: the report of an earlier run is kept as "${aside}"`);

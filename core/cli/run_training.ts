@@ -3,7 +3,7 @@
 import { shellWord } from "../display.ts";
 import { amend, errorCode } from "../errors.ts";
 import { ALONE } from "../fleet/fleet.ts";
-import { idleNotes } from "../job/idle.ts";
+import { exchangeWords, idleNotes } from "../job/processes.ts";
 import { learningNotes } from "../job/learning.ts";
 import { finalScores, type Scores } from "../job/scores.ts";
 import { configOfModel } from "../job/step_network.ts";
@@ -20,7 +20,7 @@ import { readResumed, remarkArithmetic } from "./read_checkpoint.ts";
 import { type BestScores, scoreLines } from "./score_lines.ts";
 import { stdout } from "./stream.ts";
 import { INTERRUPTED, remark, Terminal } from "./terminal.ts";
-import { epochLine, exchangeLine, headLines, progressLine, summary, timeLeft } from "./training_lines.ts";
+import { epochLine, headLines, progressLine, summary, timeLeft } from "./training_lines.ts";
 import { wideHint } from "./wide.ts";
 
 /** The results of a training. */
@@ -129,7 +129,7 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
     await training.run();
     const scores = await score();
     if (!args.quiet && !name) terminal.line(summary(training, writer, data, seconds()));
-    if (!args.quiet && fleet.size > 1) terminal.line(exchangeLine(fleet, seconds()));
+    if (!args.quiet && fleet.size > 1) terminal.line(`exchange   ${exchangeWords(fleet, seconds())}`);
     const best = scores && !name ? await bestScores(training, writer, run, args) : undefined;
     const full = !args.quiet;
     if (!name) { for (const text of scores ? scoreLines(scores, { full, before, best }) : []) terminal.line(text); }
@@ -140,7 +140,7 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
       notes.push(...learningNotes(data, { history, scores, outputs, ran }));
     }
     for (const note of full ? notes : []) terminal.line(`note: ${note}`);
-    await pictures.finish({ job, data, training, scores, model });
+    await pictures.finish({ job, data, training, scores, model, together: { fleet, seconds: seconds() } });
     const document = documentOf(
       { training, scores, before, best, notes: [...data.warnings ?? [], ...notes] },
       writer,

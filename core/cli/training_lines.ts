@@ -5,7 +5,8 @@ import type { Job } from "../job/options.ts";
 import { type Start, startLine } from "../job/started_job.ts";
 import { configOfModel } from "../job/step_network.ts";
 import { isPairConfig, type PairConfig, type TrainingData } from "../job/training_data.ts";
-import { plural, words } from "../job/words.ts";
+import { processesWords } from "../job/processes.ts";
+import { words } from "../job/words.ts";
 import type { OptionSpec } from "../options.ts";
 import type { BatchProgress, EpochReport } from "../train/history.ts";
 import type { Training } from "../train/training.ts";
@@ -66,27 +67,13 @@ export function headLines(
   const { description } = model.device;
   return [
     `device     ${description}`,
-    ...fleet.size > 1 ? [`processes  ${processesLine(fleet, description)}`] : [],
+    ...fleet.size > 1 ? [`processes  ${processesWords(fleet, description)}`] : [],
     ...data.description.map((line, i) => `${i ? "" : "data"}`.padEnd(11) + line),
     `model      ${modelLine(model, data, job)}`,
     ...start ? [`from       ${startLine(start, data)}`] : [],
     `training   ${words(trainingWords(job, options, data))}`,
     `optimizer  ${words(trainer.options.optimizer)}`,
   ];
-}
-
-/** How many processes train: "2 processes × 1 thread on 1 host, Open MPI 4.1.4". */
-function processesLine({ size, hosts, library }: Fleet, device: string): string {
-  const threads = /(up to )?\d+ threads?/.exec(device)?.[0] ?? "1 thread";
-  return `${plural(size, "process", "processes")} × ${threads} on ${plural(new Set(hosts).size, "host")}, ${library}`;
-}
-
-/** What it took to exchange gradients. */
-export function exchangeLine({ spent: { ms, bytes } }: Fleet, seconds: number): string {
-  const megabytes = (bytes / 1e6).toFixed(1);
-  return `exchange   ${
-    (ms / seconds / 10).toFixed(1)
-  } % of the time, waiting included; ${megabytes} MB received by each process`;
 }
 
 const DEFAULTS: Readonly<Record<string, OptionSpec>> = { ...TRAIN_OPTIONS, ...TRAINER_OPTIONS };

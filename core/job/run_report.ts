@@ -1,5 +1,6 @@
 /** What a page shows of a training: the same from the command line and elsewhere. */
 
+import type { Fleet } from "../fleet/fleet.ts";
 import { bareName } from "./read_data.ts";
 import type { EpochRecord } from "../train/history.ts";
 import type { Training } from "../train/training.ts";
@@ -8,6 +9,7 @@ import type { Job } from "./options.ts";
 import { configOfModel } from "./step_network.ts";
 import { isPairConfig, type PictureOptions, type Scores, type TrainingData } from "./training_data.ts";
 import type { Model } from "./training_run.ts";
+import { exchangeWords, processesWords } from "./processes.ts";
 import { words } from "./words.ts";
 
 /** A training at its end, or on its way there. */
@@ -17,6 +19,8 @@ export interface Finished {
   readonly training: Training;
   readonly scores?: Scores;
   readonly model: Model;
+  /** The processes that trained, and how long. */
+  readonly together?: { readonly fleet: Fleet; readonly seconds: number };
 }
 
 /** The epochs with what says something of such data. */
@@ -27,14 +31,14 @@ export function shownHistory(data: TrainingData, { state: { history } }: Trainin
 
 /** All that there is to show of a training. */
 export async function reportOf(
-  { job, data, training, scores, model }: Finished,
+  { job, data, training, scores, model, together }: Finished,
   options: Pick<PictureOptions, "chosen"> = {},
 ): Promise<RunReport> {
   return {
     title: job.own ? job.own.files.data.map(bareName).join(", ") : "The sample job",
     // The title names the files.
     subtitle: data.description[0]?.replace(/^.*?: (?=\d)/, ""),
-    settings: settings(job, data, training, model),
+    settings: settings(job, data, training, { model, together }),
     history: shownHistory(data, training),
     validationName: data.watchedName,
     bestEpoch: training.best?.epoch,
@@ -46,7 +50,12 @@ export async function reportOf(
 }
 
 /** Names and values for the page's table: all that may have been chosen, one by one. */
-function settings(job: Job, { config, loss, own }: TrainingData, training: Training, model: Model): [string, string][] {
+function settings(
+  job: Job,
+  { config, loss, own }: TrainingData,
+  training: Training,
+  { model, together }: Pick<Finished, "model" | "together">,
+): [string, string][] {
   const { batchSize, epochs } = training.options, { name: optimizer, ...rest } = training.trainer.options.optimizer;
   const rows = {
     task: own?.preprocessing.task,
@@ -66,6 +75,10 @@ function settings(job: Job, { config, loss, own }: TrainingData, training: Train
     earlyStopping: job.earlyStopping,
     seed: job.everything.seed,
     device: model.device.description,
+    ...together && together.fleet.size > 1 && {
+      processes: processesWords(together.fleet, model.device.description),
+      exchange: exchangeWords(together.fleet, together.seconds),
+    },
   };
   return Object.entries(rows).filter(([, value]) => value !== undefined && value !== null).map(([name, value]) => [
     name.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`),

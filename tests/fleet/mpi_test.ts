@@ -33,7 +33,7 @@ mpiTest("there is mpirun", async () => {
 });
 
 mpiTest("checkpoint and log are those of one process; one process speaks", async (place) => {
-  const files = (name: string) => `--checkpoint ${name} --log-file ${name}.log`;
+  const files = (name: string) => `--checkpoint ${name} --log-file ${name}.log --report ${name}.html`;
   const alone = await place.runWith(["-A"], `${SMALL} ${files("one")}`);
   const without = (text: string) => text.replaceAll(/"seconds":[^,}]*/g, "");
   for (const size of [2, 3]) {
@@ -49,6 +49,8 @@ mpiTest("checkpoint and log are those of one process; one process speaks", async
     assert.equal(together.out.match(/^epoch 3\/3/gm)?.length, 1);
   }
   assert.doesNotMatch(alone.out, /processes|exchange/);
+  assert.match(place.read("of2.html"), />exchange<[^]*\d % of the time, waiting included/);
+  assert.doesNotMatch(place.read("one.html"), />exchange</);
 });
 
 mpiTest("a training resumes on another number of processes", async (place) => {

@@ -30,7 +30,5 @@ export function processesWords({ size, hosts, library }: Fleet, device: string):
 /** What it took to exchange gradients. */
 export function exchangeWords({ spent: { ms, bytes } }: Fleet, seconds: number): string {
   const megabytes = (bytes / 1e6).toFixed(1);
-  return `${
-    (ms / seconds / 10).toFixed(1)
-  } % of the time, waiting included; ${megabytes} MB received by each process`;
+  return `${(ms / seconds / 10).toFixed(1)} % of the time, waiting included; ${megabytes} MB received by each process`;
 }

@@ -87,7 +87,7 @@ async function inBatches<T>(
   asked: readonly Asked[],
   answer: (batch: Sequences, asked: readonly Asked[]) => Promise<T[]>,
 ): Promise<T[]> {
-  const order = asked.map((one) => ({ one, side: pipeline.sources([one]) })).entries().toArray()
+  const order = [...asked.map((one) => ({ one, side: pipeline.sources([one]) })).entries()]
     .sort(([, a], [, b]) => a.side.lengths[0]! - b.side.lengths[0]!);
   const answers = new Array<T>(asked.length);
   for (let first = 0; first < order.length; first += BATCH) {

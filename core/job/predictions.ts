@@ -133,7 +133,7 @@ async function* answers<Prediction extends NamedPrediction | PlainPrediction>(
   const faults = new Map<SequenceRecord, unknown>();
   for (const record of records) if (record.fault) faults.set(record, record.fault);
   const good = () => records.filter((record) => !faults.has(record));
-  const all = async () => good().length ? await Array.fromAsync(predict(good())) : [];
+  const all = async () => good().length ? await listOf(predict(good())) : [];
   let found: Prediction[];
   try {
     found = await all();
@@ -264,7 +264,7 @@ async function* ofArrays(
   const { inputSize: I } = configOf(model, "predict"), { files, columns } = given;
   const options = { ...readOptions({ files, columns, preparation: {} }), optionalLabels: true, faults: true };
   const zeros = { x: new Float32Array(I), shape: [1, 1, I] },
-    blank = (await Array.fromAsync(batchPredictions(model, zeros, [], compute)))[0]!;
+    blank = (await listOf(batchPredictions(model, zeros, [], compute)))[0]!;
   const check = ({ channels, place, missing }: SequenceRecord) => {
     const problem = channels !== I
       ? `a step must be a list of ${I} numbers, got ${channels}`
@@ -293,6 +293,13 @@ export async function* batchPredictions(
   compute?: Compute,
 ): AsyncGenerator<NamedPrediction | PlainPrediction> {
   yield* plainOf(model, sequences, compute?.(sequences) ?? await outputsOf(model, sequences), ids);
+}
+
+/** All that comes: Node 20 has no function for it. */
+async function listOf<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const list: T[] = [];
+  for await (const item of items) list.push(item);
+  return list;
 }
 
 /** What a model says, or its scores if it does not know what they mean. */

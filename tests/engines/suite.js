@@ -132,6 +132,46 @@ async function readers(g) {
   };
 }
 
+/** A service as a function of requests: what it answers by every convention, and how it refuses. */
+async function service(g, options, bytes) {
+  const reading = { sequenceColumn: "id", timeColumn: "t", labelColumns: ["kind"] };
+  const source = await g.readRecords({ name: "moves.csv", stream: () => new Blob([bytes]).stream() }, reading);
+  const pipeline = g.Pipeline.fit(await collect(source.records), { channelNames: ["speed", "turn"] });
+  const { inputSize, outputSize, loss } = pipeline, config = { inputSize, hiddenSize: 7, outputSize, loss };
+  const model = await g.createModel(config, { seed: 4, ...options });
+  const lines = [], onAnswer = ({ path, status, sequences }) => lines.push(`${path} ${status} ${sequences}`);
+  const handler = g.createHandler({ moves: { model, preprocessing: pipeline.toJSON() } }, { maxBody: 2000, onAnswer });
+  const ask = async (path, body, headers = {}) => {
+    const method = body === undefined ? "GET" : "POST", type = { "content-type": "application/json", ...headers };
+    const response = await handler(new Request(`http://localhost${path}`, { method, body, headers: type }));
+    return `${response.status} ${await response.text()}`;
+  };
+  const x = "[[1.5,-2],[0.25,3],[0.001,4]]";
+  const packed = new Blob([`{"x":${x}}`]).stream().pipeThrough(new CompressionStream("gzip"));
+  const gzip = await new Response(packed).arrayBuffer();
+  const tensor = `{"name":"x","shape":[1,3,2],"datatype":"FP64","data":${x}}`;
+  const found = {
+    one: await ask("/predict?attention=true", `{"x":${x}}`),
+    many: await ask("/v1/models/moves:predict", `{"instances":[${x},${x}]}`),
+    lines: await ask("/predict", `${x}\n${x}\n`, { "content-type": "application/x-ndjson" }),
+    tensors: await ask("/v2/models/moves/infer", `{"inputs":[${tensor}]}`),
+    packed: await ask("/predict", gzip, { "content-encoding": "gzip" }),
+    large: await ask("/predict", new Uint8Array(3000)),
+    wrong: await ask("/predict", '[{"x":[[1,2]]},{"x":[[1,"a"]]}]'),
+    nothing: await ask("/nothing"),
+    samples: [await ask("/streams/a", "[1.5,-2]"), await ask("/streams/a?steps=1", "[[0.25,3],[0.001,4]]")].join(),
+    openapi: await hash(await ask("/openapi.json")),
+    page: (await ask("/")).slice(0, 19),
+    ready: await ask("/health/ready"),
+  };
+  await handler.drain();
+  found.draining = await ask("/health/ready");
+  found.log = lines.join("|");
+  await handler.dispose();
+  model.dispose();
+  return found;
+}
+
 /** A checkpoint at a path: "kept", or what is said where there are no files. */
 export async function paths(g, path) {
   const config = { inputSize: 1, hiddenSize: 1, outputSize: 1, loss: "mse" };
@@ -172,6 +212,7 @@ export async function suite(g, files, options = {}) {
     reviews: await classes(g, own, "reviews.txt", files["reviews.txt"], {}, { hiddenSize: 9, dropout: 0.2 }),
     sales: await forecast(g, own, "sales.csv", files["sales.csv"]),
     readers: await readers(g),
+    service: await service(g, own, files["moves.csv"]),
   };
 }
 

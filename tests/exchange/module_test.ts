@@ -6,6 +6,11 @@ import type { ModelFile } from "../../core/exchange/config.ts";
 import { defineNetwork } from "../../core/model/define.ts";
 import { createModel } from "../../core/model/model.ts";
 import { createPredictor } from "../../core/model/predictor.ts";
+import type { ModelConfig } from "../../core/model/config.ts";
+import { ForecastPipeline } from "../../core/data/forecast.ts";
+import { Pipeline } from "../../core/data/pipeline.ts";
+import type { PipelineOptions } from "../../core/data/pipeline_options.ts";
+import type { SequenceRecord } from "../../core/data/readers/record.ts";
 import { modelFile } from "../../core/exchange/model_file.ts";
 import { LOSSES } from "../../core/model/losses.ts";
 import { Random } from "../../core/random.ts";
@@ -258,4 +263,158 @@ Deno.test("a page is one file that asks for nothing, and holds no markup from da
       cases.find((one) => one.name === name)!.expected[0],
     );
   }
+});
+
+/** Sequences of numbers with labels, some values missing. */
+function recordsOf(count: number, channels: number, label: (n: number) => string[], gaps = 0): SequenceRecord[] {
+  const random = new Random(count, "data");
+  return Array.from({ length: count }, (_, n) => {
+    const steps = 5 + n % 4;
+    const values = Float64Array.from(
+      { length: steps * channels },
+      () => random.below(20) < gaps ? NaN : 1000 + random.below(977) / 7,
+    );
+    return { values, steps, channels, labels: label(n), place: `record ${n}` };
+  });
+}
+
+const texts = ["Ça va bien, merci!", "no: it's 3 × 4", "😀 ok ok", "Ünïcode Ä ö", "yes", "no"];
+const textRecords = texts.map((text, n): SequenceRecord => ({
+  text,
+  steps: 0,
+  channels: 0,
+  labels: [n % 2 ? "a" : "b"],
+  place: `text ${n}`,
+}));
+const abc = (n: number) => [["a", "b", "c"][n % 3]!], amount = (n: number) => [String(n * n / 7), String(5 - n)];
+
+/** Pipelines of every kind. */
+const PIPELINES: Record<string, [records: SequenceRecord[], options: PipelineOptions, model?: Partial<ModelConfig>]> = {
+  "two classes of one output": [recordsOf(12, 2, (n) => [n % 2 ? "yes" : "no"]), { task: "binary" }, { loss: "bce" }],
+  "any of several classes": [recordsOf(12, 2, (n) => [n % 2 ? "x" : "x;y"]), {
+    task: "multilabel",
+    labelSeparator: ";",
+  }],
+  "one-hot classes": [recordsOf(12, 1, abc), { oneHot: true }],
+  "amounts, scaled": [recordsOf(12, 3, amount), { task: "regression", labelNames: ["p", "q"] }],
+  "amounts as they are": [recordsOf(12, 3, amount), { task: "regression", standardize: false }],
+  "quantiles": [recordsOf(12, 2, amount), { task: "regression" }, { loss: "quantile", quantiles: [0.1, 0.5, 0.9] }],
+  "missing as 0": [recordsOf(12, 2, abc, 4), { missing: "zero" }],
+  "missing as the mean": [recordsOf(12, 2, abc, 4), { missing: "mean" }],
+  "missing as the last": [recordsOf(12, 2, abc, 4), { missing: "last" }],
+  "patches": [recordsOf(12, 2, abc), { patch: 3 }],
+  "patches of a few, cut off": [recordsOf(12, 1, abc, 2), { patch: 2, maxLength: 2, missing: "last" }],
+  "words in ASCII": [textRecords, { tokens: "words", normalize: "ascii" }],
+  "words as they are": [textRecords, { tokens: "words", normalize: "none" }],
+  "characters": [textRecords, { tokens: "characters" }],
+  "characters in lower case": [textRecords, { tokens: "characters", normalize: "lower", maxLength: 6 }],
+  "characters in ASCII": [textRecords, { tokens: "characters", normalize: "ascii", minCount: 2 }],
+};
+
+for (const [name, [records, options, own]] of Object.entries(PIPELINES)) {
+  Deno.test(`modules do what pipelines do: ${name}`, async () => {
+    const pipeline = Pipeline.fit(records, options), { labels, inputSize, numEmbeddings, paddingIdx } = pipeline;
+    const quantiles = own?.quantiles, count = quantiles?.length ?? 1, outputSize = pipeline.outputSize * count;
+    const config = { inputSize, numEmbeddings, paddingIdx, outputSize, loss: pipeline.loss, hiddenSize: 6, ...own };
+    using model = await createModel(config, { seed: 8, simd: "plain" });
+    using predictor = await createPredictor(model);
+    const file = await modelFile(model, { preprocessing: pipeline.toJSON() });
+    for (const wasm of ["inline", "none"] as const) {
+      const { predict } = await moduleOf(file, { wasm });
+      for (const record of records) {
+        const { x } = pipeline.sequences([record]), found = predictor.predict(x as Float32Array);
+        const { values, text, channels, steps } = record;
+        const rows = values &&
+          Array.from({ length: steps }, (_, t) => [...values.slice(t * channels, (t + 1) * channels)]);
+        const said = predict(text ?? rows), outputs = [...found.outputs];
+        assert.deepEqual(said.attention, [...found.attentionWeights]);
+        if (text !== undefined) assert.deepEqual(said.tokens, pipeline.tokens(text));
+        if (pipeline.task === "regression") {
+          const units = [...pipeline.values(outputs, quantiles)],
+            each = (o: number) => units.slice(o * count, (o + 1) * count);
+          const expected = labels.map((label, o) => [
+            label,
+            quantiles ? Object.fromEntries(quantiles.map((q, k) => [q, each(o)[k]])) : units[o],
+          ]);
+          assert.deepEqual(said.values, Object.fromEntries(expected));
+          continue;
+        }
+        const decoded = pipeline.decode(outputs);
+        assert.deepEqual(said.label, decoded.label);
+        assert.deepEqual(said.labels, decoded.labels);
+        assert.deepEqual(
+          said.probabilities,
+          Object.fromEntries(labels.map((label, i) => [label, decoded.probabilities![i]])),
+        );
+      }
+    }
+  });
+}
+
+Deno.test("forecasts of a module are those of the pipeline, whatever its transform", async () => {
+  const random = new Random(3, "data"), column = () => Float64Array.from({ length: 40 }, () => 50 + random.below(100));
+  const price = column();
+  price[37] = NaN;
+  const table = { name: "t.csv", columns: ["a", "b", "price"], values: [column(), column(), price], rows: 40 };
+  for (const transform of ["none", "difference", "logDifference"] as const) {
+    for (const missing of ["zero", "mean", "last"] as const) {
+      for (const quantiles of [undefined, [0.25, 0.75]]) {
+        const pipeline = ForecastPipeline.fit(table, {
+          targetColumns: ["b", "a"],
+          featureColumns: ["price", "a"],
+          window: 6,
+          horizon: 2,
+          transform,
+          missing,
+          center: missing === "last",
+          standardize: missing !== "zero",
+        });
+        const { inputSize } = pipeline, outputSize = pipeline.outputSize * (quantiles?.length ?? 1);
+        const loss = quantiles ? "quantile" : "mse";
+        using model = await createModel({ inputSize, outputSize, hiddenSize: 5, loss, quantiles }, {
+          seed: 1,
+          simd: "plain",
+        });
+        using predictor = await createPredictor(model);
+        const { predict, start } = await moduleOf(await modelFile(model, { preprocessing: pipeline.toJSON() }));
+        const inputs = pipeline.inputs(table),
+          { outputs } = predictor.predict(inputs.x),
+          count = quantiles?.length ?? 1;
+        const values = [...pipeline.values([...outputs], inputs, quantiles)];
+        const expected = [0, 1].map((h) =>
+          Object.fromEntries(["b", "a"].map((name, c) => {
+            const at = (h * 2 + c) * count;
+            return [name, quantiles ? Object.fromEntries(quantiles.map((q, k) => [q, values[at + k]])) : values[at]];
+          }))
+        );
+        const rows = Array.from({ length: 40 }, (_, t) => ({
+          price: Number.isNaN(price[t]) ? null : price[t],
+          a: table.values[0]![t],
+          b: table.values[1]![t],
+          other: "passed over",
+        }));
+        assert.deepEqual(predict(rows).values, expected, `${transform}, ${missing}`);
+        const stream = start();
+        assert.deepEqual(rows.map((row) => stream.push(row)).at(-1).values, expected);
+      }
+    }
+  }
+});
+
+Deno.test("a sequence may be a row of a wide table", async () => {
+  const records = recordsOf(12, 1, abc).map((record) => ({ ...record, values: record.values!.slice(0, 5), steps: 5 }));
+  const stepNames = ["t0", "t1", "t2", "t3", "__proto__"], pipeline = Pipeline.fit(records, { stepNames });
+  const { inputSize, outputSize, loss } = pipeline;
+  using model = await createModel({ inputSize, outputSize, loss, hiddenSize: 5 }, { seed: 1, simd: "plain" });
+  const { predict, info } = await moduleOf(await modelFile(model, { preprocessing: pipeline.toJSON() }));
+  const values = [...records[0]!.values!], row = Object.fromEntries(stepNames.map((name, i) => [name, values[i]]));
+  assert.deepEqual(predict(row), predict(values));
+  assert.deepEqual(info.columns, stepNames);
+  assert.throws(() => predict({ t0: 1 }), /the row has no "t1"/);
+});
+
+Deno.test("long sequences are no trouble", async () => {
+  const { file } = cases[0]!, { predict } = await moduleOf(file), T = 200_000;
+  const rows = Array.from({ length: T }, (_, t) => [t % 3, 0, 1, 0, t % 5]);
+  assert.deepEqual(predict(rows), predict(Float32Array.from(rows.flat())));
 });

@@ -201,7 +201,7 @@ Deno.test("what cannot be a module is refused with the layer's name, and so are 
   using model = await createModel(network, { seed: 1 });
   await assert.rejects(
     moduleOf(await modelFile(model, { loss: "crossEntropy" })),
-    /the layer "targets" is along a second time axis/,
+    /the layer "decoder" is of the type "decoder", which a module cannot/,
   );
   await assert.rejects(exportModule(file, { wasm: "other" as never }), /wasm must be one of "inline", "file", "none"/);
   await assert.rejects(exportModule(file, { format: "html", wasm: "file" }), /a page is one file/);

@@ -46,7 +46,14 @@ export function stepWork(file: ModelFile): number {
 /** Reads a model's file. */
 export function subjectOf(file: ModelFile, asked: string | undefined): ModuleSubject {
   const { config, loss: given, meanings = {}, parameters, preprocessing } = file;
-  const net = new PlacedNetwork(networkOf(file)), { layout } = net.resolved;
+  const net = new PlacedNetwork(networkOf(file)), { layout, nodes } = net.resolved;
+  const decoder = nodes.find(({ type }) => type === "decoder")?.name;
+  if (decoder !== undefined) {
+    throw fail("wiring", ACTION, `the layer "${decoder}" is of the type "decoder", which a module cannot compute`, {
+      name: decoder,
+      advice: "export its encoder and its decoder's step with exportSeq2SeqOnnx, or keep the checkpoint",
+    });
+  }
   if (asked === undefined && net.outputs.length !== 1) {
     const there = net.outputs.map((name) => `"${name}"`).join(", ") || "none";
     throw fail("option-missing", ACTION, `the network has several outputs: there is ${there}`, {

@@ -38,6 +38,9 @@ export interface ModuleSubject {
   readonly preprocessing: unknown;
 }
 
+/** Bytes of parameters: as text they must stay within what engines take for one string. */
+const MOST_BYTES = 2 ** 28;
+
 /** Multiply-adds that a model makes for a step. */
 export function stepWork(file: ModelFile): number {
   return new PlacedNetwork(networkOf(file)).work.products;
@@ -52,6 +55,12 @@ export function subjectOf(file: ModelFile, asked: string | undefined): ModuleSub
     throw fail("wiring", ACTION, `the layer "${decoder}" is of the type "decoder", which a module cannot compute`, {
       name: decoder,
       advice: "export its encoder and its decoder's step with exportSeq2SeqOnnx, or keep the checkpoint",
+    });
+  }
+  if (4 * layout.size > MOST_BYTES) {
+    throw fail("file-too-large", ACTION, `a module takes parameters of 256 MiB, it has ${4 * layout.size} bytes`, {
+      advice: "export it with exportOnnx",
+      value: 4 * layout.size,
     });
   }
   if (asked === undefined && net.outputs.length !== 1) {

@@ -1,6 +1,6 @@
 /** Forecasts: see core/data/windows.ts and forecast.ts. */
 
-import { exp, log } from "./math.ts";
+import { exp, log } from "../../../math.ts";
 import { refuse } from "./network.js";
 import { fill, rowsIn } from "./numbers.js";
 

@@ -275,13 +275,15 @@ export function checkArgument(
   action: string,
   name: string,
   value: unknown,
-  is: readonly string[] | "list" | "string",
+  is: readonly string[] | "list" | "string" | "Uint8Array",
 ): void {
   const isObject = typeof value === "object" && value !== null;
   const fits = is === "string"
     ? typeof value === "string"
     : is === "list"
     ? Array.isArray(value) || ArrayBuffer.isView(value)
+    : is === "Uint8Array"
+    ? value instanceof Uint8Array
     : isObject && is.every((member) => (value as Record<string, unknown>)[member] !== undefined);
   if (fits) return;
   const wanted = typeof is === "string" ? `a ${is}` : is.length ? `an object with ${is.join(", ")}` : "an object";

@@ -55,6 +55,29 @@ const CALLS: Record<string, () => unknown[]> = {
   sampleDataset: () => [{ size: 5 }],
   summarize: () => [[1, 2]],
   train: () => [model, DATA, { epochs: 1 }],
+  stratifiedSplit: () => [["a", "b", "a", "b"], [0.5, 0.5], 1],
+  everyNth: () => [10, 2, ["a", ..."aaaaaaaaa"]],
+  timeSplit: () => [10, [0.5, 0.5]],
+  walkForward: () => [20, 2, {}],
+  subset: () => [DATA, [0, 1], 3],
+  ragged: () => [[[1, 2], [3]], 1],
+  pickByError: () => [[1, 2, 3], 2],
+  pickExamples: () => [["a", "b"], ["a", "a"], {}],
+  summarizeMetrics: () => [[{ loss: 1, accuracy: 1 }]],
+  writeNpy: () => [{ shape: [2], data: Float32Array.of(1, 2) }],
+  writeNpz: () => [{ x: { shape: [2], data: Float32Array.of(1, 2) } }],
+  writePt: () => [STATE, {}],
+  writeSafetensors: () => [STATE, {}],
+  writeModel: () => [FILE, "pt"],
+  exportOnnx: () => [FILE, {}],
+  modelFormat: () => [library.writeSafetensors(STATE)],
+  modelFormatOf: () => ["a.pt"],
+  errorCause: () => [new Error()],
+  errorCode: () => [new Error()],
+  readPt: () => [library.writePt(STATE), "a.pt"],
+  readSafetensors: () => [library.writeSafetensors(STATE), "a.safetensors"],
+  readModel: () => [library.writeModel(FILE, "pt"), "a.pt"],
+  loadModel: () => [library.writeModel(FILE, "pt"), {}],
   crossValidate: () => [CONFIG, DATA, library.kFold(20, 2), { epochs: 1 }],
 };
 
@@ -71,16 +94,12 @@ const WRONG: [string, unknown][] = [
   ["another class", new Other()],
 ];
 
-/** Functions whose arguments are not gone through here: those of files, searches, reports and classes of data. */
+/** Functions whose arguments are not gone through here: those of files, searches and classes of data. */
 const ELSEWHERE = [
-  ..."DataLoader EventWriter ForecastPipeline PairLoader PairPipeline Pipeline RecordingWindows StepScaler Tokenizer Training"
+  ..."DataLoader EventWriter ForecastPipeline PairLoader PairPipeline Pipeline RecordingWindows StepScaler Tokenizer Training createSearcher"
     .split(" "),
-  ..."createSearcher defineNetwork describeForecasts describePredictions errorCause errorCode everyNth".split(" "),
-  ..."exportOnnx exportSeq2SeqOnnx loadCheckpoint loadModel modelFormat modelFormatOf openFleet pickByError".split(" "),
-  ..."pickExamples ragged readLabelsTable readModel readPairs readParallel readPt readSafetensors saveCheckpoint sequenceMetrics"
+  ..."defineNetwork describeForecasts describePredictions exportSeq2SeqOnnx loadCheckpoint openFleet readLabelsTable readPairs readParallel saveCheckpoint sequenceMetrics"
     .split(" "),
-  ..."stratifiedSplit subset summarizeMetrics timeSplit walkForward writeModel writeNpy writeNpz writePt".split(" "),
-  "writeSafetensors",
 ];
 
 const functions = Object.entries(library).filter(([, value]) => typeof value === "function").map(([name]) => name);

@@ -1,6 +1,6 @@
 /** Labelled sequences, splitting them, and batches of them. */
 
-import { fail } from "../errors.ts";
+import { checkArgument, fail } from "../errors.ts";
 import { resolveOptions } from "../options.ts";
 import { Random } from "../random.ts";
 import { isPairs, measurePairs, type PairDataset, pairSubset } from "./pairs.ts";
@@ -177,8 +177,15 @@ export function subset(dataset: PairDataset, rows: ArrayLike<number>): PairDatas
 /** The same of either. */
 export function subset<D extends Dataset | PairDataset>(dataset: D, rows: ArrayLike<number>): D;
 export function subset(dataset: Dataset | PairDataset, rows: ArrayLike<number>, most?: number): Dataset | PairDataset {
+  checkArgument("take subset", "dataset", dataset, ["targets"]);
+  checkArgument("take subset", "rows", rows, "list");
   if (isPairs(dataset)) return pairSubset(dataset, rows);
+  checkArgument("take subset", "dataset", dataset, ["shape", "targets"]);
   const steps = most ?? dataset.shape[1]!;
+  if (!(Number.isSafeInteger(steps) && steps >= 1 && steps <= dataset.shape[1]!)) {
+    const problem = `steps must be an integer from 1 to ${dataset.shape[1]}, got ${steps}`;
+    throw fail("argument-out-of-range", "take subset", problem, { name: "steps", value: steps });
+  }
   const { shape, targets, targetsPerStep, lengths, weights } = dataset, take = takers.get(dataset);
   const [N, T, I] = shape as [number, number, number];
   const count = rows.length, width = targets.length / N, kept = targetsPerStep ? width / T * steps : width;

@@ -1,6 +1,6 @@
 /** Pairs of sequences: what networks with a decoder learn from, and batches of them. */
 
-import { fail } from "../errors.ts";
+import { checkArgument, fail } from "../errors.ts";
 import { resolveOptions } from "../options.ts";
 import { Random } from "../random.ts";
 
@@ -68,6 +68,13 @@ const ACTION = "read pairs";
  * ```
  */
 export function ragged(sequences: readonly ArrayLike<number>[], size?: number): Ragged {
+  checkArgument(ACTION, "sequences", sequences, "list");
+  if (!(size === undefined || Number.isSafeInteger(size) && size > 0)) {
+    throw fail("argument-out-of-range", ACTION, `size must be an integer from 1, got ${size}`, {
+      name: "size",
+      value: size,
+    });
+  }
   const total = sequences.reduce((sum, { length }) => sum + length, 0), each = size ?? 1;
   const data = size === undefined ? new Int32Array(total) : new Float32Array(total);
   let at = 0;

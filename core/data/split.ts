@@ -106,6 +106,8 @@ export function randomIndices(n: number, parts: readonly number[], seed = 0): Ui
  * ```
  */
 export function stratifiedSplit(classes: Classes, shares: readonly number[], seed = 0): Uint32Array[] {
+  checkArgument("split", "classes", classes, "list");
+  checkArgument("split", "shares", shares, "list");
   checkCount(classes.length);
   const sum = shares.reduce((a, b) => a + b, 0);
   if (!shares.length || shares.some((share) => !(share > 0)) || Math.abs(sum - 1) > 1e-9) {
@@ -170,6 +172,7 @@ function largest(numbers: readonly number[]): number {
  */
 export function everyNth(n: number, k: number, groups?: Classes): Fold {
   checkCount(n);
+  if (groups !== undefined) checkArgument("split", "groups", groups, "list");
   if (!Number.isSafeInteger(k) || k < 2) {
     throw wrong("argument-out-of-range", `k must be an integer from 2, got ${k}`, {
       name: "k",
@@ -285,6 +288,7 @@ export interface TimeFold extends Fold {
  * ```
  */
 export function walkForward(n: number, folds: number, options: { testSize?: number; gap?: number } = {}): TimeFold[] {
+  checkArgument("split", "options", options, []);
   checkCount(n);
   if (!Number.isSafeInteger(folds) || folds < 1) {
     throw wrong("argument-out-of-range", `folds must be an integer from 1, got ${folds}`, {

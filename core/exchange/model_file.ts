@@ -28,6 +28,7 @@ const KEY = "grutto";
 
 /** The format that a file is in by its first bytes; undefined for any other, a checkpoint in JSON among them. */
 export function modelFormat(bytes: Uint8Array): Exclude<ModelFormat, "onnx"> | undefined {
+  checkArgument("find format", "bytes", bytes, "Uint8Array");
   // Behind the length of the header, whose upper half is 0 in any file there can be, stands the header: an object.
   if (bytes[8] === 0x7b && bytes.subarray(4, 8).every((byte) => byte === 0)) return "safetensors";
   return isZip(bytes) || bytes[0] === 0x80 ? "pt" : undefined;
@@ -35,6 +36,7 @@ export function modelFormat(bytes: Uint8Array): Exclude<ModelFormat, "onnx"> | u
 
 /** The format that a name's ending asks for: `.safetensors`, `.onnx`, or `.pt`, `.pth` and `.bin`; undefined for any other. */
 export function modelFormatOf(name: string): ModelFormat | undefined {
+  checkArgument("find format", "name", name, "string");
   const ending = name.toLowerCase().match(/\.(\w+)$/)?.[1];
   if (ending === "safetensors" || ending === "onnx") return ending;
   return ["pt", "pth", "bin"].includes(ending!) ? "pt" : undefined;
@@ -118,6 +120,11 @@ export function writeModel(file: ModelFile, format: ModelFormat): Uint8Array<Arr
 
 /** The bytes of {@linkcode writeModel}, one array after the other; those of the parameters are not copied. */
 export function modelParts(file: ModelFile, format: ModelFormat): Uint8Array[] {
+  checkArgument("write model", "file", file, ["parameters"]);
+  if (!["safetensors", "pt", "onnx"].includes(format)) {
+    const problem = `format must be safetensors, pt or onnx, got ${JSON.stringify(format)}`;
+    throw fail("argument-out-of-range", "write model", problem, { name: "format", value: format });
+  }
   if (format === "onnx") return onnxParts(file);
   const { config, network, parameters, loss, meanings, preprocessing } = file;
   checkModelFile(file);
@@ -165,8 +172,10 @@ export interface LoadedModel {
  */
 export async function loadModel(
   bytes: Uint8Array,
-  { name, ...options }: ModelOptions & { name?: string } = {},
+  given: ModelOptions & { name?: string } = {},
 ): Promise<LoadedModel> {
+  checkArgument("load model", "options", given, []);
+  const { name, ...options } = given;
   const file = readModel(bytes, name), { loss = file.config?.loss, preprocessing, leftOut } = file;
   return { model: await restoreModel(file, options), loss, preprocessing, ...leftOut && { leftOut } };
 }

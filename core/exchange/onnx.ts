@@ -4,7 +4,7 @@
  * @module
  */
 
-import { fail } from "../errors.ts";
+import { checkArgument, fail } from "../errors.ts";
 import { networkOf, resolveConfig } from "../model/config.ts";
 import { INPUT_LAYERS, layerType } from "../model/layers/mod.ts";
 import type { OnnxContext } from "../model/layers/onnx.ts";
@@ -65,6 +65,8 @@ export function exportOnnx(file: ModelFile, options: { h0?: boolean } = {}): Uin
 
 /** The bytes of {@linkcode exportOnnx}, one array after the other; those of the parameters are not copied. */
 export function onnxParts(file: ModelFile, options: { h0?: boolean } = {}): Uint8Array[] {
+  checkArgument(ACTION, "file", file, ["parameters"]);
+  checkArgument(ACTION, "options", options, []);
   checkModelFile(file);
   const { parameters } = file,
     size = Object.values(parameters).reduce((n, { data }) => n + data.byteLength, 0);

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { fail } from "../errors.ts";
+import { checkArgument, fail } from "../errors.ts";
 import type { StateDict } from "../model/model.ts";
 import { bytesOf, checkedEntries, contiguousStrides, elements, joined, quoted, sizeOf, toFloat32 } from "./numbers.ts";
 import { Pickler, Storage, Tensor, unpickle, type Value } from "./pickle.ts";
@@ -51,6 +51,7 @@ const METADATA = "extra/grutto.json";
  */
 export function readPt(bytes: Uint8Array, name = "state dict"): PtFile {
   const action = `read "${name}"`;
+  checkArgument(action, "bytes", bytes, "Uint8Array");
   if (!isZip(bytes)) {
     throw fail(
       "file-format-unknown",
@@ -178,6 +179,7 @@ export function writePt(
 /** The bytes of {@linkcode writePt}, one array after the other; those of the tensors are not copied. */
 export function ptParts(dict: StateDict, metadata: Readonly<Record<string, string>>): Uint8Array[] {
   const action = "write state dict", tensors = checkedEntries(dict, action);
+  checkArgument(action, "metadata", metadata, []);
   const broken = tensors.find(([name]) => !name.isWellFormed());
   if (broken) throw fail("argument-type", action, `the name ${quoted(broken[0])} is not Unicode`, { name: broken[0] });
   const pickle = new Pickler().tensors(tensors.map(([name, { shape, data }], i) => {

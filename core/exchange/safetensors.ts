@@ -5,7 +5,7 @@
  * @module
  */
 
-import { fail } from "../errors.ts";
+import { checkArgument, fail } from "../errors.ts";
 import type { StateDict } from "../model/model.ts";
 import {
   bytesOf,
@@ -67,6 +67,7 @@ const DTYPES: ReadonlyMap<unknown, Dtype> = new Map<string, Dtype>([
  */
 export function readSafetensors(bytes: Uint8Array, name = "safetensors"): Safetensors {
   const action = `read "${name}"`;
+  checkArgument(action, "bytes", bytes, "Uint8Array");
   if (bytes.length < 8) {
     throw fail("file-cut-off", action, `it is cut off: a header's length takes 8 bytes, got ${bytes.length}`);
   }
@@ -205,6 +206,7 @@ export function writeSafetensors(
 /** The bytes of {@linkcode writeSafetensors}, one array after the other; those of the tensors are not copied. */
 export function safetensorsParts(dict: StateDict, metadata: Readonly<Record<string, string>>): Uint8Array[] {
   const action = "write safetensors", tensors = checkedEntries(dict, action);
+  checkArgument(action, "metadata", metadata, []);
   for (const [key, value] of Object.entries(metadata)) {
     if (typeof value !== "string") {
       throw fail("argument-type", action, `metadata ${quoted(key)} must be a string, got ${value}`, {

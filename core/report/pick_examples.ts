@@ -1,6 +1,6 @@
 /** Which sequences a report shows. */
 
-import { fail } from "../errors.ts";
+import { checkArgument, fail } from "../errors.ts";
 import { spread } from "./scale.ts";
 
 /** What examples are picked by. */
@@ -38,6 +38,9 @@ export function pickExamples(
   predicted: ArrayLike<number | string>,
   options: PickOptions = {},
 ): number[] {
+  checkArgument("pick examples", "truth", truth, "list");
+  checkArgument("pick examples", "predicted", predicted, "list");
+  checkArgument("pick examples", "options", options, []);
   const { count = 8, wrong = count >> 1, confidence } = options, N = truth.length;
   for (const [what, list] of [["predicted", predicted], ["confidence", confidence]] as const) {
     if (list && list.length !== N) {
@@ -97,6 +100,7 @@ function inTurn(places: readonly number[], classes: ArrayLike<number | string>, 
  * ```
  */
 export function pickByError(errors: ArrayLike<number>, count = 6): number[] {
+  checkArgument("pick examples", "errors", errors, "list");
   if (!Number.isSafeInteger(count) || count < 0) {
     throw fail("argument-out-of-range", "pick examples", `count must be an integer from 0, got ${count}`, {
       name: "count",

@@ -48,6 +48,7 @@ export function summarize(values: readonly number[]): Summary {
 export function summarizeMetrics(
   runs: readonly { readonly loss: number; readonly accuracy: number; readonly metrics?: TaskMetrics }[],
 ): Record<string, Summary> {
+  checkArgument("summarize", "runs", runs, "list");
   const numbers = runs.map(({ metrics, ...rest }) =>
     Object.entries({ ...rest, ...metrics }).filter(([, value]) => typeof value === "number") as [string, number][]
   );

@@ -6,7 +6,7 @@
  */
 
 import { loadFflate } from "../../../deps.ts";
-import { fail } from "../../errors.ts";
+import { checkArgument, fail } from "../../errors.ts";
 import { badFile, bare, show } from "./bad_data.ts";
 import { ByteReader } from "./bytes.ts";
 import { ended, turned } from "./ends.ts";
@@ -362,6 +362,7 @@ export async function readNpyTable(
  * ```
  */
 export async function writeNpz(arrays: Readonly<Record<string, NpyArray>>): Promise<Uint8Array<ArrayBuffer>> {
+  checkArgument("write arrays", "arrays", arrays, []);
   const { zipSync } = await loadFflate();
   for (const key of Object.keys(arrays)) {
     if (!/^[^/\\]+$/.test(key)) {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { fail } from "../../errors.ts";
+import { checkArgument, fail } from "../../errors.ts";
 import { badFile, show } from "./bad_data.ts";
 import type { ByteReader } from "./bytes.ts";
 
@@ -192,6 +192,8 @@ function descrOf({ data }: NpyArray): string {
  * ```
  */
 export function writeNpy(array: NpyArray): Uint8Array<ArrayBuffer> {
+  checkArgument("write array", "array", array, ["shape", "data"]);
+  checkArgument("write array", "shape", array.shape, "list");
   const { shape, data } = array, count = shape.reduce((a, b) => a * b, 1);
   if (shape.some((size) => !Number.isSafeInteger(size) || size < 0) || count !== data.length) {
     throw fail("shape-mismatch", "write array", `shape [${shape}] must hold its ${data.length} numbers`);

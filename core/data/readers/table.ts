@@ -5,7 +5,6 @@
  */
 
 import { badFile } from "./bad_data.ts";
-import { checkTime } from "./clock.ts";
 import { called, findColumn } from "./columns.ts";
 import { blankColumns, readHead, unnamed } from "./head.ts";
 import type { Lines } from "./lines.ts";
@@ -62,7 +61,6 @@ export async function readCsvTable(
     places.push(rows.number);
     for (const column of kept) {
       const cell = cells[column]!, where = () => `line ${rows.number}, ${called(names, column)}`;
-      if (column === time) checkTime(name, format.plain(cell), where);
       if (!count) {
         const isText = column === time || (!asked && !format.isNumber(cell));
         if (isText) texts.set(column, []);

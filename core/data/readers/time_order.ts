@@ -5,17 +5,18 @@
  */
 
 import { badFile, bare, show } from "./bad_data.ts";
-import { timeIn } from "./clock.ts";
+import { checkTime } from "./clock.ts";
+import { timeOfDay, timesIn } from "./dates.ts";
 import type { Table } from "./record.ts";
 
 /** Names by which a column of numbers is taken for the time. */
 const TIME_NAMES = /^(time ?stamp|time_stamp|time|date|date_?time|ds|epoch|unix_?time)$/i;
 
+/** The same for whole numbers that look like years. */
+const YEAR_NAMES = /^(year|jahr|année|año)$/i;
+
 /** Columns that tell the time of day or the part of a date, and no series from another. */
 const PART_NAMES = /time|date|year|month|week|day|hour|minute|second/i;
-
-/** A date without signs between its parts. */
-const COMPACT = /^((?:19|20)\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])?$/;
 
 /** Names of which a column of dates has one, though its rows are in no order. */
 const DATE_NAMES = /date|time|^ds$/i;
@@ -44,7 +45,7 @@ export function isTimeName(name: string): boolean {
  */
 export function inTime(table: Table, named: string | undefined, plain: (cell: string) => string): Table {
   const times = timesOf(table, named, plain);
-  if (!times) return table;
+  if (!times) return withRemarks(table);
   refuseSeveral(table, times);
   const { at, name } = times, called = `column ${bare(name)}`;
   const fall = at.findIndex((time, row) => time < at[row - 1]!);
@@ -69,22 +70,82 @@ function placeOf(table: Table, row: number): string {
 
 /** The column that tells the time: the one that was named; else the first that is nothing but dates, or named so. */
 function timesOf(
-  { columns, values, texts = new Map(), rows }: Table,
+  { columns, values, texts = new Map(), rows, name: file, place }: Table,
   named: string | undefined,
   plain: (cell: string) => string,
 ): Times | undefined {
   for (const [name, cells] of texts) {
     if (named !== undefined && name !== named) continue;
-    const at = numbersOf(rows, (row) => timeOf(plain(cells[row]!)));
+    const at = timesIn(cells.map(plain));
     // Other dates are in any order.
     if (at && (name === named || DATE_NAMES.test(name) || turns(at).length * 10 <= rows)) {
-      return { name, at, cell: (row) => cells[row]! };
+      return { name, at: named === undefined ? withTimes(at, name, texts) : at, cell: (row) => cells[row]! };
+    }
+    if (name !== named) continue;
+    // One of its cells is no time, or written in another way than the others.
+    for (const [row, cell] of cells.entries()) {
+      const where = () => `${place!(row).slice(file.length + 2)}, column ${bare(name)}`;
+      checkTime(file, plain(cell), where);
     }
   }
   if (named !== undefined) return undefined;
-  const column = columns.findIndex((name) => isTimeName(name)), numbers = values[column];
-  const at = numbers && numbersOf(rows, (row) => timeOf(String(numbers[row])));
+  const column = columns.findIndex((name, c) => isTime(name, values[c]!)), numbers = values[column];
+  const at = numbers && timesIn(Array.from(numbers, String));
   return at && { name: columns[column]!, at, cell: (row) => String(numbers![row]) };
+}
+
+/** Days with the times of day that another column has, if there is one. */
+function withTimes(days: Float64Array, name: string, texts: ReadonlyMap<string, readonly string[]>): Float64Array {
+  if (days.some((day) => day % 86_400_000 !== 0)) return days;
+  for (const [other, cells] of texts) {
+    if (other === name) continue;
+    const times = cells.map((cell) => timeOfDay(cell));
+    if (times.every((time) => time !== undefined)) return days.map((day, row) => day + times[row]!);
+  }
+  return days;
+}
+
+/** Whether a column of numbers tells the time: by its name; or days as 20240131, or seconds or milliseconds since 1970. */
+function isTime(name: string, values: Float64Array): boolean {
+  if (isTimeName(name)) return true;
+  if (!values.every(Number.isInteger) || values.length < 3) return false;
+  if (YEAR_NAMES.test(name) && values.every((value) => value >= 1000 && value <= 3000)) return true;
+  if (values.every((value) => /^(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$/.test(String(value)))) return true;
+  const isClock = [1, 1000].some((unit) => values.every((value) => value > 5e8 * unit && value < 4e9 * unit));
+  return isClock && hasEvenSteps(values);
+}
+
+/** Whether most steps are the same, and most go one way. */
+function hasEvenSteps(values: Float64Array): boolean {
+  const counts = new Map<number, number>();
+  for (let i = 1; i < values.length; i++) {
+    const step = values[i]! - values[i - 1]!;
+    counts.set(step, (counts.get(step) ?? 0) + 1);
+  }
+  const [step, count] = [...counts].reduce((a, b) => b[1] > a[1] ? b : a);
+  return step !== 0 && 10 * count >= 8 * (values.length - 1);
+}
+
+/** What is to be said of a table in which nothing tells the time for certain. */
+function withRemarks(table: Table): Table {
+  const { texts = new Map<string, readonly string[]>(), rows, notes = [] } = table, remarks: string[] = [];
+  for (const [name, cells] of texts) {
+    const called = `${table.name}: column ${bare(name)}`;
+    if (timesIn(cells)) {
+      remarks.push(
+        `${called} holds dates in no order, and the rows stay as they are: as the time column it sorts them`,
+      );
+      continue;
+    }
+    const changes = cells.flatMap((cell, row) => row > 0 && cell !== cells[row - 1] ? [row] : []);
+    const isStacked = changes.length > 0 && 10 * changes.length <= rows && new Set(cells).size === changes.length + 1;
+    if (!isStacked || PART_NAMES.test(name)) continue;
+    const at = placeOf(table, changes[0]!);
+    remarks.push(
+      `${called} changes at ${at}: if these are several series, windows run across; a table of each is right`,
+    );
+  }
+  return remarks.length ? { ...table, notes: [...notes, ...remarks] } : table;
 }
 
 /** The rows at which times do not go the way that most of them go. */
@@ -92,21 +153,6 @@ function turns(at: Float64Array): number[] {
   const rows = Array.from(at.keys()).slice(1);
   const [falls, rises] = [rows.filter((row) => at[row]! < at[row - 1]!), rows.filter((row) => at[row]! > at[row - 1]!)];
   return falls.length > rises.length ? rises : falls;
-}
-
-function numbersOf(rows: number, read: (row: number) => number | undefined): Float64Array | undefined {
-  const at = new Float64Array(rows);
-  for (let row = 0; row < rows; row++) {
-    const time = read(row);
-    if (time === undefined) return undefined;
-    at[row] = time;
-  }
-  return at;
-}
-
-function timeOf(cell: string): number | undefined {
-  const compact = cell.trim().match(COMPACT);
-  return compact ? Date.UTC(Number(compact[1]), Number(compact[2]) - 1, Number(compact[3] ?? 1)) : timeIn(cell);
 }
 
 /** Several series in one table: one below the other, or side by side for each time. */

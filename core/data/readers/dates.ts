@@ -1,0 +1,145 @@
+/**
+ * Dates as programs and people write them: which way a column has them is told by all of its cells.
+ *
+ * @module
+ */
+
+import { timeIn } from "./clock.ts";
+
+/** A date without signs between its parts. */
+const COMPACT = /^((?:19|20)\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])?$/;
+
+const DAY_NAMES = /^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+/i;
+const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
+
+/** A time of day behind a date, or by itself: 14:05, 14:05:30.5, 2:05 PM. */
+const TIME = /^(\d\d?):(\d\d)(?::(\d\d(?:[.,]\d*)?))?\s*([ap]\.?m\.?)?$/i;
+
+/** Dates whose parts are numbers, but for the year at the front. */
+const PARTS = /^(\d\d?)([-/.])\s?(\d\d?)\2\s?(\d{4}|\d\d)$/;
+
+/** Characters of the longest date there is. */
+const LONGEST = 64;
+
+/** Milliseconds of a day. */
+const DAY = 86_400_000;
+
+/** The milliseconds of a time of day since its start; undefined where it is none. */
+export function timeOfDay(text: string): number | undefined {
+  const found = text.length <= LONGEST && text.trim().match(TIME);
+  if (!found) return undefined;
+  const [hours, minutes, seconds] = [Number(found[1]), Number(found[2]), Number((found[3] ?? "0").replace(",", "."))];
+  const half = found[4]?.[0]!.toLowerCase();
+  if (hours > (half ? 12 : 24) || half && hours === 0 || minutes > 59 || seconds >= 61) return undefined;
+  const hour = half ? hours % 12 + (half === "p" ? 12 : 0) : hours;
+  return 60_000 * (60 * hour + minutes) + 1000 * seconds;
+}
+
+/** The time at which a day starts; undefined where there is no such day. */
+function dayOf(year: number, month: number, day: number): number | undefined {
+  const full = year < 100 ? year + (year < 70 ? 2000 : 1900) : year, at = Date.UTC(full, month - 1, day);
+  const date = new Date(at);
+  return date.getUTCMonth() === month - 1 && date.getUTCDate() === day ? at : undefined;
+}
+
+const monthOf = (name: string) => MONTHS.indexOf(name.slice(0, 3).toLowerCase()) + 1;
+
+/** Ways to write a day, or what is longer; each reads a text without a time of day. */
+const WAYS: readonly ((text: string) => number | undefined)[] = [
+  (text) => {
+    const found = text.match(COMPACT);
+    return found ? dayOf(Number(found[1]), Number(found[2]), Number(found[3] ?? 1)) : undefined;
+  },
+  parts((first, second, year) => dayOf(year, second, first)),
+  parts((first, second, year) => dayOf(year, first, second)),
+  (text) => {
+    const found = text.match(/^(\d\d?)(?:st|nd|rd|th)?[-\s.]+([a-z]{3,9})\.?[-\s,]+(\d{4}|\d\d)$/i);
+    return found ? dayOf(Number(found[3]), monthOf(found[2]!), Number(found[1])) : undefined;
+  },
+  (text) => {
+    const found = text.match(/^([a-z]{3,9})\.?\s+(\d\d?)(?:st|nd|rd|th)?,?\s+(\d{4})$/i);
+    return found ? dayOf(Number(found[3]), monthOf(found[1]!), Number(found[2])) : undefined;
+  },
+  (text) => {
+    const found = text.match(/^([a-z]{3,9})\.?[-\s/]*(\d{4}|\d\d)$/i) ?? text.match(/^(\d{4})[-\s/]*([a-z]{3,9})$/i);
+    if (!found) return undefined;
+    const [year, month] = /\d/.test(found[1]!) ? [found[1], found[2]] : [found[2], found[1]];
+    return dayOf(Number(year), monthOf(month!), 1);
+  },
+  (text) => {
+    const found = text.match(/^(\d{4})[-\s]*Q([1-4])$/i) ?? text.match(/^Q([1-4])[-\s/]*(\d{4})$/i);
+    if (!found) return undefined;
+    const [year, quarter] = found[1]!.length === 4 ? [found[1], found[2]] : [found[2], found[1]];
+    return dayOf(Number(year), 3 * Number(quarter) - 2, 1);
+  },
+  (text) => {
+    const found = text.match(/^(\d{4})-?W([0-5]\d)$/i), january = found && new Date(Date.UTC(Number(found[1]), 0, 4));
+    // The fourth of January is in the first week, which begins on a Monday.
+    return january ? +january + DAY * (7 * (Number(found[2]) - 1) - (january.getUTCDay() + 6) % 7) : undefined;
+  },
+];
+
+function parts(read: (first: number, second: number, year: number) => number | undefined) {
+  return (text: string) => {
+    const found = text.match(PARTS);
+    return found ? read(Number(found[1]), Number(found[3]), Number(found[4])) : undefined;
+  };
+}
+
+/** Times of cells, read the same way; undefined where some cell is written another way. */
+function timesBy(cells: ArrayLike<string>, way: (text: string) => number | undefined): Float64Array | undefined {
+  const at = new Float64Array(cells.length);
+  for (let i = 0; i < cells.length; i++) {
+    const cell = cells[i]!.trim();
+    if (cell.length > LONGEST) return undefined;
+    const text = cell.replace(DAY_NAMES, ""), split = text.search(/[\sT,]+\d\d?:\d\d/);
+    const day = way(split < 0 ? text : text.slice(0, split));
+    const time = split < 0 ? 0 : timeOfDay(text.slice(split).replace(/^[\sT,]+/, ""));
+    if (day === undefined || time === undefined) return undefined;
+    at[i] = day + time;
+  }
+  return at;
+}
+
+/** How many rows go another way than most of them: falls where times rise, and rises where they fall. */
+export function turnsOf(at: Float64Array): number {
+  let falls = 0, rises = 0;
+  for (let i = 1; i < at.length; i++) {
+    if (at[i]! < at[i - 1]!) falls++;
+    else if (at[i]! > at[i - 1]!) rises++;
+  }
+  return Math.min(falls, rises);
+}
+
+/**
+ * The times in a column's cells: numbers and ISO dates, or all of them written in another way. Where cells leave it open
+ * which of two numbers is the month, the way that goes up and down the least.
+ *
+ * @returns Undefined where some cell is no time.
+ */
+export function timesIn(cells: ArrayLike<string>): Float64Array | undefined {
+  if (!cells.length) return undefined;
+  const plain = timesBy(cells, WAYS[0]!);
+  if (plain) return plain;
+  const iso = new Float64Array(cells.length);
+  let isIso = true;
+  for (let i = 0; i < cells.length && isIso; i++) {
+    const time = timeIn(cells[i]!);
+    isIso = time !== undefined;
+    iso[i] = time ?? NaN;
+  }
+  if (isIso) return iso;
+  // With points, the day is first.
+  const isPointed = cells[0]!.includes(".");
+  const found = WAYS.slice(1).flatMap((way, i) => isPointed && i === 1 ? [] : timesBy(cells, way) ?? []);
+  return found.reduce<Float64Array | undefined>((best, at) => {
+    if (!best) return at;
+    const [turns, least] = [turnsOf(at), turnsOf(best)];
+    return turns < least || turns === least && unevenness(at) < unevenness(best) ? at : best;
+  }, undefined);
+}
+
+/** How many different steps there are between times. */
+function unevenness(at: Float64Array): number {
+  return new Set(at.subarray(1).map((time, i) => Math.round((time - at[i]!) / DAY))).size;
+}

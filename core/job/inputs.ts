@@ -6,7 +6,7 @@ import { nameOf } from "./words.ts";
 
 /** Files beside data that are about them. */
 const PROSE =
-  /^(readme|license|licence|copying|notice|changelog|changes|authors|contributing|citation)(\.\w+)?$|\.(md|rst|html?|pdf)$/i;
+  /^(readme|license|licence|copying|notice|changelog|changes|authors|contributing|citation|credits|acknowledge?ments?|notes?|about|description|disclaimer|metadata|manifest|sha\d+sums?|md5sums?|checksums?)(\.\w+)?$|\.(md|rst|html?|pdf)$/i;
 
 /** Whether a file is about data, by its name. */
 export function isProse(path: string): boolean {

@@ -131,7 +131,7 @@ Deno.test("forecasts: rows divided in time, two baselines, a validation part, wh
   assertFails(
     folded!,
     2,
-    /^error: --folds is for labeled sequences, not for forecasts: --train-rows and --test-rows divide/,
+    /^error: --folds is for labeled sequences and pairs, not for forecasts: --train-rows and --test-rows divide/,
   );
   assertFails(late!, 2, "rows 50:100 to train on must come before rows 40:60 to test on");
   assertFails(rows!, 2, '--test-rows must be FROM:TO within rows 0 to 120, got "100:130"');
@@ -493,7 +493,7 @@ Deno.test("what is left out of a folder is said, links are followed, and files w
   place.write("data/one.txt", lines("eins"));
   place.write("data/two.txt", lines("zwei"));
   place.write("three.txt", lines("drei"));
-  for (const name of ["README", "notes.md", ".hidden"]) place.write(`data/${name}`, "About these data\n");
+  for (const name of ["README", "NOTES.txt", "notes.md", ".hidden"]) place.write(`data/${name}`, "About these data\n");
   Deno.symlinkSync("../three.txt", `${place.path}/data/three.txt`);
   Deno.symlinkSync("nowhere.txt", `${place.path}/data/four.txt`);
   const flags = "--tokens words --epochs 1";
@@ -505,7 +505,7 @@ Deno.test("what is left out of a folder is said, links are followed, and files w
   assert.match(folder!.out, /: 29 sequences, .* 3 classes$/m);
   assert.equal(
     folder!.err,
-    "note: data: 5 left out that are no data: .hidden (hidden), README (about the data), " +
+    "note: data: 6 left out that are no data: .hidden (hidden), NOTES.txt (about the data), README (about the data), " +
       "four.txt (link that leads nowhere), more (folder), notes.md (about the data)\n",
   );
   assert.match(files!.out, /: 19 sequences, .* 2 classes$/m);

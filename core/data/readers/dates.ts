@@ -29,7 +29,7 @@ export function timeOfDay(text: string): number | undefined {
   const found = text.length <= LONGEST && text.trim().match(TIME);
   if (!found) return undefined;
   const [hours, minutes, seconds] = [Number(found[1]), Number(found[2]), Number((found[3] ?? "0").replace(",", "."))];
-  const half = found[4]?.[0]!.toLowerCase();
+  const half = found[4]?.slice(0, 1).toLowerCase();
   if (hours > (half ? 12 : 24) || half && hours === 0 || minutes > 59 || seconds >= 61) return undefined;
   const hour = half ? hours % 12 + (half === "p" ? 12 : 0) : hours;
   return 60_000 * (60 * hour + minutes) + 1000 * seconds;

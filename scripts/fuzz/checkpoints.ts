@@ -31,7 +31,14 @@ const counts = { runs: 0, taken: 0, slowest: 0, hungriest: 0 };
 async function attempt(one: Mutated) {
   const start = performance.now(), before = Deno.memoryUsage().rss;
   counts.taken += Number(await read(one));
-  const spent = performance.now() - start, memory = Deno.memoryUsage().rss - before;
+  let spent = performance.now() - start;
+  const memory = Deno.memoryUsage().rss - before;
+  if (spent > 1000) {
+    // A busy machine may take the time of one: not of the same again.
+    const again = performance.now();
+    await read(one);
+    spent = Math.min(spent, performance.now() - again);
+  }
   counts.runs++;
   counts.slowest = Math.max(counts.slowest, spent);
   counts.hungriest = Math.max(counts.hungriest, memory);

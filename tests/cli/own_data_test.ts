@@ -493,7 +493,7 @@ Deno.test("what is left out of a folder is said, links are followed, and files w
   place.write("data/one.txt", lines("eins"));
   place.write("data/two.txt", lines("zwei"));
   place.write("three.txt", lines("drei"));
-  for (const name of ["README", "NOTES.txt", "notes.md", ".hidden"]) place.write(`data/${name}`, "About these data\n");
+  for (const name of ["README", "NOTES.txt", ".hidden"]) place.write(`data/${name}`, "About these data\n");
   Deno.symlinkSync("../three.txt", `${place.path}/data/three.txt`);
   Deno.symlinkSync("nowhere.txt", `${place.path}/data/four.txt`);
   const flags = "--tokens words --epochs 1";
@@ -505,8 +505,8 @@ Deno.test("what is left out of a folder is said, links are followed, and files w
   assert.match(folder!.out, /: 29 sequences, .* 3 classes$/m);
   assert.equal(
     folder!.err,
-    "note: data: 6 left out that are no data: .hidden (hidden), NOTES.txt (about the data), README (about the data), " +
-      "four.txt (link that leads nowhere), more (folder), notes.md (about the data)\n",
+    "note: data: 5 left out that are no data: .hidden (hidden), NOTES.txt (about the data), README (about the data), " +
+      "four.txt (link that leads nowhere), more (folder)\n",
   );
   assert.match(files!.out, /: 19 sequences, .* 2 classes$/m);
   assert.equal(files!.err, "note: the lines have no labels, so that each file is a class: one, three\n");

@@ -123,7 +123,9 @@ export class StepScaler {
     steps.forEach((step, t) => {
       const at = `${place}: ${side}, step ${t + 1}`;
       if (step.length !== this.size) {
-        const problem = `${at}: must have ${this.size} numbers, as those of the first pair, got ${step.length}`;
+        const problem = `${at}: must have ${this.size} number${
+          this.size === 1 ? "" : "s"
+        }, as those of the first pair, got ${step.length}`;
         throw badData("shape-mismatch", problem, { name: side, value: step.length });
       }
       const bad = step.findIndex((value) => !Number.isFinite(value));

@@ -287,7 +287,7 @@ function stepOf(name: string, at: string, value: unknown): readonly number[] {
   const step = Array.isArray(value) ? value : [value], bad = step.findIndex((one) => typeof one !== "number");
   if (bad < 0 && step.length) return step;
   if (step[bad] === null) throw badFile("value-missing", name, `${at}: a number is missing`);
-  throw badFile("file-malformed", name, `${at} must be numbers, got ${show(JSON.stringify(step[bad] ?? value))}`);
+  throw badFile("file-malformed", name, `${at} must be numbers, got ${show(String(step[bad] ?? "none"))}`);
 }
 
 /** A pair of which both sides are there, unless they need not. */

@@ -145,12 +145,15 @@ export async function loadFrom(
   name: string,
   options: FileOptions,
 ): Promise<LoadedCheckpoint> {
-  return await restore(await readFrom(file, head, name, options), `load checkpoint "${name}"`, options);
+  const { size, isFile } = await file.stat();
+  // A small file is checked whole: what is passed over saves no memory there.
+  const modelOnly = options.modelOnly && !(isFile && size <= LARGE_TEXT), own = { ...options, modelOnly };
+  return await restore(await readFrom(file, head, name, own), `load checkpoint "${name}"`, own);
 }
 
 /** How a file is loaded. */
 export interface FileOptions extends Omit<ModelOptions, "seed"> {
-  /** Whether its model computes alone: the optimizer's state, which takes twice the model's memory, is passed over. */
+  /** Whether its model computes alone: the optimizer's state, which takes twice the model's memory, is passed over in a large file. */
   readonly modelOnly?: boolean;
 }
 
@@ -243,7 +246,8 @@ async function restore(
     await within("preprocessing", () => checkPreprocessing(model, preprocessing, `${action}: preprocessing`));
     return new LoadedCheckpoint({
       model,
-      trainer: modelOnly ? null : trainer,
+      // Without its state too it knows what the loss was.
+      trainer,
       training: training && { ...training, ...bestParameters && { bestParameters } },
       arithmetic,
       writtenBy,

@@ -238,7 +238,11 @@ class Answering {
 
   /** Refuses who does not show the token. How long that takes says nothing of the token. */
   #authorize(request: Request): void {
-    const token = this.#token!, given = new TextEncoder().encode(request.headers.get("authorization") ?? "");
+    const token = this.#token!,
+      given = new TextEncoder().encode(
+        // The scheme may be in any case: RFC 9110, section 11.1.
+        (request.headers.get("authorization") ?? "").replace(/^bearer /i, "Bearer "),
+      );
     let difference = given.length ^ token.length;
     for (let i = 0; i < given.length; i++) difference |= given[i]! ^ token[i % token.length]!;
     if (difference === 0) return;

@@ -134,6 +134,8 @@ function tensorsIn(json: unknown, bytes: Uint8Array): Tensor[] {
     }
     return tensorOf(input, field, bytes.subarray(at, at += size));
   });
+  const twice = tensors.find(({ name }, i) => tensors.findIndex((one) => one.name === name) < i);
+  if (twice) throw new Problem(400, `inputs has ${JSON.stringify(twice.name)} twice`, { field: "inputs" });
   if (at !== bytes.length) throw new Problem(400, `${bytes.length - at} bytes behind the JSON belong to no input`);
   return tensors;
 }

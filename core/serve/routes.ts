@@ -131,7 +131,8 @@ const predictions = (names: readonly string[], takes: readonly BodyFormat[]) => 
     if (csv !== undefined) {
       return await readAll(call, model, new TextEncoder().encode(csv), { format: "csv", attention, wrap });
     }
-    const name = names.find((one) => member(json, one) !== undefined);
+    const [name, other] = names.filter((one) => member(json, one) !== undefined);
+    if (other) throw new Problem(400, `the body must have ${name} or ${other}, not both`, { field: other });
     if (name === undefined) {
       const all = takes.length > 1 ? [...names, "dataframe_split", "dataframe_records"] : names;
       throw new Problem(400, `the body must be an object with ${all.join(" or ")}`, { field: all[0] });

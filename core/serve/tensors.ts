@@ -4,6 +4,7 @@
  * @module
  */
 
+import { ended } from "../data/readers/ends.ts";
 import type { SequenceRecord } from "../data/readers/record.ts";
 import { digit } from "../job/prediction_json.ts";
 import { textOf } from "./body.ts";
@@ -81,10 +82,12 @@ export function tensorOf(json: unknown, field: string, bytes: Uint8Array | undef
   data.forEach((value, i) => {
     const fits = isText
       ? typeof value === "string"
-      : typeof value === "number" && Number.isFinite(value) || value === null ||
+      : typeof value === "number" && holds(datatype, value) || value === null ||
         datatype === "BOOL" && typeof value === "boolean";
     if (!fits) {
-      const problem = `${field}.data must be ${isText ? "strings" : "finite numbers, or null where one is missing"}`;
+      const problem = `${field}.data must be ${
+        isText ? "strings" : `finite numbers that ${datatype} holds, or null where one is missing`
+      }`;
       throw new Problem(400, problem, { field: `${field}.data[${i}]` });
     }
   });
@@ -94,6 +97,14 @@ export function tensorOf(json: unknown, field: string, bytes: Uint8Array | undef
     shape: shape as number[],
     data: isText ? data as string[] : Float64Array.from(data, (value) => value === null ? NaN : Number(value)),
   };
+}
+
+/** Whether a number is one that a datatype can hold. */
+function holds(datatype: string, value: number): boolean {
+  const [, unsigned, bits] = /^(U?)INT(\d+)$/.exec(datatype) ?? [];
+  if (bits === undefined) return datatype === "BOOL" ? value === 0 || value === 1 : Number.isFinite(value);
+  const [least, end] = unsigned ? [0, 2 ** Number(bits)] : [-(2 ** (Number(bits) - 1)), 2 ** (Number(bits) - 1)];
+  return Number.isInteger(value) && value >= least && value < end;
 }
 
 /** Elements of lists in lists, row by row; no more than are wanted, and one. */
@@ -142,7 +153,9 @@ export function recordsOf({ shape, data, datatype }: Tensor, field: string, leng
   }
   return Array.from({ length: N }, (_, n) => {
     const steps = lengths ? Number(counts[n]) : T, from = n * T * I;
-    return { values: (data as Float64Array).subarray(from, from + steps * I), steps, channels: I, place: place(n) };
+    const values = (data as Float64Array).subarray(from, from + steps * I);
+    const missing = values.some(Number.isNaN) ? place(n) : undefined;
+    return ended({ values, steps, channels: I, place: place(n), ...missing && { missing } });
   });
 }
 

@@ -10,6 +10,7 @@ import type { ModelConfig } from "../../core/model/config.ts";
 import { ForecastPipeline } from "../../core/data/forecast.ts";
 import { Pipeline } from "../../core/data/pipeline.ts";
 import type { PipelineOptions } from "../../core/data/pipeline_options.ts";
+import { ended } from "../../core/data/readers/ends.ts";
 import type { SequenceRecord } from "../../core/data/readers/record.ts";
 import { modelFile } from "../../core/exchange/model_file.ts";
 import { LOSSES } from "../../core/model/losses.ts";
@@ -322,7 +323,9 @@ for (const [name, [records, options, own]] of Object.entries(PIPELINES)) {
     for (const wasm of ["inline", "none"] as const) {
       const { predict } = await moduleOf(file, { wasm });
       for (const record of records) {
-        const { x } = pipeline.sequences([record]), found = predictor.predict(x as Float32Array);
+        // A file's records have no steps without a value at their ends.
+        const missing = record.values?.some(Number.isNaN) ? record.place : undefined;
+        const { x } = pipeline.sequences([ended({ ...record, missing })]), found = predictor.predict(x as Float32Array);
         const { values, text, channels, steps } = record;
         const rows = values &&
           Array.from({ length: steps }, (_, t) => [...values.slice(t * channels, (t + 1) * channels)]);
@@ -399,6 +402,28 @@ Deno.test("forecasts of a module are those of the pipeline, whatever its transfo
       }
     }
   }
+});
+
+Deno.test("steps without a value at the end are padding, and a column may have any name", async () => {
+  const records = recordsOf(12, 2, abc, 4), pipeline = Pipeline.fit(records, { missing: "last" });
+  const { inputSize, outputSize, loss } = pipeline;
+  using model = await createModel({ inputSize, outputSize, loss, hiddenSize: 5 }, { seed: 1, simd: "plain" });
+  const { predict } = await moduleOf(await modelFile(model, { preprocessing: pipeline.toJSON() }));
+  const rows = [[1, 2], [null, 4]], none = [null, null];
+  assert.deepEqual(predict([...rows, none, none]), predict(rows));
+  assert.notDeepEqual(predict([none, ...rows]), predict(rows));
+  assert.equal(predict([none, none]).attention.length, 2);
+
+  const columns = ["__proto__", "b"],
+    values = columns.map((_, c) => Float64Array.from({ length: 20 }, (_, t) => t * c));
+  const forecasts = ForecastPipeline.fit({ name: "t.csv", columns, values, rows: 20 }, {
+    targetColumns: columns,
+    window: 4,
+    horizon: 1,
+  });
+  using own = await createModel({ inputSize: 2, outputSize: 2, hiddenSize: 3, loss: "mse" }, { simd: "plain" });
+  const module = await moduleOf(await modelFile(own, { preprocessing: forecasts.toJSON() }));
+  assert.deepEqual(Object.keys(module.predict(Array(6).fill([1, 2])).values[0]), columns);
 });
 
 Deno.test("a sequence may be a row of a wide table", async () => {

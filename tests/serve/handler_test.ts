@@ -193,6 +193,23 @@ const WRONG:
       "inputs[0].data[0]",
       /finite numbers/,
     ],
+    ...[["INT32", 3.5], ["INT8", 300], ["UINT8", -1], ["BOOL", 2]].map(([datatype, value]) =>
+      [
+        "/v2/models/moves/infer",
+        { inputs: [{ name: "x", shape: [1, 1, 2], datatype, data: [1, value] }] },
+        400,
+        "inputs[0].data[1]",
+        /holds/,
+      ] as const
+    ),
+    [
+      "/v2/models/moves/infer",
+      { inputs: Array(2).fill({ name: "x", shape: [1, 1, 2], datatype: "FP32", data: [1, 2] }) },
+      400,
+      "inputs",
+      /"x" twice/,
+    ],
+    ["/invocations", { instances: [X], inputs: [X] }, 400, "inputs", /not both/],
     [
       "/v2/models/moves/infer",
       { inputs: [{ name: "x", shape: [1, 1, 2], datatype: "FP32", data: [1, 2] }], outputs: [{ name: "z" }] },

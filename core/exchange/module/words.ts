@@ -75,7 +75,7 @@ function plainWords(source: Source, { loss }: ModuleSubject, program: ProgramTex
 
 function sequenceWords(
   source: Source,
-  { inputs, labels, everyStep }: PipelineState,
+  { inputs, labels, everyStep, windows }: PipelineState,
   { quantiles }: ModuleSubject,
   program: ProgramText,
 ): Words {
@@ -83,7 +83,7 @@ function sequenceWords(
   const decode = decodeText(source, labels), own = { names, scaling: labels.scaling ?? undefined, quantiles };
   const labelConstant = `const $d=${json(own)}`;
   const said = everyStep ? `steps:${source.use("rowsOf")}(o,${size}).map(r=>${decode}(r,$d))` : `...${decode}(o,$d)`;
-  const answer = labelTypes(labels, quantiles), info = { task, ...infoOfLabels(labels, quantiles), everyStep };
+  const answer = labelTypes(labels, quantiles), info = { task, ...infoOfLabels(labels, quantiles), everyStep, windows };
   if (inputs.kind === "tokens") {
     const { maxLength, tokens, unit } = inputs.vocabulary;
     return {

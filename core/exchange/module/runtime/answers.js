@@ -1,7 +1,7 @@
 /** Outputs in the data's own words and units: see core/data/labels.ts. */
 
 /** Values by name; their quantiles by quantile, where there are some. */
-function byName(names, values, quantiles) {
+export function byName(names, values, quantiles) {
   const count = quantiles?.length;
   return Object.fromEntries(names.map((name, i) => [
     name,

@@ -1,6 +1,7 @@
 /** Forecasts: see core/data/windows.ts and forecast.ts. */
 
 import { exp, log } from "../../../math.ts";
+import { byName } from "./answers.js";
 import { refuse } from "./network.js";
 import { fill, rowsIn } from "./numbers.js";
 
@@ -45,19 +46,15 @@ export function forecast(rows, own, network) {
     const c = features[i % features.length], row = size - window + Math.floor(i / features.length);
     x[i] = scaled(row, c) - (centers[c] ?? 0);
   }
-  const [outputs, attention] = network(x), each = quantiles ?? [0.5];
-  const values = Array.from({ length: horizon }, () => ({}));
-  targetColumns.forEach((name, c) => {
-    each.forEach((quantile, k) => {
-      let level = raw(size - 1, c);
-      for (let h = 0; h < horizon; h++) {
-        const own = outputs[(h * targets + c) * each.length + k] + centers[c];
-        const value = scaling ? own * scaling.scale[c] + scaling.mean[c] : own;
-        level = transform === "none" ? value : transform === "difference" ? level + value : level * exp(value);
-        if (quantiles) (values[h][name] ??= {})[quantile] = level;
-        else values[h][name] = level;
-      }
+  const [outputs, attention] = network(x), each = quantiles?.length ?? 1;
+  const levels = Array.from({ length: targets * each }, (_, i) => raw(size - 1, Math.floor(i / each)));
+  const values = Array.from({ length: horizon }, (_, h) => {
+    levels.forEach((level, i) => {
+      const c = Math.floor(i / each), own = outputs[h * levels.length + i] + centers[c];
+      const value = scaling ? own * scaling.scale[c] + scaling.mean[c] : own;
+      levels[i] = transform === "none" ? value : transform === "difference" ? level + value : level * exp(value);
     });
+    return byName(targetColumns, levels, quantiles);
   });
   return { values, ...attention && { attention } };
 }

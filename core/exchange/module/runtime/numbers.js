@@ -65,10 +65,17 @@ export function fill(values, missing, means) {
   }
 }
 
+/** Numbers without the steps at their end that have none in any channel: they are padding, unless no step has one. */
+function ended(values, channels) {
+  let size = values.length;
+  while (size && values[size - 1] !== values[size - 1]) size--;
+  return size ? values.slice(0, Math.ceil(size / channels) * channels) : values;
+}
+
 /** A sequence as the model takes it. */
-export function prepare(values, { channels, names, missing, means, patch, maxLength, scaling, precision }) {
-  const steps = values.length / channels, width = channels * patch;
-  if (!Number.isInteger(steps)) refuse(`a step must have ${channels} numbers, got ${values.length} in all`, "x");
+export function prepare(all, { channels, names, missing, means, patch, maxLength, scaling, precision }) {
+  if (all.length % channels) refuse(`a step must have ${channels} numbers, got ${all.length} in all`, "x");
+  const values = ended(all, channels), steps = values.length / channels, width = channels * patch;
   if (!steps) refuse("the sequence has no steps", "x");
   if (steps < patch) refuse(`the sequence has ${steps} steps, fewer than a patch of ${patch}`, "x");
   const own = values.slice(0, Math.min(Math.floor(steps / patch), maxLength ?? Infinity) * width);

@@ -92,7 +92,7 @@ function sequenceOf(text, { input, columns, width }) {
   if (input !== "row") return (width ?? columns?.length) === 1 && !columns ? rows.flat() : rows;
   const [first] = rows;
   if (rows.length > 1 && !(Array.isArray(first) && first.length === 1)) {
-    throw new RangeError(`Cannot predict: a row is a sequence, got ${rows.length}: paste one`);
+    throw new Error(`Cannot predict: a row is a sequence, got ${rows.length}: paste one`);
   }
   return Array.isArray(first) ? rows.flat() : first ?? [];
 }

@@ -83,7 +83,7 @@ testDriven("can be paused and stopped, and what was stopped is resumed by the pr
   await driven.open(server.url);
   await driven.drop("moves.csv", moves);
   await driven.ready();
-  await driven.set("#f-training-epochs", "3000");
+  await driven.set("#f-training-epochs", "8000");
   await driven.ready();
   await page.click("#train");
   await page.waitForSelector("#curves svg");
@@ -101,7 +101,7 @@ testDriven("can be paused and stopped, and what was stopped is resumed by the pr
   await driven.runCommand();
   const resumed = place.read("checkpoints/last.json");
   assert.notEqual(resumed, stopped);
-  const whole = ["--sequence-column", "id", "--time-column", "t", "--label-column", "kind", "--epochs", "3000"];
+  const whole = ["--sequence-column", "id", "--time-column", "t", "--label-column", "kind", "--epochs", "8000"];
   const { code, err } = await place.run(["train", "moves.csv", ...whole, "--simd", "plain", "--checkpoint", "whole"]);
   assert.equal(code, 0, err);
   assert.equal(resumed, place.read("whole/last.json"));

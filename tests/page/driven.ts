@@ -55,7 +55,7 @@ export class Driven {
 
   /** Trains to the end. */
   async train(): Promise<void> {
-    await this.page.click("#train");
+    await this.press("#train");
     await this.ended();
   }
 
@@ -89,10 +89,10 @@ export class Driven {
     }, value);
   }
 
-  /** Presses a button, once it is where the page's bar does not cover it. */
+  /** Presses a button, once it can be pressed: wherever it is by then, for what is above it may still be drawn. */
   async press(selector: string): Promise<void> {
-    await this.page.$eval(selector, (element) => element.scrollIntoView({ block: "center" }));
-    await this.page.click(selector);
+    await this.page.waitForSelector(`${selector}:not([disabled])`, { timeout: PATIENCE });
+    await this.page.$eval(selector, (element) => (element as unknown as { click(): void }).click());
   }
 
   /** The folder of what it hands out. */

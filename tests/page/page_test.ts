@@ -85,15 +85,15 @@ testDriven("can be paused and stopped, and what was stopped is resumed by the pr
   await driven.ready();
   await driven.set("#f-training-epochs", "8000");
   await driven.ready();
-  await page.click("#train");
+  await driven.press("#train");
   await page.waitForSelector("#curves svg");
-  await page.click("#pause");
+  await driven.press("#pause");
   await driven.phase("paused");
   const shown = await driven.text("#left");
-  await page.click("#pause");
+  await driven.press("#pause");
   await driven.phase("training");
   await page.waitForFunction(`document.querySelector("#left").textContent !== ${JSON.stringify(shown)}`);
-  await page.click("#stop");
+  await driven.press("#stop");
   await driven.ended();
   assert.match(await driven.text("#status"), /^Stopped after epoch \d+/);
   const stopped = new TextDecoder().decode(await driven.file("last.json"));
@@ -221,7 +221,7 @@ for (const [scheme, samples] of Object.entries(LOOKED_AT)) {
       await page.waitForFunction("document.body.dataset.phase === 'ready' && !document.querySelector('#curves svg')");
       await page.$eval("#others", (details) => details.setAttribute("open", ""));
       await look(`${sample}, ready`);
-      await page.click("#train");
+      await driven.press("#train");
       await page.waitForSelector("#examples figure");
       await page.evaluate("document.body.dataset.phase === 'training' && document.querySelector('#pause').click()");
       await driven.phase("paused", "ended");

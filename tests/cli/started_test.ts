@@ -121,7 +121,7 @@ Deno.test("a forecast starts from weights, with the window and the scale of befo
   assert.deepEqual(scale("next/last.json"), scale("ck/last.json"));
 });
 
-Deno.test("a model with a label for every step starts a training; a network of one's own does in a program", async () => {
+Deno.test("a model with a label for every step starts a training; your own network does in a program", async () => {
   await using place = await Place.make();
   const noise = new Random(5, "data"), name = (value: number) => value > 0 ? "above" : "below";
   const lines = (count: number) =>

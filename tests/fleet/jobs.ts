@@ -103,7 +103,7 @@ export const JOBS: Readonly<Record<string, (place: Place) => Promise<string>>> =
       optimizer: { name: "sgd", momentum: 0.9 },
     });
   },
-  async "an output at every step of a network of one's own"(place) {
+  async "an output at every step of your own network"(place) {
     const network = defineNetwork(({ numbers, gru, layerNorm, linear }) =>
       linear("fc", layerNorm("norm", gru("gru", numbers("x", 7), { hiddenSize: 40 }).output), 2)
     );
@@ -124,7 +124,7 @@ export const JOBS: Readonly<Record<string, (place: Place) => Promise<string>>> =
     for (let step = 0; step < 4; step++) said.push(await trainer.step({ x, shape }, { kind, amount }));
     return JSON.stringify(said) + await formatCheckpoint({ model, trainer });
   },
-  async "a loss of one's own"(place) {
+  async "your own loss"(place) {
     using model = await createModel({ ...CONFIG, outputSize: 1 }, { ...place, seed: 11 });
     const trainer = createTrainer(model), { x, shape } = numbers(50, 30, 7), said = [];
     for (let step = 0; step < 3; step++) {

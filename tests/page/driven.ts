@@ -1,5 +1,6 @@
 /** A page that is driven from without, as a person would: what is done to it, and what it shows. */
 
+import axe from "npm:axe-core@4.14.1";
 import assert from "node:assert/strict";
 import type { Page } from "npm:puppeteer-core@25.16.0";
 import { MOD, Place, ROOT, runDeno } from "../cli/run.ts";
@@ -213,4 +214,16 @@ export async function servedByTask(): Promise<{ readonly url: string } & AsyncDi
       await child.status;
     },
   };
+}
+
+/** Rules of axe that a page breaks. */
+export async function violations({ page }: Driven): Promise<string[]> {
+  await page.evaluate(axe.source);
+  return await page.evaluate(async () => {
+    const { axe } = globalThis as unknown as {
+      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
+    };
+    const { violations } = await axe.run();
+    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" | ")}`);
+  });
 }

@@ -1,10 +1,9 @@
 /** Models as pages, driven in browsers: what is typed is predicted, nobody is asked for anything, and anybody can use them. */
 
 import assert from "node:assert/strict";
-import axe from "npm:axe-core@4.14.1";
 import { exportModule } from "../../core/exchange/module.ts";
 import { moduleCases } from "../exchange/models.ts";
-import { type Driven, testDriven } from "./driven.ts";
+import { type Driven, testDriven, violations } from "./driven.ts";
 
 const cases = await moduleCases(), pages = new Map<string, Uint8Array<ArrayBuffer>>();
 for (const { name, file } of cases) {
@@ -87,18 +86,6 @@ testDriven("a model page works from the keyboard, and says what is wrong", async
   await paste(driven, "speed\n1");
   assert.match(await driven.text('[role="alert"]'), /step 1 has no "turn"/);
 });
-
-/** Rules of axe that a page breaks. */
-async function violations({ page }: Driven): Promise<string[]> {
-  await page.evaluate(axe.source);
-  return await page.evaluate(async () => {
-    const { axe } = globalThis as unknown as {
-      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-    };
-    const { violations } = await axe.run();
-    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" | ")}`);
-  });
-}
 
 for (const scheme of ["light", "dark"]) {
   testDriven(`model pages break no rule of accessibility, ${scheme}, and fit a phone`, async (driven) => {

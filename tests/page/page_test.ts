@@ -4,9 +4,8 @@
  */
 
 import assert from "node:assert/strict";
-import axe from "npm:axe-core@4.14.1";
 import { ROOT, runDeno } from "../cli/run.ts";
-import { type Driven, servedByTask, testDriven } from "./driven.ts";
+import { servedByTask, testDriven, violations } from "./driven.ts";
 
 const moves = await Deno.readTextFile(`${ROOT}/tests/testdata/own/moves.csv`);
 const server = await servedByTask();
@@ -186,18 +185,6 @@ testDriven("can be used by keyboard alone", async (driven, browser) => {
   const text = new TextDecoder().decode(await driven.file("last.json", () => page.keyboard.press("Enter")));
   assert.match(text, /"format":/);
 });
-
-/** Rules of axe that a page breaks. */
-async function violations({ page }: Driven): Promise<string[]> {
-  await page.evaluate(axe.source);
-  return await page.evaluate(async () => {
-    const { axe } = globalThis as unknown as {
-      axe: { run(): Promise<{ violations: { id: string; nodes: { html: string }[] }[] }> };
-    };
-    const { violations } = await axe.run();
-    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" | ")}`);
-  });
-}
 
 const LOOKED_AT = { light: ["moves", "reviews", "sales"], dark: ["moves", "reviews", "sums"] };
 

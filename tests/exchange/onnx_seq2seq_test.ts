@@ -7,6 +7,7 @@ import {
   createSearcher,
   END,
   exportSeq2SeqOnnx,
+  forecast,
   modelFile,
   type NetworkModel,
   PAD,
@@ -54,9 +55,62 @@ const CONFIGS: Record<string, Seq2SeqConfig> = {
   "numbers to numbers": { task: "seq2seq", sourceSize: 3, targetSize: 2, hiddenSize: 8, attentionSize: 5, bias: false },
 };
 
+/** Models of numbers at sizes that are no multiple of 4, and how many quantiles each says. */
+const NUMBERS: Record<string, { readonly config: Seq2SeqConfig; readonly quantiles?: number[] }> = {
+  "all sizes 1": { config: { task: "seq2seq", sourceSize: 1, targetSize: 1, hiddenSize: 1 } },
+  "numbers to numbers, LSTM, three layers": {
+    config: { task: "seq2seq", sourceSize: 5, targetSize: 3, hiddenSize: 7, cell: "lstm", numLayers: 3, dropout: 0.1 },
+  },
+  "numbers to numbers, GRU, copied": {
+    config: { task: "seq2seq", sourceSize: 1, targetSize: 5, hiddenSize: 14, bridge: "copy", numLayers: 2 },
+  },
+  "numbers to numbers, LSTM, copied": {
+    config: {
+      task: "seq2seq",
+      sourceSize: 7,
+      targetSize: 1,
+      hiddenSize: 13,
+      cell: "lstm",
+      bridge: "copy",
+      bidirectional: false,
+      numLayers: 2,
+    },
+  },
+  "tokens to numbers": {
+    config: { task: "seq2seq", sourceTokens: V, sourceSize: 5, targetSize: 3, hiddenSize: 13, encoderLayers: 2 },
+  },
+  "tokens to numbers, LSTM": {
+    config: {
+      task: "seq2seq",
+      sourceTokens: V,
+      sourceSize: 1,
+      targetSize: 7,
+      hiddenSize: 3,
+      encoderSize: 5,
+      cell: "lstm",
+      numLayers: 2,
+      encoderLayers: 1,
+      attentionSize: 13,
+    },
+  },
+  "numbers to quantiles": {
+    config: { task: "seq2seq", sourceSize: 3, targetSize: 3, hiddenSize: 7, numLayers: 2 },
+    quantiles: [0.1, 0.5, 0.9],
+  },
+  "numbers to quantiles, LSTM": {
+    config: { task: "seq2seq", sourceSize: 1, targetSize: 1, hiddenSize: 5, cell: "lstm", bias: false },
+    quantiles: [0.05, 0.25, 0.5, 0.75, 0.95],
+  },
+  "tokens to quantiles": {
+    config: { task: "seq2seq", sourceTokens: V, sourceSize: 7, targetSize: 5, hiddenSize: 13, cell: "lstm" },
+    quantiles: [0.5],
+  },
+};
+
 /** A model whose weights decide more than those it begins with. */
-async function modelOf(config: Seq2SeqConfig): Promise<NetworkModel> {
-  const model = await createModel(config, { seed: 3 }), dict = Object.entries(await model.stateDict());
+async function modelOf(config: Seq2SeqConfig, quantiles?: readonly number[]): Promise<NetworkModel> {
+  const loss = quantiles && { loss: "quantile" as const, quantiles };
+  const model = await createModel(config, { seed: 3, ...loss }), dict = Object.entries(await model.stateDict());
   const larger = dict.map(([name, { shape, data }]) => [name, { shape, data: data.map((w) => 2 * w) }] as const);
   await model.loadStateDict(Object.fromEntries(larger));
   return model;
@@ -119,6 +173,50 @@ for (const [name, config] of Object.entries(CONFIGS)) {
       const end = own.indexOf(END);
       assert.deepEqual(answer!.tokens, end < 0 ? own : own.slice(0, end));
     });
+  });
+}
+
+for (const [name, { config, quantiles }] of Object.entries(NUMBERS)) {
+  Deno.test(`ONNX Runtime forecasts what the model forecasts: ${name}`, async () => {
+    using model = await modelOf(config, quantiles);
+    const file = await modelFile(model), { encoder, step } = exportSeq2SeqOnnx(file);
+    const [reads, says] = await Promise.all([encoder, step].map((bytes) => ort.InferenceSession.create(bytes)));
+    const O = config.targetSize, Q = quantiles?.length ?? 1, I = config.sourceSize;
+    for (const [B, T, U] of [[1, 1, 1], [3, 7, 5], [13, 5, 3]] as const) {
+      const random = new Random(B, "data"), lengths = Int32Array.from({ length: B }, (_, b) => b ? 1 + b % T : T);
+      const x = config.sourceTokens
+        ? Int32Array.from({ length: B * T }, () => random.below(V))
+        : normals(random, B * T * I);
+      const source = x instanceof Int32Array
+        ? new ort.Tensor("int32", x, [B, T])
+        : new ort.Tensor("float32", x, [B, T, I]);
+      const long = new ort.Tensor("int32", lengths, [B]), start = normals(random, B * O);
+      const { keys, ...first } = await reads!.run({ source, lengths: long }),
+        said: number[] = [],
+        weighed: number[] = [];
+      let states = first as Record<string, ort.Tensor>;
+      // Each number of the start in the place of all of its quantiles.
+      const fed = Float32Array.from({ length: B * O * Q }, (_, i) => start[Math.floor(i / Q)]!);
+      let previous: ort.Tensor = new ort.Tensor("float32", fed, [B, O * Q]);
+      for (let u = 0; u < U; u++) {
+        const found = await says!.run({ previous, keys: keys!, lengths: long, ...states });
+        states = { state: found.next_state!, ...found.next_cell && { cell: found.next_cell } };
+        previous = found.output!;
+        said.push(...previous.data as Float32Array);
+        weighed.push(...found.attention_weights!.data as Float32Array);
+      }
+      const shape = [B, T, config.sourceTokens ? 1 : I];
+      const { outputs, attention } = await forecast(model, { x, shape, lengths }, { steps: U, start });
+      assert.deepEqual(outputs.shape, [B, U, O * Q]);
+      const byStep = (flat: Float32Array, each: number) =>
+        Array.from(
+          { length: U },
+          (_, u) => Array.from({ length: B }, (_, b) => [...flat.subarray((b * U + u) * each, (b * U + u + 1) * each)]),
+        ).flat(2);
+      assertClose(said, byStep(outputs.data, O * Q), 2e-5, `outputs of ${B} × ${T}`);
+      assertClose(weighed, byStep(attention.data, T), 1e-5, `attention weights of ${B} × ${T}`);
+    }
+    await Promise.all([reads!.release(), says!.release()]);
   });
 }
 

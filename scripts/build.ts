@@ -25,7 +25,7 @@ const TARGET = new URL("core/device/wasm_module.ts", ROOT);
 /** What exported models are put together of, each after those it imports. */
 const RUNTIME = [
   "core/math.ts",
-  ...["memory", "kernels", "network", "plain", "numbers", "text", "answers", "forecast", "page"].map((name) =>
+  ...["memory", "kernels", "network", "plain", "numbers", "text", "answers", "forecast", "table", "page"].map((name) =>
     `core/exchange/module/runtime/${name}.js`
   ),
 ];

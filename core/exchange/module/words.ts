@@ -6,6 +6,7 @@ import type { PipelineState } from "../../data/pipeline_state.ts";
 import type { ForecastState } from "../../data/forecast_state.ts";
 import { columnsOf } from "../../data/forecast_state.ts";
 import { cutting } from "../../data/vocabulary.ts";
+import type { Reading } from "../../data/readers/record.ts";
 import type { VocabularyState } from "../../data/vocabulary.ts";
 import { fail } from "../../errors.ts";
 import { LOSSES } from "../../model/losses.ts";
@@ -75,7 +76,7 @@ function plainWords(source: Source, { loss }: ModuleSubject, program: ProgramTex
 
 function sequenceWords(
   source: Source,
-  { inputs, labels, everyStep, windows }: PipelineState,
+  { inputs, labels, everyStep, windows, reading }: PipelineState,
   { quantiles }: ModuleSubject,
   program: ProgramText,
 ): Words {
@@ -103,7 +104,14 @@ function sequenceWords(
     constants: `${labelConstant},$p=${json(numberText(inputs))};`,
     predict: `(x,i)=>{const[o,w]=$n(${source.use("prepare")}(${read},$p),i);return{${said}${attention(program)}}}`,
     start: `${source.use("streams")}(predict${patch > 1 ? `,${patch}` : ""})`,
-    info: { ...info, input: stepNames ? "row" : "steps", columns: stepNames ?? columns ?? undefined, channels, patch },
+    info: {
+      ...info,
+      input: stepNames ? "row" : "steps",
+      columns: stepNames ?? columns ?? undefined,
+      channels,
+      patch,
+      ...tableInfo(reading),
+    },
     types: classTypes(recordOf(columns ?? [], channels, stepNames), answer, { everyStep, hasWeights, isText: false }),
   };
 }
@@ -122,6 +130,11 @@ function decodeText(source: Source, { task }: LabelState): string {
 
 function infoOfLabels({ task, names }: LabelState, quantiles: readonly number[] | undefined) {
   return task === "regression" ? { values: names, quantiles } : { labels: names };
+}
+
+/** How the tables of the training were written, which a page reads others by. */
+function tableInfo({ sequenceColumn, timeColumn, decimal, missingValues }: Partial<Reading> = {}) {
+  return { sequenceColumn, timeColumn, decimal, missingValues };
 }
 
 /** The function that cuts a text into tokens. */
@@ -158,7 +171,16 @@ function forecastWords(
     constants: `const $f=${json(own)};`,
     predict: `x=>${source.use("forecast")}(x,$f,$n)`,
     start: `${source.use("rowStreams")}(predict,$f)`,
-    info: { task: "forecast", input: "rows", columns, rows, horizon, values: targetColumns, quantiles },
+    info: {
+      task: "forecast",
+      input: "rows",
+      columns,
+      rows,
+      horizon,
+      values: targetColumns,
+      quantiles,
+      ...tableInfo(state.reading),
+    },
     types: classTypes(recordOf(columns, columns.length), amountTypes(targetColumns, quantiles), {
       hasWeights: program.hasWeights,
       isText: false,

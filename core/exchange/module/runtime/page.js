@@ -1,5 +1,7 @@
 /** A page that predicts what is typed or pasted. All that comes from data goes in as text. */
 
+import { pasted } from "./table.js";
+
 /** An element. */
 function element(name, properties, ...children) {
   const made = Object.assign(document.createElement(name), properties);
@@ -39,55 +41,11 @@ function bar(share, largest = 1) {
   return element("span", { className: "share" }, filled, element("span", {}, shown(share)));
 }
 
-/** What stands in a cell: a number, or null where none is. */
-function cellValue(text, decimal) {
-  const plain = text.trim();
-  if (/^(|\?|nan|na|n\/a|null|none)$/i.test(plain)) return null;
-  const number = Number(decimal === "," ? plain.replace(",", ".") : plain);
-  return Number.isNaN(number) ? plain : number;
-}
-
-/** The cells of a line: quotation marks may stand around them. */
-function cellsOf(line, delimiter) {
-  const cells = [];
-  let cell = "", quoted = false;
-  for (let i = 0; i < line.length; i++) {
-    const sign = line[i];
-    if (sign === '"' && quoted && line[i + 1] === '"') cell += line[++i];
-    else if (sign === '"' && (quoted || cell.trim() === "")) quoted = !quoted;
-    else if (sign === delimiter && !quoted) {
-      cells.push(cell);
-      cell = "";
-    } else cell += sign;
-  }
-  return [...cells, cell];
-}
-
-/**
- * A pasted table as rows: objects where its first line names columns that the model knows, else lists.
- *
- * @param columns The model's columns, if they have names.
- */
-export function pasted(text, columns) {
-  const lines = text.split(/\r?\n/).filter((line) => line.trim() !== "");
-  if (!lines.length) return [];
-  const found = ["\t", ";", ",", " "].find((sign) => lines[0].trim().includes(sign)) ?? ",";
-  const decimal = found === ";" || found === "\t" ? "," : ".", delimiter = found;
-  const cut = (line) =>
-    cellsOf(found === " " ? line.trim().replace(/ +/g, " ") : line, delimiter).map((cell) => cell.trim());
-  const head = cut(lines[0]), isHead = columns && head.some((name) => columns.includes(name));
-  const hasHead = isHead || head.some((cell) => typeof cellValue(cell, decimal) === "string");
-  const rows = lines.slice(hasHead ? 1 : 0).map((line) => cut(line).map((cell) => cellValue(cell, decimal)));
-  if (!isHead) return rows;
-  return rows.map((row) =>
-    Object.fromEntries(head.map((name, i) => [name, row[i] ?? null]).filter(([name]) => columns.includes(name)))
-  );
-}
-
 /** What is typed as the model takes it. */
-function sequenceOf(text, { input, columns, width }) {
+function sequenceOf(text, info) {
+  const { input, columns, width } = info;
   if (input === "text") return text;
-  const rows = pasted(text, columns);
+  const rows = pasted(text, info);
   if (input === "tokens") return rows.flat();
   if (input !== "row") return (width ?? columns?.length) === 1 && !columns ? rows.flat() : rows;
   const [first] = rows;

@@ -216,22 +216,27 @@ export class PairPipeline {
    * @throws {RangeError} If a record is without a target, or has one that is too long: the message names the place.
    */
   dataset(records: readonly PairRecord[]): PairDataset {
-    const { target, vocabulary } = this, sources = this.sources(records);
+    const { target, vocabulary } = this, sources = this.sources(records), start = this.start(records);
     if (target.unit !== "numbers") {
-      const bad = records.find(({ start }) => start);
-      if (bad) throw badData("input-kind", `${bad.place}: start belongs to targets of numbers, these are texts`);
       const tokens = records.map((record) => [...this.#targetTokens(record).map((one) => target.number(one)), END]);
       return { sources, targets: ragged(tokens), vocabulary };
     }
     const numbers = records.map((record) => target.scaled(this.#targetNumbers(record), "target"));
-    const start = this.start(records);
     return { sources, targets: ragged(numbers, target.size), ...start && { start }, vocabulary };
   }
 
-  /** What the decoder is fed first for each record; undefined where no record says. Of targets that are numbers. */
+  /**
+   * What the decoder is fed first for each record; undefined where no record says.
+   *
+   * @throws {RangeError} If it is not as many numbers as a step of a target has, or targets are texts.
+   */
   start(records: readonly Pick<PairRecord, "start" | "place">[]): Float32Array | undefined {
-    const { target } = this;
-    if (target.unit !== "numbers" || !records.some(({ start }) => start)) return undefined;
+    const { target } = this, given = records.find(({ start }) => start);
+    if (!given) return undefined;
+    if (target.unit !== "numbers") {
+      const problem = `${given.place}: start belongs to targets of numbers, these are texts`;
+      throw badData("input-kind", problem, { name: "start" });
+    }
     const start = new Float32Array(records.length * target.size);
     records.forEach(({ start: given, place }, n) => {
       if (given) start.set(target.scaled({ steps: [given], place }, "start"), n * target.size);

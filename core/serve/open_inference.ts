@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { StepScaler } from "../data/step_scaler.ts";
 import type { Answer } from "../job/prediction.ts";
 import { VERSION } from "../version.ts";
 import { jsonOf } from "./body.ts";
@@ -22,23 +23,29 @@ export function serverMetadata(): object {
   return { name: "grutto", version: VERSION, extensions: ["binary_tensor_data"] };
 }
 
-/** Whether a model answers to or with numbers of as many steps as it likes: no tensor has them. */
-function isRagged({ data }: ServedModel): boolean {
-  return data.kind === "pairs" && (data.pipeline.source.unit === "numbers" || data.pipeline.target.unit === "numbers");
+/** The scale of a model's answers that are numbers of steps of their own; undefined: it has none. */
+function answeredNumbers({ data }: ServedModel): StepScaler | undefined {
+  return data.kind === "pairs" && data.pipeline.target.unit === "numbers" ? data.pipeline.target : undefined;
 }
 
 /** What a model takes and gives. */
 export function modelMetadata(model: ServedModel): object {
   const about = { name: model.name, versions: [MODEL_VERSION], platform: "grutto" };
-  if (isRagged(model)) return { ...about, inputs: [], outputs: [] };
-  const { data } = model, { quantiles, names } = outputsOf(model), O = names.length;
+  const { data } = model, { quantiles, names } = outputsOf(model), scaler = answeredNumbers(model);
+  const O = scaler?.size ?? names.length;
   const x = isText(model)
     ? { name: "x", datatype: "BYTES", shape: [-1] }
     : { name: "x", datatype: "FP32", shape: [-1, -1, channelsOf(model)] };
   const of = (name: string, datatype: string, ...shape: number[]) => ({ name, datatype, shape: [-1, ...shape] });
   const rest = quantiles ? [quantiles.length] : [], isEveryStep = data.kind === "sequences" && data.pipeline.everyStep;
-  const steps = isEveryStep ? [-1] : data.kind === "forecasts" ? [data.pipeline.horizon] : [];
-  const outputs = data.kind === "pairs"
+  const steps = isEveryStep
+    ? [-1]
+    : data.kind === "forecasts"
+    ? [data.pipeline.horizon]
+    : data.kind === "pairs" && scaler
+    ? [data.pipeline.longest]
+    : [];
+  const outputs = data.kind === "pairs" && !scaler
     ? [of("text", "BYTES"), of("log_probability", "FP32")]
     : outputsOf(model).isProbabilities
     ? [...hasLabel(model) ? [of("label", "BYTES", ...steps)] : [], of("probabilities", "FP32", ...steps, O)]
@@ -80,22 +87,22 @@ export async function infer(
   body: Uint8Array,
   predicted: (count: number) => void,
 ): Promise<Response> {
-  if (isRagged(model)) {
-    throw new Problem(400, `pairs of numbers are no tensors: POST /models/${model.name}/predict answers them`);
-  }
   const length = headers.get(JSON_LENGTH), size = length === null ? body.length : Number(length);
   if (!Number.isInteger(size) || size < 0 || size > body.length) {
     throw new Problem(400, `${JSON_LENGTH} must be an integer from 0 to ${body.length}`, { field: JSON_LENGTH });
   }
   const json = jsonOf(body.subarray(0, size)), id = member(json, "id");
-  const tensors = tensorsIn(json, body.subarray(size)), x = tensors.find(({ name }) => name === "x");
-  const strange = tensors.find(({ name }) => name !== "x" && name !== "lengths");
+  const tensors = tensorsIn(json, body.subarray(size)),
+    named = (own: string) => tensors.find(({ name }) => name === own);
+  const x = named("x"), scaler = answeredNumbers(model), taken = ["x", "lengths", ...scaler ? ["start"] : []];
+  const strange = tensors.find(({ name }) => !taken.includes(name));
   if (strange || !x) {
-    const got = strange ? JSON.stringify(strange.name) : "none";
-    throw new Problem(400, `inputs must be x, and lengths where sequences are padded, got ${got}`, { field: "inputs" });
+    const got = strange ? JSON.stringify(strange.name) : "none", start = scaler ? ", and start" : "";
+    const problem = `inputs must be x, and lengths where sequences are padded${start}, got ${got}`;
+    throw new Problem(400, problem, { field: "inputs" });
   }
-  const records = recordsOf(x, "x", tensors.find(({ name }) => name === "lengths"));
-  const said = await model.saidOf(records, (i) => `x[${i}]`);
+  const records = recordsOf(x, "x", named("lengths")), start = named("start");
+  const said = await model.saidOf(records, (i) => `x[${i}]`, start && rowsOf(start, records.length, scaler!.size));
   predicted(said.length);
   const { outputs, binary } = wanted(json, tensorsOf(model, said));
   const parts = outputs.map((tensor) => binary(tensor.name) ? tensorBytes(tensor) : undefined);
@@ -140,6 +147,15 @@ function tensorsIn(json: unknown, bytes: Uint8Array): Tensor[] {
   return tensors;
 }
 
+/** What the decoder is fed first, a list for each of N sequences. */
+function rowsOf({ shape, data, datatype }: Tensor, N: number, size: number): number[][] {
+  const isWhole = datatype !== "BYTES" && !(data as number[]).some(Number.isNaN);
+  if (!isWhole || shape[0] !== N || data.length !== N * size) {
+    throw new Problem(400, `start must be numbers of the shape [${N}, ${size}]`, { field: "start" });
+  }
+  return Array.from({ length: N }, (_, n) => Array.from(data.slice(n * size, (n + 1) * size), Number));
+}
+
 /** The outputs that a request wants, and which of them as bytes. */
 function wanted(json: unknown, all: readonly Tensor[]) {
   const outputs = member(json, "outputs"), every = member(member(json, "parameters"), "binary_data_output") === true;
@@ -176,8 +192,11 @@ function tensorsOf(model: ServedModel, said: readonly Said[]): Tensor[] {
     ];
   }
   if (!("decoded" in first) && "steps" in first) {
-    const all = rows.map((row) => (row as typeof first).steps);
-    return [{ name: "values", datatype: "FP64", shape: [N, all[0]!.length, all[0]![0]!.length], data: all.flat(2) }];
+    const all = rows.map((row) => (row as typeof first).steps),
+      { quantiles } = outputsOf(model),
+      { length: U } = all[0]!;
+    const width = all[0]![0]!.length, shape = quantiles ? [width / quantiles.length, quantiles.length] : [width];
+    return [{ name: "values", datatype: "FP64", shape: [N, U, ...shape], data: all.flat(2) }];
   }
   const numbers = rows.map(numbersOf),
     width = numbersOf(first).length,

@@ -136,11 +136,19 @@ export class ServedModel {
    * What is said of records.
    *
    * @param fieldOf Where the steps of a record stand in the body.
+   * @param start Of answers that are numbers: what the decoder is fed first, for each record.
    */
-  saidOf(records: readonly SequenceRecord[], fieldOf: (record: number) => string): Said[] | Promise<Said[]> {
+  saidOf(
+    records: readonly SequenceRecord[],
+    fieldOf: (record: number) => string,
+    start?: readonly (readonly number[])[],
+  ): Said[] | Promise<Said[]> {
     const { data } = this;
     if (data.kind === "pairs") {
-      return this.#found(records.map(({ text: x }, i) => ({ record: { x }, field: fieldOf(i), x: fieldOf(i) })));
+      return this.#found(records.map((record, i) => {
+        const { text: x = stepsOf(record) } = record;
+        return { record: { x, start: start?.[i] }, field: fieldOf(i), x: fieldOf(i) };
+      }));
     }
     if (data.kind === "sequences") {
       try {
@@ -232,13 +240,22 @@ export class ServedModel {
       });
     });
     const bytes = new TextEncoder().encode(JSON.stringify(sources));
-    return (await this.read(bytes, "json")).answers.map((answer) => [answer]);
+    const fieldOf = (i: number, name: string | undefined) => {
+      const { field, x } = items[i]!;
+      return name === "start" ? `${field}.start`.replace(/^\./, "") : x || field;
+    };
+    return (await this.read(bytes, "json", fieldOf)).answers.map((answer) => [answer]);
   }
 
-  /** What is said of data as the command line reads them from a pipe; a row that cannot be taken is an error. */
+  /**
+   * What is said of data as the command line reads them from a pipe; a row that cannot be taken is an error.
+   *
+   * @param fieldOf Where the part of a row by some name stands in the body.
+   */
   async read(
     bytes: Uint8Array,
     format?: Format,
+    fieldOf?: (row: number, name: string | undefined) => string,
   ): Promise<{ answers: Answer[]; notes: string[] }> {
     const turn = this.#search;
     const work = (async () => {
@@ -254,7 +271,10 @@ export class ServedModel {
         searcher: this.#searcher,
       };
       for await (const answer of predictions(question)) {
-        if ("error" in answer) throw answer.error;
+        if ("error" in answer) {
+          const { error } = answer, field = fieldOf?.(answers.length, errorCause(error)?.name);
+          throw field === undefined ? error : problemOf(error, field) ?? error;
+        }
         answers.push(answer);
       }
       return { answers, notes };
@@ -279,6 +299,11 @@ export class ServedModel {
     this.predictor?.dispose();
     this.#searcher?.dispose();
   }
+}
+
+/** The steps of a record of numbers, a list each. */
+function stepsOf({ values, steps, channels }: SequenceRecord): number[][] {
+  return Array.from({ length: steps }, (_, t) => [...values!.subarray(t * channels, (t + 1) * channels)]);
 }
 
 /** Does something with a part of the body, which errors then name. */

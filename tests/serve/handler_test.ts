@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { createHandler, createPredictor, type HandlerOptions, Pipeline, type Servable } from "../../mod.ts";
 import { Random } from "../../core/random.ts";
-import { asked, dates, everyKind, got, moves, plain, reviews, sales } from "./models.ts";
+import { asked, dates, everyKind, got, moves, plain, reviews, sales, series } from "./models.ts";
 
 type Json = Record<string, unknown>;
 
@@ -99,7 +99,7 @@ Deno.test("models of every kind are served, each by its name", async () => {
   }
   const both = await of("/v1/models/dates:predict", { instances: ["1/2/1999", "3/4/2001"] });
   assert.equal((both.predictions as Json[])[1]!.source, "3/4/2001");
-  for (const name of ["plain", "moves", "reviews", "sales", "dates"]) {
+  for (const name of ["plain", "moves", "reviews", "sales", "dates", "series"]) {
     const { json, status } = await service.get(`/v2/models/${name}`);
     assert.deepEqual([status, json.name, (json.inputs as Json[])[0]!.name], [200, name, "x"]);
   }
@@ -119,6 +119,107 @@ Deno.test("outputs of every step come as a list for each sequence", async () => 
     (json as unknown as Json[]).map(({ label }) => label)
       .concat([(json as unknown as Json[])[0]!.label, "", ""]),
   );
+});
+
+Deno.test("pairs of numbers are tensors too: with quantiles, lengths and starts, and from or to texts", async () => {
+  const quantiles = [0.1, 0.5, 0.9],
+    models = {
+      series: await series(),
+      quantiles: await series({ quantiles }),
+      words: await series({ from: "texts", quantiles }),
+      said: await series({ to: "texts" }),
+    };
+  await using service = await opened(models);
+  const long = [[1, 2], [3.25, -4], [5, 1e-3], [0, 7], [8, 9]], short = long.slice(0, 2), start = [[4, 5], [-1, 0.5]];
+  const x = { name: "x", shape: [2, 5, 2], datatype: "FP64", data: [...long, ...short, ...long.slice(0, 3)].flat() };
+  const lengths = { name: "lengths", shape: [2], datatype: "INT32", data: [5, 2] };
+  const first = { name: "start", shape: [2, 2], datatype: "FP32", data: start };
+  const infer = async (name: string, ...inputs: Json[]) => {
+    const { status, text, json } = await service.post(`/v2/models/${name}/infer`, { inputs });
+    assert.equal(status, 200, text);
+    return json.outputs as { name: string; shape: number[]; datatype: string; data: (number | string)[] }[];
+  };
+  const predicted = async (name: string, body: unknown) =>
+    (await service.post(`/models/${name}/predict`, body)).json as unknown as Json[];
+  for (const starts of [undefined, start]) {
+    const given = [x, lengths, ...starts ? [first] : []];
+    const bodies = [long, short].map((x, i) => ({ x, ...starts && { start: starts[i] } }));
+    const [plain, each] = [await predicted("series", bodies), await predicted("quantiles", bodies)];
+    const [values] = await infer("series", ...given), [several] = await infer("quantiles", ...given);
+    assert.deepEqual(values, {
+      name: "values",
+      datatype: "FP64",
+      shape: [2, 3, 2],
+      data: values!.data,
+    });
+    const single = (tensor?: { data: (number | string)[] }) => tensor!.data.map((value) => Math.fround(Number(value)));
+    const rounded = (all: readonly number[]) => all.map(Math.fround);
+    assert.deepEqual(single(values), rounded(plain.flatMap(({ y }) => (y as number[][]).flat())));
+    const byStep = ({ quantiles: own }: Json) =>
+      [0, 1, 2].flatMap((u) =>
+        [0, 1].flatMap((o) => quantiles.map((q) => (own as Record<string, number[][]>)[q]![u]![o]!))
+      );
+    assert.deepEqual([several!.shape, single(several)], [[2, 3, 2, 3], rounded(each.flatMap(byStep))]);
+    // One by itself has the same bits, and so has one asked at the same time as others.
+    const all = await Promise.all(
+      Array.from(
+        { length: 8 },
+        (_, i) =>
+          infer(
+            "series",
+            { ...x, shape: [1, 5 - i % 4, 2], data: long.slice(i % 4).flat() },
+            ...starts ? [{ ...first, shape: [1, 2], data: starts[0] }] : [],
+          ),
+      ),
+    );
+    assert.deepEqual(all[0]![0]!.data, values!.data.slice(0, 6));
+    assert.deepEqual(all[4]![0]!.data, values!.data.slice(0, 6));
+    assert.deepEqual(all[1], all[5]);
+  }
+  const texts = { name: "x", shape: [2], datatype: "BYTES", data: ["source 1", "2 source"] };
+  const [forecast] = await infer("words", texts, first);
+  assert.deepEqual([forecast!.shape, forecast!.data.length], [[2, 3, 2, 3], 36]);
+  const answers = await predicted("said", [{ x: long }, { x: short }]);
+  const [text, probability] = await infer("said", x, lengths);
+  const best = answers.map(({ answers }) => (answers as Json[])[0]!);
+  assert.deepEqual([text!.shape, text!.data], [[2], best.map(({ text }) => text)]);
+  assert.equal(probability!.name, "log_probability");
+  const metadata = async (name: string) => {
+    const { inputs, outputs } = (await service.get(`/v2/models/${name}`)).json;
+    const of = (tensors: unknown) => (tensors as Json[]).map(({ name, shape, datatype }) => [name, datatype, shape]);
+    return [of(inputs), of(outputs)];
+  };
+  const numbers = ["x", "FP32", [-1, -1, 2]];
+  assert.deepEqual(await metadata("series"), [[numbers], [["values", "FP64", [-1, 3, 2]]]]);
+  assert.deepEqual(await metadata("words"), [[["x", "BYTES", [-1]]], [["values", "FP64", [-1, 3, 2, 3]]]]);
+  assert.deepEqual((await metadata("said"))[0], [numbers]);
+  const wrong = async (words: RegExp, field: string, name: string, ...inputs: Json[]) => {
+    const { status, json, text } = await service.post(`/v2/models/${name}/infer`, { inputs });
+    assert.equal(status, 400, text);
+    assert.match(String(json.error), words);
+    assert.equal(json.field, field, text);
+  };
+  await wrong(/start must be numbers of the shape \[2, 2\]/, "start", "series", x, { ...first, shape: [1, 4] });
+  await wrong(/inputs must be x, and lengths where sequences are padded, got "start"/, "inputs", "said", x, first);
+  await wrong(/and start, got "begin"/, "inputs", "series", x, { ...first, name: "begin" });
+  await wrong(/must have 2 numbers/, "x[0]", "series", { ...x, shape: [2, 1, 5], data: x.data.slice(0, 10) });
+  await wrong(/must be numbers, .*got a text/, "x[0]", "series", texts);
+  await wrong(/must be a text, .*got numbers/, "x[0]", "words", x);
+  const missing = { ...first, datatype: "FP64", data: [[1, null], [2, 3]] };
+  await wrong(/start must be numbers/, "start", "series", x, lengths, missing);
+  for (
+    const [name, body, words, field] of [
+      ["series", [{ x: long }, { x: [[1, "a"]] }], /got "a"/, "[1].x"],
+      ["series", [{ x: long }, { x: [[1]] }], /must have 2 numbers/, "[1].x"],
+      ["series", { x: long, start: [1] }, /start, step 1: must have 2 numbers/, "start"],
+      ["said", [{ x: long }, { x: long, start: [1, 2] }], /start belongs to targets of numbers/, "[1].start"],
+      ["words", { source: [[1]] }, /must be a text/, "x"],
+    ] as const
+  ) {
+    const { status, json, text } = await service.post(`/models/${name}/predict`, body);
+    assert.deepEqual([status, json.field], [400, field], text);
+    assert.match(String(json.error), words);
+  }
 });
 
 /** Bodies that are refused: where, and in which words. */
@@ -239,7 +340,7 @@ Deno.test("bad bodies are refused with the field and what is wrong, never a stac
 Deno.test("JSON that nests deeply is refused by models of every kind, at every path", async () => {
   await using service = await opened(await everyKind());
   const deep = "[".repeat(20_000) + "]".repeat(20_000);
-  for (const name of ["plain", "moves", "reviews", "sales", "dates"]) {
+  for (const name of ["plain", "moves", "reviews", "sales", "dates", "series"]) {
     for (
       const body of [
         deep,

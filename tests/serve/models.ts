@@ -92,6 +92,30 @@ export async function dates(): Promise<Servable> {
   return { model, preprocessing: pipeline.toJSON() };
 }
 
+/** Two numbers a step, or texts, for three steps of two numbers, or texts. */
+export async function series(
+  { from = "numbers", to = "numbers", quantiles }: {
+    from?: "numbers" | "texts";
+    to?: "numbers" | "texts";
+    quantiles?: readonly number[];
+  } = {},
+): Promise<Servable> {
+  const numbers = (n: number, steps: number) => Array.from({ length: steps }, (_, t) => [n + t, 10 * n - t]);
+  const pairs = [1, 2, 4].map((n) => ({
+    source: from === "numbers" ? numbers(n, 3 + n) : `source ${n}`,
+    target: to === "numbers" ? numbers(n, 3) : `target ${n}`,
+    place: `pairs.jsonl, line ${n}`,
+  }));
+  const pipeline = PairPipeline.fit(pairs), { source, target } = pipeline;
+  const model = await createModel({
+    task: "seq2seq",
+    ...source.unit === "numbers" ? { sourceSize: source.size } : { sourceTokens: source.size, sourceSize: 5 },
+    ...target.unit === "numbers" ? { targetSize: target.size } : { targetTokens: target.size, targetSize: 5 },
+    hiddenSize: 7,
+  }, { ...SEED, ...quantiles && { loss: "quantile" as const, quantiles } });
+  return { model, preprocessing: pipeline.toJSON() };
+}
+
 /** One of every kind, by name. */
 export async function everyKind(): Promise<Record<string, Servable>> {
   return {
@@ -100,6 +124,7 @@ export async function everyKind(): Promise<Record<string, Servable>> {
     reviews: await reviews(),
     sales: await sales(),
     dates: await dates(),
+    series: await series(),
   };
 }
 

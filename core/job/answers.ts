@@ -8,7 +8,7 @@ import { END, PAD, START } from "../model/layers/decoder_options.ts";
 import type { NamedArray, NetworkModel, Sequences } from "../model/model.ts";
 import { createSearcher, type Hypothesis, type Searcher, type SearchOptions } from "../model/search.ts";
 import type { DataJob } from "./data_options.ts";
-import { UsageError } from "./options.ts";
+import { FLAGS, UsageError } from "./options.ts";
 
 /** An answer that is a text. */
 export interface TextAnswer {
@@ -135,15 +135,11 @@ async function forecasts(
 export function searchOptions(pipeline: PairPipeline, { search }: DataJob): SearchOptions {
   const { target } = pipeline, { replaceUnknown: _, prefix, maxAnswer, minAnswer, nBest, width, ...penalties } = search;
   if (target.unit === "numbers") {
-    const given = {
-      "n-best": nBest,
-      prefix,
-      "min-answer": minAnswer || undefined,
-      beam: width === 1 ? undefined : width,
-    };
-    const [flag] = Object.entries(given).find(([, value]) => value !== undefined) ?? [];
-    if (flag !== undefined) {
-      throw new UsageError(`--${flag} is for answers that are texts, those of the model are numbers`);
+    for (const { group, name, flag, spec } of FLAGS) {
+      const value = search[name as keyof typeof search];
+      if (group !== "search" || name === "maxAnswer" || value === spec.default) continue;
+      const given = `--${value === false ? "no-" : ""}${flag}`;
+      throw new UsageError(`${given} is for answers that are texts, those of the model are numbers`);
     }
     return {};
   }

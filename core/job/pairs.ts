@@ -309,6 +309,12 @@ export async function pairFiles(
   source: DataSource,
   { hash }: Trained = {},
 ): Promise<TestData> {
+  searchOptions(pipeline, job);
+  if (pipeline.target.unit === "numbers" && source.given.search.maxAnswer !== undefined) {
+    throw new UsageError(
+      "--max-answer is for predict where answers are numbers: scores are of the steps that targets have",
+    );
+  }
   const { records } = await loadPairs(paths, job, source, source.given.pairs.targetFile);
   refuseStrange(pipeline, records, paths);
   const test = pipeline.dataset(records), isTrained = hash !== undefined && await hashDataset(test) === hash;

@@ -110,6 +110,8 @@ Deno.test("numbers are named by tokens, and tokens said as numbers", async () =>
   await using numbers = await trained("--epochs 25 --source-tokens spaces --hidden-size 24", spoken);
   const [{ y }] = linesOf(await numbers.run("predict ck/last.json --input - --max-answer 3", "UP\n"));
   assert.deepEqual(y.map((step: number[]) => step.length), [2, 2, 2]);
+  const start = await named.run("predict ck/last.json --input - --output jsonl", '{"x":[1,2,3],"start":[1]}\n');
+  assert.match(linesOf(start, 1)[0].error, /start belongs to targets of numbers/);
   assert.ok(y[2][0] > 1 && y[2][1] > 2, JSON.stringify(y));
 });
 
@@ -135,7 +137,15 @@ Deno.test("what is not for numbers is refused", async () => {
     [`${TRAIN} --embedding-dim 8`, /--embedding-dim is for texts/],
     [`${TRAIN} --tied`, /--tied is for targets that are texts/],
     [`${TRAIN} --loss crossEntropy`, /--loss crossEntropy does not fit/],
-    ["predict ck/last.json --input series.jsonl --beam 3", /--beam is for answers that are texts/],
+    ...["beam 3", "n-best 2", "min-answer 1", "length-penalty 1", "coverage-penalty 1", "no-repeat 2", "prefix 1"]
+      .concat("no-replace-unknown").flatMap((flag) => {
+        const words = new RegExp(`--${flag.split(" ")[0]} is for answers that are texts`);
+        return [
+          [`predict ck/last.json --input series.jsonl --${flag}`, words],
+          [`evaluate ck/last.json series.jsonl --${flag}`, words],
+        ] as [string, RegExp][];
+      }),
+    ["evaluate ck/last.json series.jsonl --max-answer 2", /--max-answer is for predict where answers are numbers/],
     ["predict ck/last.json --input series.jsonl --output text", /--output text is for answers that are texts/],
   ];
   for (const [args, message] of refusals) assertFails(await place.run(args), 2, message);

@@ -21,19 +21,30 @@ function inPath(name: string): string | undefined {
   });
 }
 
+function chromium(executablePath: string, downloadPath: string, ...args: string[]): Promise<Browser> {
+  return puppeteer.launch({
+    browser: "chrome",
+    executablePath,
+    headless: true,
+    args: ["--no-sandbox", "--disable-background-networking", "--disable-component-update", ...args],
+    downloadBehavior: { policy: "allow", downloadPath },
+  });
+}
+
+/** Chromium with WebGPU, which it computes on the processor. */
+export const CHROMIUM_GPU: Driven = {
+  name: "Chromium with WebGPU",
+  find: () => inPath("chromium"),
+  start: (program, downloads) =>
+    chromium(program, downloads, "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"),
+};
+
 /** The browsers, in which the page is driven from without: it is as people get it. */
 export const BROWSERS: readonly Driven[] = [
   {
     name: "Chromium",
     find: () => inPath("chromium"),
-    start: (executablePath, downloadPath) =>
-      puppeteer.launch({
-        browser: "chrome",
-        executablePath,
-        headless: true,
-        args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
-        downloadBehavior: { policy: "allow", downloadPath },
-      }),
+    start: (program, downloads) => chromium(program, downloads, "--disable-gpu"),
   },
   {
     name: "Firefox",

@@ -4,7 +4,7 @@ import axe from "npm:axe-core@4.14.1";
 import assert from "node:assert/strict";
 import type { Page } from "npm:puppeteer-core@25.16.0";
 import { MOD, Place, ROOT, runDeno } from "../cli/run.ts";
-import { BROWSERS } from "./browsers.ts";
+import { BROWSERS, CHROMIUM_GPU } from "./browsers.ts";
 
 const isCi = Deno.env.has("CI");
 
@@ -165,8 +165,8 @@ export function testDriven(
   run: (driven: Driven, browser: string) => Promise<void>,
   only?: readonly string[],
 ): void {
-  for (const { name, find, start } of BROWSERS) {
-    if (only && !only.includes(name)) continue;
+  for (const { name, find, start } of [...BROWSERS, CHROMIUM_GPU]) {
+    if (only ? !only.includes(name) : name === CHROMIUM_GPU.name) continue;
     const program = find();
     if (!program) console.log(`${name} is not here: ${isCi ? "a failure" : "skipped"}`);
     Deno.test({

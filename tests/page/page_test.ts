@@ -139,6 +139,27 @@ testDriven("works on one thread where a host of files sets no headers", async (d
   await driven.same("last.json", "best.json");
 }, ["Chromium"]);
 
+testDriven("trains on WebGPU, and comes to what the processor does", async (driven) => {
+  const { page } = driven;
+  await driven.open(server.url);
+  await page.click("[data-sample=sums]");
+  await driven.ready();
+  await driven.set("#f-training-epochs", "5");
+  const losses: number[][] = [];
+  for (const [device, words] of [["", /plain SIMD/], ["webgpu", /WebGPU/]] as const) {
+    await driven.set("#f-device-device", device);
+    await driven.ready();
+    await driven.train();
+    assert.match(await driven.text("#device"), words);
+    const { training } = JSON.parse(new TextDecoder().decode(await driven.file("last.json")));
+    losses.push((training.state.history as { trainLoss: number }[]).map(({ trainLoss }) => trainLoss));
+  }
+  const [processor, card] = losses;
+  assert.equal(card!.length, 5);
+  assert.notDeepEqual(card, processor);
+  card!.forEach((loss, i) => assert.ok(Math.abs(loss - processor![i]!) < 1e-4, `${card} is not ${processor}`));
+}, ["Chromium with WebGPU"]);
+
 testDriven("says what is wrong with data in its own words, and takes another answer", async (driven) => {
   const { page } = driven;
   await driven.open(server.url);

@@ -121,7 +121,8 @@ async function inputsOf(paths: readonly string[], isText: boolean, args: Argumen
     }
     const names = await guarded(path, args, () => filesIn(path));
     if (!names.length) throw new Error(`cannot read data "${path}": there is no file in this folder`);
-    if (!isText && names.every((name) => name.endsWith(".txt"))) {
+    const { format } = args.given.files;
+    if (!isText && format === undefined && names.every((name) => name.endsWith(".txt"))) {
       throw new UsageError(
         `--data "${path}" is a folder of .txt files: --tokens characters or --tokens words if it is text, one file per ` +
           "class; else --format ucr",

@@ -69,7 +69,8 @@ export function checkDeno(version: string): void {
   throw new UsageError(`Grutto needs Deno ${oldMajor}.${oldMinor} or later, this is ${version}: run "deno upgrade"`);
 }
 
-async function run(args: Arguments): Promise<number> {
+/** Runs a command. Returns the exit code; what is wrong it throws. */
+export async function run(args: Arguments): Promise<number> {
   const say = (text: string) => new Terminal().styled(text);
   const help = async (topic?: string) => {
     say(topic === undefined ? helpText() : (await import("./help_pages.ts")).helpOn(topic));

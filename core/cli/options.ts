@@ -17,6 +17,8 @@ const OPTION_COMMANDS: Readonly<Record<string, { readonly of: readonly Command[]
   testData: { of: ["train"], instead: "name files: evaluate CHECKPOINT FILE" },
   testLabelFile: { of: ["train"] },
   labelFile: { of: ["train", "evaluate"] },
+  labelsTable: { of: ["train", "evaluate"] },
+  key: { of: ["train", "evaluate"] },
   yKey: { of: ["train", "evaluate"] },
   testRows: { of: ["train", "evaluate"] },
   targetFile: { of: ["train", "evaluate"] },

@@ -151,7 +151,7 @@ export function readError(what: string, path: string, error: unknown, args: Argu
     : error instanceof Deno.errors.NotADirectory
     ? "its folder is a file"
     : error instanceof Deno.errors.IsADirectory
-    ? "it is a folder"
+    ? `it is a folder${what === "checkpoint" ? ": name a file in it" : ""}`
     : error instanceof Deno.errors.PermissionDenied
     ? "the system does not allow it"
     : error instanceof Deno.errors.NotCapable
@@ -165,7 +165,8 @@ export async function openCheckpoint(args: Arguments): Promise<{ loaded: LoadedC
   const { command, operands, checkpoint } = args,
     [path, ...rest] = checkpoint === undefined ? operands : [checkpoint, ...operands];
   if (path === undefined) {
-    throw new UsageError(`${command} needs a checkpoint, such as: ${command} checkpoints/best.json`);
+    const data = command === "predict" ? " --input FILE" : "";
+    throw new UsageError(`${command} needs a checkpoint, such as: ${command} checkpoints/best.json${data}`);
   }
   const loaded = await loadAny(path, args);
   takeLoss(loaded.model, command, args.given.training, path);

@@ -13,7 +13,6 @@ import { chooseLoss, type ChosenLoss } from "./loss.ts";
 import { type FileJob, flagFor, UsageError } from "./options.ts";
 import { type DataSource, loadTable, type ReadData } from "./read_data.ts";
 import type { NamedTraining, TestData, Trained, TrainingData } from "./training_data.ts";
-import { refuseUnsuited } from "./suits.ts";
 import { plural } from "./words.ts";
 
 /** Every training that a job asks for. */
@@ -152,7 +151,6 @@ export async function tableData(
   source: DataSource,
   { trained = {}, testRows }: { readonly trained?: Trained; readonly testRows?: string } = {},
 ): Promise<TestData> {
-  refuseUnsuited(source.given, { form: "forecasts" });
   const table = await loadTable(paths, job, source, pipeline.reading),
     known = await divisionOf(pipeline, table, trained);
   const asked = rowRange(table, "testRows", testRows, 0), part = asked ?? known?.test ?? [0, table.rows] as const;

@@ -190,8 +190,14 @@ function ofKind<T>(group: "optimizer" | "schedule" | "teacher", resolve: () => T
     const { option, code, problem } = errorCause(error) ?? {};
     if (option === undefined) throw error;
     const { kinds } = JOB_OPTIONS[group][option as never] as OptionSpec, flag = flagFor(group, option);
-    if (code !== "option-unknown" || !kinds) throw new UsageError(`--${flag}: ${problem}`);
+    if (code !== "option-unknown" || !kinds) throw new UsageError(inFlags(group, problem!));
     const owners = Object.keys(kinds).map((kind) => `--${flagFor(group, "name")} ${kind}`);
     throw new UsageError(`--${flag} belongs to ${owners.join(" or ")}`);
   }
+}
+
+/** What is wrong with options of a group, with flags for their names. */
+function inFlags(group: Group, problem: string): string {
+  const names = Object.keys(JOB_OPTIONS[group]);
+  return problem.replace(/\b[a-z]+[A-Za-z]*\b/g, (word) => names.includes(word) ? `--${flagFor(group, word)}` : word);
 }

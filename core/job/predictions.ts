@@ -37,7 +37,6 @@ import {
 } from "./read_data.ts";
 import { UnknownTokens } from "./unknown_tokens.ts";
 import { configOf, dataJob } from "./stored_job.ts";
-import { refuseUnsuited } from "./suits.ts";
 
 export type { Answer, AnsweredNumbers, AnsweredSource, NamedPrediction, NoPrediction, PlainPrediction };
 
@@ -179,7 +178,6 @@ async function* ofSources(
   job: DataJob,
   { loaded: { model }, paths, source: data, onNote, searcher }: Question,
 ): AsyncGenerator<AnsweredSource | AnsweredNumbers | NoPrediction<AnsweredSource | AnsweredNumbers>> {
-  refuseUnsuited(data.given, { form: "pairs" });
   const [{ openAnswerer }, { streamSources }] = await Promise.all([import("./answers.ts"), import("./read_pairs.ts")]);
   using answerer = await openAnswerer(model, pipeline, job, searcher);
   const isNumbers = pipeline.target.unit === "numbers", unknown = new UnknownTokens(pipeline);
@@ -244,7 +242,6 @@ async function* ofTable(
   job: DataJob,
   { loaded: { model }, paths, source, onNote, fromRow, compute }: Question,
 ): AsyncGenerator<NamedPrediction> {
-  refuseUnsuited(source.given, { form: "forecasts" });
   const table = await loadTable(paths, job, source, pipeline.reading), { reach } = pipeline, { rows, name } = table;
   const first = fromRow === undefined ? rows : fromRow < 0 ? rows + fromRow : fromRow;
   if (fromRow !== undefined && (first < reach || first > rows)) {

@@ -15,6 +15,7 @@ import { settingsOf } from "./loss.ts";
 import { flagFor, type GivenOptions, type Group, type Job, JOB_OPTIONS, resolveJob, UsageError } from "./options.ts";
 import { configOfModel } from "./step_network.ts";
 import { fitsSample, sampleData } from "./sample_data.ts";
+import { refuseUnsuited, type Traits } from "./suits.ts";
 
 /** The job as a checkpoint keeps it, beside model and training. */
 export interface StoredJob {
@@ -45,10 +46,51 @@ export function storedJob({ model, job, preprocessing }: LoadedJob): StoredJob |
   }
 }
 
-/** How a checkpoint's data are read: as it says, but for what is given. */
+/**
+ * How a checkpoint's data are read: as it says, but for what is given.
+ *
+ * @throws {UsageError} If an option is given that is not for such data.
+ */
 export function dataJob(loaded: LoadedJob, given: GivenOptions): DataJob {
+  refuseUnsuited(given, traitsOf(loaded.preprocessing), true);
   const own = storedJob(loaded)?.own, { format: _, ...files } = own?.files ?? { data: ["-"] };
-  return resolveDataJob("read data", given, { ...own ?? preparedAs(loaded.preprocessing), files });
+  const before = own ?? preparedAs(loaded.preprocessing);
+  byKind(restoreAny(loaded.preprocessing), {
+    sequences: () => {},
+    pairs: () => {},
+    forecasts: (pipeline) => {
+      const { targetColumns, featureColumns } = pipeline.toJSON();
+      refuseColumns("forecast", "targetColumns", given, before, targetColumns);
+      refuseColumns("columns", "featureColumns", given, before, featureColumns);
+    },
+  });
+  return resolveDataJob("read data", given, { ...before, files });
+}
+
+/** Refuses columns of a forecast other than those that its model was fitted to. */
+function refuseColumns(
+  group: "forecast" | "columns",
+  option: string,
+  given: GivenOptions,
+  before: { readonly [G in keyof DataJob]?: object },
+  fitted: readonly string[],
+): void {
+  const of = (groups: { readonly [G in keyof DataJob]?: object }) =>
+    (groups[group] as Readonly<Record<string, readonly string[] | undefined>> | undefined)?.[option];
+  const asked = of(given)?.join(",");
+  if (asked === undefined || asked === fitted.join(",") || asked === of(before)?.join(",")) return;
+  throw new UsageError(
+    `--${flagFor(group, option)} cannot be changed: the model takes ${fitted.join(", ")}, got ${asked}`,
+  );
+}
+
+/** What data are, as preprocessing knows it. */
+function traitsOf(preprocessing: unknown): Traits {
+  return byKind<Traits>(restoreAny(preprocessing), {
+    sequences: ({ numEmbeddings }) => ({ form: "labeled sequences", input: numEmbeddings ? "text" : "numbers" }),
+    forecasts: () => ({ form: "forecasts" }),
+    pairs: () => ({ form: "pairs" }),
+  });
 }
 
 /** What preprocessing says of how its data are read, where no job does. */

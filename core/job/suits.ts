@@ -94,6 +94,7 @@ export const SUITS: {
     walkForward: { ...FORECASTS, instead: SPLITS },
   },
   forecast: {
+    targetColumns: { forms: ["forecasts", "pairs"] },
     window: { ...NO_PAIRS, input: "numbers" },
     horizon: FORECASTS,
     transform: FORECASTS,
@@ -145,22 +146,24 @@ export function suitOf(group: Group, name: string): Suit | undefined {
 function wrongForm(flag: string, forms: readonly Form[], form: Form): string {
   if (forms.length === 1 && forms[0] === "pairs") return `${flag} is for pairs: --task seq2seq says that data are some`;
   return forms.length === 1 && forms[0] === "forecasts" && form !== "pairs"
-    ? `${flag} needs --target-column`
+    ? `${flag} needs --target-column NAME and --window N`
     : `${flag} is for ${forms.join(" and ")}, not for ${form}`;
 }
 
 /**
  * Refuses options that were given, and would change nothing.
  *
+ * @param isFitted Whether a model is there already, whose form nothing changes.
  * @throws {UsageError} With what they are for, and what to use instead.
  */
-export function refuseUnsuited(given: GivenOptions, traits: Traits): void {
+export function refuseUnsuited(given: GivenOptions, traits: Traits, isFitted = false): void {
   for (const { group, name, flag: positive } of FLAGS) {
     const suit = suitOf(group, name);
     const value = (given[group] as Readonly<Record<string, unknown>>)[name];
     if (!suit || value === undefined) continue;
     const flag = `--${value === false ? "no-" : ""}${positive}`, { forms, input, tasks, instead } = suit;
     if (forms && traits.form && !forms.includes(traits.form)) {
+      if (isFitted) throw new UsageError(`${flag} is for ${forms.join(" and ")}, not for ${traits.form}`);
       const advice = instead?.[traits.form];
       throw new UsageError(wrongForm(flag, forms, traits.form) + (advice === undefined ? "" : `: ${advice}`));
     }

@@ -36,7 +36,7 @@ Deno.test("usage that cannot be understood: one line, exit code 2, nothing on di
     ["--lr nan", '--lr must be a number from 0, got "nan"'],
     ["--momentum 0.9 --checkpoint ck", "--momentum belongs to --optimizer sgd"],
     ["evaluate", "evaluate needs a checkpoint, such as: evaluate checkpoints/best.json"],
-    ["predict", "predict needs a checkpoint, such as: predict checkpoints/best.json"],
+    ["predict", "predict needs a checkpoint, such as: predict checkpoints/best.json --input FILE"],
     ["evaluate a.json --lr 1", "evaluate takes no --lr: the checkpoint holds it"],
   ];
   const results = await Promise.all(cases.map(([args]) => place.run(args)));
@@ -151,7 +151,7 @@ for (const command of ["--resume", "evaluate", "predict"]) {
       place.runWith([], [command, "my file.json"]),
     ]);
     assertFails(absent!, 1, 'cannot read checkpoint "none.json": there is no such file');
-    assertFails(folder!, 1, 'cannot read checkpoint ".": it is a folder');
+    assertFails(folder!, 1, 'cannot read checkpoint ".": it is a folder: name a file in it');
     assertFails(inFile!, 1, /: there is no such file$/m);
     const allowing = `deno run '--allow-read=my file.json' file://${MOD} ${command} 'my file.json'`;
     assertFails(forbidden!, 1, `cannot read checkpoint "my file.json": no permission; to allow it: ${allowing}`);

@@ -135,7 +135,7 @@ Deno.test("options that do not go together are refused", () => {
     refusal("--optimizer", "sgd", "--amsgrad"),
     "--amsgrad belongs to --optimizer adam or --optimizer adamw",
   );
-  assert.match(refusal("--optimizer", "sgd", "--nesterov"), /^--nesterov: nesterov needs momentum above 0/);
+  assert.match(refusal("--optimizer", "sgd", "--nesterov"), /^--nesterov needs --momentum above 0 and --dampening 0/);
 });
 
 Deno.test("a flag that a command does not take is refused", () => {

@@ -431,7 +431,7 @@ Deno.test("bad usage has exit code 2", async () => {
     "--label-column kind": "--label-column needs --data FILE",
     "moves.csv --size 10": "--size is for the sample job's data, not for --data",
     "moves.csv --test-split 0.1 --folds 2 --label-column kind": "--test-split and --folds contradict each other",
-    "moves.csv --horizon 2 --label-column kind": "--horizon needs --target-column",
+    "moves.csv --horizon 2 --label-column kind": "--horizon needs --target-column NAME and --window N",
     "sales.csv --target-column sales": "--target-column needs --window N, the rows that a forecast sees",
     "sales.csv --task forecast": "--task forecast needs --target-column NAME, what is forecast",
     "moves.csv --label-column kind --seeds 2 --report r.html":

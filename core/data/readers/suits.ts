@@ -44,7 +44,7 @@ export const READ_SUITS: { readonly [Name in keyof ReadOptions]?: Suit } = {
 };
 
 /** What a format has where another has an option, in words. */
-const IN_PLACE: Readonly<Record<Format, { readonly [M in Matter]?: string }>> = {
+export const IN_PLACE: Readonly<Record<Format, { readonly [M in Matter]?: string }>> = {
   csv: {
     label: "labelColumns says where labels are",
     inputs: "featureColumns says what goes in",

@@ -47,6 +47,8 @@ export interface VocabularyState {
   readonly maxLength: number | null;
   /** Whether emoji, emoticons and signs are tokens beside words; absent where they are not, as before version 0.3. */
   readonly signs?: true;
+  /** Whether numbers keep their sign and point beside words; absent where they do not, as before version 0.4. */
+  readonly numbers?: true;
   /** The tokens with numbers of their own, from 2 on. */
   readonly tokens: readonly string[];
 }
@@ -66,8 +68,9 @@ export function byCodePoint(a: string, b: string): number {
  * alphabetical order).
  *
  * Characters are code points; `lower` puts them in lower case, `ascii` takes accents off (NFD) and keeps letters a-z, A-Z,
- * the space and . , ; ' alone. Words are runs of letters, digits, marks and '; beside them emoji, emoticons as :) and <3,
- * symbols, and runs of punctuation are tokens. `lower` puts words in lower case, `ascii` too, and keeps a-z, 0-9 and ' alone.
+ * the space and . , ; ' alone. Words are runs of letters, digits, marks and '; beside them numbers as -5.3, % behind and #
+ * before a number, emoji, emoticons as :) and <3, symbols, and runs of punctuation are tokens. `lower` puts words in lower
+ * case, `ascii` too, and keeps a-z, 0-9 and ' alone.
  */
 export class Vocabulary {
   /** Unit of tokens. */
@@ -80,12 +83,14 @@ export class Vocabulary {
   readonly tokens: readonly string[];
   /** Whether emoji, emoticons and signs are tokens beside words. */
   readonly signs: boolean;
+  /** Whether numbers keep their sign and point beside words. */
+  readonly numbers: boolean;
   /** Notes about the training texts, if there are any. */
   readonly notes: readonly string[];
   readonly #numbers: ReadonlyMap<string, number>;
 
   private constructor(
-    options: Omit<VocabularyOptions, "minCount"> & { readonly signs: boolean },
+    options: Omit<VocabularyOptions, "minCount"> & Beside,
     tokens: readonly string[],
     notes: readonly string[] = [],
   ) {
@@ -93,6 +98,7 @@ export class Vocabulary {
     this.normalize = options.normalize;
     this.maxLength = options.maxLength;
     this.signs = options.signs;
+    this.numbers = options.numbers;
     this.tokens = tokens;
     this.notes = notes;
     this.#numbers = new Map(tokens.map((token, i) => [token, i + FIRST]));
@@ -100,7 +106,8 @@ export class Vocabulary {
 
   /** The vocabulary of training texts. */
   static fit(texts: Iterable<string>, options: VocabularyOptions): Vocabulary {
-    const counts = new Map<string, number>(), how = { ...options, signs: hasSigns(options) }, loss = new Loss();
+    const signs = hasSigns(options), how = { ...options, signs, numbers: signs };
+    const counts = new Map<string, number>(), loss = new Loss();
     for (const text of texts) {
       const tokens = cut(text, how);
       for (const token of tokens) counts.set(token, (counts.get(token) ?? 0) + 1);
@@ -149,17 +156,18 @@ export class Vocabulary {
 
   /** As JSON. */
   toJSON(): VocabularyState {
-    const { unit, normalize, maxLength = null, signs, tokens } = this;
-    return { unit, normalize, maxLength, ...signs && { signs }, tokens };
+    const { unit, normalize, maxLength = null, signs, numbers, tokens } = this;
+    return { unit, normalize, maxLength, ...signs && { signs }, ...numbers && { numbers }, tokens };
   }
 
   /** From JSON that anybody may have written. */
   static from(json: unknown, place: string): Vocabulary {
-    const state = fields(json, place, ["unit", "normalize", "maxLength", "tokens"], ["signs"]);
+    const state = fields(json, place, ["unit", "normalize", "maxLength", "tokens"], ["signs", "numbers"]);
     const unit = oneOf(state.unit, `${place}.unit`, TOKEN_UNITS);
     const normalize = oneOf(state.normalize, `${place}.normalize`, NORMALIZATIONS);
     const signs = state.signs !== undefined && truth(state.signs, `${place}.signs`);
-    if (signs && !hasSigns({ unit, normalize })) {
+    const numbers = state.numbers !== undefined && truth(state.numbers, `${place}.numbers`);
+    if (signs && !hasSigns({ unit, normalize }) || numbers && !signs) {
       throw fail("file-structure", "load preprocessing", `the fields of ${place} do not fit one another`, {
         name: place,
       });
@@ -168,9 +176,16 @@ export class Vocabulary {
       unit,
       normalize,
       signs,
+      numbers,
       maxLength: nullable(state.maxLength, (value) => whole(value, `${place}.maxLength`, 1)) ?? undefined,
     }, distinctTexts(state.tokens, `${place}.tokens`, 1));
   }
+}
+
+/** What is a token beside words: the rules grew, and a vocabulary keeps those that it was made by. */
+interface Beside {
+  readonly signs: boolean;
+  readonly numbers: boolean;
 }
 
 /** Whether a new vocabulary has signs: words of any script do. */
@@ -185,17 +200,37 @@ const WORD = /[\p{L}\p{N}'][[\p{L}\p{N}\p{M}'\u200c\u200d]--[\ufe0e\ufe0f\u20e3]
 
 const PICTURE = /\p{Extended_Pictographic}[\ufe0e\ufe0f\u{1f3fb}-\u{1f3ff}]?[\u{e0020}-\u{e007f}]*/u;
 
-/** Beside words: keycaps, flags, pictures joined or alone; eyes with a mouth, hearts; runs of punctuation, and symbols. */
-const TOKEN = new RegExp(
-  [
-    /[0-9#*]\ufe0f?\u20e3|[\u{1f1e6}-\u{1f1ff}]{2}/v,
-    new RegExp(`${PICTURE.source}(?:\\u200d${PICTURE.source})*`, "v"),
-    /[:;=][\-^'o]?(?:[\(\)\[\]\{\}\/\\\|*@$]+|[DPO3dpo](?![\p{L}\p{N}]))|<\/?3+(?![\p{L}\p{N}])/v,
-    WORD,
-    /[[\p{P}\p{S}]--\p{Extended_Pictographic}]{2,}|\p{S}/v,
-  ].map(({ source }) => source).join("|"),
-  "gv",
+/** Keycaps, flags, pictures joined or alone; eyes with a mouth, hearts. */
+const DRAWN = [
+  /[0-9#*]\ufe0f?\u20e3|[\u{1f1e6}-\u{1f1ff}]{2}/u,
+  new RegExp(`${PICTURE.source}(?:\\u200d${PICTURE.source})*`, "v"),
+  /[:;=][\-^'o]?(?:[\(\)\[\]\{\}\/\\\|*@$]+|[DPO3dpo](?![\p{L}\p{N}]))|<\/?3+(?![\p{L}\p{N}])/v,
+];
+
+/** A number by itself with its sign, point or both; % behind a number, and # before one. */
+const NUMBER = [
+  /(?<![\p{L}\p{M}\p{N}'.,\-\u2212])[\-\u2212]?(?:\p{Nd}+(?:[.,\u066b\u066c]\p{Nd}+)+|\.\p{Nd}+)/v,
+  /(?<![\p{L}\p{M}\p{N}'.,\-\u2212])[\-\u2212]\p{Nd}+/v,
+  /(?<=\p{Nd}[ \u00a0\u202f]?)[%\u066a\u2030]|#(?=\p{Nd})/v,
+];
+
+/** Runs of punctuation, and symbols. */
+const SIGNS = /[[\p{P}\p{S}]--\p{Extended_Pictographic}]{2,}|\p{S}/v;
+
+/** The same, where numbers begin none of them. */
+const OTHER_SIGNS = new RegExp(
+  `(?:(?!${sourceOf(NUMBER)})[[\\p{P}\\p{S}]--\\p{Extended_Pictographic}]){2,}|\\p{S}`,
+  "v",
 );
+
+/** What is a token with signs, and with numbers too. */
+const TOKEN = new RegExp(sourceOf([...DRAWN, WORD, SIGNS]), "gv");
+const TOKEN_OR_NUMBER = new RegExp(sourceOf([...DRAWN, ...NUMBER, WORD, OTHER_SIGNS]), "gv");
+
+/** Any of some patterns. */
+function sourceOf(patterns: readonly RegExp[]): string {
+  return patterns.map(({ source }) => source).join("|");
+}
 
 /** What a text is made of before it is cut, and how: all that `cut` knows. */
 export interface Cutting {
@@ -210,20 +245,20 @@ export interface Cutting {
 
 /** How texts are cut. */
 export function cutting(
-  { unit, normalize, signs }: Pick<VocabularyOptions, "unit" | "normalize"> & { readonly signs: boolean },
+  { unit, normalize, signs, numbers }: Pick<VocabularyOptions, "unit" | "normalize"> & Beside,
 ): Cutting {
   if (unit !== "words") {
     return { lower: normalize === "lower", ...normalize === "ascii" && { dropped: /[^a-zA-Z .,;']/g } };
   }
   const lower = normalize !== "none";
-  if (signs) return { lower, words: TOKEN, without: SELECTORS };
+  if (signs) return { lower, words: numbers ? TOKEN_OR_NUMBER : TOKEN, without: SELECTORS };
   return { lower, words: normalize === "ascii" ? /[a-z0-9']+/g : /[\p{L}\p{N}\p{M}']+/gu };
 }
 
 /** The tokens of a text. */
 function cut(
   text: string,
-  how: Pick<VocabularyOptions, "unit" | "normalize"> & { readonly signs: boolean },
+  how: Pick<VocabularyOptions, "unit" | "normalize"> & Beside,
 ): string[] {
   const { lower, words, without, dropped } = cutting(how), plain = lower ? text.toLowerCase() : text;
   if (words) {

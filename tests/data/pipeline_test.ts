@@ -281,12 +281,29 @@ Deno.test("words of any script, emoji, emoticons, symbols and numbers are tokens
     ["it's 5€ + 3, ok.", ["it's", "5", "€", "+", "3", "ok"]],
     ["हिन्दी ١٢٣ שָׁלוֹם می‌خواهم ½", ["हिन्दी", "١٢٣", "שָׁלוֹם", "می‌خواهم", "½"]],
     ["x\ufe0f \ufe0f", ["x"]],
+    ["100% of #1, 50 %) (-5.3) \u22122", ["100", "%", "of", "#", "1", "50", "%", "-5.3", "\u22122"]],
+    ["5-3 a-5 v1.2 1.5kg 2nd $5.30 .5 end 5. 1,000", [
+      ..."5 3 a 5 v1 2 1.5 kg 2nd $ 5.30 .5 end 5 1,000".split(" "),
+    ]],
+    ["-- !? wait...5 x=-3 #tag \u0663\u066b\u0665", [
+      "--",
+      "!?",
+      "wait",
+      "...",
+      "5",
+      "x",
+      "=-3",
+      "tag",
+      "\u0663\u066b\u0665",
+    ]],
   ];
   for (const [text, expected] of tokens) assert.deepEqual(any.tokens(text), expected);
   assert.deepEqual(any.notes, []);
   assert.match(fit(["да", "нет da"], { normalize: "ascii" }).notes[0]!, /^71 % of the characters .* most often "д/);
   // A vocabulary of before keeps to words, down to the lone variation selector.
-  const json = throughJson(any) as { inputs: { vocabulary: { signs?: boolean } } };
+  const json = throughJson(any) as { inputs: { vocabulary: { signs?: boolean; numbers?: boolean } } };
+  delete json.inputs.vocabulary.numbers;
+  assert.deepEqual(Pipeline.from(json).tokens("100% (-5.3) #1 :)"), ["100", "(-", "5", "3", "1", ":)"], "of 0.3");
   delete json.inputs.vocabulary.signs;
   assert.deepEqual(Pipeline.from(json).tokens("ok ❤️ :) a❤️b 5€"), ["ok", "\ufe0f", "a", "\ufe0fb", "5"]);
   assert.deepEqual(Pipeline.from(throughJson(any)).tokens("ok ❤️ :)"), ["ok", "❤", ":)"]);

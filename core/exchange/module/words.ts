@@ -139,7 +139,11 @@ function tableInfo({ sequenceColumn, timeColumn, decimal, missingValues }: Parti
 
 /** The function that cuts a text into tokens. */
 function cutText(vocabulary: VocabularyState): string {
-  const { lower, words, without, dropped } = cutting({ ...vocabulary, signs: vocabulary.signs ?? false });
+  const { lower, words, without, dropped } = cutting({
+    ...vocabulary,
+    signs: vocabulary.signs ?? false,
+    numbers: vocabulary.numbers ?? false,
+  });
   const plain = lower ? "t.toLowerCase()" : "t";
   if (!words) return `t=>[...${plain}${dropped ? `.trim().normalize("NFD").replace(${dropped},"")` : ""}]`;
   return `t=>(${plain}.match(${words})??[])${without ? `.map(t=>t.replace(${without},""))` : ""}`;

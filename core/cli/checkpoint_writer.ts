@@ -1,5 +1,5 @@
 import { greatest } from "../greatest.ts";
-import { type Snapshot, snapshotChunks, takeSnapshot } from "../train/checkpoint/snapshot.ts";
+import { type Snapshot, snapshotChunks, withSnapshot } from "../train/checkpoint/snapshot.ts";
 import { copyDurably, FileLock, removeLeftovers, writeDurably } from "../train/durable.ts";
 import { type EpochReport, History, type TrainingState } from "../train/history.ts";
 import type { Training } from "../train/training.ts";
@@ -26,6 +26,8 @@ export interface Written {
   readonly hasAccuracy: boolean;
   /** Of the checkpoint that is resumed. */
   readonly state?: TrainingState;
+  /** Bytes of numbers from which on they are not copied. Default: as `withSnapshot` says. */
+  readonly large?: number;
 }
 
 /** Earlier runs whose checkpoints are kept, where nothing is said. */
@@ -151,10 +153,7 @@ export class CheckpointWriter implements Disposable {
     // that fails leaves its last good epoch.
     const least = Math.max(PAUSE, performance.now() - this.#ended);
     if (!isBest && (!due || rests && REST * this.#took > least)) return;
-    const snapshot = await this.#snapshot(training);
-    if (isBest) this.#best = snapshot;
-    if (due) this.#last = snapshot;
-    if (due && !rests) await this.flush();
+    await this.#take(training, { best: isBest, last: due, now: due && !rests });
   }
 
   /** Whether an epoch is the best so far. */
@@ -170,10 +169,9 @@ export class CheckpointWriter implements Disposable {
     return performance.now() - this.#ended < Math.max(PAUSE, REST * this.#took);
   }
 
-  /** Writes a checkpoint of the training as it is now. Returns whether it could. */
+  /** Writes a checkpoint as of now. Returns whether it could. */
   async save(path: string, training: Training): Promise<boolean> {
-    this.#last = await this.#snapshot(training);
-    await this.flush();
+    await this.#take(training, { best: false, last: true, now: true });
     return this.kept.has(path);
   }
 
@@ -196,12 +194,20 @@ export class CheckpointWriter implements Disposable {
     this.#took = this.#ended - start;
   }
 
-  async #snapshot(training: Training): Promise<Snapshot> {
-    const { preprocessing: prepared, job } = this.#written, start = performance.now();
-    const preprocessing = prepared?.toJSON() as Record<string, unknown> | undefined;
-    const snapshot = await takeSnapshot({ model: training.model, training, preprocessing, job: { ...job } });
-    this.#took += performance.now() - start;
-    return snapshot;
+  /**
+   * Takes a snapshot, and writes it now or later. What is too large to be copied is written now in any case, and if that
+   * fails not tried again: by then it would be another.
+   */
+  async #take(training: Training, { best, last, now }: Record<"best" | "last" | "now", boolean>): Promise<void> {
+    const { preprocessing: prepared, job, large } = this.#written, start = performance.now();
+    const { model } = training, parts = { model, training, preprocessing: prepared?.toJSON(), job: { ...job } };
+    await withSnapshot(parts, async (snapshot, isShown) => {
+      this.#took += performance.now() - start;
+      if (best) this.#best = snapshot;
+      if (last) this.#last = snapshot;
+      if (now || isShown) await this.flush();
+      if (isShown) this.#best = this.#last = undefined;
+    }, large);
   }
 
   /** The best epoch before the training was resumed from another folder. */

@@ -3,10 +3,10 @@
 import type { ModelFile } from "../exchange/config.ts";
 import { errorCause } from "../errors.ts";
 import { exportSeq2SeqOnnx } from "../exchange/onnx_seq2seq.ts";
-import { modelFormatOf, modelParts, restoreModel } from "../exchange/model_file.ts";
+import { blankModel, modelFormatOf, modelParts } from "../exchange/model_file.ts";
 import { givenMeaning } from "../job/loss.ts";
 import { UsageError } from "../job/options.ts";
-import { snapshotChunks, takeSnapshot } from "../train/checkpoint/snapshot.ts";
+import { snapshotChunks, withSnapshot } from "../train/checkpoint/snapshot.ts";
 import type { Content } from "../train/durable.ts";
 import { allowingCommand, reason } from "./files.ts";
 import { openModel } from "./model_files.ts";
@@ -121,10 +121,11 @@ function withMeaning<File extends ModelFile>(file: File, path: string, args: Arg
   return { ...file, loss: meaning.loss, meanings: { [Object.keys(network.outputs)[0]!]: meaning } };
 }
 
-/** A checkpoint of a model by itself. */
+/** A checkpoint of a model by itself. Its numbers go from file to file: they need no place in the model. */
 async function checkpointOf({ seed = 0, ...file }: ModelFile & { seed?: number }): Promise<Content> {
-  using model = await restoreModel(file, { seed });
-  return snapshotChunks(
-    await takeSnapshot({ model, preprocessing: file.preprocessing as Record<string, unknown> | undefined }),
-  );
+  using model = await blankModel(file, { seed });
+  const preprocessing = file.preprocessing as Record<string, unknown> | undefined;
+  const parameters = Object.fromEntries(model.parameters.map(({ name }) => [name, file.parameters[name]!]));
+  // deno-lint-ignore require-await -- nothing is written here
+  return await withSnapshot({ model, preprocessing }, async (all) => snapshotChunks({ ...all, parameters }), 0);
 }

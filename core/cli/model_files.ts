@@ -32,9 +32,9 @@ export async function openModel(path: string, args: Arguments): Promise<OpenedMo
     );
   }
   if (format) return { ...readModel(await bytes.whole(), path), format, lines: [] };
-  const loaded = await bytes.checkpoint();
+  const loaded = await bytes.checkpoint({}, { modelOnly: true });
   using model = loaded.model;
-  const { trainer, training, preprocessing } = loaded, job = storedJob(loaded);
+  const { trainer, steps, training, preprocessing } = loaded, job = storedJob(loaded);
   const file = await modelFile(model, { preprocessing: preprocessing ?? undefined });
   const best = training?.state.history.reduce(
     (a, b) => (b.validationLoss ?? b.trainLoss) < (a.validationLoss ?? a.trainLoss) ? b : a,
@@ -54,7 +54,7 @@ export async function openModel(path: string, args: Arguments): Promise<OpenedMo
       ...training
         ? [`${training.state.epoch} of ${training.options.epochs} epochs${best ? `, the best ${best.epoch}` : ""}`]
         : [],
-      ...trainer ? [`optimizer ${words(trainer.options.optimizer)}, ${trainer.steps} steps`] : [],
+      ...trainer ? [`optimizer ${words(trainer.options.optimizer)}, ${steps} steps`] : [],
     ],
   };
 }

@@ -83,16 +83,17 @@ async function readHead(file: Deno.FsFile): Promise<Uint8Array<ArrayBuffer>> {
  * The checkpoint that is resumed.
  *
  * @param device What its model is to compute on.
+ * @param how With whom, and whether it is to compute alone.
  */
 export async function readResumed(
   path: string,
   args: Arguments,
   device: Job["device"],
-  fleet?: Fleet,
+  how?: { readonly fleet?: Fleet; readonly modelOnly?: boolean },
 ): Promise<LoadedCheckpoint> {
   using bytes = await ModelBytes.open("checkpoint", path, args);
   const { format } = bytes;
-  if (!format) return await bytes.checkpoint(device, { fleet });
+  if (!format) return await bytes.checkpoint(device, how);
   throw new Error(
     `cannot resume from "${path}": a .${format} file holds no training: train FILE --from ${
       shellWord(path)
@@ -107,7 +108,7 @@ export async function readResumed(
  */
 export async function bestOf(from: string, { history }: TrainingState): Promise<string | undefined> {
   for (const path of [from, `${folderOf(from)}/best.json`, from.replace(/json$/, "best.json")]) {
-    const { training, generator } = await readStored(path).catch(() => undefined) ?? {};
+    const { training, generator } = await readStored(path, { numbers: "none" }).catch(() => undefined) ?? {};
     if (!training || training.state.batch > 0) continue;
     const all = new History((training.options as unknown as TrainingOptions).monitor ?? "loss");
     for (const record of history) all.add(record);
@@ -194,6 +195,7 @@ export async function loadAny(path: string, args: Arguments): Promise<LoadedChec
   return new LoadedCheckpoint({
     model,
     trainer: null,
+    steps: 0,
     training: null,
     arithmetic: null,
     writtenBy: null,

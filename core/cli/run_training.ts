@@ -209,7 +209,7 @@ async function bestScores(
   if (best!.epoch === state.epoch || options.restoreBest) return undefined;
   const epochs = { epoch: state.epoch, best: best!.epoch };
   if (!target || !kept.has(target.best)) return epochs;
-  const { model } = await readResumed(target.best, args, job.device);
+  const { model } = await readResumed(target.best, args, job.device, { modelOnly: true });
   using _model = model;
   return { ...epochs, file: target.best, scores: await finalScores(model, data, options.batchSize, true) };
 }

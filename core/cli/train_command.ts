@@ -55,7 +55,7 @@ async function trainWith(fleet: Fleet, typed: Arguments): Promise<number> {
     source: dataFiles(args),
     device: given.device,
     resume: async (device) =>
-      name === undefined ? undefined : { loaded: await readResumed(name, args, device, fleet), name },
+      name === undefined ? undefined : { loaded: await readResumed(name, args, device, { fleet }), name },
     start,
     unknownTokens: args.unknownTokens,
     jobOf: (resumed) =>

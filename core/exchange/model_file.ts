@@ -10,7 +10,7 @@ import { checkArgument, errorCause, fail, whileReading } from "../errors.ts";
 import { greatest } from "../greatest.ts";
 import { type FullConfig, type ModelConfig, resolveConfig } from "../model/config.ts";
 import { checkLoss, type LossName } from "../model/losses.ts";
-import { createModel, type Model, type ModelOptions, type NetworkModel } from "../model/model.ts";
+import { createBlank, type Model, type ModelOptions, type NetworkModel } from "../model/model.ts";
 import { type Network, resolveNetwork } from "../model/network.ts";
 import { VERSION } from "../version.ts";
 import { checkModelFile, configFromStateDict, type ModelFile, modelIn } from "./config.ts";
@@ -181,20 +181,25 @@ export async function loadModel(
 }
 
 /** A model with the parameters of a file; it knows what its outputs mean if the file does. */
-export async function restoreModel(
-  { config, network, parameters, loss, meanings }: ModelFile,
-  options: ModelOptions,
-): Promise<Model> {
-  const model = network
-    ? await createModel(network, { ...options, loss: meanings ?? loss }) as Model
-    : await createModel({ ...config!, ...loss && { loss } }, options);
+export async function restoreModel(file: ModelFile, options: ModelOptions): Promise<Model> {
+  const model = await blankModel(file, options);
   try {
-    await model.loadStateDict(parameters);
+    await model.loadStateDict(file.parameters);
   } catch (error) {
     model.dispose();
     throw error;
   }
   return model;
+}
+
+/** The same without the parameters, which are 0. */
+export async function blankModel(
+  { config, network, loss, meanings }: Omit<ModelFile, "parameters">,
+  options: ModelOptions,
+): Promise<Model> {
+  return network
+    ? await createBlank(network, { ...options, loss: meanings ?? loss })
+    : await createBlank({ ...config!, ...loss && { loss } }, options);
 }
 
 /**

@@ -302,9 +302,22 @@ export function createModel(
 ): Promise<NetworkModel>;
 /** The same for a network of your own. */
 export function createModel(network: Network, options?: NetworkOptions): Promise<NetworkModel>;
-export async function createModel(
+export function createModel(
   made: ModelConfig | Seq2SeqConfig | Network,
   options: NetworkOptions = {},
+): Promise<NetworkModel> {
+  return makeModel(made, options);
+}
+
+/** The same with parameters that are 0, to be loaded next: initial ones would take their time and as much memory again. */
+export async function createBlank(made: ModelConfig | Network, options: NetworkOptions = {}): Promise<Model> {
+  return await makeModel(made, options, true) as Model;
+}
+
+async function makeModel(
+  made: ModelConfig | Seq2SeqConfig | Network,
+  options: NetworkOptions,
+  isBlank = false,
 ): Promise<NetworkModel> {
   checkArgument("create model", "options", options, []);
   const given = isSeq2Seq(made) ? seq2seqNetwork(made, options.quantiles) : made;
@@ -343,7 +356,8 @@ export async function createModel(
     ? await openWasm(threads === "auto" ? cores : threads, simd, module)
     : await openWebGpu();
   try {
-    const session = new Session(net, seed, { device, simd, fleet, parallelFrom: threads === "auto" ? AUTO_BLOCKS : 2 });
+    const parallelFrom = threads === "auto" ? AUTO_BLOCKS : 2;
+    const session = new Session(net, seed, { device, simd, fleet, parallelFrom, isBlank });
     return new SessionModel(session, frozen(config), frozen(meanings));
   } catch (error) {
     device.dispose();

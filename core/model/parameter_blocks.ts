@@ -13,20 +13,26 @@ import { checkStateDict, fromStateDict, type NamedArray, type StateDict, toState
 import { Random } from "../random.ts";
 import type { Parameter } from "./parameters.ts";
 
-/** PyTorch's initial values. */
-export function initialValues(parameters: readonly Parameter[], size: number, seed: number): Float32Array<ArrayBuffer> {
-  const random = new Random(seed, "init"), values = new Float32Array(size);
+/** Numbers that are drawn or cleared at a time. */
+const PIECE = 1 << 20;
+
+/** Fills the block of all parameters, which is zeros, with PyTorch's initial values. */
+export function initialize(device: Device, block: Tensor, parameters: readonly Parameter[], seed: number): void {
+  const random = new Random(seed, "init"), piece = new Float32Array(Math.min(PIECE, block.length));
   for (const { offset, length, shape, bound, normal, constant, zeroRow } of parameters) {
-    if (constant !== undefined) {
-      values.fill(constant, offset, offset + length);
-      continue;
+    const columns = shape[1] ?? 1, zeros = zeroRow === undefined ? length : zeroRow * columns;
+    for (let at = 0; at < length; at += PIECE) {
+      const values = piece.subarray(0, length - at);
+      if (constant !== undefined) values.fill(constant);
+      else {
+        for (let i = 0; i < values.length; i++) {
+          values[i] = (normal ? random.normal() : 2 * random.uniform() - 1) * bound;
+        }
+      }
+      values.fill(0, Math.max(0, zeros - at), Math.max(0, zeros + columns - at));
+      device.write(from(block, offset + at, values.length), values);
     }
-    for (let i = 0; i < length; i++) {
-      values[offset + i] = (normal ? random.normal() : 2 * random.uniform() - 1) * bound;
-    }
-    if (zeroRow !== undefined) values.fill(0, offset + zeroRow * shape[1]!, offset + (zeroRow + 1) * shape[1]!);
   }
-  return values;
 }
 
 /** A copy of a block. */
@@ -37,6 +43,15 @@ export async function readBlock(device: Device, block: Tensor, parameters: reado
     { shape, data: await device.read(from(block, offset, length)) },
   ]);
   return Object.fromEntries(await Promise.all(entries));
+}
+
+/** The numbers of a block themselves, in the memory of a device that can show them. */
+export function viewBlock(device: Device, block: Tensor, parameters: readonly Parameter[]): StateDict {
+  return Object.fromEntries(parameters.map(({ name, shape, offset, length }) => [
+    name,
+    // They are read as others are, whoever shares the memory.
+    { shape, data: device.view!(from(block, offset, length)) as Float32Array<ArrayBuffer> },
+  ]));
 }
 
 /**
@@ -59,14 +74,11 @@ export function writeBlock(
   }
 }
 
-/** Numbers that are cleared at a time. */
-const ZEROS = 1 << 20;
-
 /** Fills a block with zeros. */
 export function clearBlock(device: Device, block: Tensor): void {
-  const zeros = new Float32Array(Math.min(ZEROS, block.length));
-  for (let at = 0; at < block.length; at += ZEROS) {
-    const n = Math.min(ZEROS, block.length - at);
+  const zeros = new Float32Array(Math.min(PIECE, block.length));
+  for (let at = 0; at < block.length; at += PIECE) {
+    const n = Math.min(PIECE, block.length - at);
     device.write(from(block, at, n), zeros.subarray(0, n));
   }
 }

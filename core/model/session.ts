@@ -5,7 +5,7 @@ import type { Fleet } from "../fleet/fleet.ts";
 import { fail } from "../errors.ts";
 import { type NamedArray, type StateDict, toStateDict } from "./arrays.ts";
 import { checkBatch, type CheckedBatch, checkTargets, type RowWeights, type Sequences, type Targets } from "./batch.ts";
-import { clearBlock, initialValues, readBlock, writeBlock } from "./parameter_blocks.ts";
+import { clearBlock, initialize, readBlock, viewBlock, writeBlock } from "./parameter_blocks.ts";
 import type { DropoutMode } from "./layers/layer.ts";
 import { type Sizes, stepsAlong } from "./layers/node.ts";
 import type { ResolvedLoss } from "./losses.ts";
@@ -107,8 +107,10 @@ export class Session {
   constructor(
     net: PlacedNetwork,
     seed: number,
-    { device, simd, parallelFrom, fleet }: Pick<Session, "device" | "simd" | "fleet"> & {
+    { device, simd, parallelFrom, fleet, isBlank }: Pick<Session, "device" | "simd" | "fleet"> & {
       readonly parallelFrom: number;
+      /** Whether its parameters are 0, because they are loaded next. */
+      readonly isBlank?: boolean;
     },
   ) {
     this.net = net;
@@ -123,7 +125,7 @@ export class Session {
     checkMemory(net, undefined, this.#holder);
     // Places the parameters before there is anything to run.
     device.load({ arena: net.store.persistent, scratch: 0, parallel: false, programs: [] }, 0);
-    device.write(net.store.values, initialValues(this.parameters, net.store.paddedSize, seed));
+    if (!isBlank) initialize(device, net.store.values, this.parameters, seed);
   }
 
   get parameters(): readonly Parameter[] {
@@ -333,6 +335,11 @@ export class Session {
     return { shape: tensor.shape, data: await this.device.read(tensor) };
   }
 
+  /** All parameters in one block: themselves, where the device can show them, until another batch is run. */
+  async showValues(): Promise<Float32Array> {
+    return this.device.view?.(this.net.store.values) ?? await this.readValues();
+  }
+
   /** A copy of all parameters in one block. */
   readValues(): Promise<Float32Array<ArrayBuffer>> {
     return this.device.read(this.net.store.values);
@@ -346,6 +353,12 @@ export class Session {
   /** A copy of all parameters by name. */
   readParameters(): Promise<StateDict> {
     return readBlock(this.device, this.net.store.values, this.parameters);
+  }
+
+  /** The parameters and some slots by name, not copied: for use within `exclusive`, where the device has a `view`. */
+  show(slots: number): StateDict[] {
+    const { values, slots: all } = this.net.store;
+    return [values, ...all.slice(0, slots)].map((block) => viewBlock(this.device, block, this.parameters));
   }
 
   /** Takes over parameters. */

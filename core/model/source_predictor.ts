@@ -3,7 +3,7 @@
 import { dispose } from "../engine.ts";
 import { checkArgument, fail } from "../errors.ts";
 import { type Forecast, forecast, type ForecastingOptions } from "./free_run.ts";
-import { createModel, internalsOf, type NetworkModel } from "./model.ts";
+import { createBlank, internalsOf, type NetworkModel } from "./model.ts";
 import { portsOf } from "./pair_ports.ts";
 import type { Predictor } from "./predicting.ts";
 import { createSearcher, type Hypothesis, type Searcher, type SearchOptions } from "./search.ts";
@@ -21,7 +21,7 @@ export async function openSourcePredictor(model: NetworkModel): Promise<Predicto
   }
   const { session } = internals, { name, module } = session.device;
   const options = { device: name, simd: session.simd, module, loss: { ...model.meanings }, threads: 1 };
-  const copy = await createModel(model.network, options);
+  const copy = await createBlank(model.network, options);
   await copy.loadStateDict(await model.stateDict());
   return new SourcePredictor({ width, isTokens, model: copy });
 }

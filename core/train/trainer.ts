@@ -291,13 +291,20 @@ export class Trainer {
    */
   async state(): Promise<TrainerState> {
     return await this.#internals.session.exclusive(async () => {
-      this.#check();
       const slots: Record<string, StateDict> = {};
-      for (const [i, name] of optimizerState(this.#task.update!).entries()) {
-        slots[name] = await this.#internals.session.readSlot(i);
-      }
+      for (const [i, name] of this.stateNames().entries()) slots[name] = await this.#internals.session.readSlot(i);
       return { step: this.#step, slots };
     });
+  }
+
+  /**
+   * The names of the optimizer's state, as `state` has them.
+   *
+   * @throws {TypeError} If another trainer took the model over.
+   */
+  stateNames(): string[] {
+    this.#check();
+    return optimizerState(this.#task.update!);
   }
 
   /**

@@ -248,7 +248,7 @@ export class Training {
   /** Checks the parameters: what one of them is no longer, no loss need ever show. */
   async #checkParameters(after: string): Promise<void> {
     const start = performance.now(), { session } = internalsOf(this.model);
-    const isBad = firstBad(await session.exclusive(() => session.readValues())) >= 0;
+    const isBad = await session.exclusive(async () => firstBad(await session.showValues())) >= 0;
     this.#checking += performance.now() - start;
     if (!isBad) return;
     for (const [name, { data }] of Object.entries(await this.model.stateDict())) {

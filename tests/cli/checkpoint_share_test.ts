@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { createModel, sampleDataset, Training } from "../../mod.ts";
+import { createModel, formatCheckpoint, sampleDataset, Training } from "../../mod.ts";
 import { CheckpointWriter } from "../../core/cli/checkpoint_writer.ts";
 import { parseCommandLine } from "../../core/cli/options.ts";
 import { Terminal } from "../../core/cli/terminal.ts";
@@ -56,4 +56,37 @@ Deno.test("slow checkpoints take a tenth of the time at most, besides the first 
 Deno.test("--checkpoint-every 1 writes each all the same", async () => {
   const { found } = await written(["--checkpoint-every", "1"], { epochs: 5, epoch: 100, write: 4000 });
   assert.deepEqual(found, [1, 2, 3, 4, 5]);
+});
+
+Deno.test("what is too large to be copied is written at once, and where that fails not later as something else", async () => {
+  await using place = await Place.make();
+  const sizes = { size: 30, steps: 2 }, job = { data: { ...sizes, features: 5 }, seed: 0 }, { rename } = Deno;
+  const args = parseCommandLine(["--checkpoint", `${place.path}/ck`, "--checkpoint-every", "2"]);
+  using writer = await CheckpointWriter.open(args, { job, hasAccuracy: true, large: 0 }, new Terminal());
+  using model = await createModel({ inputSize: 5, hiddenSize: 3, outputSize: 2 });
+  /** The best epoch whose checkpoint cannot be written. */
+  const BAD = 4;
+  let bests = 0, text: string | undefined, left = 0;
+  await new Training(model, sampleDataset(sizes), {
+    epochs: 30,
+    validation: sampleDataset({ ...sizes, seed: 1 }),
+    batchSize: 7,
+    optimizer: { learningRate: 0.5 },
+    async onEpoch(report, training) {
+      const isBest = training.best!.epoch === report.epoch, isDue = report.epoch % 2 === 0;
+      if (isBest && ++bests === BAD) Deno.rename = () => Promise.reject(new Deno.errors.PermissionDenied());
+      const now = await formatCheckpoint({ model, training, job: { ...job } });
+      try {
+        await writer.epoch(report, training);
+      } finally {
+        Deno.rename = rename;
+      }
+      if (isBest && bests !== BAD) text = now;
+      if (bests === BAD && !isBest && isDue) left++;
+      assert.equal(place.read("ck/best.json"), text);
+      if (isDue && !(isBest && bests === BAD)) assert.equal(place.read("ck/last.json"), now);
+    },
+  }).run();
+  // It was the best for long enough to be written wrongly.
+  assert.ok(bests === BAD && left > 2);
 });

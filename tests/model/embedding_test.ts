@@ -42,6 +42,16 @@ Deno.test("an embedding is the first parameter, begins as N(0, 1), and its paddi
   assert.ok(Math.abs(moment(4) - 3) < 5 * Math.sqrt(96 / N), `fourth moment ${moment(4)}`);
 });
 
+Deno.test("initial values of a large table are drawn one after the other, whatever piece they are in", async () => {
+  // The padding row begins in one piece of 2^20 numbers and ends in the next.
+  const config = { ...CONFIG, inputSize: 3, numEmbeddings: 350_000, paddingIdx: Math.floor(2 ** 20 / 3) };
+  using model = await createModel(config, { seed: 1 });
+  const random = new Random(1, "init"), weight = await table(model);
+  const expected = Float32Array.from(weight, () => random.normal());
+  expected.fill(0, 3 * config.paddingIdx, 3 * config.paddingIdx + 3);
+  assert.ok(weight.every((value, i) => value === expected[i]));
+});
+
 Deno.test("a padding token that is not in the vocabulary, or without one, is refused", async () => {
   for (const [numEmbeddings, paddingIdx] of [[9, 9], [0, 0], [undefined, 3]]) {
     await assert.rejects(createModel({ ...CONFIG, numEmbeddings, paddingIdx }), {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   createModel,
   createTrainer,
+  type Dataset,
   errorCause,
   evaluate,
   loadCheckpoint,
@@ -9,17 +10,20 @@ import {
   sampleDataset,
   Training,
 } from "../../mod.ts";
+import { openModel } from "../../core/cli/model_files.ts";
+import { parseCommandLine } from "../../core/cli/options.ts";
 import { Random } from "../../core/random.ts";
-import { readLargeJson } from "../../core/train/checkpoint/large_json.ts";
+import { readLargeJson, type Wanted } from "../../core/train/checkpoint/large_json.ts";
 import { loadFrom, readStored } from "../../core/train/checkpoint/load.ts";
 import { Base64, decodeNumbers, NumberReader } from "../../core/train/checkpoint/numbers.ts";
-import { type Snapshot, snapshotChunks, takeSnapshot } from "../../core/train/checkpoint/snapshot.ts";
+import { type Snapshot, snapshotChunks, takeSnapshot, withSnapshot } from "../../core/train/checkpoint/snapshot.ts";
 import { writeDurably } from "../../core/train/durable.ts";
+import { Trainer } from "../../core/train/trainer.ts";
 import { hashJson } from "../../core/train/json_bytes.ts";
 import { Place } from "../cli/run.ts";
 
 /** Reads a text as a large one, some bytes at a time. */
-function readLarge(text: string, most = 7, wanted = {}, random = new Random(1, "data")) {
+function readLarge(text: string, most = 7, wanted: Wanted = {}, random = new Random(1, "data")) {
   const bytes = new TextEncoder().encode(text);
   let at = 0;
   return readLargeJson(
@@ -111,7 +115,8 @@ Deno.test("both forms read as a text, and as a file in pieces of any size, give 
 Deno.test("of a file whose model is to compute alone, the optimizer's numbers are checked and not kept", async () => {
   const { training, snapshot } = await trained();
   using model = training.model;
-  const text = await textOf(snapshot, 0), { value, checksum } = await readLarge(text, 1 << 16, { modelOnly: true });
+  const text = await textOf(snapshot, 0),
+    { value, checksum } = await readLarge(text, 1 << 16, { numbers: "parameters" });
   const { trainer, parameters, checksum: own } = value as {
     trainer: { state: Record<string, Record<string, { data: Uint8Array }>> };
     parameters: Record<string, { data: Uint8Array }>;
@@ -137,6 +142,80 @@ Deno.test("of a file whose model is to compute alone, the optimizer's numbers ar
   assert.deepEqual(await copy.stateDict(), await model.stateDict());
   assert.deepEqual(await evaluate(copy, training.dataset), await evaluate(model, training.dataset));
   copy.dispose();
+});
+
+Deno.test("a large training is written as it lies in memory, to the same bytes, and no step begins before that is done", async () => {
+  const { training, snapshot } = await trained();
+  using model = training.model;
+  const { trainer, dataset } = training, { job, preprocessing } = snapshot;
+  const parts = { model, training, job, preprocessing }, text = await textOf(snapshot, 0), ended: string[] = [];
+  const { targets, ...batch } = dataset as Dataset;
+  const stepping = await withSnapshot(parts, async (shown, isShown) => {
+    assert.ok(isShown);
+    for (const dict of [shown.parameters, ...Object.values(shown.trainer!.state)]) {
+      for (const { data } of Object.values(dict)) assert.ok((data.buffer as unknown) instanceof SharedArrayBuffer);
+    }
+    const step = trainer.step(batch, targets).then(() => void ended.push("step"));
+    assert.equal(await textOf(shown, 0), text);
+    ended.push("write");
+    return [step];
+  }, 0);
+  await Promise.all(stepping);
+  assert.deepEqual(ended, ["write", "step"]);
+  // A smaller one is copied.
+  await withSnapshot(parts, async ({ parameters }, isShown) => {
+    assert.ok(!isShown);
+    await trainer.step(batch, targets);
+    assert.notDeepEqual(parameters, await model.stateDict());
+  });
+});
+
+Deno.test("the arrays of a file are given back once its model holds their numbers", async () => {
+  const { training, snapshot } = await trained();
+  using model = training.model;
+  const text = await textOf(snapshot, 0), { transfer } = ArrayBuffer.prototype;
+  let bytes = 0;
+  ArrayBuffer.prototype.transfer = function (size) {
+    if (size === 0) bytes += this.byteLength;
+    return transfer.call(this, size);
+  };
+  try {
+    const { model: copy, trainer, training: kept } = await parseCheckpoint(text);
+    assert.equal(bytes, 3 * 4 * model.parameters.reduce((sum, { length }) => sum + length, 0));
+    assert.deepEqual(await copy.stateDict(), await model.stateDict());
+    assert.deepEqual(await trainer!.state(), await training.trainer.state());
+    assert.deepEqual(kept!.bestParameters, training.bestParameters);
+    copy.dispose();
+  } finally {
+    ArrayBuffer.prototype.transfer = transfer;
+  }
+});
+
+Deno.test({
+  name: "info and convert take no optimizer's state from a large file, and say how many steps there were",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    await using place = await Place.make();
+    const { training, snapshot } = await trained();
+    using model = training.model;
+    // A pipe is read as a large file is.
+    const pipe = `${place.path}/pipe.json`, text = await textOf({ ...snapshot, job: null, preprocessing: null }, 0);
+    await new Deno.Command("mkfifo", { args: [pipe] }).output();
+    const through = async <T>(read: Promise<T>) => (await Promise.all([read, Deno.writeTextFile(pipe, text)]))[0];
+    const { loadState } = Trainer.prototype;
+    Trainer.prototype.loadState = () => Promise.reject(new Error("its state was loaded"));
+    try {
+      const { lines, parameters } = await through(openModel(pipe, parseCommandLine(["info", pipe])));
+      assert.match(lines.at(-1)!, new RegExp(`, ${training.trainer.steps} steps$`));
+      assert.deepEqual(parameters, await model.stateDict());
+    } finally {
+      Trainer.prototype.loadState = loadState;
+    }
+    const { parameters, trainer } = await through(readStored(pipe, { numbers: "none" }));
+    for (const dict of [parameters, ...Object.values(trainer!.state)]) {
+      for (const { data } of Object.values(dict)) assert.equal(data.length, 0);
+    }
+  },
 });
 
 Deno.test({
@@ -175,7 +254,7 @@ Deno.test("any JSON is read in pieces as JSON.parse reads it, with the checksum 
   for (let i = 0; i < 300; i++) {
     const content = { first: value(0), checksum: value(2), last: value(0) }, { checksum: _, ...rest } = content;
     const text = JSON.stringify(content, null, pick([undefined, 2, "\t"])),
-      { value: got, checksum } = await readLarge(text, 20, random);
+      { value: got, checksum } = await readLarge(text, 20, {}, random);
     assert.deepEqual(got, JSON.parse(text));
     assert.equal(checksum, await hashJson(rest));
   }

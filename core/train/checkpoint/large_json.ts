@@ -37,9 +37,12 @@ function holdsNumbers([part, name, ...rest]: readonly string[]): boolean {
 }
 
 /** What of a file is wanted. */
-interface Wanted {
-  /** Whether numbers of the parameters alone are: those of the optimizer's state and of the best epoch are but checked. */
-  readonly modelOnly?: boolean;
+export interface Wanted {
+  /**
+   * Which of its numbers are kept: all, those of the parameters for a model that computes alone, or none. The others, the
+   * optimizer's state and the parameters of the best epoch, are but checked. Default: all.
+   */
+  readonly numbers?: "all" | "parameters" | "none";
 }
 
 /**
@@ -171,7 +174,7 @@ class Parser implements Disposable {
       ? shape.reduce((a, b) => a * b, 4)
       : 0;
     // A shape may claim anything: room is made for what the file can hold.
-    const isWanted = !this.#wanted.modelOnly || this.#path[0] === "parameters";
+    const { numbers = "all" } = this.#wanted, isWanted = numbers === "all" || this.#path[0] === numbers;
     const reader = new NumberReader(isWanted && count <= this.#size ? count : 0, isWanted), byte = this.#peek();
     if (byte === QUOTE) this.#base64(reader);
     else if (byte === 0x5b) {

@@ -4,7 +4,7 @@ import { fail } from "../../errors.ts";
 import { checkPreprocessing } from "./fit.ts";
 import { checkStateDict, type StateDict } from "../../model/arrays.ts";
 import { type ModelConfig, networkOf } from "../../model/config.ts";
-import { createModel, internalsOf, type Model, type ModelOptions } from "../../model/model.ts";
+import { createBlank, internalsOf, type Model, type ModelOptions } from "../../model/model.ts";
 import { type Network, resolveNetwork } from "../../model/network.ts";
 import type { Parameter } from "../../model/parameters.ts";
 import type { TrainingData } from "../batch_source.ts";
@@ -13,7 +13,7 @@ import { hasDeno, readByNode } from "../node_files.ts";
 import { createTrainer, type Trainer, type TrainerOptions } from "../trainer.ts";
 import { Training, type TrainOptions } from "../training.ts";
 import { resolveTraining, type TrainingOptions } from "../training_options.ts";
-import { readLargeJson } from "./large_json.ts";
+import { readLargeJson, type Wanted } from "./large_json.ts";
 import { decodeNumbers } from "./numbers.ts";
 import { checkStored, inPlace, type StoredCheckpoint, type StoredDict } from "./schema.ts";
 
@@ -36,6 +36,8 @@ export class LoadedCheckpoint {
   readonly model: Model;
   /** With the optimizer's state; null if the file holds none. */
   readonly trainer: Trainer | null;
+  /** Updates that the parameters have behind them; 0 if the file holds no trainer. */
+  readonly steps: number;
   /** The state that {@linkcode LoadedCheckpoint.resume} starts from; null if the file holds no training. */
   readonly training: StoredTraining | null;
   /**
@@ -52,13 +54,11 @@ export class LoadedCheckpoint {
 
   /** Use {@linkcode loadCheckpoint}. */
   constructor(
-    { model, trainer, training, arithmetic, writtenBy, preprocessing, job }: Pick<
-      LoadedCheckpoint,
-      "model" | "trainer" | "training" | "arithmetic" | "writtenBy" | "preprocessing" | "job"
-    >,
+    { model, trainer, steps, training, arithmetic, writtenBy, preprocessing, job }: Omit<LoadedCheckpoint, "resume">,
   ) {
     this.model = model;
     this.trainer = trainer;
+    this.steps = steps;
     this.training = training;
     this.arithmetic = arithmetic;
     this.writtenBy = writtenBy;
@@ -127,10 +127,10 @@ export async function loadCheckpoint(
 /** Bytes of a file that is read as one text. */
 const LARGE_TEXT = 384 << 20;
 
-/** The checked content of a checkpoint file, of any size. */
-export async function readStored(path: string | URL): Promise<StoredCheckpoint> {
+/** The checked content of a checkpoint file, of any size; of a large one, with the numbers that are wanted. */
+export async function readStored(path: string | URL, wanted: Wanted = {}): Promise<StoredCheckpoint> {
   using file = await Deno.open(path);
-  return await readFrom(file, new Uint8Array(0), String(path));
+  return await readFrom(file, new Uint8Array(0), String(path), wanted);
 }
 
 /**
@@ -148,7 +148,8 @@ export async function loadFrom(
   const { size, isFile } = await file.stat();
   // A small file is checked whole: what is passed over saves no memory there.
   const modelOnly = options.modelOnly && !(isFile && size <= LARGE_TEXT), own = { ...options, modelOnly };
-  return await restore(await readFrom(file, head, name, own), `load checkpoint "${name}"`, own);
+  const stored = await readFrom(file, head, name, { numbers: modelOnly ? "parameters" : "all" });
+  return await restore(stored, `load checkpoint "${name}"`, own);
 }
 
 /** How a file is loaded. */
@@ -161,7 +162,7 @@ async function readFrom(
   file: Deno.FsFile,
   head: Uint8Array<ArrayBuffer>,
   name: string,
-  { modelOnly }: FileOptions = {},
+  wanted: Wanted,
 ): Promise<StoredCheckpoint> {
   const action = `load checkpoint "${name}"`;
   const { size, isFile } = await file.stat();
@@ -178,7 +179,7 @@ async function readFrom(
     first = first.subarray(length);
     return length;
   };
-  const { value, checksum } = await inPlace(action, () => readLargeJson(read, size, action, { modelOnly }));
+  const { value, checksum } = await inPlace(action, () => readLargeJson(read, size, action, wanted));
   return await checkStored(value, action, checksum);
 }
 
@@ -225,21 +226,22 @@ async function restore(
   const training = await within("training.options", () => trainingOf(stored));
   // A config may ask for any size: the file must hold as much before memory is allocated for it.
   const list = await within(stored.config ? "config" : "network", () => parametersOf(stored));
-  let parameters: StateDict | undefined = await within("parameters", () => decodeParameters(stored.parameters, list));
+  const parameters = await within("parameters", () => decodeParameters(stored.parameters, list));
   const bestParameters = await within(
     "bestParameters",
     () => !modelOnly && stored.bestParameters && decodeParameters(stored.bestParameters, list),
   );
   const model = await within("config", () => modelOf(stored, options));
   try {
-    await within("parameters", () => model.loadStateDict(parameters!));
     // A large model is there once, not twice.
-    parameters = (stored as { parameters: StoredDict }).parameters = {};
+    await within("parameters", () => model.loadStateDict(parameters));
+    release(parameters);
     const trainer = await within("trainer.options", () => trainerOf(stored, model));
     await within("trainer.state", async () => {
       if (modelOnly) return;
-      const slots = Object.entries(stored.trainer?.state ?? {}).map(([slot, dict]) => [slot, decodeAll(dict)]);
+      const slots = Object.entries(stored.trainer?.state ?? {}).map(([slot, dict]) => [slot, decodeAll(dict)] as const);
       await trainer?.loadState({ step: stored.trainer!.step, slots: Object.fromEntries(slots) });
+      for (const [, dict] of slots) release(dict);
     });
     const { arithmetic, writtenBy, preprocessing, job } = stored;
     internalsOf(model).checkVocabulary(action, stored.data?.vocabulary, true);
@@ -248,6 +250,7 @@ async function restore(
       model,
       // Without its state too it knows what the loss was.
       trainer,
+      steps: stored.generator.step,
       training: training && { ...training, ...bestParameters && { bestParameters } },
       arithmetic,
       writtenBy,
@@ -299,8 +302,8 @@ async function modelOf(
   const simd = given.simd ??
     ((arithmetic === "plain" || arithmetic === "unfused") && given.device !== "webgpu" ? "plain" : undefined);
   const options = { ...given, simd, seed };
-  if (!config) return await createModel(network as Network, { ...options, loss: meanings }) as Model;
-  const model = await createModel(config as unknown as ModelConfig, options);
+  if (!config) return await createBlank(network as Network, { ...options, loss: meanings });
+  const model = await createBlank(config as unknown as ModelConfig, options);
   internalsOf(model).remember("load checkpoint", meanings);
   return model;
 }
@@ -325,4 +328,10 @@ function decodeAll(stored: StoredDict): StateDict {
   return Object.fromEntries(
     Object.entries(stored).map(([name, { shape, data }]) => [name, { shape, data: decodeNumbers(name, shape, data) }]),
   );
+}
+
+/** Gives the memory of arrays back at once, which nobody will read again: the collector would let it be for long. */
+function release(dict: StateDict): void {
+  // Node 20 has no transfer.
+  for (const { data: { buffer } } of Object.values(dict)) (buffer as Partial<ArrayBuffer>).transfer?.(0);
 }

@@ -4,13 +4,13 @@ import { type DataHash, hashDataset } from "../../data/hash.ts";
 import { isPairs } from "../../data/pairs.ts";
 import { checkArgument, fail } from "../../errors.ts";
 import type { NamedArray, StateDict } from "../../model/arrays.ts";
-import type { NetworkModel } from "../../model/model.ts";
+import { internalsOf, type NetworkModel } from "../../model/model.ts";
 import { VERSION } from "../../version.ts";
 import { writeDurably } from "../durable.ts";
 import { jsonChunks } from "../json_bytes.ts";
 import type { TrainingState } from "../history.ts";
 import { hasDeno, writeByNode } from "../node_files.ts";
-import type { Trainer } from "../trainer.ts";
+import type { Trainer, TrainerState } from "../trainer.ts";
 import type { Training } from "../training.ts";
 import { firstBad } from "../../model/finite.ts";
 import { Base64, LARGE } from "./numbers.ts";
@@ -52,10 +52,47 @@ type StoredRecords = NonNullable<StoredCheckpoint["training"]>["state"]["history
 
 /** Copies what a checkpoint of this moment holds; {@linkcode snapshotChunks} makes its text. */
 export async function takeSnapshot(parts: CheckpointParts): Promise<Snapshot> {
+  const { model, trainer } = checked(parts), trained = await trainer?.state();
+  return await snapshotOf(parts, trained, () => model.stateDict());
+}
+
+/**
+ * Passes on what a checkpoint of this moment holds. Of a large model the numbers are not copied, which would take as much
+ * memory again, but shown where they lie: no step begins until `write` has ended.
+ *
+ * @param large Bytes of numbers from which on they are shown.
+ */
+export async function withSnapshot<T>(
+  parts: CheckpointParts,
+  write: (snapshot: Snapshot, isShown: boolean) => Promise<T>,
+  large = LARGE,
+): Promise<T> {
+  const { model, trainer } = checked(parts), { session } = internalsOf(model);
+  const names = trainer?.stateNames() ?? [], bytes = 4 * session.net.resolved.layout.size * (1 + names.length);
+  const isOwn = !trainer || trainer.model === model;
+  if (!isOwn || bytes <= large || !session.device.view) return await write(await takeSnapshot(parts), false);
+  return await session.exclusive(async () => {
+    const [parameters, ...shown] = session.show(names.length);
+    const slots = Object.fromEntries(names.map((name, i) => [name, shown[i]!]));
+    return await write(await snapshotOf(parts, trainer && { step: trainer.steps, slots }, () => parameters!), true);
+  });
+}
+
+/** The model, and the trainer or the training's. */
+function checked(parts: CheckpointParts): Pick<CheckpointParts, "model" | "trainer"> {
   checkArgument("save checkpoint", "parts", parts, ["model"]);
-  const { model, training, trainer = training?.trainer, preprocessing, job } = parts;
+  const { model, training, trainer = training?.trainer } = parts;
   checkArgument("save checkpoint", "model", model, ["stateDict", "device"]);
-  const trained = trainer && await trainer.state(), state = training?.state;
+  return { model, trainer };
+}
+
+/** A snapshot, given its numbers. */
+async function snapshotOf(
+  { model, training, trainer = training?.trainer, preprocessing, job }: CheckpointParts,
+  trained: TrainerState | undefined,
+  parameters: () => StateDict | Promise<StateDict>,
+): Promise<Snapshot> {
+  const state = training?.state;
   return {
     format: FORMAT,
     version: FORMAT_VERSION,
@@ -71,9 +108,9 @@ export async function takeSnapshot(parts: CheckpointParts): Promise<Snapshot> {
       step: trained?.step ?? 0,
       epoch: state?.epoch ?? 0,
     },
-    parameters: await model.stateDict(),
+    parameters: await parameters(),
     bestParameters: training?.bestParameters ?? null,
-    trainer: trained ? { options: { ...trainer.options }, step: trained.step, state: trained.slots } : null,
+    trainer: trainer && trained ? { options: { ...trainer.options }, step: trained.step, state: trained.slots } : null,
     training: training && state
       ? {
         options: { ...training.options },
@@ -190,6 +227,8 @@ export async function formatCheckpoint(parts: CheckpointParts): Promise<string> 
  * @throws {Deno.errors.NotFound} If the folder does not exist.
  */
 export async function saveCheckpoint(path: string | URL, parts: CheckpointParts): Promise<void> {
-  const chunks = snapshotChunks(await takeSnapshot(parts));
-  await (hasDeno ? writeDurably(path, chunks) : writeByNode(path, chunks));
+  await withSnapshot(parts, async (snapshot) => {
+    const chunks = snapshotChunks(snapshot);
+    await (hasDeno ? writeDurably(path, chunks) : writeByNode(path, chunks));
+  });
 }

@@ -7,8 +7,8 @@ export interface Launch {
   readonly env?: Record<string, string>;
 }
 
-/** For root, on few cores, and without what containers forbid; it means nothing to other builds than Open MPI. */
-const ENVIRONMENT = {
+/** For root, and on few cores; it means nothing to other builds than Open MPI. */
+export const ENVIRONMENT = {
   OMPI_ALLOW_RUN_AS_ROOT: "1",
   OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1",
   OMPI_MCA_rmaps_base_oversubscribe: "1",
@@ -22,16 +22,24 @@ const ENVIRONMENT = {
 /** The launcher that is found in the path. */
 export const LAUNCHER = "mpirun -n {}";
 
-const MOD = new URL("../../mod.ts", import.meta.url).pathname;
+const pathOf = (file: string) => new URL(file, import.meta.url).pathname;
+
+/** Programs that several processes run. */
+const PROGRAMS = { train: [pathOf("../../mod.ts"), "train"], job: [pathOf("job.ts")] };
 
 /** The command of a training by so many processes; one is started without a launcher. */
-export function command(size: number, words: readonly string[], { launcher, mpi, env }: Launch): Deno.Command {
-  const deno = [Deno.execPath(), "run", "--no-prompt", "-A", MOD, "train", ...words];
+export function command(
+  size: number,
+  words: readonly string[],
+  { launcher, mpi, env }: Launch,
+  program: keyof typeof PROGRAMS = "train",
+): Deno.Command {
+  const deno = [Deno.execPath(), "run", "--no-prompt", "-A", ...PROGRAMS[program], ...words];
   const all = size === 1
     ? deno
     : [...launcher.replace("{}", `${size}`).split(" "), ...deno, ...mpi ? ["--mpi", mpi] : []];
-  const [program, ...args] = all;
-  return new Deno.Command(program!, {
+  const [first, ...args] = all;
+  return new Deno.Command(first!, {
     args,
     env: { ...ENVIRONMENT, ...env },
     stdin: "null",
@@ -45,8 +53,9 @@ export async function run(
   size: number,
   words: readonly string[],
   launch: Launch,
+  program?: keyof typeof PROGRAMS,
 ): Promise<{ readonly code: number; readonly out: string; readonly err: string }> {
-  const { code, stdout, stderr } = await command(size, words, launch).output(), decoder = new TextDecoder();
+  const { code, stdout, stderr } = await command(size, words, launch, program).output(), decoder = new TextDecoder();
   return { code, out: decoder.decode(stdout), err: decoder.decode(stderr) };
 }
 

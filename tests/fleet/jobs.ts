@@ -149,6 +149,37 @@ export const JOBS: Readonly<Record<string, (place: Place) => Promise<string>>> =
     const teacher = { name: "linear", last: 0.5 } as const;
     return await ended(model, pairs, { epochs: 2, batchSize: 40, validation: pairs, teacher });
   },
+  async "pairs of numbers, quantiles of every step, a decoder of two layers that is fed its own"(place) {
+    const sizes = { sourceSize: 3, targetSize: 1, hiddenSize: 40, numLayers: 2, layerDropout: 0.2 };
+    const loss = { loss: "quantile", quantiles: [0.1, 0.5, 0.9] } as const;
+    using model = await createModel({ task: "seq2seq", ...sizes }, { ...place, ...loss, seed: 14 });
+    const random = new Random(16, "data");
+    const values = (steps: number) => Array.from({ length: steps }, () => 2 * random.uniform() - 1);
+    const sources = Array.from({ length: 60 }, () => values(3 * (1 + random.below(12))));
+    const targets = sources.map(() => values(1 + random.below(5)));
+    const pairs = { sources: ragged(sources, 3), targets: ragged(targets, 1), start: Float32Array.from(values(60)) };
+    return await ended(model, pairs, { epochs: 2, batchSize: 40, validation: pairs, teacher: { ratio: 0.5 } });
+  },
+  async "a graph of your own: two inputs, LSTM both ways, attention, embedding, pooling"(place) {
+    const network = defineNetwork((layers) => {
+      const { embedding, attention, concat, mean, max, relu, dropout, linear } = layers;
+      const { output: keys, state: query } = layers.lstm("lstm", layers.numbers("x", 7), {
+        hiddenSize: 40,
+        bidirectional: true,
+      });
+      const words = embedding("embedding", layers.tokens("words", 30), 12);
+      const { output } = layers.gru("gru", words, { hiddenSize: 40 });
+      const { context } = attention("attention", { query, keys });
+      return linear("fc", dropout(relu(linear("hidden", concat([context, mean(output), max(keys)]), 24)), 0.2), 3);
+    });
+    using model = await createModel(network, { ...place, seed: 15, loss: "crossEntropy" });
+    const { x, shape, lengths, targets } = numbers(50, 30, 7, 3), { x: words } = tokens(50, 30, 30), said = [];
+    const trainer = createTrainer(model, { clipNorm: 0.5 });
+    for (let step = 0; step < 4; step++) {
+      said.push(await trainer.step({ x, shape, lengths, inputs: { words } }, targets));
+    }
+    return JSON.stringify(said) + await formatCheckpoint({ model, trainer });
+  },
   async "a resumed training"(place) {
     using model = await createModel(CONFIG, { ...place, seed: 13 });
     const data = numbers(100, 21, 7), training = new Training(model, data, { epochs: 2, batchSize: 44 });

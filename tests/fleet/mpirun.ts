@@ -1,5 +1,6 @@
 /** Runs the command line as several processes under Open MPI's mpirun. */
 
+import { ENVIRONMENT } from "../../scripts/fleet/launch.ts";
 import { MOD, type Place, type Result } from "../cli/run.ts";
 
 /** Whether mpirun is here, and Open MPI's library with it: where CI is set it must be. */
@@ -14,16 +15,8 @@ async function works(command: string, args: string[], says: RegExp): Promise<boo
   }
 }
 
-/** For root, on few cores, and without what containers forbid. */
-const ENVIRONMENT = {
-  OMPI_ALLOW_RUN_AS_ROOT: "1",
-  OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: "1",
-  OMPI_MCA_rmaps_base_oversubscribe: "1",
-  OMPI_MCA_hwloc_base_binding_policy: "none",
-  OMPI_MCA_mpi_yield_when_idle: "1",
-  OMPI_MCA_btl_vader_single_copy_mechanism: "none",
-  NO_COLOR: "1",
-};
+/** Without what containers forbid. */
+const MPI = { ...ENVIRONMENT, OMPI_MCA_btl_vader_single_copy_mechanism: "none" };
 
 /** How a run is started. */
 export interface Started {
@@ -44,7 +37,7 @@ export function spawnTogether(
   return new Deno.Command("mpirun", {
     args: ["-n", String(size), "sh", "-c", `${before}; exec ${deno} ${args}`],
     cwd: place.path,
-    env: { ...ENVIRONMENT, ...env },
+    env: { ...MPI, ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",

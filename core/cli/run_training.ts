@@ -3,13 +3,13 @@
 import { shellWord } from "../display.ts";
 import { amend, errorCode } from "../errors.ts";
 import { ALONE } from "../fleet/fleet.ts";
-import { exchangeWords, idleNotes } from "../job/processes.ts";
+import { agreeOnTest, exchangeWords, idleNotes } from "../job/processes.ts";
 import { learningNotes } from "../job/learning.ts";
 import { finalScores, type Scores } from "../job/scores.ts";
 import { configOfModel } from "../job/step_network.ts";
 import { createRunModel, createTraining, type TrainingRun } from "../job/training_run.ts";
 import { isPairConfig, sequencesIn } from "../job/training_data.ts";
-import { STOPPED_ELSEWHERE } from "../train/together.ts";
+import { isOfAll, ofAll, STOPPED_ELSEWHERE } from "../train/together.ts";
 import type { Training } from "../train/training.ts";
 import { CheckpointWriter } from "./checkpoint_writer.ts";
 import { allowingCommand, resumingWords, systemWords } from "./files.ts";
@@ -93,7 +93,10 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
     return { code: 0 };
   }
   // All processes come here, or say why not, before the first of them computes.
-  if (fleet.size > 1) await training.prepare();
+  if (fleet.size > 1) {
+    await training.prepare();
+    await agreeOnTest(fleet, data);
+  }
   if (!args.quiet) {
     for (const text of headLines(job, data, training, { start: started, fleet })) {
       terminal.line(text);
@@ -164,7 +167,8 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
       action: `resume from "${args.resume}"`,
       advice: `train FILE --from ${shellWord(args.resume ?? "FILE")} starts from its weights`,
     };
-    throw new Error(lineOf(isChanged ? amend(error, change) : error) + kept);
+    const told = new Error(lineOf(isChanged ? amend(error, change) : error) + kept);
+    throw isOfAll(error) ? ofAll(told) : told;
   } finally {
     clearTimeout(hint);
     for (const [signal, listener] of listeners) Deno.removeSignalListener(signal, listener);

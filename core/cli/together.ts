@@ -1,11 +1,10 @@
 /** A command that several processes run together: the first of them speaks and writes. */
 
-import { errorCode } from "../errors.ts";
 import { ALONE, type Fleet, gatherTexts, processName } from "../fleet/fleet.ts";
 import { launcher } from "../fleet/launcher.ts";
 import { UsageError } from "../job/options.ts";
 import { plural } from "../job/words.ts";
-import { haveMet, meetWithError } from "../train/together.ts";
+import { haveMet, isOfAll, meetWithError } from "../train/together.ts";
 import { lineOf } from "./hints.ts";
 import type { Arguments } from "./options.ts";
 import { stderr, stdout } from "./stream.ts";
@@ -13,9 +12,6 @@ import { remark, Terminal } from "./terminal.ts";
 
 /** Milliseconds that a process which fails by itself waits for the first to say why. */
 const LAST_WORDS = 1000;
-
-/** Errors that all processes have at once, or none. */
-const SHARED_ERRORS: readonly (string | undefined)[] = ["fleet-failed", "training-diverged"];
 
 /**
  * Runs a command with the processes that were started with this one.
@@ -34,7 +30,7 @@ export async function runTogether(args: Arguments, run: (fleet: Fleet) => Promis
     if (fleet.size > 1) await adviseOnCores(fleet, args);
     code = await run(fleet.size > 1 ? fleet : ALONE);
   } catch (error) {
-    if (fleet.size === 1 || haveMet(fleet) && SHARED_ERRORS.includes(errorCode(error))) {
+    if (fleet.size === 1 || haveMet(fleet) && isOfAll(error)) {
       fleet.close();
       throw error;
     }

@@ -73,8 +73,12 @@ async function trainWith(fleet: Fleet, typed: Arguments): Promise<number> {
     each = (run: TrainingRun, isFirst: boolean, lines?: string[]) =>
       oneOfSeveral({ ...run, isFirst, lines }, args, terminal);
   const found = fleet.size > 1
-    ? await (await import("./farm.ts")).farmOut(fleet, trainings, each, async (lines) => {
-      if (args.logFile !== undefined) await (await import("./log_file.ts")).appendLines(args.logFile, lines);
+    ? await (await import("./farm.ts")).farmOut(fleet, trainings, {
+      seeds: args.seeds,
+      each,
+      addToLog: async (lines) => {
+        if (args.logFile !== undefined) await (await import("./log_file.ts")).appendLines(args.logFile, lines);
+      },
     })
     : oneByOne(trainings, each);
   for await (const { code, ...finding } of found) {

@@ -2,7 +2,7 @@
 
 import { hashDataset } from "../data/hash.ts";
 import { toHex } from "../engine.ts";
-import { errorCause, fail } from "../errors.ts";
+import { errorCause, errorCode, fail } from "../errors.ts";
 import { type Fleet, gatherTexts, processName } from "../fleet/fleet.ts";
 import { internalsOf, type NetworkModel } from "../model/model.ts";
 import type { Position } from "./position.ts";
@@ -11,6 +11,7 @@ import type { TrainingData } from "./batch_source.ts";
 
 /** What all processes must have alike, and how it is called where they have not. */
 const FACTS = {
+  trainings: () => "runs other trainings than process 0: --seeds, --folds and --walk-forward must be the same",
   version: (theirs: string, ours: string) => `runs Grutto ${theirs}, process 0 runs ${ours}`,
   arithmetic: (theirs: string, ours: string) =>
     `computes with ${theirs} SIMD, process 0 with ${ours}: --simd plain on all`,
@@ -18,11 +19,13 @@ const FACTS = {
   options: () => "trains with other options than process 0",
   data: () => "has other data than process 0",
   validation: () => "has other validation data than process 0",
+  test: () => "has other test data than process 0",
   parameters: () => "begins with other parameters than process 0",
   position: () => "resumes at another place than process 0",
 };
 
-type Facts = Readonly<Record<keyof typeof FACTS, string>>;
+/** What one of them has; a fact that is left out is not compared. */
+export type Facts = { readonly [Name in keyof typeof FACTS]?: string };
 
 /** What a process says at the meeting: what it is about to do, or why it cannot. */
 interface Said {
@@ -52,16 +55,50 @@ export function gatherFindings<T>(fleet: Fleet, own: T): T[] {
  * @throws {Error} In all of them alike, if one has failed or is about to do something else.
  */
 function meet(fleet: Fleet, own: Said): void {
-  const all = gatherFindings(fleet, own);
-  const refuse = (rank: number, problem: string, name?: string) => {
-    throw fail("fleet-failed", ACTION, `${processName(fleet, rank)} ${problem}`, { name });
-  };
-  const failed = all.findIndex(({ error }) => error !== undefined);
-  if (failed >= 0) refuse(failed, `failed: ${all[failed]!.error}`);
+  const all = gatherFindings(fleet, own), failed = all.findIndex(({ error }) => error !== undefined);
+  if (failed >= 0) throw refusal(fleet, failed, `failed: ${all[failed]!.error}`);
+  compare(fleet, all.map(({ facts }) => facts!));
+}
+
+/**
+ * Makes sure that facts are the same in all processes, which all come here.
+ *
+ * @throws {Error} In all of them alike, if they are not.
+ */
+export function agree(fleet: Fleet, facts: Facts): void {
+  meet(fleet, { facts });
+}
+
+/**
+ * Compares what all processes have.
+ *
+ * @throws {Error} If one has something else than the first.
+ */
+export function compare(fleet: Fleet, all: readonly Facts[]): void {
   for (const name of Object.keys(FACTS) as (keyof Facts)[]) {
-    const ours = all[0]!.facts![name], other = all.findIndex(({ facts }) => facts![name] !== ours);
-    if (other >= 0) refuse(other, FACTS[name](all[other]!.facts![name], ours), name);
+    const ours = all[0]![name];
+    if (ours === undefined) continue;
+    const other = all.findIndex(({ [name]: theirs }) => theirs !== undefined && theirs !== ours);
+    if (other >= 0) throw refusal(fleet, other, FACTS[name](all[other]![name]!, ours), name);
   }
+}
+
+function refusal(fleet: Fleet, rank: number, problem: string, name?: string): Error {
+  return ofAll(fail("fleet-failed", ACTION, `${processName(fleet, rank)} ${problem}`, { name }));
+}
+
+/** Errors that all processes have at once. */
+const shared = new WeakSet<Error>();
+
+/** Marks an error as one that all processes have. */
+export function ofAll(error: Error): Error {
+  shared.add(error);
+  return error;
+}
+
+/** Whether all processes have an error, so that none of them waits for this one. */
+export function isOfAll(error: unknown): boolean {
+  return shared.has(error as Error) || errorCode(error) === "training-diverged";
 }
 
 /** For a process that fails before its training begins: the others learn of it where they meet. */
@@ -111,6 +148,7 @@ async function factsOf({ model, trainer, options, dataset, validation, state }: 
   const { session } = internalsOf(model), { epoch, batch, lossSum, history } = state;
   const values = await session.exclusive(() => session.readValues());
   return {
+    trainings: "one",
     version: VERSION,
     arithmetic: session.device.arithmetic,
     model: JSON.stringify([model.network, model.seed]),

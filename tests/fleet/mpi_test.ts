@@ -197,6 +197,65 @@ const WRONG: [string, string, RegExp, Started?, number?][] = [
     },
   ],
   [
+    "other test data",
+    "train ../a.csv --test-data b.csv --validation-split 0.3 --label-column label --threads 1",
+    /^error: cannot train together: process 1 on host \S+ has other test data than process 0\n$/m,
+    {
+      before:
+        "mkdir r$OMPI_COMM_WORLD_RANK; cd r$OMPI_COMM_WORLD_RANK; sed s/^3/$OMPI_COMM_WORLD_RANK/ ../a.csv > b.csv",
+    },
+  ],
+  [
+    "other trainings",
+    "train --size 80 --threads 1 --epochs 1 --seeds $((2 + $OMPI_COMM_WORLD_RANK))",
+    /^error: cannot train together: process 1 on host \S+ runs other trainings than process 0: --seeds, --folds and/,
+  ],
+  [
+    "several trainings in one of them",
+    "train --size 80 --threads 1 --epochs 1 --seeds $((1 + $OMPI_COMM_WORLD_RANK))",
+    /^error: cannot train together: process 1 on host \S+ runs other trainings than process 0: --seeds, --folds and/,
+  ],
+  [
+    "trainings with other options",
+    "train --size 80 --threads 1 --epochs 1 --seeds 2 --lr 0.0$((1 + $OMPI_COMM_WORLD_RANK))",
+    /^error: cannot train together: process 1 on host \S+ trains with other options than process 0\n$/,
+  ],
+  [
+    "trainings with other arithmetic",
+    "train --size 80 --threads 1 --epochs 1 --seeds 2 --simd $(test $OMPI_COMM_WORLD_RANK = 0 && echo plain || echo relaxed)",
+    /^error: cannot train together: process 1 on host \S+ computes with (relaxed|unfused) SIMD, process 0 with plain: --simd plain on all\n$/,
+  ],
+  [
+    "trainings on other data",
+    "train b.csv --label-column label --threads 1 --epochs 1 --folds 2",
+    /^error: cannot train together: process 1 on host \S+ has other data than process 0\n$/,
+    {
+      before:
+        "mkdir r$OMPI_COMM_WORLD_RANK; cd r$OMPI_COMM_WORLD_RANK; sed s/^3/$OMPI_COMM_WORLD_RANK/ ../a.csv > b.csv",
+    },
+  ],
+  [
+    "trainings forward in time whose last rows differ",
+    "train c.csv --target-column b --window 3 --threads 1 --epochs 1 --walk-forward 2 --quiet",
+    /^error: cannot train together: process 1 on host \S+ has other test data than process 0\n$/,
+    {
+      before:
+        'mkdir r$OMPI_COMM_WORLD_RANK; cd r$OMPI_COMM_WORLD_RANK; sed "20s/,./,$OMPI_COMM_WORLD_RANK/" ../a.csv > c.csv',
+    },
+  ],
+  [
+    "trainings of which one is refused",
+    "train a.csv --label-column label --threads 1 --epochs 1 --seeds 2 --patience 2",
+    /^error: --patience would select epochs on the test set/,
+    {},
+    2,
+  ],
+  [
+    "trainings that diverge",
+    `${SMALL} --optimizer sgd --lr 1e38 --seeds 2 --quiet`,
+    /^error: cannot continue training: the (loss|norm)/,
+  ],
+  [
     "other arithmetic",
     "train --size 80 --threads 1 --simd $(test $OMPI_COMM_WORLD_RANK = 0 && echo plain || echo relaxed)",
     /^error: cannot train together: process 1 on host \S+ computes with (relaxed|unfused) SIMD, process 0 with plain: --simd plain on all\n$/,

@@ -14,11 +14,12 @@ const HALF_PI = [1.57079632673412561417, 6.07710050630396597660e-11, 2.022266248
 const view = new DataView(new ArrayBuffer(8));
 
 /** 2ⁿ for an integer n from -1022 to 1023. */
-function powerOfTwo(n: number): number {
-  view.setUint32(0, (n + 1023) << 20);
+const POWERS = Float64Array.from({ length: 2046 }, (_, i) => {
+  view.setUint32(0, (i + 1) << 20);
   view.setUint32(4, 0);
   return view.getFloat64(0);
-}
+});
+const powerOfTwo = (n: number) => POWERS[n + 1022]!;
 
 /** a₀ + x·(a₁ + x·(a₂ + …)). */
 function polynomial(x: number, coefficients: readonly number[]): number {

@@ -1,7 +1,6 @@
 /** Beam search over the steps of a decoder, whatever computes them. */
 
 import { fail } from "../errors.ts";
-import { greatest } from "../greatest.ts";
 import { exp, log } from "../math.ts";
 import type { OptionSpec } from "../options.ts";
 import type { NamedArray } from "./arrays.ts";
@@ -93,7 +92,7 @@ interface Path {
   readonly sum: number;
   /** Its row in the step that found it. */
   readonly row: number;
-  /** What the attention weighed then. */
+  /** What the attention weighed then, in all rows. */
   readonly weights: Float32Array;
 }
 
@@ -140,10 +139,7 @@ export async function beamSearch(
       const row = (at: number) => first + at;
       const rows = logits.subarray(first * V, (first + live.length) * V);
       const found = candidates(live, rows, length, prefixes[i]![length - 1], options);
-      const path = ({ at, token, sum }: Candidate): Path => {
-        const own = weights.slice(row(at) * T, row(at) * T + lengths[i]!);
-        return { token, before: live[at]!, sum, row: row(at), weights: own };
-      };
+      const path = ({ at, token, sum }: Candidate): Path => ({ token, before: live[at]!, sum, row: row(at), weights });
       for (const candidate of found.slice(0, width)) {
         if (candidate.token === END) finished.push({ path: path(candidate), length, ended: true });
       }
@@ -163,42 +159,55 @@ export async function beamSearch(
     });
     [tokens, parents] = [Int32Array.from(nextTokens), Int32Array.from(nextParents)];
   }
-  return searches.map(({ finished }, i) => ranked(finished, lengths[i]!, options));
+  return searches.map(({ finished }, i) => ranked(finished, [lengths[i]!, T], options));
 }
 
-/** The finished hypotheses of a sequence of T steps, the best first. */
+/** The finished hypotheses of a sequence of S steps, the best first, of which steps weigh T. */
 function ranked(
   finished: Search["finished"],
-  T: number,
+  [S, T]: readonly [number, number],
   { nBest, lengthPenalty, coveragePenalty }: FullSearchOptions,
 ): Hypothesis[] {
   const all = finished.map(({ path, length, ended }): Hypothesis => {
-    const paths: Path[] = [];
-    for (let at: Path | null = path; at; at = at.before) paths.unshift(at);
-    const data = new Float32Array(length * T), tokens = paths.map(({ token }) => token);
-    paths.forEach(({ weights }, u) => data.set(weights, u * T));
-    const covered = coveragePenalty ? coveragePenalty * coverage(paths, T) : 0;
+    const data = new Float32Array(length * S), tokens = new Array<number>(length), sums = new Array<number>(length);
+    let u = length;
+    for (let at: Path | null = path; at; at = at.before) {
+      const { token, sum, before, row, weights } = at, from = row * T;
+      tokens[--u] = token;
+      sums[u] = sum - (before?.sum ?? 0);
+      for (let s = 0; s < S; s++) data[u * S + s] = weights[from + s]!;
+    }
+    if (ended) tokens.pop();
+    const covered = coveragePenalty ? coveragePenalty * coverage(data, S) : 0;
     return {
-      tokens: ended ? tokens.slice(0, -1) : tokens,
+      tokens,
       ended,
       sum: path.sum,
       score: path.sum / exp(lengthPenalty * log((5 + length) / 6)) + covered,
-      logProbabilities: paths.map(({ sum, before }) => sum - (before?.sum ?? 0)),
-      aligned: paths.slice(0, ended ? -1 : undefined).map(({ weights }) => weights.indexOf(greatest(weights))),
-      attention: { shape: [length, T], data },
+      logProbabilities: sums,
+      aligned: tokens.map((_, u) => mostLooked(data, u * S, S)),
+      attention: { shape: [length, S], data },
     };
   });
   return all.sort((a, b) => b.score - a.score).slice(0, nBest);
+}
+
+/** Which of S weights is the greatest, the first of equals. */
+function mostLooked(weights: Float32Array, from: number, S: number): number {
+  let most = 0;
+  for (let s = 1; s < S; s++) if (weights[from + s]! > weights[from + most]!) most = s;
+  return most;
 }
 
 /** What a step that is hardly looked at counts at least. */
 const LEAST = 1e-9;
 
 /** Σ_s log min(1, Σ_u attention_us). */
-function coverage(paths: readonly Path[], T: number): number {
+function coverage(attention: Float32Array, S: number): number {
   let sum = 0;
-  for (let s = 0; s < T; s++) {
-    const seen = paths.reduce((total, { weights }) => total + weights[s]!, 0);
+  for (let s = 0; s < S; s++) {
+    let seen = 0;
+    for (let at = s; at < attention.length; at += S) seen += attention[at]!;
     sum += log(Math.min(1, Math.max(seen, LEAST)));
   }
   return sum;

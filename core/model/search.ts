@@ -14,8 +14,8 @@ import {
   type Steps,
 } from "./beam.ts";
 import { CELLS } from "./layers/cells.ts";
-import { END, type FullDecoderOptions, PAD, START } from "./layers/decoder_options.ts";
-import { layerOf, type Node } from "./layers/node.ts";
+import { END, type FullDecoderOptions, PAD, sizesOf, START } from "./layers/decoder_options.ts";
+import { besideName, layerOf, type Node } from "./layers/node.ts";
 import { createModel, internalsOf, type NetworkModel } from "./model.ts";
 import type { Network } from "./network.ts";
 
@@ -44,33 +44,38 @@ class DecoderSearcher implements Searcher {
   readonly #encoder: NetworkModel;
   readonly #step: NetworkModel;
   readonly #decoder: Node<FullDecoderOptions>;
+  readonly #answers: string;
 
-  constructor(encoder: NetworkModel, step: NetworkModel, decoder: Node<FullDecoderOptions>) {
+  /** @param answers The encoder's output that its attention makes of the keys. */
+  constructor(encoder: NetworkModel, step: NetworkModel, decoder: Node<FullDecoderOptions>, answers: string) {
     this.#encoder = encoder;
     this.#step = step;
     this.#decoder = decoder;
+    this.#answers = answers;
   }
 
   async search(sequences: Sequences, options: SearchOptions = {}): Promise<Hypothesis[][]> {
     const [B, T] = sequences.shape as [number, number], V = this.#decoder.inputs.targets!.size;
-    const { batchSize, prefixes, ...full } = resolveSearch(options, B, V), answers: Hypothesis[][] = [];
-    const { keys, states } = await this.#encode(sequences), lengths = sequences.lengths ?? new Int32Array(B).fill(T);
+    const { batchSize, prefixes, ...full } = resolveSearch(options, B, V), all: Hypothesis[][] = [];
+    const { keys, answers, states } = await this.#encode(sequences),
+      lengths = sequences.lengths ?? new Int32Array(B).fill(T);
     for (let first = 0; first < B; first += batchSize) {
       const end = Math.min(B, first + batchSize),
         rows = (data: Float32Array) => {
           const each = data.length / B;
           return data.subarray(first * each, end * each);
         };
-      const given = { keys: rows(keys), states: states.map(rows), lengths: lengths.subarray(first, end) };
-      const steps = new DecoderSteps(this.#step, { V, T, ...given });
+      const asked = { keys: rows(keys), answers: rows(answers) };
+      const given = { ...asked, states: states.map(rows), lengths: lengths.subarray(first, end) };
+      const steps = new DecoderSteps(this.#step, this.#decoder.name, { V, T, ...given });
       const found = await beamSearch(steps, given.lengths, { ...full, prefixes: prefixes.slice(first, end) });
-      for (const answer of found) answers.push(answer);
+      for (const answer of found) all.push(answer);
     }
-    return answers;
+    return all;
   }
 
-  /** What the decoder asks, and the states it begins with, a row for each sequence. */
-  async #encode(sequences: Sequences): Promise<{ keys: Float32Array; states: Float32Array[] }> {
+  /** What the decoder asks, what its attention makes of that, and the states it begins with, a row for each sequence. */
+  async #encode(sequences: Sequences): Promise<Record<"keys" | "answers", Float32Array> & { states: Float32Array[] }> {
     const { sources, inputs: { targets }, options: { cell } } = this.#decoder, B = sequences.shape[0]!;
     const own = { [layerOf(sources.targets!)]: new Int32Array(B) };
     const wanted = ["keys", "state", ...sources.cell ? ["cell"] : []].map((port) => sources[port]!);
@@ -79,10 +84,11 @@ class DecoderSearcher implements Searcher {
       axes: { ...sequences.axes, ...targets!.axis !== undefined && { [targets!.axis]: { steps: 1 } } },
       inputs: { ...sequences.inputs, ...own },
     }, { values: wanted });
+    const answers = values[this.#answers]!;
     const [keys, ...given] = wanted.map((source) => values[source]!), states = given.map((value) => byRow(value, B));
     // Cell states that come from nowhere begin as 0.
     if (states.length < CELLS[cell].states.length) states.push(new Float32Array(states[0]!.length));
-    return { keys: keys!.data, states };
+    return { keys: keys!.data, answers: answers.data, states };
   }
 
   dispose(): void {
@@ -143,6 +149,7 @@ interface Given {
   readonly V: number;
   readonly T: number;
   readonly keys: Float32Array;
+  readonly answers: Float32Array;
   readonly states: readonly Float32Array[];
   readonly lengths: Int32Array;
 }
@@ -152,35 +159,40 @@ class DecoderSteps implements Steps {
   readonly V: number;
   readonly T: number;
   readonly #model: NetworkModel;
+  readonly #name: string;
   readonly #given: Given;
   /** The sequence of each row of the step before. */
   #of: Int32Array;
-  /** What the step before asked. */
-  #keys: Float32Array | undefined;
+  /** What the step before asked, and what the attention made of that. */
+  #asked: { readonly keys: Float32Array; readonly answers: Float32Array } | undefined;
   #states: readonly Float32Array[];
 
-  constructor(model: NetworkModel, given: Given) {
+  constructor(model: NetworkModel, name: string, given: Given) {
     this.V = given.V;
     this.T = given.T;
     this.#model = model;
+    this.#name = name;
     this.#given = given;
     this.#of = Int32Array.from(given.lengths.keys());
     this.#states = given.states;
   }
 
   async next(tokens: Int32Array, parents: Int32Array): Promise<{ logits: Float32Array; weights: Float32Array }> {
-    const { V, T } = this, { keys, lengths } = this.#given, before = this.#of, R = roundedRows(parents.length);
+    const { V, T } = this, { keys, answers, lengths } = this.#given, before = this.#of, R = roundedRows(parents.length);
     // Rows that nobody asks for are copies of the first.
     const from = Int32Array.from({ length: R }, (_, r) => parents[r] ?? parents[0]!);
     const of = from.map((row) => before[row]!), y = new Int32Array(R).fill(START);
     y.set(tokens);
-    if (!this.#keys || of.length !== before.length || of.some((sequence, r) => sequence !== before[r])) {
-      this.#keys = gathered(keys, lengths.length, of);
+    if (!this.#asked || of.length !== before.length || of.some((sequence, r) => sequence !== before[r])) {
+      const each = (data: Float32Array) => gathered(data, lengths.length, of);
+      this.#asked = { keys: each(keys), answers: each(answers) };
     }
     const [state, cell] = this.#states.map((data) => gathered(data, before.length, from));
-    const inputs = { y, state: state!, ...cell && { cell } }, axes = { target: { steps: 1 } };
-    const shape = [R, T, this.#keys.length / (R * T)], own = of.map((sequence) => lengths[sequence]!);
-    const { values } = await this.#model.forward({ x: this.#keys, shape, lengths: own, axes, inputs });
+    const asked = this.#asked, given = { y, state, answers: asked.answers, ...cell && { cell } };
+    const inputs = Object.fromEntries(Object.entries(given).map(([name, data]) => [inputOf(this.#name, name), data!]));
+    const axes = { target: { steps: 1 } }, own = of.map((sequence) => lengths[sequence]!);
+    const shape = [R, T, asked.keys.length / (R * T)];
+    const { values } = await this.#model.forward({ x: asked.keys, shape, lengths: own, axes, inputs });
     this.#of = of;
     this.#states = parts(values.states!.data, R, this.#states.length);
     const { output, weights } = values;
@@ -226,15 +238,54 @@ function byRow({ shape, data }: NamedArray, B: number): Float32Array {
   return result;
 }
 
+/** The name of what a decoder's single step takes: none that the decoder can have. */
+function inputOf(decoder: string, input: string): string {
+  return `${decoder}_${input}`;
+}
+
+/**
+ * A network with one output more: what the attention of its decoder makes of the keys, which is the same at every step.
+ *
+ * @param dict The network's parameters.
+ */
+function encoderNetwork(
+  network: Network,
+  { name, sources, inputs, options }: Node<FullDecoderOptions>,
+  dict: StateDict,
+) {
+  const { hiddenSize: H, attentionSize: A = H } = options, { size: D } = inputs.keys!, { layers, outputs } = network;
+  let own = inputOf(name, "answers"), answers = "answers";
+  while (layers.some((layer) => `${layer.name}.`.startsWith(`${own}.`))) own += "_";
+  while (Object.hasOwn(outputs, answers)) answers += "_";
+  const linear = {
+    type: "linear",
+    name: own,
+    inputs: { input: sources.keys! },
+    options: { outFeatures: A, bias: false },
+  };
+  const attn = dict[besideName(name, "attention.attn.weight")]!.data, data = new Float32Array(A * D);
+  for (let a = 0; a < A; a++) data.set(attn.subarray(a * (H + D) + H, (a + 1) * (H + D)), a * D);
+  return {
+    network: { layers: [...layers, linear], outputs: { ...outputs, [answers]: `${own}.output` } },
+    parameters: { ...dict, [`${own}.weight`]: { shape: [A, D], data } },
+    answers,
+  };
+}
+
 /** The network of a decoder's single step. */
-function stepNetwork({ name, inputs, options }: Node<FullDecoderOptions>): Network {
+function stepNetwork(node: Node<FullDecoderOptions>): Network {
+  const { name, inputs, options } = node;
   const { hiddenSize, numLayers, cell } = options, size = hiddenSize * numLayers, lstm = CELLS[cell].states.length > 1;
-  const [keys, state, cells, y] = ["keys", "state", "cell", "y"];
+  const [keys, answers, state, cells, y] = ["keys", "answers", "state", "cell", "y"].map((input) =>
+    inputOf(name, input)
+  );
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const sources = { keys: `${keys}.output`, state: `${state}.output`, targets: `${y}.output` };
+  const asked = { keys: `${keys}.output`, answers: `${answers}.output` };
+  const sources = { ...asked, state: `${state}.output`, targets: `${y}.output` };
   return {
     layers: [
       { type: "numbers", name: keys!, options: { size: inputs.keys!.size } },
+      { type: "numbers", name: answers!, options: { size: sizesOf(node).A } },
       { type: "vector", name: state!, options: { size } },
       ...lstm ? [{ type: "vector", name: cells!, options: { size } }] : [],
       { type: "tokens", name: y!, options: { size: inputs.targets!.size, axis: "target" } },
@@ -284,14 +335,15 @@ export async function createSearcher(model: NetworkModel, options: { decoder?: s
   }
   const decoder = found[0] as unknown as Node<FullDecoderOptions>, dict = await model.stateDict();
   const { name, module } = session.device, device = { device: name, simd: session.simd, module };
-  const encoder = await createModel(model.network, device);
+  const { network, parameters, answers } = encoderNetwork(model.network, decoder, dict);
+  const encoder = await createModel(network, device);
   try {
-    await encoder.loadStateDict(dict);
+    await encoder.loadStateDict(parameters);
     const step = await createModel(stepNetwork(decoder), device);
     try {
       const own = step.parameters.map(({ name }) => [name, dict[name]!] as const);
       await step.loadStateDict(Object.fromEntries(own) as StateDict);
-      return new DecoderSearcher(encoder, step, decoder);
+      return new DecoderSearcher(encoder, step, decoder, answers);
     } catch (error) {
       step.dispose();
       throw error;

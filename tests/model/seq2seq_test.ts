@@ -542,3 +542,61 @@ Deno.test("searching goes through LSTMs of several layers as running free does",
   });
   assert.ok(different > B, "the answers say little");
 });
+
+Deno.test("what the attention makes of the keys may be given to a decoder, which is then not trained", async () => {
+  const V = 9, [B, T, U, D, A, H] = [5, 7, 4, 6, 3, 10], random = new Random(3, "data");
+  const networkOf = (given: boolean, size = A): Network => ({
+    layers: [
+      { type: "numbers", name: "x", options: { size: D } },
+      { type: "vector", name: "state", options: { size: H } },
+      { type: "tokens", name: "y", options: { size: V, axis: "target" } },
+      ...given ? [{ type: "numbers", name: "made", options: { size } }] : [],
+      {
+        type: "decoder",
+        name: "decoder",
+        inputs: {
+          keys: "x.output",
+          state: "state.output",
+          targets: "y.output",
+          ...given && { answers: "made.output" },
+        },
+        options: { hiddenSize: H, attentionSize: A, embeddingDim: 5 },
+      },
+    ],
+    outputs: { output: "decoder.output" },
+  });
+  using plain = await createModel(networkOf(false), { seed: 5, loss: "crossEntropy" });
+  using given = await createModel(networkOf(true), { seed: 5, loss: "crossEntropy" });
+  const dict = await plain.stateDict(), attn = dict["attention.attn.weight"]!.data;
+  await given.loadStateDict(dict);
+  const lengths = Int32Array.of(7, 3, 1, 5, 2), x = normals(random, B * T * D), state = normals(random, B * H);
+  const y = Int32Array.from({ length: B * U }, () => random.below(V)), made = new Float32Array(B * T * A);
+  for (let row = 0; row < B * T; row++) {
+    for (let a = 0; a < A; a++) {
+      for (let d = 0; d < D; d++) made[row * A + a]! += attn[a * (H + D) + H + d]! * x[row * D + d]!;
+    }
+  }
+  const batch = { x, shape: [B, T, D], lengths, axes: { target: { steps: U } }, inputs: { state, y } };
+  const whole = { ...batch, inputs: { ...batch.inputs, made } };
+  const [one, other] = [(await plain.forward(batch)).values, (await given.forward(whole)).values];
+  for (const name of ["output", "decoder.weights"]) assertClose(other[name]!.data, one[name]!.data, 1e-6, name);
+  await assert.rejects(given.gradients(whole, y), /layer "decoder": with its input "answers" it is not trained/);
+  await assert.rejects(
+    createModel(networkOf(true, 4)),
+    /its input "answers" must have 3 numbers at every step of its keys, got 4/,
+  );
+});
+
+Deno.test("a network is searched whatever its layers and outputs are called", async () => {
+  for (const name of ["keys", "state", "y", "answers", "decoder"]) {
+    const network = defineNetwork(({ tokens, embedding, gru, linear, decoder }) => {
+      const { output: keys, state } = gru("gru", embedding("embedding", tokens("x", 9), 4), { hiddenSize: 6 });
+      const made = linear(`${name}_answers`, state, 2), targets = tokens("target", 9, { axis: "target" });
+      return { answers: decoder(name, { keys, state, targets }, { hiddenSize: 6, embeddingDim: 4 }).output, made };
+    });
+    using model = await createModel(network, { seed: 2 });
+    using searcher = await createSearcher(model);
+    const [found] = await searcher.search({ x: Int32Array.of(4, 5, 6), shape: [1, 3, 1] }, { width: 3, maxLength: 6 });
+    assert.equal(found!.length, 3, name);
+  }
+});

@@ -8,7 +8,9 @@ import type { Node } from "./node.ts";
 /** Throws what does not fit. */
 function check({ inputs, options }: NodeShape<DecoderOptions>): void {
   const { hiddenSize: H, numLayers = 1, cell = "gru", embeddingDim, tied, shift } = options;
-  const { targets, state, cell: cells, start } = inputs, tokens = targets!.kind === "tokens", L = numLayers;
+  const { targets, state, cell: cells, start, keys, answers } = inputs,
+    tokens = targets!.kind === "tokens",
+    L = numLayers;
   if (tokens && embeddingDim === undefined) throw new Error("tokens need an embeddingDim");
   if (!tokens && embeddingDim !== undefined) throw new Error("embeddingDim belongs to tokens, its targets are numbers");
   if (!tokens && tied) throw new Error("tied belongs to tokens, its targets are numbers");
@@ -24,6 +26,10 @@ function check({ inputs, options }: NodeShape<DecoderOptions>): void {
     throw new Error(`its input "start" must have ${targets!.size} numbers, as its targets have, got ${start.size}`);
   }
   if (cells && cell !== "lstm") throw new Error('its input "cell" belongs to the cell "lstm"');
+  const { A } = sizesOf({ inputs, options } as NodeShape<DecoderOptions>);
+  if (answers && (answers.size !== A || answers.axis !== keys!.axis)) {
+    throw new Error(`its input "answers" must have ${A} numbers at every step of its keys, got ${answers.size}`);
+  }
   for (const [port, shape] of [["state", state], ["cell", cells]] as const) {
     if (!shape) continue;
     const got = shape.size * (shape.count ?? 1);
@@ -39,7 +45,8 @@ function check({ inputs, options }: NodeShape<DecoderOptions>): void {
  *   c_t = Σ_s softmax_s(v · tanh(attn [s_t; key_s])) key_s       s_t: the last layer's state before the step
  *   s_t+1 = cell([e_t; c_t], s_t)       output_t = fc [s_t+1; c_t; e_t], tied: fc tanh(projection […])
  *
- * Its steps are along the time axis of `targets`. `inputs["NAME.teacher"]` (B, U) says where it is fed targets, 1, and
+ * `answers`, the part of attn that reads the keys times these, may be given where they are known from before: it is not
+ * trained then. Its steps are along the time axis of `targets`. `inputs["NAME.teacher"]` (B, U) says where it is fed targets, 1, and
  * where its own output, 0; by default 1 everywhere. Of tokens that is the likeliest but PAD and START, and no gradient flows
  * back through it; of numbers the numbers, and it does. None flows to `targets`.
  *
@@ -66,6 +73,7 @@ export const DECODER: LayerType<DecoderOptions> = {
     targets: ["tokens", "steps"],
     "start?": ["rows"],
     "cell?": ["rows", "states"],
+    "answers?": ["steps"],
   },
   manyAxes: true,
   outputs(node) {

@@ -140,8 +140,9 @@ export class DecoderMemory {
     this.dDropped = this.readoutMask ? steps(W, back) : this.dRead;
     this.projected = tied ? steps(E) : this.dropped;
     this.dProjected = tied ? steps(E, back) : this.dRead;
-    this.lda = groupStride(A);
-    this.keys = scratch.allocate(S * groups * this.lda);
+    const { answers: given } = inputs;
+    this.lda = given?.stride ?? groupStride(A);
+    this.keys = given?.data ?? scratch.allocate(S * groups * this.lda);
     this.queries = steps(A);
     this.dQueries = steps(A, back);
     this.scores = back(S * groups * LANES);

@@ -1,6 +1,7 @@
 import { from } from "../../device/arena.ts";
 import type { TaskBuilder } from "../../device/device.ts";
 import { LANES, type Tensor } from "../../device/kernels.ts";
+import { fail } from "../../errors.ts";
 import type { Weight } from "../parameters.ts";
 import { gatesFrom } from "./cells.ts";
 import { type At, DecoderMemory, type Mask } from "./decoder_memory.ts";
@@ -12,10 +13,8 @@ import { Gradient, type Pass, weightGradient } from "./layer.ts";
 export class DecoderPass extends DecoderMemory implements Pass {
   forward(task: TaskBuilder): void {
     const { name } = this.node, { T: U, groups, rows, row0, lengths, mask } = this.block;
-    const { answers } = this.weights, { keys } = this.inputs, { A, D, O } = this.sizes;
-    const answered = { y: this.keys, x: keys!.data, panels: answers.forward, bias: null, M: A, K: D };
-    const args = { ...answered, groups: this.source.T * groups, ldy: this.lda, ldx: keys!.stride };
-    task.call("linearForward", args, { groups: this.source.live() });
+    const { O } = this.sizes;
+    if (!this.inputs.answers) this.#answer(task);
     this.#initial(task, false);
     this.#targets(task);
     if (this.teacher) {
@@ -35,6 +34,14 @@ export class DecoderPass extends DecoderMemory implements Pass {
     if (!this.teacher) this.#readout(task, 0, U);
     this.#allStates(task, false);
     task.call("maskLanes", { x: this.output.data, mask, groups: U * groups, F: O, ldx: this.output.ld });
+  }
+
+  /** What the attention makes of the keys. */
+  #answer(task: TaskBuilder): void {
+    const { answers } = this.weights, { keys } = this.inputs, { A, D } = this.sizes, { T: S } = this.source;
+    const product = { y: this.keys, x: keys!.data, panels: answers.forward, bias: null, M: A, K: D };
+    const args = { ...product, groups: S * this.block.groups, ldy: this.lda, ldx: keys!.stride };
+    task.call("linearForward", args, { groups: this.source.live() });
   }
 
   /** The states before the first step from where they come from, or their gradients back there. */
@@ -180,6 +187,10 @@ export class DecoderPass extends DecoderMemory implements Pass {
   }
 
   backward(task: TaskBuilder): void {
+    if (this.inputs.answers) {
+      const { name } = this.node, problem = `layer "${name}": with its input "answers" it is not trained`;
+      throw fail("wiring", "run model", problem, { name });
+    }
     const { T: U, groups } = this.block, { keys, start } = this.inputs, { O } = this.sizes, S = this.source.T;
     const clear = (dst: Tensor, n = dst.length) => n && task.call("clear", { dst, n });
     for (const { data } of this.dStates) clear(data);

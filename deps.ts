@@ -10,7 +10,16 @@
  */
 export const parseArgs = ((config) => builtIn("node:util").parseArgs(config)) as typeof import("node:util").parseArgs;
 
-function builtIn(name: "node:util"): typeof import("node:util") {
+/** Says what a file descriptor is; ships with Deno. Looked up likewise. */
+export const fstatSync = ((fd) => builtIn("node:fs").fstatSync(fd)) as (fd: number) => { isFile(): boolean };
+
+/** Modules that ship with Deno. */
+interface BuiltIn {
+  "node:util": typeof import("node:util");
+  "node:fs": typeof import("node:fs");
+}
+
+function builtIn<Name extends keyof BuiltIn>(name: Name): BuiltIn[Name] {
   const { process } = globalThis as unknown as { process: { getBuiltinModule: typeof builtIn } };
   return process.getBuiltinModule(name);
 }

@@ -18,8 +18,8 @@ const TOKEN = "GRUTTO_TOKEN";
 /** Milliseconds between looks at the checkpoints, and from no longer being ready until no more connections are taken. */
 const LOOK = 1000, GRACE = 1000;
 
-/** Milliseconds that a line of the log waits for others. */
-const MOMENT = 20;
+/** Milliseconds that a line of the log waits for others, and how many lines wait at most. */
+const MOMENT = 20, MOST_LINES = 200;
 
 /** Runs the command. Returns the exit code. */
 export async function serveCommand(args: Arguments): Promise<number> {
@@ -71,16 +71,21 @@ export async function serveCommand(args: Arguments): Promise<number> {
 /** Lines of JSON to standard output, those of a moment together: a write for each would take longer than an answer. */
 function requestLog(): { readonly log: (entry: object) => void; readonly flush: () => void } {
   const isTerminal = Deno.stdout.isTerminal();
-  let lines: string[] = [];
+  let lines: string[] = [], timer: ReturnType<typeof setTimeout> | undefined;
   const flush = () => {
-    if (lines.length) stdout.news(lines.join("\n"));
+    clearTimeout(timer);
+    timer = undefined;
+    if (lines.length) stdout.news(lines.join("\n"), leftOut);
     lines = [];
   };
+  const leftOut = (count: number) =>
+    JSON.stringify({ time: new Date().toISOString(), event: "log", error: `${count} lines that nobody read are lost` });
   return {
     flush,
     log(entry) {
-      const line = JSON.stringify(entry);
-      if (lines.push(isTerminal ? displayJson(line) : line) === 1) setTimeout(flush, MOMENT);
+      const line = JSON.stringify(entry), count = lines.push(isTerminal ? displayJson(line) : line);
+      if (count === MOST_LINES) flush();
+      else timer ??= setTimeout(flush, MOMENT);
     },
   };
 }

@@ -3,6 +3,8 @@
  * working. What is written to both appears in order, unless one of them is stuck.
  */
 
+import { fstatSync } from "../../deps.ts";
+
 /** Characters that may wait before news are left out: nobody reads them. */
 const MOST = 1 << 20;
 
@@ -14,6 +16,9 @@ const RETRY = 20, TURN = 200;
  * not block. Deno does not say how many it has taken before it was full.
  */
 const PIECE = Deno.build.os === "linux" ? 4096 : Deno.build.os === "windows" ? 1 << 16 : 512;
+
+/** Bytes that are written at a time to a file, which takes what there is: each write costs as much as hundreds of lines. */
+const FILE_PIECE = 1 << 16;
 
 /** Text that waits for its turn. */
 interface Entry {
@@ -29,6 +34,9 @@ let last: Entry | undefined;
 /** A stream of lines to a person or a program. */
 export class OutputStream {
   readonly #write: (bytes: Uint8Array) => Promise<number>;
+  readonly #isFile: () => boolean;
+  /** Bytes at a time, once it is known where they go. */
+  #piece: number | undefined;
   /** What was written last to this stream. */
   #last: Entry | undefined;
   /** Characters that wait, and news that were left out. */
@@ -43,9 +51,13 @@ export class OutputStream {
   /** Bytes written so far. */
   #written = 0;
 
-  /** @param write Writes some of the bytes; says how many. */
-  constructor(write: (bytes: Uint8Array) => Promise<number>) {
+  /**
+   * @param write Writes some of the bytes; says how many.
+   * @param isFile Whether it is a file on a disk. Asked once there is much to write.
+   */
+  constructor(write: (bytes: Uint8Array) => Promise<number>, isFile = () => false) {
     this.#write = write;
+    this.#isFile = isFile;
   }
 
   /** Why the last text could not be written; undefined if it could. */
@@ -100,15 +112,19 @@ export class OutputStream {
     last = this.#last = entry;
   }
 
-  /** Writes a line that may be left out where too much waits; how many were is said once the others are read. */
-  news(line: string): void {
+  /**
+   * Writes lines that may be left out where too much waits; how many were is said once the others are read.
+   *
+   * @param note Says that so many lines are left out.
+   */
+  news(lines: string, note = (count: number) => `… ${count} lines are left out, which nobody read`): void {
     if (this.#waiting > MOST) {
-      this.#leftOut++;
+      this.#leftOut += lines.split("\n").length;
       return;
     }
-    if (this.#leftOut) this.write(`… ${this.#leftOut} lines are left out, which nobody read\n`);
+    if (this.#leftOut) this.write(`${note(this.#leftOut)}\n`);
     this.#leftOut = 0;
-    this.write(`${line}\n`);
+    this.write(`${lines}\n`);
   }
 
   /** Waits until all is written. Returns whether it is, after so many milliseconds at most. */
@@ -139,10 +155,11 @@ export class OutputStream {
 
   async #put(text: string): Promise<void> {
     const bytes = new TextEncoder().encode(text);
+    const piece = bytes.length > PIECE ? this.#piece ??= this.#isFile() ? FILE_PIECE : PIECE : PIECE;
     try {
       for (let done = 0; done < bytes.length && !this.#isGone;) {
         try {
-          const count = await this.#write(bytes.subarray(done, done + PIECE));
+          const count = await this.#write(bytes.subarray(done, done + piece));
           done += count;
           this.#written += count;
         } catch (error) {
@@ -161,6 +178,15 @@ export class OutputStream {
   }
 }
 
+/** Whether a descriptor is that of a file on a disk. */
+function isFile(descriptor: number): boolean {
+  try {
+    return fstatSync(descriptor).isFile();
+  } catch {
+    return false;
+  }
+}
+
 /** Whether an error says that nobody is at the other end. */
 function isHangUp(error: unknown): boolean {
   return error instanceof Deno.errors.BrokenPipe || error instanceof Deno.errors.ConnectionReset ||
@@ -176,6 +202,6 @@ async function within(promise: Promise<unknown>, most: number): Promise<void> {
 }
 
 /** Standard output. */
-export const stdout = new OutputStream((bytes) => Deno.stdout.write(bytes));
+export const stdout = new OutputStream((bytes) => Deno.stdout.write(bytes), () => isFile(1));
 /** Standard error. */
-export const stderr = new OutputStream((bytes) => Deno.stderr.write(bytes));
+export const stderr = new OutputStream((bytes) => Deno.stderr.write(bytes), () => isFile(2));

@@ -62,6 +62,28 @@ Deno.test("news that nobody reads are left out, and counted once it is read agai
   assert.deepEqual(lines.slice(16), ["kept", "… 24 lines are left out, which nobody read", "again"]);
 });
 
+Deno.test("of several lines at once each counts as left out, in the words of whoever writes them", async () => {
+  const { stream, read, stop } = reader(), stuck = Promise.withResolvers<void>();
+  stop(stuck.promise);
+  for (const text of ["x".repeat(1 << 21), "a\nb\nc"]) stream.news(text);
+  stuck.resolve();
+  await stream.flush();
+  stream.news("d", (count) => `{"lost":${count}}`);
+  await stream.flush();
+  assert.deepEqual(read().split("\n").slice(1), ['{"lost":3}', "d", ""]);
+});
+
+Deno.test("a file takes large pieces, anything else no more than a pipe takes whole", async () => {
+  for (const [isFile, most] of [[true, 1 << 16], [false, Deno.build.os === "linux" ? 4096 : Infinity]] as const) {
+    const sizes: number[] = [];
+    const stream = new OutputStream((bytes) => Promise.resolve(sizes[sizes.length] = bytes.length), () => isFile);
+    stream.write("x".repeat(200_000));
+    await stream.flush();
+    assert.equal(sizes.reduce((a, b) => a + b), 200_000);
+    if (most < Infinity) assert.equal(Math.max(...sizes), most);
+  }
+});
+
 Deno.test("what fails is known until something is written again; what is gone stays gone", async () => {
   const { stream, errors, read } = reader();
   errors.push(new Error("No space left"));

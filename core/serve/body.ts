@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkDepth, parseJson } from "../data/readers/json.ts";
+import { parseShallow } from "../data/readers/json.ts";
 import { show } from "../data/readers/bad_data.ts";
 import { iterate } from "../engine.ts";
 import { Problem } from "./problem.ts";
@@ -79,8 +79,12 @@ export class Bodies {
     this.#limits = limits;
   }
 
-  /** All bytes of a body, unpacked. */
-  async bytesOf(request: Request): Promise<Uint8Array> {
+  /**
+   * All bytes of a body, unpacked.
+   *
+   * @param since When the request came.
+   */
+  bytesOf(request: Request, since = performance.now()): Promise<Uint8Array> {
     const { headers } = request, { maxBody } = this.#limits;
     const length = headers.get("content-length"),
       encoding = headers.get("content-encoding")?.toLowerCase() ?? "identity";
@@ -91,31 +95,33 @@ export class Bodies {
     }
     if (length !== null && Number(length) > maxBody) throw tooLarge(maxBody);
     // Streams are slower than bodies of a known length.
-    if (length === null && request.body === null) return new Uint8Array();
+    if (length === null && request.body === null) return Promise.resolve(new Uint8Array());
     // Firefox shows none.
-    const work = length === null && request.body
+    const work: Promise<Uint8Array | ArrayBuffer> = length === null && request.body
       ? limited(request.body, maxBody)
-      : request.arrayBuffer().then((buffer) => new Uint8Array(buffer));
-    const bytes = await this.#inTime(work);
-    if (bytes.length > maxBody) throw tooLarge(maxBody);
-    if (encoding === "identity") {
+      : request.arrayBuffer();
+    return this.#inTime(work, since, (read) => {
+      const bytes = read instanceof ArrayBuffer ? new Uint8Array(read) : read;
+      if (bytes.length > maxBody) throw tooLarge(maxBody);
+      if (encoding === "gzip") return gunzip(bytes, maxBody);
       if (isGzip(bytes)) throw new Problem(415, "the body is gzip: content-encoding: gzip says so");
       return bytes;
-    }
-    const unpacked = await gunzip(bytes, maxBody);
-    if (isGzip(unpacked)) throw new Problem(415, "the body is gzip within gzip");
-    return unpacked;
+    });
   }
 
-  /** What a promise gives, if it does so in time. */
-  #inTime<T>(work: Promise<T>): Promise<T> {
+  /** What is made of what a promise gives, if it does so in time. */
+  #inTime<T, U>(work: Promise<T>, since: number, made: (value: T) => U | Promise<U>): Promise<U> {
     const limit = this.#limits.bodyTimeout;
     return new Promise((resolve, reject) => {
-      this.#pending.set(reject, performance.now() + limit);
+      this.#pending.set(reject, since + limit);
       if (!this.#isTicking) this.#tick(limit);
       work.then((value) => {
         this.#pending.delete(reject);
-        resolve(value);
+        try {
+          resolve(made(value));
+        } catch (error) {
+          reject(error);
+        }
       }, (error) => {
         this.#pending.delete(reject);
         // What breaks while it comes is not ours.
@@ -165,7 +171,9 @@ async function limited(stream: ReadableStream<Uint8Array>, limit: number, what?:
 async function gunzip(bytes: Uint8Array, limit: number): Promise<Uint8Array> {
   try {
     const packed = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream();
-    return await limited(packed.pipeThrough(new DecompressionStream("gzip")), limit, "the unpacked body");
+    const unpacked = await limited(packed.pipeThrough(new DecompressionStream("gzip")), limit, "the unpacked body");
+    if (isGzip(unpacked)) throw new Problem(415, "the body is gzip within gzip");
+    return unpacked;
   } catch (error) {
     if (error instanceof Problem) throw error;
     throw new Problem(400, "the body is not the gzip that its content-encoding says");
@@ -186,8 +194,6 @@ export function textOf(bytes: Uint8Array): string {
 /** What the JSON of a body holds. */
 export function jsonOf(bytes: Uint8Array): unknown {
   const text = textOf(bytes);
-  // What looks through it later may do so by calls.
-  checkDepth("body", 1, text);
   if (text.trim() === "") throw new Problem(400, "the body is empty");
-  return parseJson("body", 1, text);
+  return parseShallow("body", 1, text);
 }

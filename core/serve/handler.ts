@@ -147,7 +147,10 @@ const LOGGED = 300;
 interface Progress {
   readonly method: string;
   readonly path: string;
+  readonly since: number;
   route: string;
+  /** The model that stays as long. */
+  held?: ServedModel;
   model?: string;
   sequences?: number;
   error?: string;
@@ -163,6 +166,7 @@ class Answering {
   readonly #token: Uint8Array | undefined;
   readonly #routes: readonly Route[];
   readonly #router: Router;
+  readonly #clock = new Clock();
   /** Made when they are first asked for, of the models that there are then. */
   #documents: Documents = { page: undefined, openapi: undefined };
 
@@ -188,10 +192,10 @@ class Answering {
   }
 
   async answer(request: Request): Promise<Response> {
-    const service = this.#service, start = performance.now(), { method, url } = request;
+    const service = this.#service, since = performance.now(), { method, url } = request;
     const slash = url.indexOf("/", url.indexOf("//") + 2), end = url.indexOf("?", slash);
     const path = end < 0 ? url.slice(slash) : url.slice(slash, end);
-    const progress: Progress = { method, path, route: "other" };
+    const progress: Progress = { method, path, since, route: "other" };
     service.begin();
     let response: Response;
     try {
@@ -199,14 +203,15 @@ class Answering {
     } catch (error) {
       response = this.#refusal(error, progress);
     }
+    progress.held?.release();
     if (method === "HEAD") response = new Response(null, response);
     this.#finish(request, response);
     service.end();
-    this.#tell(progress, response.status, performance.now() - start);
+    this.#tell(progress, response.status, performance.now() - since);
     return response;
   }
 
-  async #found(request: Request, search: string | undefined, progress: Progress): Promise<Response> {
+  #found(request: Request, search: string | undefined, progress: Progress): Response | Promise<Response> {
     const service = this.#service, { cors } = service.options;
     if (request.method === "OPTIONS" && cors !== undefined) return this.#preflight();
     // Who may not ask learns nothing of what there is.
@@ -221,19 +226,20 @@ class Answering {
     if (match instanceof Problem) throw match;
     const { route, path } = match;
     progress.route = route.path;
-    if (!route.isOpen) await service.opened;
     const call: Call = {
       request,
       service,
       path,
       query: search === undefined ? undefined : new URLSearchParams(search),
+      since: progress.since,
+      holds: (model) => progress.held = model.hold(),
       predicted: ({ name }: ServedModel, count: number) => {
         progress.model = name;
         progress.sequences = count;
         service.metrics.sequences(name, count);
       },
     };
-    return await route.act(call);
+    return route.isOpen || service.isOpen ? route.act(call) : service.opened.then(() => route.act(call));
   }
 
   /** Refuses who does not show the token. How long that takes says nothing of the token. */
@@ -278,31 +284,39 @@ class Answering {
     return response;
   }
 
-  #finish({ headers }: Request, response: Response): void {
+  #finish(request: Request, response: Response): void {
     const { cors } = this.#service.options;
     if (cors !== undefined) {
       response.headers.set("access-control-allow-origin", cors);
       response.headers.set("access-control-expose-headers", "grutto-notes, inference-header-content-length");
       if (cors !== "*") response.headers.set("vary", "origin");
     }
-    if (this.#service.isDraining && headers.get("connection") !== "close") response.headers.set("connection", "close");
+    if (this.#service.isDraining && request.headers.get("connection") !== "close") {
+      response.headers.set("connection", "close");
+    }
   }
 
-  #tell({ route, error, ...about }: Progress, status: number, ms: number): void {
-    this.#service.metrics.request(route, METHODS.has(about.method) ? about.method : "other", status, ms / 1000);
+  #tell({ method, path, route, error, model, sequences }: Progress, status: number, elapsed: number): void {
+    this.#service.metrics.request(route, METHODS.has(method) ? method : "other", status, elapsed / 1000);
     if (!this.#onAnswer) return;
-    const { method, path, model, sequences } = about, time = new Date(Date.now() - ms).toISOString();
-    const own = { time, method: shortened(method), path: shortened(path), status, ms: Math.round(ms * 1000) / 1000 };
-    this.#onAnswer({
-      ...own,
-      ...model !== undefined && { model, sequences },
-      ...error !== undefined && { error },
-    });
+    const answered: { -readonly [Key in keyof AnsweredRequest]: AnsweredRequest[Key] } = {
+      time: this.#clock.iso(Date.now() - elapsed),
+      method: shortened(method),
+      path: shortened(path),
+      status,
+      ms: Math.round(elapsed * 1000) / 1000,
+    };
+    if (model !== undefined) {
+      answered.model = model;
+      answered.sequences = sequences;
+    }
+    if (error !== undefined) answered.error = error;
+    this.#onAnswer(answered);
   }
 
-  async #page({ service }: Call): Promise<Response> {
+  async #page({ service, holds }: Call): Promise<Response> {
     const { pageOf } = await import("./page.ts");
-    const page = this.#documents.page ?? await service.model().use((model) => pageOf(model, this.#routes));
+    const page = this.#documents.page ?? await pageOf(holds(service.model()), this.#routes);
     this.#documents = { ...this.#documents, page };
     return new Response(page, { headers: { "content-type": "text/html; charset=utf-8" } });
   }
@@ -317,6 +331,24 @@ class Answering {
 
 /** Methods that are counted under their names: there may be any others. */
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]);
+
+/** Writes times: those of a second begin alike. */
+class Clock {
+  #second = NaN;
+  #start = "";
+
+  /** A time in milliseconds as ISO 8601. */
+  iso(time: number): string {
+    const second = Math.floor(time / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      // Without "000Z".
+      this.#start = new Date(second * 1000).toISOString().slice(0, -4);
+    }
+    const rest = Math.floor(time) - second * 1000;
+    return `${this.#start}${rest < 10 ? "00" : rest < 100 ? "0" : ""}${rest}Z`;
+  }
+}
 
 function shortened(text: string): string {
   return text.length > LOGGED ? `${text.slice(0, LOGGED)}…` : text;

@@ -5,9 +5,10 @@ import { VERSION } from "../version.ts";
 /** Seconds that bound the buckets of durations. */
 const BOUNDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5];
 
-/** Durations of the requests of one route. */
-interface Durations {
-  readonly counts: number[];
+/** The requests of one route: how many by method and status, and their durations. */
+interface Requests {
+  readonly counts: Map<string, Map<number, number>>;
+  readonly buckets: number[];
   sum: number;
 }
 
@@ -20,26 +21,25 @@ export interface Gauges {
 
 /** Counts requests. */
 export class ServiceMetrics {
-  /** By labels. */
-  readonly #requests = new Map<string, Map<string, number>>();
-  readonly #durations = new Map<string, Durations>();
+  /** By route. */
+  readonly #requests = new Map<string, Requests>();
   readonly #sequences = new Map<string, number>();
   readonly #reloads = new Map<string, number>();
 
   /** @param route The route's path, not the request's: of those there are any number. */
   request(route: string, method: string, status: number, seconds: number): void {
-    let counts = this.#requests.get(route);
-    if (!counts) this.#requests.set(route, counts = new Map());
-    const labels = `${method} ${status}`;
-    counts.set(labels, (counts.get(labels) ?? 0) + 1);
-    let durations = this.#durations.get(route);
-    if (!durations) {
-      this.#durations.set(route, durations = { counts: new Array(BOUNDS.length + 1).fill(0), sum: 0 });
+    let requests = this.#requests.get(route);
+    if (!requests) {
+      requests = { counts: new Map(), buckets: new Array<number>(BOUNDS.length + 1).fill(0), sum: 0 };
+      this.#requests.set(route, requests);
     }
+    let counts = requests.counts.get(method);
+    if (!counts) requests.counts.set(method, counts = new Map());
+    counts.set(status, (counts.get(status) ?? 0) + 1);
     let bucket = 0;
     while (bucket < BOUNDS.length && seconds > BOUNDS[bucket]!) bucket++;
-    durations.counts[bucket]!++;
-    durations.sum += seconds;
+    requests.buckets[bucket]!++;
+    requests.sum += seconds;
   }
 
   sequences(model: string, count: number): void {
@@ -58,18 +58,19 @@ export class ServiceMetrics {
       lines.push(`# HELP ${name} ${help}`, `# TYPE ${name} ${type}`);
       for (const [labels, value] of samples) lines.push(`${name}${labels && `{${labels}}`} ${value}`);
     };
-    const requests = [...this.#requests].flatMap(([route, counts]) =>
-      [...counts].map(([labels, count]) => {
-        const [method, status] = labels.split(" ");
-        return [`route=${quoted(route)},method="${method}",status="${status}"`, count] as const;
-      })
+    const requests = [...this.#requests].flatMap(([route, { counts }]) =>
+      [...counts].flatMap(([method, own]) =>
+        [...own].map(([status, count]) =>
+          [`route=${quoted(route)},method="${method}",status="${status}"`, count] as const
+        )
+      )
     );
     family("grutto_requests_total", "counter", "Requests that were answered.", requests);
     const name = "grutto_request_duration_seconds";
     family(name, "histogram", "Time from a request to its answer.", []);
-    for (const [route, { counts, sum }] of this.#durations) {
+    for (const [route, { buckets, sum }] of this.#requests) {
       let below = 0;
-      counts.forEach((count, i) => {
+      buckets.forEach((count, i) => {
         below += count;
         lines.push(`${name}_bucket{route=${quoted(route)},le="${BOUNDS[i] ?? "+Inf"}"} ${below}`);
       });

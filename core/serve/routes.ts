@@ -19,6 +19,10 @@ export interface Call {
   readonly path: Readonly<Record<string, string>>;
   /** The query, if there is one. */
   readonly query: URLSearchParams | undefined;
+  /** When the request came. */
+  readonly since: number;
+  /** Keeps a model until the request is answered. */
+  readonly holds: (model: ServedModel) => ServedModel;
   /** Is told how many sequences of which model were predicted. */
   readonly predicted: (model: ServedModel, count: number) => void;
 }
@@ -54,13 +58,16 @@ const ready = ({ service }: Call) => replyTo({ ready: service.isReady }, service
 const live = () => replyTo({ live: true });
 
 /** Uses the model that a path names, or the first. */
-function using(call: Call, act: (model: ServedModel) => Response | Promise<Response>): Promise<Response> {
+function using<T>(call: Call, act: (model: ServedModel) => T): T {
   const { version, model } = call.path;
   if (version !== undefined && version !== MODEL_VERSION) {
     throw new Problem(404, `each model has the version ${MODEL_VERSION}, not ${JSON.stringify(version)}`);
   }
-  return call.service.model(model).use(act);
+  return act(call.holds(call.service.model(model)));
 }
+
+/** All bytes of the body. */
+const bytesOf = ({ request, service, since }: Call) => service.bodies.bytesOf(request, since);
 
 /** Whether the query asks for what each step counted. */
 function wantsAttention({ query }: Call): boolean {
@@ -84,8 +91,7 @@ function answerJson(answer: Answer, attention: boolean): string {
 /** Answers in the words of the data. */
 const predict = (call: Call) =>
   using(call, async (model) => {
-    const { request, service } = call, attention = wantsAttention(call), format = formatOf(request, ANY);
-    const bytes = await service.bodies.bytesOf(request);
+    const attention = wantsAttention(call), format = formatOf(call.request, ANY), bytes = await bytesOf(call);
     if (format !== "json") return await readAll(call, model, bytes, { format, attention });
     const { items, isOne } = itemsIn(jsonOf(bytes));
     const found = model.said(items), said = Array.isArray(found) ? found : await found;
@@ -124,8 +130,8 @@ async function readAll(
 /** Answers to lists under a name, or to tables, as a list of predictions. */
 const predictions = (names: readonly string[], takes: readonly BodyFormat[]) => (call: Call) =>
   using(call, async (model) => {
-    const { request, service } = call, attention = wantsAttention(call), format = formatOf(request, takes);
-    const bytes = await service.bodies.bytesOf(request), wrap = (list: string) => `{"predictions":${list}}`;
+    const attention = wantsAttention(call), format = formatOf(call.request, takes);
+    const bytes = await bytesOf(call), wrap = (list: string) => `{"predictions":${list}}`;
     if (format !== "json") return await readAll(call, model, bytes, { format, attention, wrap });
     const json = jsonOf(bytes), csv = takes.length > 1 ? csvOf(json) : undefined;
     if (csv !== undefined) {
@@ -162,9 +168,9 @@ const samples = new JsonRecords("body", {});
 
 const push = (call: Call) =>
   using(call, async (model) => {
-    const { request, service: { bodies, streams } } = call, attention = wantsAttention(call);
-    formatOf(request, ONLY_JSON);
-    const key = keyOf(call), steps = expectedSteps(call), json = jsonOf(await bodies.bytesOf(request));
+    const { streams } = call.service, attention = wantsAttention(call);
+    formatOf(call.request, ONLY_JSON);
+    const key = keyOf(call), steps = expectedSteps(call), json = jsonOf(await bytesOf(call));
     const given = typeof json === "object" && !Array.isArray(json) ? json : { x: json };
     const x = member(given, "x");
     // A list of numbers is one sample, unless a step is one number.
@@ -201,18 +207,13 @@ const metrics = ({ service }: Call) => {
 
 const inferred = (call: Call) =>
   using(call, async (model) => {
-    const { request, service } = call, { headers } = request;
+    const { headers } = call.request;
     // Binary tensors come as octets.
     if (headers.get("content-type") !== null && !headers.has("inference-header-content-length")) {
       const [type] = headers.get("content-type")!.split(";");
-      if (type!.trim().toLowerCase() !== "application/octet-stream") formatOf(request, ONLY_JSON);
+      if (type!.trim().toLowerCase() !== "application/octet-stream") formatOf(call.request, ONLY_JSON);
     }
-    return await infer(
-      model,
-      headers,
-      await service.bodies.bytesOf(request),
-      (count) => call.predicted(model, count),
-    );
+    return await infer(model, headers, await bytesOf(call), (count) => call.predicted(model, count));
   });
 
 const modelReady = (call: Call) =>

@@ -66,6 +66,8 @@ export class ServedModel {
     readonly isEveryStep: boolean;
     readonly hasAttention: boolean;
   };
+  /** The numbers of a sequence on their way to the predictor, which copies them. */
+  #x = new Float32Array();
   /** What searches now: they take turns. */
   #search: Promise<unknown> = Promise.resolve();
   readonly #predicts: Computed["predicts"];
@@ -198,14 +200,16 @@ export class ServedModel {
     return [...forecastsOf(this.loaded.model, pipeline, inputs, computed, (h) => `${place} +${h + 1}`)];
   }
 
-  #ofArray(wanted: number, { values, steps, channels, place }: SequenceRecord): Said {
+  #ofArray(wanted: number, { values, steps, channels, place, missing }: SequenceRecord): Said {
     const problem = !values
       ? "there must be numbers, got text"
       : channels !== wanted
       ? `a step must be a list of ${wanted} numbers, got ${channels}`
-      : values.some(Number.isNaN) && "a value is missing";
+      : missing !== undefined && "a value is missing";
     if (problem) throw fail("input-kind", `read ${place}`, problem);
-    const sequences = { x: new Float32Array(values!), shape: [1, steps, channels] };
+    const { length } = values!, x = this.#x.length === length ? this.#x : this.#x = new Float32Array(length);
+    for (let i = 0; i < length; i++) x[i] = values![i]!;
+    const sequences = { x, shape: [1, steps, channels] };
     return [...plainOf(this.loaded.model, sequences, this.#compute(sequences), [place])];
   }
 
@@ -216,7 +220,8 @@ export class ServedModel {
     const tokens = this.loaded.model.config?.numEmbeddings && !(x instanceof Int32Array) ? new Int32Array(x!) : x!;
     for (let i = 0; i < N; i++) {
       const steps = lengths?.[i] ?? T, from = i * T * width;
-      const { outputs, attentionWeights } = this.predictor!.predict(tokens.subarray(from, from + steps * width));
+      const isAll = N === 1 && steps === T, own = isAll ? tokens : tokens.subarray(from, from + steps * width);
+      const { outputs, attentionWeights } = this.predictor!.predict(own);
       data.set(outputs, i * rows * O);
       weights.set(attentionWeights, i * T);
     }
@@ -283,14 +288,14 @@ export class ServedModel {
     return await work;
   }
 
-  /** Uses the model, which stays as long. */
-  async use<T>(what: (model: ServedModel) => T | Promise<T>): Promise<T> {
+  /** Is used until {@linkcode release}: it stays as long. */
+  hold(): this {
     this.#uses++;
-    try {
-      return await what(this);
-    } finally {
-      if (!--this.#uses) this.#retired?.();
-    }
+    return this;
+  }
+
+  release(): void {
+    if (!--this.#uses) this.#retired?.();
   }
 
   /** Waits until nobody uses it, and frees its memory. */

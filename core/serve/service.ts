@@ -41,6 +41,11 @@ export class Service {
     this.opened.catch(() => {});
   }
 
+  /** Whether all models are open. */
+  get isOpen(): boolean {
+    return this.#isOpen;
+  }
+
   get isReady(): boolean {
     return this.#isOpen && !this.#isDraining;
   }

@@ -574,13 +574,15 @@ Deno.test("a service that drains is not ready, still answers, and asks to close 
 });
 
 Deno.test("what failed here is told to the log, not to who asked", async () => {
-  const entries: { status: number; error?: string }[] = [], model = await plain();
+  const entries: { time: string; status: number; error?: string }[] = [], model = await plain();
   await using service = await opened({ model }, { onAnswer: (entry) => entries.push(entry) });
   await service.post("/predict?secret=1", X);
   await service.handler.dispose();
   const { status, json } = await service.post("/predict", X);
   assert.deepEqual([status, Object.keys(json)], [404, ["error"]]);
   const [first] = entries;
+  assert.equal(new Date(first!.time).toISOString(), first!.time);
+  assert.ok(Math.abs(Date.now() - Date.parse(first!.time)) < 60_000);
   assert.deepEqual({ ...first, time: "", ms: 0 }, {
     time: "",
     method: "POST",

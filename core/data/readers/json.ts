@@ -31,16 +31,38 @@ async function* lineRecords(lines: Lines, reader: JsonRecords): AsyncGenerator<S
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
     if (line.trim() === "") continue;
     yield reader.read(lines.number, () => {
-      if (line.length > LONG) checkDepth(lines.name, lines.number, line);
-      const json = parseJson(lines.name, lines.number, line);
+      const json = parseShallow(lines.name, lines.number, line);
       // A line may be the list of steps by itself.
       return Array.isArray(json) ? { x: json } : json;
     });
   }
 }
 
-/** Refuses JSON that nests deeper than any record. */
-export function checkDepth(name: string, number: number, line: string): void {
+/** The value of a line that nests no deeper than any record: what looks through it later may do so by calls. */
+export function parseShallow(name: string, number: number, line: string): unknown {
+  const isLong = line.length > LONG;
+  if (isLong) checkDepth(name, number, line);
+  const json = parseJson(name, number, line);
+  if (!isLong && isDeeper(json, DEPTH)) throw tooDeep(name, number);
+  return json;
+}
+
+function tooDeep(name: string, line: number): Error {
+  return badFile("file-malformed", name, `line ${line} nests deeper than a record does`);
+}
+
+/** Whether a value has lists and objects in each other, more of them than so many. */
+function isDeeper(json: unknown, depth: number): boolean {
+  if (typeof json !== "object" || json === null) return false;
+  if (depth === 0) return true;
+  const parts = Array.isArray(json) ? json : Object.values(json);
+  // No function is called with each number.
+  for (let i = 0; i < parts.length; i++) if (typeof parts[i] === "object" && isDeeper(parts[i], depth - 1)) return true;
+  return false;
+}
+
+/** Refuses text that nests deeper, before it takes memory. */
+function checkDepth(name: string, number: number, line: string): void {
   let depth = 0, inString = false;
   for (let i = 0; i < line.length; i++) {
     const c = line.charCodeAt(i);
@@ -49,7 +71,7 @@ export function checkDepth(name: string, number: number, line: string): void {
       else if (c === 34) inString = false;
     } else if (c === 34) inString = true;
     else if (c === 123 || c === 91) {
-      if (++depth > DEPTH) throw badFile("file-malformed", name, `line ${number} nests deeper than a record does`);
+      if (++depth > DEPTH) throw tooDeep(name, number);
     } else if (c === 125 || c === 93) depth--;
   }
 }
@@ -90,7 +112,7 @@ async function* values(blocks: Blocks, reader: JsonRecords, limit: number): Asyn
           else if (c === 34) inString = false;
         } else if (c === 34) inString = true;
         else if (c === 123 || c === 91) {
-          if (++depth > DEPTH) throw badFile("file-malformed", name, `line ${line} nests deeper than a record does`);
+          if (++depth > DEPTH) throw tooDeep(name, line);
         } else if ((c === 125 || c === 93) && --depth === 0) {
           const whole = open + text.slice(start, i + 1), at = startLine;
           open = "";
@@ -202,15 +224,15 @@ export class JsonRecords {
     const values = new Float64Array(steps * channels);
     let missing: string | undefined;
     for (let t = 0, i = 0; t < steps; t++) {
-      const step = isFlat ? undefined : x[t] as unknown[];
+      const step = (isFlat ? x : x[t]) as unknown[], from = isFlat ? t : 0;
       for (let c = 0; c < channels; c++, i++) {
-        const value = step ? step[c] : x[t];
+        const value = step[from + c];
         if (typeof value === "number" && isFloat(value) && !format.isMark(value)) {
           values[i] = value;
           continue;
         }
         // No text is made where nothing is wrong.
-        const field = step ? `x[${t}][${c}]` : `x[${t}]`, where = `${at}, ${field}`;
+        const field = isFlat ? `x[${t}]` : `x[${t}][${c}]`, where = `${at}, ${field}`;
         if (value === null || ((typeof value === "number" || typeof value === "string") && format.isMark(value))) {
           missing ??= where;
           values[i] = NaN;

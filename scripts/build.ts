@@ -25,9 +25,21 @@ const TARGET = new URL("core/device/wasm_module.ts", ROOT);
 /** What exported models are put together of, each after those it imports. */
 const RUNTIME = [
   "core/math.ts",
-  ...["memory", "kernels", "network", "plain", "numbers", "text", "answers", "forecast", "table", "page"].map((name) =>
-    `core/exchange/module/runtime/${name}.js`
-  ),
+  ...[
+    "memory",
+    "kernels",
+    "in_turn",
+    "network",
+    "plain",
+    "numbers",
+    "text",
+    "answers",
+    "forecast",
+    "decoding",
+    "pairs",
+    "table",
+    "page",
+  ].map((name) => `core/exchange/module/runtime/${name}.js`),
 ];
 const PIECES = new URL("core/exchange/module/pieces.ts", ROOT);
 

@@ -55,10 +55,10 @@ export interface TokenizerState {
 export const UNKNOWN_TEXT = "<unk>";
 
 /** Words with the apostrophe at their end, and single signs. */
-const WORD = /[\p{L}\p{N}][\p{L}\p{N}\p{M}]*['’]?|[^\s\p{L}\p{N}]/gu;
+export const WORD = /[\p{L}\p{N}][\p{L}\p{N}\p{M}]*['’]?|[^\s\p{L}\p{N}]/gu;
 
 /** Stretches that no merge goes beyond: letters, digits or signs with the space before them, and other white space. */
-const STRETCH = / ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]+|\s+(?!\S)|\s+/gu;
+export const STRETCH = / ?[\p{L}\p{M}]+| ?\p{N}+| ?[^\s\p{L}\p{M}\p{N}]+|\s+(?!\S)|\s+/gu;
 
 /** Subwords where nobody says how many. */
 const SUBWORDS = 2000;

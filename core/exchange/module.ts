@@ -19,6 +19,8 @@ export { type ModuleFiles, type ModuleOptions, stepWork };
  * |---|---|
  * | `predict(sequence, inputs?)` | what the model says of one sequence, at once: with preprocessing of rows, objects by column or a text, in the data's own words and units |
  * | `start()` | a stream: `push(step)` says what all steps so far do |
+ * | `search(source, options?)` | of a decoder of tokens: the best answers, the best first, with the options of {@linkcode Predictor.search}; `predict` gives the best |
+ * | `forecast(source, { steps, start }?)` | of a decoder of numbers: the same as `predict` |
  * | `info` | what the model takes and gives, and what it runs in |
  *
  * Numbers are those of {@linkcode createPredictor} on plain SIMD, to the bit.
@@ -26,7 +28,8 @@ export { type ModuleFiles, type ModuleOptions, stepWork };
  * @param file The model: see `modelFile`.
  * @returns The files by name: "model.js" and its types "model.d.ts", with "model.wasm" if it is to be a file; or
  * "model.html", a page.
- * @throws {TypeError} If the network has a layer that a module cannot compute: its name is said.
+ * @throws {TypeError} If the network is none that a module computes, such as one with layers behind its decoder; or its
+ * preprocessing is for another.
  *
  * @example
  * ```ts

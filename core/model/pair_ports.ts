@@ -1,8 +1,8 @@
 /** Where a network with a decoder takes sources and targets. */
 
 import { fail } from "../errors.ts";
-import type { Internals } from "./internals.ts";
 import { layerOf, type Shape } from "./layers/node.ts";
+import type { PlacedNetwork } from "./placed_network.ts";
 
 /** Where a network takes pairs. */
 export interface Ports {
@@ -23,7 +23,12 @@ export interface Ports {
  *
  * @throws {TypeError} If it has no decoder whose targets come in, several, or inputs besides.
  */
-export function portsOf({ session: { net } }: Internals, action: string): Ports {
+export function portsOf(
+  { session: { net } }: {
+    readonly session: { readonly net: Pick<PlacedNetwork, "resolved" | "inputs" | "firstInput"> };
+  },
+  action: string,
+): Ports {
   const decoders = net.resolved.nodes.filter(({ type }) => type === "decoder"), [decoder] = decoders;
   const refuse = (problem: string) => fail("wiring", action, problem, { advice: "step through batches yourself" });
   if (decoders.length !== 1) throw refuse(`pairs are for a network with one decoder, it has ${decoders.length}`);

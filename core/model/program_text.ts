@@ -27,7 +27,10 @@ export interface ProgramInput {
 
 /** A program as source text. Places are elements of the memory. */
 export interface ProgramText {
-  /** A function of T and of `r`, which is told where everything is before the calls are made. */
+  /**
+   * A function of T and of `r`, which is told where everything is before the calls are made; of several parts it makes those
+   * of number `u`.
+   */
   readonly plan: string;
   /** Elements that are kept. */
   readonly size: number;
@@ -45,6 +48,7 @@ export interface ProgramText {
  * @param values All parameters, as the network's layout says.
  * @param first Elements of the memory before the parameters.
  * @param called What a kernel's arguments follow in the text: "c(3,".
+ * @param wanted Values, "layer.port", whose places `r` is told too, by number under "v".
  * @throws {TypeError} If its program does not grow evenly with the steps.
  */
 export function programText(
@@ -52,10 +56,16 @@ export function programText(
   values: Float32Array,
   first: number,
   called: (kernel: KernelName) => string,
+  wanted: readonly string[] = [],
 ): ProgramText {
-  const kept = new Kept(programs, first), plans = LENGTHS.map((T) => new Planned(programs, T, kept)), [one] = plans;
-  const tensors = plans.map(({ arena }) => arena.tensors), loops = plans.map((plan) => plan.loops);
-  const texts = sameLength(loops).map((i) => loopText(plans, i, called)), { inputs, output, weights } = one!;
+  const kept = new Kept(programs, first),
+    plans = LENGTHS.map((T) => new Planned(programs, T, kept, wanted)),
+    [one] = plans;
+  const tensors = plans.map(({ arena }) => arena.tensors), { inputs, output, weights } = one!;
+  const parts = sameLength(plans.map(({ parts }) => parts)).map((part) => {
+    const own = plans.map(({ parts }) => parts[part]!);
+    return sameLength(own.map(({ loops }) => loops)).map((i) => loopText(own, i, called)).join(";");
+  });
   const places = (of: (plan: Planned) => Argument) => text(merged(plans.map(of)));
   const allocated = sameLength(tensors).map((i) =>
     `${variable(i)}=n(${text(merged(tensors.map((all) => ({ value: all[i]!.length }))))})`
@@ -65,15 +75,17 @@ export function programText(
     `inputs:[${inputs.map((_, i) => places(({ inputs }) => inputs[i]!.place)).join()}]`,
     `output:${places(({ output }) => output.place)}`,
     ...weights ? [`weights:${places(({ weights }) => weights!)}`] : [],
+    ...wanted.length ? [`v:[${wanted.map((_, i) => places(({ values }) => values[i]!)).join()}]`] : [],
   ];
-  const plan = `(T,r,c)=>{let p=${kept.size};const n=e=>{const a=p;p+=e+15&-16;return a},${allocated.join()};` +
-    `r({${found.join()}});${texts.join(";")}}`;
+  const isOne = parts.length === 1, made = isOne ? parts[0]! : parts.map((part, u) => `if(u==${u}){${part}}`).join("");
+  const plan = `(T,r,c${isOne ? "" : ",u"})=>{let p=${kept.size};const n=e=>{const a=p;p+=e+15&-16;return a},` +
+    `${allocated.join()};r({${found.join()}});${made}}`;
   const { runs, values: packed } = packParameters(programs, values);
   return {
     plan,
     size: kept.size,
     parameters: { runs: runs.map((run) => ({ ...run, place: kept.place(run.place) })), values: packed },
-    kernels: [...new Set(one!.calls.map(({ kernel }) => kernel))],
+    kernels: [...new Set(one!.parts.flatMap(({ calls }) => calls.map(({ kernel }) => kernel)))],
     inputs: inputs.map(({ input }) => input),
     output: output.shape,
     hasWeights: weights !== undefined,
@@ -139,19 +151,21 @@ class Remembered extends Arena {
 /** A plan for one length. */
 class Planned {
   readonly arena: Remembered;
-  readonly calls: readonly { readonly kernel: KernelName; readonly args: readonly Argument[] }[];
-  readonly loops: readonly Loop[];
+  readonly parts: readonly Part[];
   readonly inputs: readonly { readonly input: ProgramInput; readonly place: Argument }[];
   readonly output: { readonly shape: ProgramText["output"]; readonly place: Argument };
   readonly weights: Argument | undefined;
+  readonly values: readonly Argument[];
   readonly #kept: Kept;
 
-  constructor(programs: SinglePrograms, readonly T: number, kept: Kept) {
+  constructor(programs: SinglePrograms, T: number, kept: Kept, wanted: readonly string[]) {
     this.#kept = kept;
     this.arena = new Remembered(programs.persistent);
-    const { feeds, result, weights, programs: [program] } = programs.plan(T, this.arena);
-    this.calls = program!.flat(1)[0]!.map((call) => ({ kernel: call.kernel, args: this.argumentsOf(call) }));
-    this.loops = [...this.#loops()];
+    const { feeds, result, weights, values, programs: all } = programs.plan(T, this.arena);
+    this.parts = all.map((program) =>
+      new Part(program.flat(1)[0]!.map((call) => ({ kernel: call.kernel, args: this.argumentsOf(call) })), T)
+    );
+    this.values = wanted.map((name) => this.#place(values.get(name)!.data));
     this.inputs = feeds.map(({ input, isX, size, ld, table, V, to }) => ({
       input: {
         name: input,
@@ -184,6 +198,18 @@ class Planned {
     return tensor < 0
       ? { value: this.#kept.place(offset) }
       : { tensor, value: offset - this.arena.tensors[tensor]!.offset };
+  }
+}
+
+/** Calls that are made one after the other. */
+class Part {
+  readonly loops: readonly Loop[];
+
+  constructor(
+    readonly calls: readonly { readonly kernel: KernelName; readonly args: readonly Argument[] }[],
+    readonly T: number,
+  ) {
+    this.loops = [...this.#loops()];
   }
 
   *#loops(): Generator<Loop> {
@@ -222,7 +248,7 @@ class Planned {
 }
 
 /** A loop of every plan as text. */
-function loopText(plans: readonly Planned[], at: number, called: (kernel: KernelName) => string): string {
+function loopText(plans: readonly Part[], at: number, called: (kernel: KernelName) => string): string {
   const loops = plans.map(({ loops }) => loops[at]!), [{ first, body, turns }] = loops as [Loop];
   if (loops.some((loop) => loop.body !== body || (loop.turns === 1) !== (turns === 1))) throw uneven();
   const calls = Array.from({ length: body }, (_, i) => {

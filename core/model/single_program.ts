@@ -8,6 +8,7 @@
 import { Arena, from } from "../device/arena.ts";
 import { type Plan, TaskBuilder } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
+import type { LayerType } from "./layers/layer.ts";
 import { layerType } from "./layers/mod.ts";
 import { layerOf, type Node } from "./layers/node.ts";
 import {
@@ -44,6 +45,8 @@ export interface LengthPlan extends Plan {
   readonly feeds: readonly Feed[];
   readonly result: SingleValue;
   readonly weights: SingleValue | undefined;
+  /** All values: "layer.port". */
+  readonly values: ReadonlyMap<string, SingleValue>;
 }
 
 /** What a layer does between a stream's programs. */
@@ -65,6 +68,9 @@ export interface Wanted {
   readonly loss: LossName;
 }
 
+/** How a kind of layer computes one sequence by itself. */
+type Single = NonNullable<LayerType["single"]>;
+
 /** A network's layers, placed for one sequence by itself. */
 export class SinglePrograms {
   readonly net: PlacedNetwork;
@@ -77,22 +83,25 @@ export class SinglePrograms {
   /**
    * @param values All parameters, as the network's layout says.
    * @param action What fails where a layer cannot be computed so.
+   * @param own How layers are computed whose kind says nothing of it.
    */
   constructor(
     net: PlacedNetwork,
     values: Float32Array,
     wanted: Wanted,
     { action = "create predictor", advice = "use model.forward" } = {},
+    own?: (node: Node) => Single,
   ) {
     this.net = net;
     this.#wanted = wanted;
     this.#values = values;
     const store = this.store = new SingleStore(net.resolved.layout.list, values.length);
     const parts = new Map<string, readonly number[]>(), { nodes } = net.resolved;
-    requireAll(action, nodes, (type) => layerType(type)!.single !== undefined, advice);
+    if (!own) requireAll(action, nodes, (type) => layerType(type)!.single !== undefined, advice);
     this.#layers = nodes.map((node) => {
       const inputs = Object.entries(node.sources).map(([port, source]) => [port, parts.get(source)!]);
-      const layer = layerType(node.type)!.single!(node, store, Object.fromEntries(inputs));
+      const single = layerType(node.type)!.single;
+      const layer = (node.axis === undefined && single || own!(node))(node, store, Object.fromEntries(inputs));
       for (const [port, own] of Object.entries(layer.parts)) parts.set(`${node.name}.${port}`, own);
       return layer;
     });
@@ -111,9 +120,16 @@ export class SinglePrograms {
 
   /** The memory and the program for sequences of T steps. */
   plan(T: number, arena: Arena = new Arena(this.persistent)): LengthPlan {
-    const task = new TaskBuilder();
-    const placed = this.#place({ T, arena, task });
-    return { ...placed, arena: arena.length, programs: [[[task.calls]]] };
+    const tasks = [new TaskBuilder()];
+    const placed = this.#place({
+      T,
+      arena,
+      part: () => void tasks.push(new TaskBuilder()),
+      get task() {
+        return tasks.at(-1)!;
+      },
+    });
+    return { ...placed, arena: arena.length, programs: tasks.map(({ calls }) => [[calls]]) };
   }
 
   /** The memory and the programs of streams, whose histories have room for so many steps. */
@@ -175,6 +191,7 @@ export class SinglePrograms {
       feeds,
       result,
       weights: weights === undefined ? undefined : values.get(weights),
+      values,
       scratch: 0,
       parallel: false,
     };

@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import { exportModule } from "../../core/exchange/module.ts";
 import { moduleCases } from "../exchange/models.ts";
+import { pairCases } from "../exchange/pair_models.ts";
 import { type Driven, testDriven, violations } from "./driven.ts";
 
-const cases = await moduleCases(), pages = new Map<string, Uint8Array<ArrayBuffer>>();
-for (const { name, file } of cases) {
+const cases = await moduleCases(), pairs = await pairCases(), pages = new Map<string, Uint8Array<ArrayBuffer>>();
+for (const { name, file } of [...cases, ...pairs]) {
   for (const bytes of Object.values(await exportModule(file, { format: "html", name }))) pages.set(`/${name}`, bytes);
 }
 const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, ({ url }) => {
@@ -20,7 +21,7 @@ globalThis.addEventListener("unload", () => void server.shutdown());
 
 /** A case's first input as it is pasted. */
 function pasted(name: string): string {
-  const input = cases.find((one) => one.name === name)!.inputs[0];
+  const input = [...cases, ...pairs].find((one) => one.name === name)!.inputs[0];
   if (typeof input === "string") return input;
   const all = input as (number | number[] | Record<string, number>)[];
   if (typeof all[0] === "number") {
@@ -64,6 +65,38 @@ testDriven("model pages predict what is pasted, and ask nobody", async (driven) 
   assert.match(shown.steps!, /Steps1(high|low)2/);
 });
 
+testDriven("pages of pairs answer what is typed, with the alignment of every step", async (driven) => {
+  const { page } = driven;
+  for (const { name, expected: [said] } of pairs) {
+    const { text, values, attention, sourceTokens } = said as {
+      text?: string;
+      values?: number[][];
+      attention: number[][];
+      sourceTokens?: string[];
+    };
+    driven.requests.length = 0;
+    await page.goto(`${base}/${name}`);
+    await paste(driven, pasted(name));
+    assert.equal(await driven.text(".problem"), "", name);
+    if (text !== undefined) assert.equal(await driven.text(".verdict"), text);
+    if (values) assert.match(await driven.text("section"), new RegExp(`\\+2${Number(values[1]![0]!.toPrecision(5))}`));
+    const cells = await page.$$eval(".map tbody td", (all) => all.map(({ textContent }) => textContent));
+    assert.deepEqual(cells, attention.flat().map((w) => w >= 0.005 ? String(Math.round(100 * w)) : ""));
+    const heads = await page.$$eval(".map thead th", (all) => all.map(({ textContent }) => textContent));
+    assert.deepEqual(
+      heads,
+      (sourceTokens ?? attention[0]!.map((_, s) => String(s + 1))).map((t) => t === " " ? "␣" : t),
+    );
+    assert.deepEqual(driven.requests.filter((request) => !request.startsWith("GET data:")), [`GET ${base}/${name}`]);
+    if (!values) continue;
+    await page.$eval("#steps", (box) => {
+      (box as unknown as { value: string }).value = "2";
+      box.dispatchEvent(new Event("input"));
+    });
+    assert.equal((await page.$$(".map tbody tr")).length, 2);
+  }
+});
+
 testDriven("a model page works from the keyboard, and says what is wrong", async (driven) => {
   const { page } = driven;
   await page.goto(`${base}/moves`);
@@ -91,7 +124,7 @@ for (const scheme of ["light", "dark"]) {
   testDriven(`model pages break no rule of accessibility, ${scheme}, and fit a phone`, async (driven) => {
     const { page } = driven;
     await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);
-    for (const { name } of cases) {
+    for (const { name } of [...cases, ...pairs]) {
       for (const width of [1200, 390]) {
         await page.setViewport({ width, height: 844 });
         await page.goto(`${base}/${name}`);

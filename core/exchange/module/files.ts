@@ -8,11 +8,12 @@ import { SinglePrograms } from "../../model/single_program.ts";
 import { VERSION } from "../../version.ts";
 import { ACTION } from "../onnx.ts";
 import { pageText } from "./page.ts";
+import { pairProgram, pairWords } from "./pairs.ts";
 import { SINGLE_WASM } from "./pieces.ts";
-import { calledFrom, firstElement, loadText, Source, type WasmForm } from "./source.ts";
+import { calledFrom, type Calls, feedsText, firstElement, loadText, Source, type WasmForm } from "./source.ts";
 import type { ModuleFiles, ModuleSubject } from "./subject.ts";
 import { typesText } from "./types.ts";
-import { json, wordsOf } from "./words.ts";
+import { json, type Words, wordsOf } from "./words.ts";
 
 /** How a module is to be written. */
 interface Form {
@@ -42,24 +43,22 @@ export function moduleFiles(subject: ModuleSubject, form: Form): ModuleFiles {
 
 /** A module as text, and its types. */
 function moduleText(subject: ModuleSubject, { wasm, name, format }: Form): { text: string; types: string } {
-  const { net, values, output, loss } = subject, advice = "keep the model as a checkpoint";
-  const isSoftmax = loss !== undefined && LOSSES[loss].activation === "softmax";
-  const programs = new SinglePrograms(net, values, { output, loss: loss ?? "mse" }, { action: ACTION, advice });
-  const source = new Source(), called = calledFrom(source, wasm, isSoftmax);
-  const program = programText(programs, values, firstElement(wasm), called);
-  const { constants, predict, start, info, types } = wordsOf(source, subject, program);
+  const source = new Source(),
+    { program, words: { constants, predict, start, more, info, types }, calls } = subject.pairs
+      ? pairText(source, subject, wasm)
+      : sequenceText(source, subject, wasm);
   const engine = wasm === "none" ? `engine:"JavaScript"` : `get engine(){return ${source.use("engine")}()}`;
   const body = [
-    loadText(source, program, wasm, isSoftmax),
-    networkFunction(source, program, programs.width, wasm),
+    loadText(source, program, wasm, calls),
     constants,
     `export const info={...${json({ name, version: VERSION, ...info })},${engine}},predict=${predict}`,
     start ? `,start=${start}` : "",
+    more ?? "",
     wasm === "file"
       ? `,useWasm=async m=>$l(await ${source.use("fetched")}(m,${json(`${name}.wasm`)},import.meta.url))`
       : "",
     ";\n",
-    format === "html" ? `${source.use("page")}(predict,info);\n` : "",
+    format === "html" ? `${source.use(subject.pairs ? "pairPage" : "page")}(predict,info);\n` : "",
   ];
   return {
     text: [
@@ -72,18 +71,38 @@ function moduleText(subject: ModuleSubject, { wasm, name, format }: Form): { tex
   };
 }
 
+/** What a module is made of besides pieces. */
+interface Made {
+  readonly program: ProgramText;
+  readonly words: Words;
+  readonly calls: Calls;
+}
+
+/** Of a model from sequences to sequences. */
+function pairText(source: Source, subject: ModuleSubject, wasm: WasmForm): Made {
+  const made = pairProgram(source, subject, wasm);
+  return { program: made.program, words: pairWords(source, subject, made), calls: { inTurn: true } };
+}
+
+/** Of any other. */
+function sequenceText(source: Source, subject: ModuleSubject, wasm: WasmForm): Made {
+  const { net, values, output, loss } = subject, advice = "keep the model as a checkpoint";
+  const calls = { softmax: loss !== undefined && LOSSES[loss].activation === "softmax" };
+  const programs = new SinglePrograms(net, values, { output, loss: loss ?? "mse" }, { action: ACTION, advice });
+  const program = programText(programs, values, firstElement(wasm), calledFrom(source, wasm, calls));
+  const { constants, ...words } = wordsOf(source, subject, program);
+  return {
+    program,
+    words: { constants: networkFunction(source, program, programs.width, wasm) + constants, ...words },
+    calls,
+  };
+}
+
 /** What the network says of numbers or tokens: `$n(x, inputs)` gives its outputs and the attention weights. */
 function networkFunction(source: Source, program: ProgramText, width: number, wasm: WasmForm): string {
   const { inputs, output: { size, ld, steps }, hasWeights } = program;
-  const feeds = inputs.map(({ name, isX, size, ld, once, table, count }, i) => {
-    const quoted = json(name), T = once ? "1" : "T", numbers = table ? 1 : size;
-    const x = isX ? "x" : `${source.use("given")}(i,${quoted},${T}*${numbers})`, place = `a.inputs[${i}]`;
-    return table
-      ? `${source.use("feedTokens")}(${quoted},${x},${place},${size},${ld},${table},${count});`
-      : `${source.use("feedNumbers")}(${quoted},${x},${place},${size},${ld});`;
-  });
   const read = source.use("read"), outputs = `${read}(a.output,${steps ? "T" : 1},${size},${ld})`;
   return `const $n=(x,i)=>{const T=${source.use("stepsOf")}(x,${width});let a;${
     source.use(wasm === "none" ? "run" : "runFast")
-  }(T,e=>{a=e;${feeds.join("")}});return[${outputs}${hasWeights ? `,${read}(a.weights,T,1,1)` : ""}]};`;
+  }(T,e=>{a=e;${feedsText(source, inputs)}});return[${outputs}${hasWeights ? `,${read}(a.weights,T,1,1)` : ""}]};`;
 }

@@ -36,6 +36,8 @@ export interface ModuleSubject {
   readonly loss: LossName | undefined;
   readonly quantiles: readonly number[] | undefined;
   readonly preprocessing: unknown;
+  /** Whether it is from sequences to sequences. */
+  readonly pairs: boolean;
 }
 
 /** Bytes of parameters: as text they must stay within what engines take for one string. */
@@ -50,13 +52,6 @@ export function stepWork(file: ModelFile): number {
 export function subjectOf(file: ModelFile, asked: string | undefined): ModuleSubject {
   const { config, loss: given, meanings = {}, parameters, preprocessing } = file;
   const net = new PlacedNetwork(networkOf(file)), { layout, nodes } = net.resolved;
-  const decoder = nodes.find(({ type }) => type === "decoder")?.name;
-  if (decoder !== undefined) {
-    throw fail("wiring", ACTION, `the layer "${decoder}" is of the type "decoder", which a module cannot compute`, {
-      name: decoder,
-      advice: "export its encoder and its decoder's step with exportSeq2SeqOnnx, or keep the checkpoint",
-    });
-  }
   if (4 * layout.size > MOST_BYTES) {
     throw fail("file-too-large", ACTION, `a module takes parameters of 256 MiB, it has ${4 * layout.size} bytes`, {
       advice: "export it with exportOnnx",
@@ -82,5 +77,6 @@ export function subjectOf(file: ModelFile, asked: string | undefined): ModuleSub
     loss,
     quantiles: loss && LOSSES[loss].predicts === "quantiles" ? quantiles : undefined,
     preprocessing: preprocessing ?? undefined,
+    pairs: nodes.some(({ type }) => type === "decoder"),
   };
 }

@@ -17,6 +17,8 @@ export interface Answer {
   readonly early?: boolean;
   /** Parameters of `predict` and `push` besides. */
   readonly more?: string;
+  /** Other declarations. */
+  readonly others?: string;
   /** What `info` says besides. */
   readonly info: string;
 }
@@ -102,8 +104,91 @@ export function plainTypes(
   };
 }
 
+/** What a model from sequences to sequences takes and gives. */
+interface PairSides {
+  readonly source: "text" | "tokens" | "steps";
+  readonly target: "text" | "tokens" | "steps";
+  readonly isSearch?: boolean;
+  readonly quantiles?: readonly number[];
+  /** Whether the model knows how many steps to say. */
+  readonly stepsGiven?: boolean;
+}
+
+const SOURCES = {
+  text: "string",
+  tokens: "ArrayLike<number>",
+  steps: "readonly (number | ArrayLike<number>)[] | Float32Array | Float64Array",
+} as const;
+
+/** The types of a model from sequences to sequences. */
+export function pairTypes({ source, target, isSearch, quantiles, stepsGiven }: PairSides): Answer {
+  const own = source === "text" ? ";\n  sourceTokens: string[]" : "";
+  const heard = ";\n  /** How much each step of the source counts at each step of the answer, a text's end too. */\n" +
+    `  attention: number[][]${own}`;
+  const info = "readonly task: string;\n  readonly input: string;\n  readonly output: string";
+  if (!isSearch) {
+    const values = quantiles
+      ? `/** Of each quantile the numbers of every step. */\n  quantiles: Record<${
+        quantiles.map((q) => `"${q}"`).join(" | ")
+      }, number[][]>`
+      : "/** The numbers of every step. */\n  values: number[][]";
+    const options = `{ steps${stepsGiven ? "?" : ""}: number; start?: ArrayLike<number> }`,
+      mark = stepsGiven ? "?" : "";
+    return {
+      sequence: SOURCES[source],
+      prediction: `${values}${heard}`,
+      more: `, options${mark}: ${options}`,
+      info,
+      others:
+        `\n/** The same. */\nexport function forecast(sequence: Sequence, options${mark}: ${options}): Prediction;\n`,
+    };
+  }
+  const isText = target === "text", token = isText ? "string" : "number";
+  const said = isText
+    ? "text: string;\n  /** The sum of its tokens' log-probabilities. */\n  logProbability: number;\n  tokens: string[]"
+    : "tokens: number[];\n  /** The sum of their log-probabilities. */\n  sum: number;\n" +
+      "  /** For each the step of the source that counted most. */\n  aligned: number[]";
+  return {
+    sequence: SOURCES[source],
+    prediction: `${said};\n  /** With the penalties: what answers are ranked by. */\n  score: number;\n` +
+      "  /** Whether it ended by itself. */\n  ended: boolean;\n" +
+      `  /** Of each token, the end's too. */\n  logProbabilities: number[]${heard}`,
+    more: ", options?: SearchOptions",
+    info,
+    others: `
+/** How answers are searched for. */
+export interface SearchOptions {
+  /** Hypotheses that are followed; 1, the default, is greedy. */
+  width?: number;
+  /** Answers that \`search\` gives. Default: width. */
+  nBest?: number;
+  /** Most tokens of an answer, its end among them; fewest, without it. */
+  maxLength?: number;
+  minLength?: number;
+  /** How much longer answers are favored, and those that look at every step. Default 0. */
+  lengthPenalty?: number;
+  coveragePenalty?: number;
+  /** No n tokens in a row occur twice. Default 0: they may. */
+  noRepeat?: number;
+  /** Tokens that answers begin with. */
+  prefix?: readonly ${token}[];${
+      isText && source === "text"
+        ? "\n  /** Whether the source's word stands in for an unknown one. Default true. */\n  replaceUnknown?: boolean;"
+        : ""
+    }
+}
+
+/** The best answers, the best first. */
+export function search(sequence: Sequence, options?: SearchOptions): Prediction[];
+`,
+  };
+}
+
 /** The text of a module's types. */
-export function typesText({ sequence, step, prediction, early, more = "", info }: Answer, hasFile: boolean): string {
+export function typesText(
+  { sequence, step, prediction, early, more = "", others, info }: Answer,
+  hasFile: boolean,
+): string {
   const stream = step && `
 /** A sequence that comes one step at a time: each push says what all steps so far do. */
 export function start(): {
@@ -133,7 +218,7 @@ export type Sequence = ${sequence};
  * @throws {TypeError | RangeError} If it cannot be predicted: the message says why, \`field\` says which field it is about.
  */
 export function predict(sequence: Sequence${more}): Prediction;
-${stream || ""}${load || ""}
+${stream || ""}${others ?? ""}${load || ""}
 /** What the model is. */
 export const info: {
   readonly name: string;

@@ -25,6 +25,8 @@ export interface Words {
   readonly predict: string;
   /** `start`, of `predict`; absent where steps do not come one by one. */
   readonly start?: string;
+  /** Other exports, each behind a comma. */
+  readonly more?: string;
   readonly info: Readonly<Record<string, unknown>>;
   readonly types: Answer;
 }
@@ -37,9 +39,7 @@ export interface Words {
 export function wordsOf(source: Source, subject: ModuleSubject, program: ProgramText): Words {
   const { preprocessing, quantiles } = subject, x = program.inputs.find(({ isX }) => isX)!;
   if ((preprocessing as { kind?: unknown } | undefined)?.kind === "pairs") {
-    throw fail("file-unsupported", ACTION, "its preprocessing is for pairs of texts, which a module does not predict", {
-      advice: "keep the model as a checkpoint",
-    });
+    throw fail("preprocessing-mismatch", ACTION, "its preprocessing is for pairs, the model has no decoder");
   }
   const sizes = { inputSize: x.size, numEmbeddings: x.table ? x.count : 0, outputSize: program.output.size };
   const given = fittingPreprocessing(preprocessing, sizes, quantiles?.length ?? 1), state = given?.toJSON();

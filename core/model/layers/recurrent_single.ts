@@ -9,7 +9,7 @@ import { type Columns, newSingle, pad4, type SingleLayer, singleProduct, type Si
 /** One sequence by itself. Initial states are 0. */
 export function single(
   cell: Cell,
-  { name, options }: Node<FullOptions>,
+  { name, options, uses }: Node<FullOptions>,
   store: SingleStore,
   below: readonly number[],
 ): SingleLayer {
@@ -28,8 +28,11 @@ export function single(
       bias: padded,
     };
   });
+  // Final states of all layers, which decoders alone read.
+  const finals = cell.states.map(({ final }, s) => ({ final, s })).filter(({ final }) => uses(`${name}.${final}`));
+  const all = layers.flatMap(() => parts);
   return {
-    parts: { output: parts, state: parts },
+    parts: { output: parts, state: parts, ...Object.fromEntries(finals.map(({ final }) => [final, all])) },
     over(plan, { input }) {
       const { T, arena, task, stream } = plan, Dp = Hp * parts.length, gates = arena.allocate(T * 4 * Hp);
       if (stream && bidirectional) {
@@ -37,8 +40,15 @@ export function single(
           name,
         });
       }
-      let x = input!;
-      for (const layer of layers) {
+      const last = Object.fromEntries(finals.map(({ final }) => [final, newSingle(plan, "rows", all)]));
+      /** A layer's final states: of the second direction, those of the first step. */
+      const end = (dst: Tensor, states: Tensor) =>
+        parts.forEach((_, d) => {
+          const src = from(states, (d ? 1 : T) * Dp + d * Hp);
+          task.call("copyVector", { dst: from(dst, d * Hp), src, n: Hp });
+        });
+      let x = input!, top!: Tensor;
+      for (const [l, layer] of layers.entries()) {
         const states = cell.states.map(() => arena.allocate((T + 2) * Dp));
         for (const dst of states) {
           if (!stream) task.call("clear", { dst, n: Dp });
@@ -49,18 +59,17 @@ export function single(
           const own = states.map((dst) => from(dst, reverse * Hp));
           cell.single(task, { states: own, gates, columns: hidden.columns, bias, T, Hp, ldh: Dp, reverse });
         });
-        x = { kind: "steps", data: from(states[0]!, Dp), parts, ld: Dp, K: Dp };
+        for (const { final, s } of finals) end(from(last[final]!.data, l * Dp), states[s]!);
+        top = states[0]!;
+        x = { kind: "steps", data: from(top, Dp), parts, ld: Dp, K: Dp };
         for (const dst of stream ? states : []) {
           task.call("copyVector", { dst, src: from(dst, Dp), n: Dp });
           stream!.keep(from(dst, 0, Dp));
         }
       }
       const state = newSingle(plan, "rows", parts);
-      parts.forEach((_, d) => {
-        const src = from(x.data, (d ? 0 : T - 1) * Dp + d * Hp);
-        task.call("copyVector", { dst: from(state.data, d * Hp), src, n: Hp });
-      });
-      return { output: x, state };
+      end(state.data, top);
+      return { output: x, state, ...last };
     },
   };
 }

@@ -36,6 +36,8 @@ export interface SinglePlan {
   readonly T: number;
   readonly arena: Arena;
   readonly task: TaskBuilder;
+  /** What is added from here on is a program of its own. */
+  part?(): void;
   /** Where steps come one by one: T is 1 then, and layers keep what they need of the steps before. */
   readonly stream?: SingleStream;
   /** What the outside writes: an input of the network, by the layer's name; its rows may come without padding. */

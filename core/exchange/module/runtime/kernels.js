@@ -7,8 +7,8 @@
 
 import { memory } from "./memory.js";
 
-const round = Math.fround;
-const real = new Float32Array(1), bits = new Int32Array(real.buffer);
+export const round = Math.fround;
+export const real = new Float32Array(1), bits = new Int32Array(real.buffer);
 
 /** exp: log2 e, a number that rounds to integers, ln 2 in two parts, a polynomial, 1, and four limits. See core/kernels/simd.ts. */
 const EXPONENTIAL = Float32Array.of(
@@ -43,7 +43,7 @@ const TANGENT = Float32Array.of(
 );
 
 /** a·b + c. */
-function madd(a, b, c) {
+export function madd(a, b, c) {
   return round(round(a * b) + c);
 }
 
@@ -75,7 +75,7 @@ function bitsOf(x) {
 }
 
 /** eˣ. */
-function exponential(x) {
+export function exponential(x) {
   x = within(x, 10);
   const shifted = madd(x, EXPONENTIAL[0], EXPONENTIAL[1]),
     p = fraction(x, shifted),
@@ -92,7 +92,7 @@ function sigmoid(x) {
 }
 
 /** tanh x. */
-function tanh(x) {
+export function tanh(x) {
   const a = Math.abs(x), z = round(a * a);
   let p = TANGENT[1], q = TANGENT[7];
   for (let i = 2; i < 7; i++) p = madd(p, z, TANGENT[i]);

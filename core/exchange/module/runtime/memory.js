@@ -126,3 +126,45 @@ export function runFast(T, write) {
   write(places);
   wasm.run(4 * places.end, words);
 }
+
+/** `run` of one part of a program in several; the first clears what is not kept. */
+export function runPart(T, part, write, call) {
+  plan(
+    T,
+    (places) => {
+      if (!part) room(places.end);
+      write(places);
+    },
+    call,
+    part,
+  );
+}
+
+/** The program's two parts for T steps, in the memory of the WASM module: words for it, and between them what it knows not. */
+function layOutParts(T) {
+  const parts = [[], []], own = [];
+  let places;
+  parts.forEach((pieces, part) =>
+    plan(T, (found) => places = found, (kernel, ...args) => {
+      // Kernels in JavaScript alone have numbers below 0.
+      if (kernel < 0) return pieces.push(() => kernels.at(kernel)(...args));
+      const last = pieces.at(-1);
+      if (last?.size) return last.size = own.push(kernel, ...args) - last.first;
+      const first = own.length;
+      pieces.push({ first, size: own.push(kernel, ...args) - first });
+    }, part)
+  );
+  const { end } = places;
+  grow(end + own.length);
+  memory.fill(0, kept, end);
+  new Int32Array(memory.buffer).set(own, end);
+  return layout = { T, places, parts };
+}
+
+/** `runPart` in WASM, if there is some, as far as that goes. */
+export function runPartFast(T, part, write) {
+  if (!wasm) return runPart(T, part, write, (kernel, ...args) => kernels.at(kernel)(...args));
+  const { places, parts } = layout?.T === T ? layout : layOutParts(T);
+  write(places);
+  for (const piece of parts[part]) piece.size ? wasm.run(4 * (places.end + piece.first), piece.size) : piece();
+}

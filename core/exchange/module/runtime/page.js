@@ -157,16 +157,14 @@ function rowForm(columns, box, update) {
   return element("details", { open: columns.length <= 12 }, element("summary", {}, "Fill in a row"), form);
 }
 
-/** Makes the page of a model. */
-export function page(predict, info) {
-  const main = document.querySelector("main"), { input, columns } = info;
-  const hint = element("p", { id: "hint" }, taken(info));
-  const box = element("textarea", {
-    id: "input",
-    rows: input === "text" ? 4 : 8,
-    spellcheck: input === "text",
-    placeholder: input !== "text" && columns ? `${columns.slice(0, 8).join(",")}\n…` : "",
-  });
+/**
+ * Puts what every page has in its place: a box, what is wrong with what is typed there, and what is said of it.
+ *
+ * @param answered Elements for what is typed.
+ * @param between Elements between the box and the answer, given the box and what updates the answer.
+ */
+function sheet(info, properties, answered, between = () => []) {
+  const hint = element("p", { id: "hint" }, taken(info)), box = element("textarea", { id: "input", ...properties });
   box.setAttribute("aria-describedby", "hint");
   const problem = element("p", { className: "problem" }), answer = element("section", {});
   problem.setAttribute("role", "alert");
@@ -177,17 +175,81 @@ export function page(predict, info) {
     problem.textContent = "";
     if (box.value.trim() === "") return;
     try {
-      const prediction = predict(sequenceOf(box.value, info)), { attention, tokens } = prediction;
-      answer.append(
-        ...answerElements(prediction, info),
-        ...attention?.length ? attentionElements(attention, tokens) : [],
-      );
+      answer.append(...answered(sequenceOf(box.value, info)));
     } catch (error) {
       problem.textContent = error.message;
     }
   };
   box.addEventListener("input", update);
-  const label = element("label", { htmlFor: "input" }, input === "text" ? "Text" : "Data: type or paste it");
-  const isTable = columns && input !== "text" && columns.length <= 60;
-  main.append(hint, label, box, ...isTable ? [rowForm(columns, box, update)] : [], problem, answer);
+  const label = element("label", { htmlFor: "input" }, info.input === "text" ? "Text" : "Data: type or paste it");
+  document.querySelector("main").append(hint, label, box, ...between(box, update), problem, answer);
+}
+
+/** Makes the page of a model. */
+export function page(predict, info) {
+  const { input, columns } = info, isTable = columns && input !== "text" && columns.length <= 60;
+  sheet(info, {
+    rows: input === "text" ? 4 : 8,
+    spellcheck: input === "text",
+    placeholder: input !== "text" && columns ? `${columns.slice(0, 8).join(",")}\n…` : "",
+  }, (sequence) => {
+    const prediction = predict(sequence), { attention, tokens } = prediction;
+    return [
+      ...answerElements(prediction, info),
+      ...attention?.length ? attentionElements(attention, tokens) : [],
+    ];
+  }, (box, update) => isTable ? [rowForm(columns, box, update)] : []);
+}
+
+/** Rows and columns of an alignment that are shown. */
+const MOST = 100;
+
+/** How much each step of a source counts at each of an answer: a table, darker where it counts more. */
+function alignmentElements(weights, source, answer) {
+  const seen = (name) => name === " " ? "\u2423" : name,
+    rows = weights.slice(0, MOST),
+    cut = (row) => row.slice(0, MOST);
+  const named = (names, t) => seen(names ? names[t] ?? (t === names.length ? "end" : "") : String(t + 1));
+  const heads = cut(weights[0]).map((_, s) => element("th", { scope: "col" }, named(source, s)));
+  const lines = rows.map((row, u) => {
+    const cells = cut(row).map((weight) => {
+      const cell = element("td", {}, weight >= 0.005 ? String(Math.round(100 * weight)) : "");
+      cell.style.setProperty("--w", String(weight));
+      return cell;
+    });
+    return element("tr", {}, element("th", { scope: "row" }, named(answer, u)), ...cells);
+  });
+  const whole = weights.length <= MOST && weights[0].length <= MOST ? "" : ` The first ${MOST} of each are shown.`;
+  const caption = `A line for each step of the answer, a column for each of the source, in percent.${whole}`;
+  const first = element("tr", {}, element("td", {}), ...heads);
+  const table = element("table", { className: "map" }, element("caption", {}, caption), element("thead", {}, first));
+  table.append(element("tbody", {}, ...lines));
+  return [element("h2", {}, "Alignment"), table];
+}
+
+/** Makes the page of a model from sequences to sequences. */
+export function pairPage(predict, info) {
+  const isText = info.input === "text", isSearch = info.output !== "numbers", { steps = 1 } = info;
+  const count = element("input", { id: "steps", type: "number", min: "1", value: String(steps) });
+  sheet(info, { rows: isText ? 4 : 8, spellcheck: isText }, (sequence) => {
+    const said = predict(sequence, isSearch ? {} : { steps: Number(count.value) });
+    const { text, tokens, values, quantiles, logProbability, sum, attention, sourceTokens } = said, made = [];
+    if (isSearch) {
+      made.push(element("p", { className: "verdict" }, text ?? tokens.join(" ")));
+      const cut = said.ended ? "" : "; it did not end by itself";
+      made.push(element("p", {}, `Log-probability ${shown(logProbability ?? sum)}${cut}`));
+    } else {
+      const kinds = quantiles ? Object.entries(quantiles) : [["", values]], [[, [first]]] = kinds;
+      const heads = kinds.flatMap(([q]) =>
+        first.map((_, c) => [...first.length > 1 ? [`number ${c + 1}`] : [], q].join(" ").trim())
+      );
+      const line = (_, u) => [`+${u + 1}`, ...kinds.flatMap(([, all]) => all[u].map(shown))];
+      made.push(tableOf("Forecast", ["Step", ...heads.map((head) => head || "value")], kinds[0][1].map(line)));
+    }
+    return [...made, ...alignmentElements(attention, sourceTokens, isSearch ? tokens.map(String) : undefined)];
+  }, (_box, update) => {
+    if (isSearch) return [];
+    count.addEventListener("input", update);
+    return [element("label", { htmlFor: "steps" }, "Steps of the answer"), count];
+  });
 }

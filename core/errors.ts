@@ -127,6 +127,8 @@ export const ERROR_CODES = {
   "row-width": SyntaxError,
   /** The first line looks like data; `option`. */
   "header-unclear": TypeError,
+  /** Lists of labels may be labels of steps; `option`. */
+  "labels-unclear": TypeError,
   /** A column has no name; `option`. */
   "column-unnamed": SyntaxError,
   /** Two columns have one name; `column`. */

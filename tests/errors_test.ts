@@ -128,6 +128,11 @@ Deno.test("hints go by code and details, whatever the library says", () => {
     ],
     ["value-missing", {}, "ζ: η"],
     ["header-unclear", { option: "header" }, "ζ: --header or --no-header says what it is"],
+    [
+      "labels-unclear",
+      { option: "labelEveryStep" },
+      "ζ: --label-every-step if they are those of the steps, --no-label-every-step if they are several of the sequence",
+    ],
     ["label-column-unknown", { option: "labelColumns" }, "ζ: --label-column NAME"],
     ["labels-missing", { option: "labelsFrom" }, "ζ: they are y of a .npz, or a .npy of their own: --label-file FILE"],
     ["column-missing", { option: "timeColumn" }, "ζ: --time-column asks for it"],

@@ -43,6 +43,9 @@ export const HINTS: { readonly [Code in ErrorCode]?: Hint } = {
   }),
   "value-missing": withOption(() => "--missing drop leaves it out, --missing zero, mean or last fills it in"),
   "header-unclear": withOption(() => "--header or --no-header says what it is"),
+  "labels-unclear": withOption((flag) =>
+    `${flag} if they are those of the steps, --no-${flag.slice(2)} if they are several of the sequence`
+  ),
   "label-column-unknown": withOption((flag) => `${flag} NAME`),
   "label-missing": withOption((flag) =>
     flag === "--key"

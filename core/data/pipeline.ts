@@ -17,7 +17,6 @@ import {
   pack,
   type PreparedDataset,
   type PreparedSequences,
-  stepsOf,
   textOf,
   weightsOf,
 } from "./prepared.ts";
@@ -27,6 +26,7 @@ import type { Reading, SequenceRecord } from "./readers/record.ts";
 import { type FullOptions, PIPELINE_OPTIONS, type PipelineOptions } from "./pipeline_options.ts";
 import type { PipelineState, TokenInputs } from "./pipeline_state.ts";
 import { type WindowState, windowState } from "./recordings.ts";
+import { looksPerStep, stepsOf } from "./step_labels.ts";
 import { fields, oneOf, truth, whole } from "./state.ts";
 import { PADDING, Vocabulary } from "./vocabulary.ts";
 
@@ -83,6 +83,7 @@ export class Pipeline {
     everyStep: boolean,
     { reading, windows }: Pick<PipelineState, "reading" | "windows">,
     guesses: readonly string[] = [],
+    notes: readonly string[] = [],
   ) {
     this.#inputs = inputs;
     this.#labels = labels;
@@ -90,7 +91,7 @@ export class Pipeline {
     this.reading = reading && readingState(reading, "reading");
     this.windows = windows && windowState(windows, "windows");
     this.guesses = guesses;
-    this.notes = [...inputs.notes, ...labels.notes];
+    this.notes = [...inputs.notes, ...labels.notes, ...notes];
   }
 
   /**
@@ -108,7 +109,7 @@ export class Pipeline {
     const first = records.at(0)!, text = first.text !== undefined;
     let kept: Records = records, inputs: Numbers | Vocabulary;
     const { tokens, normalize, minCount, maxLength, patch } = full;
-    const { labelEveryStep } = full;
+    const { labelEveryStep = false } = full;
     if (labelEveryStep && patch > 1) {
       throw badData("option-conflict", "patch makes one step of several, whose labels differ", { option: "patch" });
     }
@@ -135,9 +136,7 @@ export class Pipeline {
       const numbers = Numbers.fit(records, full, channelNames, stepNames);
       kept = keptOf(records, numbers);
       inputs = numbers;
-      if (!kept.length) {
-        throw nothingLeft(records);
-      }
+      if (!kept.length) throw nothingLeft(records);
     }
     const { task, labelSeparator: separator, oneHot, standardize } = full;
     const labels = Labels.fit(labelEveryStep ? Array.from(kept, (record) => stepsOf(record)).flat() : kept, {
@@ -149,7 +148,12 @@ export class Pipeline {
     });
     if (labels.guess) guesses.unshift(`task ${labels.guess}`);
     const cut = windows ?? (first.rows && { window: first.rows[1] - first.rows[0] });
-    return new Pipeline(inputs, labels, labelEveryStep, { reading, windows: cut }, guesses);
+    const isUnclear = full.labelEveryStep === undefined && !labelNames && separator === undefined && !cut;
+    const lengthOf = ({ steps, text }: SequenceRecord) =>
+      inputs instanceof Vocabulary ? inputs.split(text!).length : steps;
+    const perStep = isUnclear ? looksPerStep(kept, lengthOf, text) : undefined;
+    const notes = perStep === undefined ? [] : [perStep];
+    return new Pipeline(inputs, labels, labelEveryStep, { reading, windows: cut }, guesses, notes);
   }
 
   /**

@@ -71,11 +71,11 @@ export const PIPELINE_OPTIONS: {
   minCount: { type: "integer", default: 1, least: 1, most: 1e9, about: "how often a token must occur" },
   maxLength: { type: "integer", optional: true, least: 1, most: 1e9, about: "steps or tokens of a sequence" },
   labelSeparator: { type: "text", optional: true, about: "between the labels of one column" },
-  labelEveryStep: { type: "boolean", default: false, about: "predict a label for every step: rows have their own" },
+  labelEveryStep: { type: "boolean", optional: true, about: "predict a label for every step: rows have their own" },
   oneHot: { type: "boolean", default: false, about: "one-hot targets, for the loss bce" },
 };
 
 /** Options with their defaults. */
 export type FullOptions =
-  & Required<Pick<PipelineOptions, "standardize" | "missing" | "patch" | "minCount" | "oneHot" | "labelEveryStep">>
+  & Required<Pick<PipelineOptions, "standardize" | "missing" | "patch" | "minCount" | "oneHot">>
   & Omit<PipelineOptions, ReaderOptions>;

@@ -127,14 +127,3 @@ export function pack(
   const shape = [N, T, width] as const;
   return { x, shape, ...lengths.some((length) => length !== T) && { lengths }, rows };
 }
-
-/** The steps of a record as records with labels: all of them, or the first ones. */
-export function stepsOf({ stepLabels, steps, place }: SequenceRecord, count = steps): SequenceRecord[] {
-  if (!stepLabels) throw badData("record-unlabeled", `${place}: labels of its steps are missing, one for each`);
-  return stepLabels.slice(0, count).map((labels, t) => ({
-    labels,
-    steps: 1,
-    channels: 0,
-    place: `${place}, row ${t}`,
-  }));
-}

@@ -196,8 +196,8 @@ function ofKind<T>(group: "optimizer" | "schedule" | "teacher", resolve: () => T
   }
 }
 
-/** What is wrong with options of a group, with flags for their names. */
-function inFlags(group: Group, problem: string): string {
+/** Words about options of a group, with flags for their names. */
+function inFlags(group: Group, text: string): string {
   const names = Object.keys(JOB_OPTIONS[group]);
-  return problem.replace(/\b[a-z]+[A-Za-z]*\b/g, (word) => names.includes(word) ? `--${flagFor(group, word)}` : word);
+  return text.replace(/\b[a-z]+[A-Za-z]*\b/g, (word) => names.includes(word) ? `--${flagFor(group, word)}` : word);
 }

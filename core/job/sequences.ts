@@ -16,7 +16,7 @@ import { LOSSES } from "../model/losses.ts";
 import { describePredictions } from "../report/describe.ts";
 import type { DataJob } from "./data_options.ts";
 import { chooseLoss, type ChosenLoss } from "./loss.ts";
-import { type FileJob, UsageError } from "./options.ts";
+import { type FileJob, flagFor, UsageError } from "./options.ts";
 import { type DataSource, leftOutLine, type Loaded, loadRecords, pathName, type ReadData } from "./read_data.ts";
 import { suitedOptions } from "./suits.ts";
 import type { NamedTraining, TestData, Trained, TrainingData } from "./training_data.ts";
@@ -132,7 +132,9 @@ function sequenceData(
       ...job.columns.labelColumn || !pipeline.reading?.labelColumns?.length
         ? []
         : [`label column ${pipeline.reading.labelColumns.join(", ")}: by its name`],
-      ...[...notes, ...pipeline.notes].map((note) => `note: ${note}`),
+      ...[...notes, ...pipeline.notes].map((note) =>
+        `note: ${note.replace("labelEveryStep", `--${flagFor("preparation", "labelEveryStep")}`)}`
+      ),
       ...watched ? [part("validation", watched, validation!)] : [],
       ...held ? [part("test", held, test!)] : [],
       ...job.files.testData ? [] : shared.map((note) => `note: ${note}`),

@@ -42,6 +42,10 @@ const FILES: Readonly<Record<string, string | Uint8Array>> = {
   "counts.csv": rows("label,a,b", (n) => `${n},${n},${n * n}`, 10),
   "three.tsv": rows("", (n) => `one ${n}\t${n} two\tmore`),
   "pairs.tsv": rows("", (n) => `one ${n}\t${n} two three four`),
+  "steps.jsonl": rows("", (n) => {
+    const y = Array.from({ length: 2 + n % 3 }, (_, t) => label(n * t));
+    return JSON.stringify({ x: y.map((_, t) => [t * n % 5]), y });
+  }),
   "few.csv": rows("label,a,b", (n) => `${label(n)},${n},1`, 2),
 };
 
@@ -51,6 +55,7 @@ const CASES: readonly (readonly [code: string, line: string, ...advised: string[
   ["value-missing", "holes.csv", "--missing drop", "--missing zero", "--missing mean", "--missing last"],
   ["header-unclear", "bare.csv --label-column -1", "--header", "--no-header"],
   ["label-column-unknown", "kinds.csv", "--label-column kind"],
+  ["labels-unclear", "steps.jsonl", "--label-every-step", "--no-label-every-step"],
   ["label-missing", "texts.csv --tokens words", "--text-column text"],
   ["label-missing", "plain.csv --sequence-column id --labels-table keyed.csv --key other", "--key name"],
   ["labels-missing", "x.npy", "--label-file y.npy"],

@@ -4,7 +4,17 @@ import assert from "node:assert/strict";
 import { divideRecords } from "../../core/data/division.ts";
 import { readLabelsTable } from "../../core/data/readers/labels_table.ts";
 import { RecordingWindows, type WindowLabel } from "../../core/data/recordings.ts";
-import { errorCode, Pipeline, type SequenceRecord } from "../../mod.ts";
+import type { NpyArray } from "../../core/data/readers/npy.ts";
+import {
+  errorCause,
+  errorCode,
+  Pipeline,
+  type PipelineOptions,
+  type ReadOptions,
+  readRecords,
+  type SequenceRecord,
+  writeNpz,
+} from "../../mod.ts";
 import { input, read } from "./readers/read.ts";
 
 interface Case {
@@ -193,4 +203,66 @@ Deno.test("labels of every step: targets (N, T) that are padded, scores of valid
     [["b"], ["a"]],
     undefined,
   ]]);
+});
+
+Deno.test("an array may have labels of its steps", async () => {
+  const x = { shape: [2, 3, 2], data: Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, NaN, NaN, NaN, NaN) };
+  const y = { shape: [2, 3], data: Float64Array.of(0, 1, 2, 2, NaN, NaN) };
+  const read = async (name: string, arrays: Record<string, NpyArray>, options: ReadOptions = {}) => {
+    const bytes = await writeNpz(arrays), stream = () => new Blob([bytes]).stream();
+    return await Array.fromAsync((await readRecords({ name, stream }, { labelsPerRow: true, ...options })).records);
+  };
+  const [first, second] = await read("a.npz", { x, y });
+  assert.deepEqual([first!.stepLabels, first!.labels], [[["0"], ["1"], ["2"]], undefined]);
+  assert.deepEqual([second!.steps, second!.stepLabels], [1, [["2"], undefined, undefined]]);
+  const two = { shape: [2, 3, 2], data: Int32Array.from({ length: 12 }, (_, i) => i) };
+  const [several] = await read("b.npz", { x, y: two });
+  assert.deepEqual(several!.stepLabels, [["0", "1"], ["2", "3"], ["4", "5"]]);
+  const turned = { shape: [2, 2, 3], data: Float32Array.from({ length: 12 }, (_, i) => i) };
+  const [last] = await read("c.npz", { x: turned, y }, { layout: "nct" });
+  assert.deepEqual([last!.steps, last!.stepLabels], [3, [["0"], ["1"], ["2"]]]);
+  // As many as channels are not those of steps, nor is a label a sequence.
+  assert.deepEqual(
+    (await read("d.npz", { x: turned, y: { ...y, data: Int32Array.of(0, 1, 2, 3, 4, 5) } }))[0]!.labels,
+    ["0", "1", "2"],
+  );
+  assert.deepEqual((await read("e.npz", { x, y: { shape: [2], data: Int32Array.of(4, 5) } }))[1]!.labels, ["5"]);
+  await assert.rejects(read("f.npz", { x, y: two }, { labelsPerRow: false }), /shape of labels must be .*\[2,3,2\]/);
+});
+
+Deno.test("lists of labels that may be those of steps are not taken for several labels in silence", () => {
+  const record = (labels: string[], steps: number, text?: string): SequenceRecord => ({
+    ...text === undefined
+      ? { values: Float64Array.from({ length: steps }, (_, t) => t), channels: 1 }
+      : { text, channels: 0 },
+    steps,
+    labels,
+    place: "a.jsonl, line 1",
+  });
+  const fit = (records: SequenceRecord[], options: PipelineOptions = {}) => Pipeline.fit(records, options);
+  const follows = [record(["a", "b"], 2), record(["b", "a", "c"], 3)];
+  assert.throws(() => fit(follows), (error) => {
+    const { code, option, advice } = errorCause(error)!;
+    assert.deepEqual([code, option], ["labels-unclear", "labelEveryStep"]);
+    assert.equal(
+      advice,
+      "labelEveryStep: true if they are those of the steps, false if they are several of the sequence",
+    );
+    return true;
+  });
+  assert.equal(fit(follows, { labelEveryStep: false }).task, "multilabel");
+  // Of one name twice, even at one length.
+  assert.throws(() => fit([record(["a", "b", "a"], 3), record(["a", "b", "c"], 3)]), /as many labels as steps/);
+  const numbers = fit([record(["1", "2.5"], 2), record(["2", "4"], 2)]);
+  assert.match(numbers.notes[0]!, /^2 labels a sequence, as many as it has steps: .*, labelEveryStep for those/);
+  for (
+    const none of [
+      [record(["1", "2.5"], 3), record(["2", "4"], 3)],
+      [record(["1"], 1), record(["2"], 1)],
+      [record(["a", "b"], 2), record(["a"], 3)],
+    ]
+  ) assert.deepEqual(fit(none).notes, []);
+  assert.deepEqual(fit([record(["1", "2.5"], 2), record(["2", "4"], 2)], { labelNames: ["p", "q"] }).notes, []);
+  const tagged = fit([record(["D", "N"], 0, "the cat"), record(["D", "N", "V"], 0, "a dog ran")], { tokens: "words" });
+  assert.match(tagged.notes[0]!, /^every text has as many labels as tokens/);
 });

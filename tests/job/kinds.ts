@@ -109,10 +109,16 @@ export async function madeBy(words: readonly string[]): Promise<unknown> {
       hasAccuracy,
       parts: await Promise.all([train, watched, own?.test].map((part) => part && contentOf(part))),
       preprocessing: own?.preprocessing,
-      scores: O && own?.test && own.metrics({ shape: [N, O], data: new Float32Array(N * O) }, data.loss.quantiles),
+      scores: O && own?.test && own.metrics(zeros(own.test, N, O), data.loss.quantiles),
     });
   }
   return JSON.parse(JSON.stringify(all));
+}
+
+/** Outputs for a part of the data, of every step where it has targets of every step. */
+function zeros(part: Dataset | PairDataset, N: number, O: number) {
+  const shape = "targetsPerStep" in part && part.targetsPerStep ? [N, part.shape[1]!, O] : [N, O];
+  return { shape, data: new Float32Array(shape.reduce((a, b) => a * b)) };
 }
 
 /** What is in a part of the data. */

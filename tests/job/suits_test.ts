@@ -196,7 +196,6 @@ Deno.test("settings that do nothing for the task or the data are none of a repor
     "standardize",
     "missing",
     "patch",
-    "labelEveryStep",
     "oneHot",
     "windowLabel",
   ]);
@@ -204,7 +203,6 @@ Deno.test("settings that do nothing for the task or the data are none of a repor
     "standardize",
     "missing",
     "patch",
-    "labelEveryStep",
     "windowLabel",
   ]);
 });

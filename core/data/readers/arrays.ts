@@ -1,6 +1,7 @@
 /**
  * Sequences in NumPy's arrays: (N, T) are N sequences of one channel, (N, T, I) of I channels. A `.npz` has them as x, with
- * y (N), or (N, O), for the labels, and lengths (N) where they vary. A `.npy` has its labels in a file of their own.
+ * y (N), or (N, O), for the labels, of steps (N, T) or (N, T, O), and lengths (N) where they vary. A `.npy` has its labels in
+ * a file of their own.
  *
  * @module
  */
@@ -8,10 +9,11 @@
 import { loadFflate } from "../../../deps.ts";
 import { checkArgument, fail } from "../../errors.ts";
 import { badFile, bare, show } from "./bad_data.ts";
+import { Rows, tooLarge } from "./array_rows.ts";
 import { ByteReader } from "./bytes.ts";
 import { ended, turned } from "./ends.ts";
 import { faulty } from "./faults.ts";
-import { type NpyArray, type NpyHead, readNpyHead, writeNpy } from "./npy.ts";
+import { type NpyArray, type NpyHead, writeNpy } from "./npy.ts";
 import { NumberFormat } from "./number_format.ts";
 import { checkFinite } from "./numbers.ts";
 import { partsOf } from "./npz_parts.ts";
@@ -19,86 +21,19 @@ import { open } from "./open.ts";
 import type { Input, ReadOptions, RecordSource, SequenceRecord, Table } from "./record.ts";
 import { readZip, unpack, type ZipEntry } from "./zip.ts";
 
-function tooLarge(name: string, what: string, limit: number): Error {
-  return badFile("file-too-large", name, `${what} larger than ${limit} bytes, the limit`, {
-    option: "maxBytes",
-    advice: "raise maxBytes",
-  });
-}
-
-/** The bytes of an array whose first index changes fastest, with the last one so. */
-function inRows(bytes: Uint8Array, { shape, size }: NpyHead): Uint8Array {
-  const rows = new Uint8Array(bytes.length), at = shape.map(() => 0);
-  const strides = shape.map((_, d) => shape.slice(0, d).reduce((a, b) => a * b, size));
-  let from = 0;
-  for (let to = 0; to < rows.length; to += size) {
-    for (let i = 0; i < size; i++) rows[to + i] = bytes[from + i]!;
-    for (let d = shape.length - 1; d >= 0; d--) {
-      from += strides[d]!;
-      if (++at[d]! < shape[d]!) break;
-      from -= strides[d]! * shape[d]!;
-      at[d] = 0;
-    }
-  }
-  return rows;
-}
-
-/** Elements of an array, a row after the other. */
-class Rows {
-  readonly head: NpyHead;
-  /** Its name in errors. */
-  readonly name: string;
-  /** Elements in a row. */
-  readonly width: number;
-  readonly #bytes: ByteReader;
-
-  private constructor(name: string, head: NpyHead, bytes: ByteReader) {
-    this.name = name;
-    this.head = head;
-    this.width = head.shape.slice(1).reduce((a, b) => a * b, 1);
-    this.#bytes = bytes;
-  }
-
-  static async open(name: string, stream: AsyncIterable<Uint8Array>, limit: number): Promise<Rows> {
-    const bytes = new ByteReader(stream), head = await readNpyHead(name, bytes), rows = new Rows(name, head, bytes);
-    if (head.isFortran && head.shape.length > 1) {
-      const { shape, size } = head, count = shape.reduce((a, b) => a * b, 1);
-      if (!(count * size <= limit)) throw tooLarge(name, `shape [${shape}], in Fortran order, is`, limit);
-      const all = await bytes.read(count * size);
-      // What is cut off fails where its row is read.
-      if (all.length === count * size) bytes.putBack(inRows(all, head));
-      else bytes.putBack(all);
-    }
-    if (!(rows.width * head.size <= limit)) {
-      throw tooLarge(name, `a row of shape [${head.shape}] is`, limit);
-    }
-    return rows;
-  }
-
-  /** The bytes of the next row. */
-  async next(row: number): Promise<DataView<ArrayBuffer>> {
-    const size = this.width * this.head.size, bytes = await this.#bytes.read(size);
-    if (bytes.length < size) {
-      throw badFile("file-cut-off", this.name, `the file ends in row ${row + 1} of ${this.head.shape[0]}`);
-    }
-    return new DataView(bytes.buffer);
-  }
-
-  /** Holds that nothing follows the last row. */
-  async end(): Promise<void> {
-    if ((await this.#bytes.read(1)).length) {
-      throw badFile("file-malformed", this.name, `the file continues after its ${this.head.shape[0]} rows`);
-    }
-  }
-}
+/** The labels of a sequence, or those of its steps. */
+type Labels = Pick<SequenceRecord, "labels" | "stepLabels">;
 
 /** What belongs to the sequences. */
 interface Parts {
   readonly x: Rows;
-  readonly labels?: readonly (readonly string[] | undefined)[];
+  readonly labels?: readonly Labels[];
   readonly lengths?: readonly number[];
   readonly options: ReadOptions;
 }
+
+/** Whether channels come before steps. */
+const isTurned = ({ layout }: ReadOptions, { shape }: NpyHead) => layout === "nct" && shape.length === 3;
 
 /** Checks the shape of the sequences, and what belongs to them. */
 function checkShape({ x, labels, lengths, options }: Parts): { count: number; steps: number; channels: number } {
@@ -107,8 +42,8 @@ function checkShape({ x, labels, lengths, options }: Parts): { count: number; st
     const wanted = isText ? "(N), strings," : "(N, T) or (N, T, I)";
     throw badFile("array-shape", x.name, `shape must be ${wanted}, got [${shape}]`, { value: shape });
   }
-  const isTurned = options.layout === "nct" && dimensions === 3;
-  const [count, steps, channels] = [shape[0]!, shape[isTurned ? 2 : 1] ?? 1, shape[isTurned ? 1 : 2] ?? 1];
+  const turned = isTurned(options, x.head);
+  const [count, steps, channels] = [shape[0]!, shape[turned ? 2 : 1] ?? 1, shape[turned ? 1 : 2] ?? 1];
   if (!steps || !channels) {
     throw badFile("file-empty", x.name, `sequences must have steps and channels, got shape [${shape}]`);
   }
@@ -131,11 +66,10 @@ function checkShape({ x, labels, lengths, options }: Parts): { count: number; st
 
 async function* records(parts: Parts): AsyncGenerator<SequenceRecord, void> {
   const { x, labels, lengths, options } = parts, { count, steps, channels } = checkShape(parts), { name, head } = x;
-  const format = new NumberFormat(name, options), isTurned = options.layout === "nct" && head.shape.length === 3;
-  const size = steps * channels;
+  const format = new NumberFormat(name, options), channelsFirst = isTurned(options, head), size = steps * channels;
   for (let n = 0; n < count; n++) {
     const view = await x.next(n),
-      about = { ...labels?.[n] && { labels: labels[n] }, place: `${name}, sequence ${n + 1}` };
+      about = { ...labels?.[n], place: `${name}, sequence ${n + 1}` };
     if (head.isText) {
       yield { text: head.get(view, 0) as string, steps: 0, channels: 0, ...about };
       continue;
@@ -146,8 +80,8 @@ async function* records(parts: Parts): AsyncGenerator<SequenceRecord, void> {
       const value = head.isFloat32 ? values[i]! : Number(head.get(view, i * head.size));
       values[i] = format.isMark(value) ? NaN : value;
     }
-    const raw = isTurned ? { steps: channels, channels: steps } : { steps, channels };
-    const record = turned({ values, ...raw, ...about }, isTurned), length = lengths?.[n] ?? steps;
+    const raw = channelsFirst ? { steps: channels, channels: steps } : { steps, channels };
+    const record = turned({ values, ...raw, ...about }, channelsFirst), length = lengths?.[n] ?? steps;
     const own = record.values!.subarray(0, length * channels);
     let missing: string | undefined;
     try {
@@ -181,18 +115,33 @@ async function texts(rows: Rows, limit: number): Promise<string[][]> {
   return found;
 }
 
-/** Labels (N) or (N, O). */
-async function labelsOf(rows: Rows, limit: number): Promise<(string[] | undefined)[]> {
-  const { shape } = rows.head;
-  if ((shape.length !== 1 && shape.length !== 2) || !rows.width) {
-    throw badFile("array-shape", rows.name, `shape of labels must be (N) or (N, O), got [${shape}]`, { value: shape });
+/** Labels (N) or (N, O); of the steps of sequences, where they may have some, (N, T) or (N, T, O). */
+async function labelsOf(
+  rows: Rows,
+  limit: number,
+  options: ReadOptions,
+  x: NpyHead,
+): Promise<Labels[]> {
+  const { shape, isText } = rows.head, steps = x.shape[isTurned(options, x) ? 2 : 1];
+  const isPerStep = options.labelsPerRow && steps !== undefined && shape[1] === steps;
+  if (!rows.width || shape.length > (isPerStep ? 3 : 2)) {
+    throw badFile(
+      "array-shape",
+      rows.name,
+      `shape of labels must be (N) or (N, O), of steps (N, T, O), got [${shape}]`,
+      { value: shape },
+    );
   }
+  const checked = (labels: string[], n: number) => {
+    if (isText) return labels.includes("") ? undefined : labels;
+    if (labels.includes("NaN")) return undefined;
+    for (const label of labels) checkFinite(rows.name, () => `label ${n + 1}`, Number(label));
+    return labels;
+  };
+  const size = rows.width / (isPerStep ? steps : 1);
   return (await texts(rows, limit)).map((row, n) => {
-    if (!rows.head.isText) {
-      if (row.includes("NaN")) return undefined;
-      for (const label of row) checkFinite(rows.name, () => `label ${n + 1}`, Number(label));
-    }
-    return row.includes("") ? undefined : row;
+    if (!isPerStep) return { labels: checked(row, n) };
+    return { stepLabels: Array.from({ length: steps }, (_, t) => checked(row.slice(t * size, (t + 1) * size), n)) };
   });
 }
 
@@ -206,7 +155,7 @@ async function lengthsOf(rows: Rows, limit: number): Promise<number[]> {
 }
 
 /** Holds that there are labels, unless they may be absent. */
-function checkLabels(name: string, labels: readonly unknown[] | undefined, input: Input, options: ReadOptions): void {
+function checkLabels(name: string, labels: readonly Labels[] | undefined, input: Input, options: ReadOptions): void {
   if (options.optionalLabels || input.label !== undefined || options.labelColumns?.length === 0) return;
   if (!labels) {
     throw badFile("labels-missing", name, "the file has no labels", {
@@ -214,7 +163,7 @@ function checkLabels(name: string, labels: readonly unknown[] | undefined, input
       advice: "they are y of a .npz, or a .npy of their own (labelsFrom)",
     });
   }
-  const none = labels.indexOf(undefined);
+  const none = labels.findIndex(({ labels, stepLabels }) => !labels && !stepLabels);
   if (none >= 0) throw badFile("label-missing", name, `sequence ${none + 1} has no label`);
 }
 
@@ -226,16 +175,17 @@ export async function readNpyRecords(
   options: ReadOptions,
   limit: number,
 ): Promise<RecordSource> {
-  let labels: (string[] | undefined)[] | undefined;
+  const x = await Rows.open(name, bytes, limit);
+  let labels: Labels[] | undefined;
   if (options.labelsFrom) {
     const { bytes, close } = await open(options.labelsFrom);
     try {
-      labels = await labelsOf(await Rows.open(options.labelsFrom.name, bytes, limit), limit);
+      labels = await labelsOf(await Rows.open(options.labelsFrom.name, bytes, limit), limit, options, x.head);
     } finally {
       await close();
     }
   }
-  const parts = { x: await Rows.open(name, bytes, limit), labels, options };
+  const parts = { x, labels, options };
   checkLabels(name, labels, input, options);
   checkShape(parts);
   return { format: "npy", records: records(parts) };
@@ -288,11 +238,12 @@ export async function readNpzRecords(
   const given = part && options.yKey === parts?.train.y ? undefined : options.yKey;
   const asked = given ?? (part ? part.y : first(["y", "Y"]));
   const yKey = asked !== undefined && options.optionalLabels && !entries.has(asked) ? undefined : asked;
-  const labels = yKey === undefined ? undefined : await labelsOf(await rows(yKey), limit);
+  const x = await rows(xKey);
+  const labels = yKey === undefined ? undefined : await labelsOf(await rows(yKey), limit, options, x.head);
   checkLabels(name, labels, input, options);
   const lengthsKey = part ? part.lengths : first(["lengths"]);
   const lengths = lengthsKey === undefined ? undefined : await lengthsOf(await rows(lengthsKey), limit);
-  const all = { x: await rows(xKey), labels, lengths, options };
+  const all = { x, labels, lengths, options };
   checkShape(all);
   const used = [parts?.train, parts?.test].flatMap((of) => Object.values(of ?? {}));
   const others = keys.filter((key) => !used.includes(key)).map(bare);

@@ -29,7 +29,7 @@ export const READ_SUITS: { readonly [Name in keyof ReadOptions]?: Suit } = {
   layout: { formats: ["json", "jsonl", "npy", "npz"], matter: "layout" },
   sequenceColumn: { formats: ["csv"], matter: "sequence" },
   sequencePerFile: { formats: ["csv"], matter: "sequence" },
-  labelsPerRow: { formats: ["csv", "json", "jsonl"], matter: "label" },
+  labelsPerRow: { formats: ["csv", "json", "jsonl", "npy", "npz"], matter: "label" },
   groupColumn: { formats: ["csv"], matter: "nothing" },
   timeColumn: { formats: ["csv"], matter: "sequence" },
   labelColumns: { formats: ["csv", "arff", "text"], matter: "label" },

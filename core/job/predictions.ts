@@ -26,17 +26,10 @@ import type {
   NoPrediction,
   PlainPrediction,
 } from "./prediction.ts";
-import {
-  askedOf,
-  type DataSource,
-  leftOutLine,
-  loadTable,
-  readOptions,
-  streamRecords,
-  windowsOf,
-} from "./read_data.ts";
+import { askedOf, type DataSource, leftOutLine, loadTable, readOptions, windowsOf } from "./read_data.ts";
 import { UnknownTokens } from "./unknown_tokens.ts";
 import { configOf, dataJob } from "./stored_job.ts";
+import { streamRecords } from "./stream_records.ts";
 
 export type { Answer, AnsweredNumbers, AnsweredSource, NamedPrediction, NoPrediction, PlainPrediction };
 

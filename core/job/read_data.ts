@@ -1,20 +1,11 @@
 /** Data in files, read as a job says. Whoever runs the job opens them. */
 
-import type { Pipeline } from "../data/pipeline.ts";
 import { formatOf, readSuited, readSuitedTable } from "../data/readers/read.ts";
 import { type LabelsTable, readLabelsTable } from "../data/readers/labels_table.ts";
-import type {
-  Format,
-  Input,
-  LastingOption,
-  Reading,
-  ReadOptions,
-  RecordSource,
-  Table,
-} from "../data/readers/record.ts";
+import type { Input, LastingOption, Reading, ReadOptions, RecordSource, Table } from "../data/readers/record.ts";
 import { READ_SUITS } from "../data/readers/suits.ts";
 import { Columns } from "../data/records.ts";
-import { type RecordingOptions, RecordingWindows } from "../data/recordings.ts";
+import { RecordingWindows } from "../data/recordings.ts";
 import { amend, errorCause } from "../errors.ts";
 import type { DataJob } from "./data_options.ts";
 import { flagFor, type GivenOptions, UsageError } from "./options.ts";
@@ -79,7 +70,7 @@ export interface ColumnNames {
  * Opens a file whose columns must be those of others: by name where the file and they have names, in whatever order the
  * file has them; what it has beside them is left out.
  */
-async function openRecords(
+export async function openRecords(
   input: Input,
   options: ReadOptions,
   known: ColumnNames,
@@ -228,7 +219,7 @@ export async function loadRecords(
 }
 
 /** The paths, with one part of a folder in place of a folder that holds both. */
-async function partsOf(
+export async function partsOf(
   paths: readonly string[],
   source: DataSource,
   part?: "train" | "test",
@@ -239,78 +230,6 @@ async function partsOf(
     if (part) return parts[part];
     throw new UsageError(`"${path}" holds training data and test data: name one, such as ${parts.test}`);
   }));
-}
-
-/** Records of one file after the other, as a fitted pipeline takes them: labels may be absent. */
-export async function* streamRecords(
-  paths: readonly string[],
-  pipeline: Pick<Pipeline, "numEmbeddings" | "channelNames" | "stepNames" | "reading">,
-  job: DataJob,
-  source: DataSource,
-): AsyncGenerator<RecordSource> {
-  const options = { ...readOptions(job), optionalLabels: true, faults: true }, text = isText(job, pipeline.reading);
-  const cut = windowsOf(job);
-  // Whatever labels there are may change within a sequence.
-  if (cut || job.preparation.labelEveryStep) options.labelsPerRow = true;
-  const isLines = pipeline.numEmbeddings > 0 && (options.textColumn ?? pipeline.reading?.textColumn) === undefined;
-  for (const given of await source.inputs(await partsOf(paths, source), pipeline.numEmbeddings > 0)) {
-    const { input, format } = options.format ? { input: given } : await piped(given, isLines);
-    const known = { ...format && { format }, ...options };
-    const opened = await openRecords(
-      input,
-      like(input, known, text, pipeline.reading),
-      pipeline,
-      askedOf(source.given),
-    );
-    yield cut ? inWindows(opened, cut) : opened;
-  }
-}
-
-/** The windows of a file's recordings, as they come. */
-function inWindows(opened: RecordSource, options: RecordingOptions): RecordSource {
-  const windows = new RecordingWindows(options);
-  async function* records() {
-    // Whatever labels there are do not matter here.
-    for await (const { stepLabels: _, ...recording } of opened.records) {
-      if (recording.fault) yield recording;
-      else yield* windows.of(recording);
-    }
-  }
-  return {
-    ...opened,
-    records: records(),
-    get notes() {
-      return [...opened.notes ?? [], ...windows.notes];
-    },
-  };
-}
-
-/**
- * The format of what comes in, where its name does not tell: JSON Lines, a sequence or an object a line, unless the first
- * bytes are of something else. They are looked at, and still come.
- *
- * @param isText Whether it is text, a line each, if it is no JSON.
- */
-async function piped(input: Input, isText: boolean): Promise<{ input: Input; format?: Format }> {
-  if (!isOnce(input)) return { input };
-  const stream = (await input.stream())[Symbol.asyncIterator](), pieces: Uint8Array[] = [];
-  let text = "";
-  // The first two signs tell "[[1, 2], …", a sequence, from "[{", a list of records.
-  for (const decoder = new TextDecoder(); text.length < 2;) {
-    const { done, value } = await stream.next();
-    if (done) break;
-    pieces.push(value);
-    text = (text + decoder.decode(value, { stream: true })).replace(/^\ufeff?\s+/, "");
-  }
-  async function* all() {
-    yield* pieces.splice(0);
-    for (let next = await stream.next(); !next.done; next = await stream.next()) yield next.value;
-  }
-  const isJson = text.startsWith("{") || /^\[\s*[^\s{]/.test(text);
-  return {
-    input: { ...input, stream: all },
-    ...isJson ? { format: "jsonl" } : isText && !text.startsWith("[") ? { format: "text" } : {},
-  };
 }
 
 /** How many sequences do not take part. */

@@ -111,6 +111,35 @@ for (const [name, { train, data, rows, bad, ids }] of Object.entries(CASES)) {
   });
 }
 
+Deno.test("a tab in a text is no label: what the model does not know as one is part of the text", async () => {
+  await using place = await Place.make();
+  const texts = Array.from({ length: 16 }, (_, n) => [`one ${n % 5} two`, `c${n % 2}`]);
+  place.write("last.txt", texts.map(([text, label], n) => `${text}${n % 3 ? "" : "\tmore"}\t${label}\n`).join(""));
+  place.write("first.txt", texts.map(([text, label], n) => `${label}\t${text}${n % 3 ? "" : "\tmore"}\n`).join(""));
+  const lines = "one 1 two\tmore\none 2 two\n", labeled = "one 1 two\tmore\tc1\none 2 two\tc0\n";
+  place.write("new.txt", lines);
+  place.write("labeled.txt", labeled);
+  const same = lines.trimEnd().split("\n").map((x) => JSON.stringify({ x })).join("\n") + "\n";
+  const said = ({ out }: { out: string }) => out.replaceAll(/"id":"[^"]*"/g, "");
+  for (const train of ["last.txt", "first.txt --label-column 0"]) {
+    const ck = train.split(".")[0];
+    assertWorks(await place.run(`train ${train} --tokens words --epochs 2 --lr 0.1 --quiet --checkpoint ${ck}`));
+    const [file, pipe, json, other] = await Promise.all([
+      place.run(`predict ${ck}/last.json --input new.txt`),
+      place.run(`predict ${ck}/last.json --input -`, lines),
+      place.run(`predict ${ck}/last.json --input -`, same),
+      place.run(`predict ${ck}/last.json --input labeled.txt`),
+    ]);
+    assertWorks(json!);
+    for (const found of [file!, pipe!]) {
+      assert.equal(said(found), said(json!));
+      assert.equal(found.err, "note: 1 line with a tab has no label of the model: all of it is the text\n");
+    }
+    // Where a label stands that the model knows it is none of the text.
+    if (train === "last.txt") assert.deepEqual([said(other!), other!.err], [said(json!), ""]);
+  }
+});
+
 Deno.test("classes stand in one order, whatever the format of predictions", async () => {
   await using place = await Place.make();
   place.write("wide.csv", WIDE.replaceAll(/^c/gm, ""));

@@ -30,6 +30,8 @@ Deno.test("pairs are read from lines with a tab, tables, JSON, and two files", a
 Deno.test("what is no pair is refused with its line", async () => {
   await assert.rejects(read("a.txt", "a\tb\nc\n"), /a\.txt: line 2 must be a source, a tab and a target/);
   await assert.rejects(read("a.txt", "a\tb\tc\n"), /line 1 .* got 3 columns/);
+  const columns = { sourceColumn: "0", targetColumn: "1" };
+  await assert.rejects(read("a.txt", "a\tb\nc\td\te\n", columns), /line 2 must have 2 columns, got 3/);
   await assert.rejects(read("a.txt", "a\tb\n\tc\n"), /line 2: the source is empty/);
   await assert.rejects(
     read("a.jsonl", '{"x":"a","y":1}\n'),

@@ -156,6 +156,7 @@ function formatOfPairs({ name }: Input, head: Uint8Array, options: PairReadOptio
 async function* linePairs(lines: Lines, options: PairReadOptions): AsyncGenerator<PairRecord, void> {
   const { name } = lines, { optionalTargets, sourceColumn = "0", targetColumn = "1" } = options;
   const asked = options.sourceColumn !== undefined || options.targetColumn !== undefined;
+  let width: number | undefined;
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
     const at = `line ${lines.number}`, place = `${name}, ${at}`;
     if (line.trim() === "" && !optionalTargets) continue;
@@ -171,6 +172,9 @@ async function* linePairs(lines: Lines, options: PairReadOptions): AsyncGenerato
           option: "sourceColumn",
           advice: "say which columns to take (sourceColumn, targetColumn)",
         });
+      }
+      if (cells.length !== (width ??= cells.length)) {
+        throw badFile("row-width", name, `${at} must have ${width} columns, got ${cells.length}`);
       }
       const names = cells.map(() => "");
       const source = cells[findColumn(name, names, sourceColumn, "sourceColumn")]!;

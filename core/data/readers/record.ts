@@ -13,6 +13,8 @@ export interface SequenceRecord {
   readonly values?: Float32Array | Float64Array;
   /** The text, untouched; absent for numbers. */
   readonly text?: string;
+  /** Of a text whose label is optional: the line with both, as what looks like a label may be part of the text. */
+  readonly line?: string;
   /** Steps T; 0 for text. */
   readonly steps: number;
   /** Channels I; 0 for text. */

@@ -27,6 +27,7 @@ async function* texts(lines: Lines, input: Input, options: ReadOptions): AsyncGe
   const asked = [...labelColumns ?? [], ...textColumn === undefined ? [] : [textColumn]];
   const isNamed = asked.some((column) => !/^-?\d+$/.test(String(column)));
   const names = options.header || isNamed ? (await lines.next())?.split("\t").map((cell) => cell.trim()) : undefined;
+  let width: number | undefined;
   const place = (cells: readonly string[], column: string | number, option: string) =>
     findColumn(name, names ?? cells.map(() => ""), column, option);
   for (let line = await lines.next(); line !== undefined; line = await lines.next()) {
@@ -47,8 +48,11 @@ async function* texts(lines: Lines, input: Input, options: ReadOptions): AsyncGe
         ...isTable && { option: "textColumn", advice: "of a table, say which column holds the text (textColumn)" },
       });
     }
-    if (names && cells.length !== names.length) {
-      throw badFile("row-width", name, `${at} must have ${names.length} columns, got ${cells.length}`);
+    // Where a column is the text, another one is none of it.
+    const columns = names?.length ??
+      (textColumn === undefined || cells.length === 1 ? undefined : width ??= cells.length);
+    if (columns !== undefined && cells.length !== columns) {
+      throw badFile("row-width", name, `${at} must have ${columns} columns, got ${cells.length}`);
     }
     // The label follows the last tab, unless it is said where it is; tabs before it are part of the text.
     const labels = !hasLabels || cells.length === 1
@@ -62,7 +66,8 @@ async function* texts(lines: Lines, input: Input, options: ReadOptions): AsyncGe
     const text = textColumn === undefined || cells.length === 1
       ? cells.filter((_, i) => !labels.includes(i)).join("\t")
       : cells[place(cells, textColumn, "textColumn")]!;
-    return { text, ...found.length && !found.includes("") && { labels: found }, ...about };
+    if (!found.length || found.includes("")) return { text, ...about };
+    return { text, labels: found, ...optionalLabels && textColumn === undefined && { line }, ...about };
   }
 }
 

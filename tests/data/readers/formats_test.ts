@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { formatOf, readRecords, readTable } from "../../../mod.ts";
+import { formatOf, type ReadOptions, readRecords, readTable } from "../../../mod.ts";
 import { assertFails, input, read, short } from "./read.ts";
 
 const HEAD = "# about\n@problemName P\n@timeStamps false\n@univariate false\n@classLabel true a b\n@data\n";
@@ -118,6 +118,21 @@ Deno.test("readRecords() reads texts with labels, and files of one class", async
   const names = await readRecords(input("Greek.txt", "Pappas\nRallis\n", 3, "Greek"));
   assert.deepEqual((await Array.fromAsync(names.records)).map(short), [["Pappas", "Greek"], ["Rallis", "Greek"]]);
   assert.deepEqual((await read("a.txt", "one\ntwo\n", { optionalLabels: true })).map(short), [["one"], ["two"]]);
+  // A tab may be part of a text, and what stands where a label would be part of it too.
+  const labeled = async (text: string, options: ReadOptions = {}) =>
+    (await read("a.txt", text, { format: "text", ...options })).map((
+      { text, labels, line },
+    ) => [text, labels?.[0], line]);
+  const none = undefined, tabs = "a\tb\t1\nc\t2\n";
+  assert.deepEqual(await labeled(tabs), [["a\tb", "1", none], ["c", "2", none]]);
+  assert.deepEqual(await labeled(`${tabs}d\n`, { optionalLabels: true }), [
+    ["a\tb", "1", "a\tb\t1"],
+    ["c", "2", "c\t2"],
+    ["d", none, none],
+  ]);
+  assert.deepEqual(await labeled("1\ta\tb\n2\tc\n", { labelColumns: [0] }), [["a\tb", "1", none], ["c", "2", none]]);
+  const columns = { labelColumns: [0], textColumn: 1 };
+  await assert.rejects(labeled("1\ta\n2\tc\td\n", columns), /line 2 must have 2 columns, got 3/);
   await assertFails("a.txt", "one\t1\ntwo\n", "line 2 must be a text, a tab and a label: there is no tab");
   await assertFails("a.txt", "one\t\n", "line 1 has no label after its last tab");
 });

@@ -233,9 +233,6 @@ class SessionModel implements NetworkModel {
   }
 }
 
-/** Blocks from which "auto" takes several threads: starting them takes longer than the whole training of a small model. */
-const AUTO_BLOCKS = 4;
-
 /**
  * Makes a model: the ready-made one from a config, which is recurrent layers, additive attention with their final state as
  * the query, dropout, and a linear output; or a network of your own, see `defineNetwork`.
@@ -356,8 +353,7 @@ async function makeModel(
     ? await openWasm(threads === "auto" ? cores : threads, simd, module)
     : await openWebGpu();
   try {
-    const parallelFrom = threads === "auto" ? AUTO_BLOCKS : 2;
-    const session = new Session(net, seed, { device, simd, fleet, parallelFrom, isBlank });
+    const session = new Session(net, seed, { device, simd, threads, fleet, isBlank });
     return new SessionModel(session, frozen(config), frozen(meanings));
   } catch (error) {
     device.dispose();

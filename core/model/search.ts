@@ -301,7 +301,8 @@ function stepNetwork(node: Node<FullDecoderOptions>): Network {
 }
 
 /**
- * Makes a searcher for the outputs of a network's decoder, with the parameters that the model has now.
+ * Makes a searcher for the outputs of a network's decoder, with the parameters that the model has now, on its device and as
+ * many threads.
  *
  * @param options `decoder`: the layer's name, of a network with several. Default: the only one.
  * @throws {TypeError} If the network has no decoder of tokens, or several.
@@ -334,7 +335,9 @@ export async function createSearcher(model: NetworkModel, options: { decoder?: s
     throw fail("wiring", action, `the network must have one decoder of tokens; there is ${names}`, { advice });
   }
   const decoder = found[0] as unknown as Node<FullDecoderOptions>, dict = await model.stateDict();
-  const { name, module } = session.device, device = { device: name, simd: session.simd, module };
+  const { name, module } = session.device,
+    { simd, threads } = session,
+    device = { device: name, simd, threads, module };
   const { network, parameters, answers } = encoderNetwork(model.network, decoder, dict);
   const encoder = await createModel(network, device);
   try {

@@ -70,6 +70,9 @@ export interface Stats {
 /** Rows that count differently, whatever they count. */
 const WEIGHTED: Partial<RowWeights> = { rows: new Float32Array(0) };
 
+/** Blocks from which "auto" takes several threads: starting them takes longer than the whole training of a small model. */
+const AUTO_BLOCKS = 4;
+
 /** Plans kept at a time, for the batches of different sizes that come in turn. */
 const MAX_PLANS = 64;
 
@@ -80,15 +83,15 @@ const MAX_PLANS = 64;
 export class Session {
   readonly net: PlacedNetwork;
   readonly seed: number;
-  /** The instructions it was made with. */
+  /** The instructions and the threads it was made with. */
   readonly simd: Simd;
+  readonly threads: number | "auto";
   readonly device: Device;
   /** Who takes part in its steps. */
   readonly fleet: Fleet;
   /** Whether this process wants training to stop, and whether one of all did when they made the last step. */
   stops = false;
   toStop = false;
-  readonly #parallelFrom: number;
   readonly #holder: Holder;
   readonly #plans = new Map<string, ModelPlan>();
   readonly #tasks = new WeakMap<RunTask, Map<number, PlanTask>>();
@@ -107,8 +110,7 @@ export class Session {
   constructor(
     net: PlacedNetwork,
     seed: number,
-    { device, simd, parallelFrom, fleet, isBlank }: Pick<Session, "device" | "simd" | "fleet"> & {
-      readonly parallelFrom: number;
+    { device, simd, threads, fleet, isBlank }: Pick<Session, "device" | "simd" | "threads" | "fleet"> & {
       /** Whether its parameters are 0, because they are loaded next. */
       readonly isBlank?: boolean;
     },
@@ -116,9 +118,9 @@ export class Session {
     this.net = net;
     this.seed = seed;
     this.simd = simd;
+    this.threads = threads;
     this.device = device;
     this.fleet = fleet;
-    this.#parallelFrom = parallelFrom;
     const { room, wholeBatch } = device, { rank, size } = fleet;
     this.#holder = { room, wholeBatch, ...size > 1 && { sharers: { rank, size } } };
     this.#tokens = net.tokenReaders.map((node) => new Tokens(node));
@@ -282,7 +284,7 @@ export class Session {
       const holder = this.#holder, { room } = holder;
       // What is too large by its inputs alone is not written out first.
       if (layOut(this.net, shape, holder).arena > room.elements) checkMemory(this.net, shape, holder);
-      plan = makePlan(this.net, shape, { parallelFrom: this.#parallelFrom, ...holder });
+      plan = makePlan(this.net, shape, { parallelFrom: this.threads === "auto" ? AUTO_BLOCKS : 2, ...holder });
       if (plan.arena + plan.scratch > room.elements) checkMemory(this.net, shape, holder);
       this.#plans.set(key, plan);
     }

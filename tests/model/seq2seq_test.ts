@@ -600,3 +600,28 @@ Deno.test("a network is searched whatever its layers and outputs are called", as
     assert.equal(found!.length, 3, name);
   }
 });
+
+Deno.test("a searcher takes as many threads as its model", async () => {
+  const Given = globalThis.Worker, random = new Random(6, "data");
+  let started = 0;
+  globalThis.Worker = class extends Given {
+    constructor(...args: ConstructorParameters<typeof Worker>) {
+      super(...args);
+      started++;
+    }
+  };
+  try {
+    const sizes = { sourceTokens: 30, sourceSize: 16, targetTokens: 30, targetSize: 16, hiddenSize: 64 };
+    const sequences = { x: Int32Array.from({ length: 64 * 12 }, () => 2 + random.below(28)), shape: [64, 12, 1] };
+    const found: unknown[] = [];
+    for (const threads of [1, 2]) {
+      using model = await createModel({ task: "seq2seq", ...sizes }, { threads });
+      using searcher = await createSearcher(model);
+      found.push(await searcher.search(sequences, { width: 4, maxLength: 5 }));
+      assert.equal(started > 0, threads > 1, `${started} workers, ${threads} threads`);
+    }
+    assert.deepEqual(found[0], found[1]);
+  } finally {
+    globalThis.Worker = Given;
+  }
+});

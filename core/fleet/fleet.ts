@@ -50,20 +50,31 @@ export const ALONE: Fleet = {
   close() {},
 };
 
+/** Bytes that one exchange may take, at most one less: MPI counts in 32 bits. */
+export const MOST_BYTES: number = 2 ** 31;
+
 /** Where the share of each of `size` processes begins, of `count` things in a row; the last entry is the end. */
 export function shares(count: number, size: number): number[] {
   return Array.from({ length: size + 1 }, (_, rank) => Math.floor(rank * count / size));
 }
 
 /** What each of them says, in order. */
-export function gatherTexts(fleet: Pick<Fleet, "rank" | "size" | "gather">, own: string): string[] {
-  const { rank, size } = fleet, bytes = new TextEncoder().encode(own), lengths = new Int32Array(size);
-  lengths[rank] = bytes.length;
-  fleet.gather(new Uint8Array(lengths.buffer), Array(size).fill(4));
+export function gatherTexts(fleet: Gathering, own: string): string[] {
+  return gatherBytes(fleet, new TextEncoder().encode(own)).map((bytes) => new TextDecoder().decode(bytes));
+}
+
+/** What can gather. */
+type Gathering = Pick<Fleet, "rank" | "size" | "gather">;
+
+/** The bytes of each of them, in order: as many as each likes. */
+export function gatherBytes(fleet: Gathering, own: Uint8Array): Uint8Array<ArrayBuffer>[] {
+  const { rank, size } = fleet, lengths = new Float64Array(size);
+  lengths[rank] = own.length;
+  fleet.gather(new Uint8Array(lengths.buffer), Array(size).fill(8));
   const counts = [...lengths], starts = startsOf(counts), all = new Uint8Array(starts.at(-1)! + counts.at(-1)!);
-  all.set(bytes, starts[rank]);
+  all.set(own, starts[rank]);
   fleet.gather(all, counts);
-  return counts.map((length, r) => new TextDecoder().decode(all.subarray(starts[r]!, starts[r]! + length)));
+  return counts.map((length, r) => all.subarray(starts[r], starts[r]! + length));
 }
 
 /** Where each part begins. */

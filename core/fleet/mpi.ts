@@ -4,7 +4,7 @@
  */
 
 import { fail } from "../errors.ts";
-import { type Fleet, gatherTexts, startsOf } from "./fleet.ts";
+import { type Fleet, gatherTexts, MOST_BYTES, startsOf } from "./fleet.ts";
 import { type FamilyName, familyOrder, launcher } from "./launcher.ts";
 
 const SYMBOLS = {
@@ -115,9 +115,6 @@ function load(path: string | undefined): Handles & { library: Calls } {
 /** Bytes that a name may take. */
 const NAME = 8192;
 
-/** Bytes that one exchange may take: MPI counts in 32 bits. */
-const MOST = 2 ** 31;
-
 function start(mpi: Calls, { world, byte, inPlace }: Handles): Fleet {
   const check = (code: number, what: string) => {
     if (code === 0) return;
@@ -134,7 +131,7 @@ function start(mpi: Calls, { world, byte, inPlace }: Handles): Fleet {
   const rank = number(mpi.MPI_Comm_rank), size = number(mpi.MPI_Comm_size), spent = { ms: 0, bytes: 0 };
   const timed = (counts: readonly number[], run: () => number, what: string) => {
     const total = counts.reduce((sum, count) => sum + count, 0), begun = performance.now();
-    if (total >= MOST) {
+    if (total >= MOST_BYTES) {
       throw fail("fleet-failed", "exchange with other processes", `${total} bytes are too many for one exchange`);
     }
     check(run(), what);

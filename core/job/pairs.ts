@@ -10,8 +10,10 @@ import type { PairDataset } from "../data/pairs.ts";
 import type { SequenceRecord } from "../data/readers/record.ts";
 import type { StepScaler } from "../data/step_scaler.ts";
 import { keyOf, unitWord, usualNormalization } from "../data/tokenizer.ts";
-import type { NetworkModel } from "../model/model.ts";
+import { shares } from "../fleet/fleet.ts";
+import { internalsOf, type NetworkModel } from "../model/model.ts";
 import { evaluate } from "../train/evaluate.ts";
+import { gatherFindings } from "../train/together.ts";
 import type { RunReport } from "../report/run_report.ts";
 import { UNKNOWN } from "../data/vocabulary.ts";
 import { openAnswerer, searchOptions } from "./answers.ts";
@@ -253,7 +255,10 @@ async function scoreTexts(
 ): Promise<Scores> {
   using answerer = await openAnswerer(model, pipeline, job);
   const { forced } = await evaluate(model, test, options);
-  const answers = await answerer.texts(groups.map(({ record }) => record));
+  // Processes that train the model answer some sources each.
+  const { fleet } = internalsOf(model).session, bounds = shares(groups.length, fleet.size);
+  const asked = groups.slice(bounds[fleet.rank], bounds[fleet.rank + 1]).map(({ record }) => record);
+  const own = await answerer.texts(asked), answers = fleet.size === 1 ? own : gatherFindings(fleet, own).flat();
   const found = answers.map(([best]) => best!.tokens), references = groups.map(({ references }) => references);
   const { accuracy: tokenAccuracy, lossOverSamples: loss } = forced!;
   const metrics = { ...pipeline.score(found, references), tokenAccuracy };

@@ -6,7 +6,8 @@ import { type Errors, regressionMetrics } from "../data/metrics/regression.ts";
 import { summarize, type Summary, type TaskMetrics } from "../data/metrics/summary.ts";
 import { LOSSES, quantilesOf } from "../model/losses.ts";
 import type { Model } from "../model/model.ts";
-import { choicesOf, evaluate, outputsOf } from "../train/evaluate.ts";
+import { evaluate } from "../train/evaluate.ts";
+import { choicesOf, outputsOf } from "../train/outputs.ts";
 import type { ChosenLoss } from "./loss.ts";
 import { SAMPLE_TARGETS } from "./sample_data.ts";
 import type { Scores, TestData, TrainingData } from "./training_data.ts";
@@ -38,7 +39,7 @@ function sampleMetrics({ targets, shape: [N] }: Dataset, { loss }: ChosenLoss): 
       : regressionMetrics(outputs, { shape: [N!, SAMPLE_TARGETS], data: targets }, { quantiles });
 }
 
-/** The scores on data. */
+/** The scores on data; processes that train the model share the work, and all come here. */
 export async function scoresOf(
   model: Model,
   { score, test: held, metrics: toMetrics, targets = [], classes }: TestData,
@@ -46,7 +47,7 @@ export async function scoresOf(
 ): Promise<Scores> {
   if (score) return await score(model, options);
   const test = held as Dataset;
-  const { lossOverSamples: loss } = await evaluate(model, test, options);
+  const { lossOverSamples: loss } = await evaluate(model, test, options), asking = { ...options, together: true };
   const about = { count: targetRows(test), unit: test.targetsPerStep ? "step" : "sequence", targets } as const;
   const scores = (metrics: TaskMetrics, outputs: Scores["outputs"]) => ({
     values: { loss, ...mainNumbers(metrics) },
@@ -55,10 +56,10 @@ export async function scoresOf(
     ...about,
   });
   if (classes) {
-    const choices = await choicesOf(model, test, options);
+    const choices = await choicesOf(model, test, asking);
     return scores(choiceMetrics(choices, test.targets as Int32Array, classes), choices);
   }
-  const outputs = await outputsOf(model, test, options);
+  const outputs = await outputsOf(model, test, asking);
   return scores(toMetrics(outputs, quantilesOf(model)), outputs);
 }
 

@@ -1,14 +1,12 @@
 import { DataLoader, type Dataset } from "../data/dataset.ts";
-import { checkSize } from "../data/errors.ts";
-import type { Choices, ClassificationOptions } from "../data/metrics/classification.ts";
-import { highest, sizes } from "../data/metrics/rows.ts";
+import type { ClassificationOptions } from "../data/metrics/classification.ts";
 import { isPairs, type PairDataset } from "../data/pairs.ts";
 import type { TaskMetrics } from "../data/metrics/summary.ts";
 import { checkArgument, fail } from "../errors.ts";
-import { type Fleet, shares, startsOf } from "../fleet/fleet.ts";
+import { shares } from "../fleet/fleet.ts";
 import type { NamedArray } from "../model/arrays.ts";
 import type { Sequences } from "../model/batch.ts";
-import { checkFiniteInputs, checkFiniteOutputs } from "../model/finite.ts";
+import { checkFiniteOutputs } from "../model/finite.ts";
 import type { Internals } from "../model/internals.ts";
 import { LOSSES, type LossName, type LossOptions, type ResolvedLoss } from "../model/losses.ts";
 import { internalsOf, type NetworkModel } from "../model/model.ts";
@@ -17,9 +15,10 @@ import { Yielder } from "../device/event_loop.ts";
 import { LazyResult, ResultQueue } from "../device/results.ts";
 import type { BatchSource, TrainingData } from "./batch_source.ts";
 import { batchSource, datasetFor } from "./batches.ts";
+import { ACTION, allOutputs, run } from "./outputs.ts";
 import { PairSource } from "./pair_batches.ts";
 import type { PairMetrics } from "./pair_metrics.ts";
-import { STOPPED_ELSEWHERE } from "./together.ts";
+import { gatherNumbers } from "./together.ts";
 
 /** Loss and accuracy over data. */
 export interface Scores {
@@ -123,7 +122,11 @@ export async function evaluate(
     return { ...metrics, ...await pairMetrics(model, dataset, { batchSize, quantiles, signal }) };
   }
   const loader = new DataLoader(datasetFor(internals, ACTION, dataset), { batchSize });
-  const outputs = await gather(internals, output, loader, loss.loss, signal);
+  const outputs = await allOutputs(internals, output, loader, {
+    loss: loss.loss,
+    fleet: internals.session.fleet,
+    signal,
+  });
   // Few ask for more than loss and accuracy.
   const { taskMetrics } = await import("./task_metrics.ts");
   const taskResult = taskMetrics(loss, outputs, dataset, options);
@@ -183,7 +186,7 @@ async function scores(
     if (++next === end) break;
   }
   await queue.drain();
-  const found = gatherNumbers(fleet, own, bounds, signal);
+  const found = gatherNumbers(fleet, own, bounds.map((batch) => 3 * batch), signal);
   let sum = 0, weighted = 0, weights = 0, correct = 0;
   for (let i = 0; i < found.length; i += 3) {
     const loss = found[i]!, weight = found[i + 2]!;
@@ -197,28 +200,6 @@ async function scores(
   }
   return { loss: sum / source.length, lossOverSamples: weighted / weights, accuracy: correct / source.rows };
 }
-
-/**
- * Three numbers for each batch of all processes, in order.
- *
- * @throws In all of them, if one was told to stop.
- */
-function gatherNumbers(
-  fleet: Fleet,
-  own: readonly number[],
-  bounds: readonly number[],
-  signal: AbortSignal | undefined,
-): ArrayLike<number> {
-  if (fleet.size === 1) return own;
-  const counts = bounds.slice(1).map((end, r) => 1 + 3 * (end - bounds[r]!)), starts = startsOf(counts);
-  const all = new Float64Array(starts.at(-1)! + counts.at(-1)!);
-  all.set([Number(signal?.aborted ?? false), ...own], starts[fleet.rank]);
-  fleet.gather(new Uint8Array(all.buffer), counts.map((count) => 8 * count));
-  if (starts.some((start) => all[start] === 1)) throw signal?.aborted ? signal.reason : STOPPED_ELSEWHERE;
-  return all.filter((_, i) => !starts.includes(i));
-}
-
-const ACTION = "evaluate model";
 
 /** Evaluations by the losses of a trainer: always the same task, because plans are looked up by it. */
 const evaluations = new WeakMap<object, RunTask>();
@@ -234,87 +215,6 @@ function evaluation(internals: Internals, output: string, options: EvaluateOptio
   const task: RunTask = { purpose: "evaluate", losses };
   if (trained && !Object.keys(given).length) evaluations.set(trained, task);
   return task;
-}
-
-/** A model's predictions for all sequences of a dataset: see {@linkcode Prediction.outputs}. */
-export async function outputsOf(
-  model: NetworkModel,
-  dataset: Dataset,
-  { loss, batchSize }: { readonly loss: LossName; readonly batchSize: number },
-): Promise<NamedArray> {
-  const internals = internalsOf(model);
-  return await gather(internals, internals.only(ACTION), new DataLoader(dataset, { batchSize }), loss);
-}
-
-/**
- * The class that a model takes each sequence of a dataset for, by its highest output: without room for N × O outputs.
- *
- * @throws {RangeError} If an output is not finite.
- */
-export async function choicesOf(
-  model: NetworkModel,
-  dataset: Dataset,
-  { loss, batchSize }: { readonly loss: LossName; readonly batchSize: number },
-): Promise<Choices> {
-  const internals = internalsOf(model), output = internals.only(ACTION), N = dataset.shape[0]!;
-  const choices = { found: new Int32Array(N), score: new Float32Array(N) };
-  for await (
-    const { outputs: { shape, data }, row } of predictions(
-      internals,
-      output,
-      new DataLoader(dataset, { batchSize }),
-      loss,
-    )
-  ) {
-    const [B, O] = sizes({ shape, data }, "scores");
-    for (let b = 0; b < B; b++) {
-      choices.found[row + b] = highest(data, b, O);
-      choices.score[row + b] = data[b * O + choices.found[row + b]!]!;
-    }
-  }
-  return choices;
-}
-
-/** The predictions for all sequences. */
-async function gather(
-  internals: Internals,
-  output: string,
-  loader: DataLoader,
-  loss: LossName,
-  signal?: AbortSignal,
-): Promise<NamedArray> {
-  const { shape } = internals.session.net.resolved.outputs[output]!, [N, T] = loader.dataset.shape as [number, number];
-  const steps = shape.kind === "steps", O = shape.size, size = N * O * (steps ? T : 1);
-  checkSize(size, `outputs of ${N} sequences${steps ? ` of ${T} steps` : ""}, ${O} each,`);
-  const data = new Float32Array(size);
-  for await (const { outputs, shape: [B, Tb], row } of predictions(internals, output, loader, loss, signal)) {
-    if (!steps || Tb === T) data.set(outputs.data, row * O * (steps ? T : 1));
-    else {
-      for (let b = 0; b < B!; b++) {
-        data.set(outputs.data.subarray(b * Tb! * O, (b + 1) * Tb! * O), (row + b) * T * O);
-      }
-    }
-  }
-  return { shape: steps ? [N, T, O] : [N, O], data };
-}
-
-/** The predictions batch by batch, and the number of the batch's first sequence. */
-async function* predictions(
-  internals: Internals,
-  output: string,
-  loader: DataLoader,
-  loss: LossName,
-  signal?: AbortSignal,
-): AsyncGenerator<{ outputs: NamedArray; shape: readonly number[]; row: number }> {
-  const yielder = new Yielder();
-  let row = 0;
-  for (const batch of loader) {
-    const { outputs } = await run(internals, batch, output, loss), { shape } = batch;
-    yield { outputs, shape, row };
-    row += shape[0]!;
-    await yielder.yieldIfDue();
-    signal?.throwIfAborted();
-  }
 }
 
 /** Result of {@linkcode predict}. */
@@ -364,25 +264,4 @@ export async function predict(
   const { outputs, weights } = await run(internals, sequences, output, loss, "predict");
   const prediction = { outputs, predicts: LOSSES[loss].predicts, probabilities: outputs };
   return { ...prediction, attentionWeights: weights } as Prediction;
-}
-
-/** The predictions of an output, and the weights of the first attention layer. */
-function run(
-  internals: Internals,
-  sequences: Sequences,
-  output: string,
-  loss: LossName,
-  action = ACTION,
-): Promise<{ outputs: NamedArray; weights: NamedArray | undefined }> {
-  const { session } = internals, weights = session.net.valuesOf("weights").slice(0, 1);
-  return session.exclusive(async () => {
-    const { plan } = await session.run(sequences, internals.predictionTask({ [output]: loss }, weights));
-    const [outputs, values] = await Promise.all([
-      session.array(plan.io.get(`@${output}.prediction`)!),
-      session.values(plan, weights),
-    ]);
-    checkFiniteInputs(session.net, sequences, action);
-    checkFiniteOutputs(outputs.data, action);
-    return { outputs, weights: values[weights[0]!] };
-  });
 }

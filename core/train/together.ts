@@ -3,7 +3,7 @@
 import { hashDataset } from "../data/hash.ts";
 import { toHex } from "../engine.ts";
 import { errorCause, errorCode, fail } from "../errors.ts";
-import { type Fleet, gatherTexts, processName } from "../fleet/fleet.ts";
+import { type Fleet, gatherTexts, processName, startsOf } from "../fleet/fleet.ts";
 import { internalsOf, type NetworkModel } from "../model/model.ts";
 import type { Position } from "./position.ts";
 import { VERSION } from "../version.ts";
@@ -46,7 +46,16 @@ export function haveMet(fleet: Fleet): boolean {
 /** What each of the processes has found, where each did something else: in place of a meeting. */
 export function gatherFindings<T>(fleet: Fleet, own: T): T[] {
   met.add(fleet);
-  return gatherTexts(fleet, JSON.stringify(own)).map((text) => JSON.parse(text) as T);
+  return gatherTexts(fleet, JSON.stringify(own, packed)).map((text) => JSON.parse(text, unpacked) as T);
+}
+
+/** Arrays of float32 as JSON. */
+function packed(_: string, value: unknown): unknown {
+  return value instanceof Float32Array ? { float32: [...value] } : value;
+}
+
+function unpacked(_: string, value: { readonly float32?: readonly number[] } | null): unknown {
+  return value?.float32 ? Float32Array.from(value.float32) : value;
 }
 
 /**
@@ -162,3 +171,33 @@ async function factsOf({ model, trainer, options, dataset, validation, state }: 
 
 /** What a training ends with where another process was told to stop. */
 export const STOPPED_ELSEWHERE: DOMException = new DOMException("another process was told to stop", "AbortError");
+
+/**
+ * Numbers of all processes, in order.
+ *
+ * @param bounds Where those of each begin.
+ * @throws In all of them, if one was told to stop.
+ */
+export function gatherNumbers(
+  fleet: Fleet,
+  own: readonly number[],
+  bounds: readonly number[],
+  signal: AbortSignal | undefined,
+): ArrayLike<number> {
+  if (fleet.size === 1) return own;
+  const counts = bounds.slice(1).map((end, r) => 1 + end - bounds[r]!), starts = startsOf(counts);
+  const all = new Float64Array(starts.at(-1)! + counts.at(-1)!), firsts = new Set(starts);
+  all.set([Number(signal?.aborted ?? false), ...own], starts[fleet.rank]);
+  fleet.gather(new Uint8Array(all.buffer), counts.map((count) => 8 * count));
+  if (starts.some((start) => all[start] === 1)) throw signal?.aborted ? signal.reason : STOPPED_ELSEWHERE;
+  return all.filter((_, i) => !firsts.has(i));
+}
+
+/**
+ * Stops if one of the processes was told to.
+ *
+ * @throws In all of them, if so.
+ */
+export function stopTogether(fleet: Fleet, signal: AbortSignal | undefined): void {
+  gatherNumbers(fleet, [], Array(fleet.size + 1).fill(0), signal);
+}

@@ -1,6 +1,9 @@
 /** The contract: the number of processes changes the time, and never a bit. */
 
 import assert from "node:assert/strict";
+import { ALONE } from "../../core/fleet/fleet.ts";
+import { choicesOf, outputsOf } from "../../core/train/outputs.ts";
+import { createModel, sampleDataset } from "../../mod.ts";
 import { overRing } from "../../scripts/fleet/bytes.ts";
 import { JOBS } from "./jobs.ts";
 import { runTogether } from "./run_together.ts";
@@ -14,6 +17,23 @@ for (const job of Object.keys(JOBS)) {
     }
   });
 }
+
+Deno.test("each process computes its share of a test set's outputs, and no more", async () => {
+  const nothing = () => {},
+    data = sampleDataset({ size: 50 }),
+    config = { inputSize: 5, hiddenSize: 10, outputSize: 2 };
+  const fleet = { ...ALONE, rank: 1, size: 2, hosts: ["", ""], gather: nothing, exchange: nothing };
+  using alone = await createModel(config, { threads: 1 });
+  using shared = await createModel(config, { threads: 1, fleet });
+  const asking = { loss: "bce", batchSize: 10, together: true } as const;
+  const all = (await outputsOf(alone, data, asking)).data, own = (await outputsOf(shared, data, asking)).data;
+  // Two of five batches are the first process's, whose rows never come.
+  assert.deepEqual(own, new Float32Array(100).map((_, i) => i < 40 ? 0 : all[i]!));
+  const chosen = await choicesOf(alone, data, asking), { score } = await choicesOf(shared, data, asking);
+  assert.deepEqual(score, chosen.score.map((value, row) => row < 20 ? 0 : value));
+  // What a report shows of a few is asked for by one process.
+  assert.deepEqual((await outputsOf(shared, data, { ...asking, together: false })).data, all);
+});
 
 Deno.test("each process receives as many bytes as in a ring, or not much more", () => {
   const isPower = (n: number) => (n & (n - 1)) === 0;

@@ -53,7 +53,8 @@ async function ended(model: NetworkModel, dataset: Training["dataset"], options:
   requireBlocks(model, options.batchSize!, isPairs(dataset) ? 6 : dataset.shape[1]!);
   const training = new Training(model, dataset, options);
   await training.run();
-  const scores = await evaluate(model, dataset, { batchSize: 20 });
+  const how = { batchSize: 20, metrics: true } as const;
+  const scores = isPairs(dataset) ? await evaluate(model, dataset, how) : await evaluate(model, dataset, how);
   return await formatCheckpoint({ model, training }) + JSON.stringify(scores);
 }
 

@@ -80,6 +80,30 @@ for (const flags of ["--seeds 3", "--seeds 2 --data a.csv --folds 2 --output jso
   });
 }
 
+const SCORED = {
+  "classes, chosen without all outputs": "labelled.csv --label-column label --batch-size 8",
+  "numbers": "labelled.csv --label-column b --feature-columns a,c --task regression --batch-size 8",
+  "pairs of text": "texts.jsonl --task seq2seq --target-tokens words --batch-size 8 --beam 2",
+  "pairs of numbers, quantiles": "numbers.jsonl --task seq2seq --loss quantile --quantiles 0.1,0.9 --batch-size 8",
+};
+for (const [what, flags] of Object.entries(SCORED)) {
+  mpiTest(`test data are scored together, to what one process says: ${what}`, async (place) => {
+    const lines = (line: (i: number) => string) => Array.from({ length: 90 }, (_, i) => `${line(i)}\n`).join("");
+    const words = (i: number) => ["one", "two", "three", "four", "five"].slice(i % 4).slice(0, 1 + i % 7);
+    place.write("labelled.csv", `a,b,c,label\n${lines((i) => `${i % 5},${i % 7},${i % 3},${"xyz"[i * i % 3]}`)}`);
+    place.write("texts.jsonl", lines((i) => JSON.stringify({ x: words(i).join(" "), y: `${i} ${words(i).at(-1)}` })));
+    place.write("numbers.jsonl", lines((i) => JSON.stringify({ x: [[i % 5], [i % 3], [i]], y: [[i % 4], [i % 5]] })));
+    const job = `train ${flags} --test-split 0.4 --epochs 2 --hidden-size 20 --threads 1 --report page.html`;
+    const alone = await place.runWith(["-A"], `${job} --output json`);
+    assert.equal(alone.code, 0, alone.err);
+    for (const size of [2, 3]) {
+      const { code, out } = await runMpi(place, size, `${job} --output json`);
+      assert.equal(code, 0);
+      assert.deepEqual(JSON.parse(out), JSON.parse(alone.out));
+    }
+  });
+}
+
 mpiTest("a signal to one process stops all at one update, and what is saved resumes", async (place) => {
   const long = SMALL.replace("--epochs 3", "--epochs 400");
   await place.runWith(["-A"], `${long} --checkpoint whole`);

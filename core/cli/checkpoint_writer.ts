@@ -1,6 +1,7 @@
 import { greatest } from "../greatest.ts";
+import { isUnreadable } from "../fleet/launcher.ts";
 import { type Snapshot, snapshotChunks, withSnapshot } from "../train/checkpoint/snapshot.ts";
-import { copyDurably, FileLock, removeLeftovers, writeDurably } from "../train/durable.ts";
+import { copyDurably, FileLock, type Holder, removeLeftovers, writeDurably } from "../train/durable.ts";
 import { type EpochReport, History, type TrainingState } from "../train/history.ts";
 import type { Training } from "../train/training.ts";
 import { UsageError } from "../job/options.ts";
@@ -32,7 +33,6 @@ export interface Written {
 
 /** Earlier runs whose checkpoints are kept, where nothing is said. */
 const EARLIER_RUNS = 3;
-
 /** When checkpoints are written: every so many epochs or minutes, or after every epoch but with pauses. */
 type Every = { readonly epochs: number } | { readonly minutes: number } | undefined;
 
@@ -366,7 +366,7 @@ async function openTarget(
   for (const path of [target.best, target.last]) {
     await refuseInput("--checkpoint", path, inputs.filter((input) => input !== args.resume));
   }
-  let path = folder, lock: FileLock | string | undefined;
+  let path = folder, lock: FileLock | Holder | undefined;
   const cannot = (why: string) => new Error(`cannot write checkpoint "${target.last}": ${why}`);
   try {
     if (target.last !== args.checkpoint && !await stat(folder)) await Deno.mkdir(folder);
@@ -378,18 +378,18 @@ async function openTarget(
     }
     // It is written, too: so can the checkpoint be.
     lock = await takeLock(target);
-    if (typeof lock !== "string") {
-      await removeLeftovers(folder, (name) => target.match(name) !== undefined);
-    }
+    if (!lock || lock instanceof FileLock) await removeLeftovers(folder, (name) => target.match(name) !== undefined);
   } catch (error) {
     throw cannot(await reason(error, path));
   }
-  if (typeof lock === "string") throw cannot(`another run (${lock}) writes there; give this one another --checkpoint`);
-  return { target, lock };
+  if (!lock || lock instanceof FileLock) return { target, lock };
+  const together = "; if mpirun or srun started both, --allow-env --allow-ffi lets them train together";
+  const advice = `give this one another --checkpoint${lock.isSibling && isUnreadable() ? together : ""}`;
+  throw cannot(`another run (${lock.words}) writes there; ${advice}`);
 }
 
-/** The lock, or who holds it; undefined where the file system has no locks. */
-async function takeLock(target: Target): Promise<FileLock | string | undefined> {
+/** The lock, or who has it; undefined where the file system has no locks. */
+async function takeLock(target: Target): Promise<FileLock | Holder | undefined> {
   try {
     return await FileLock.take(lockOf(target));
   } catch (error) {

@@ -1,6 +1,7 @@
 /** Where the command line reads and writes, and what it needs for that: asked for once, at the start. */
 
 import { shellWord } from "../display.ts";
+import { launcher } from "../fleet/launcher.ts";
 import { nameOf } from "../job/words.ts";
 import { isSample } from "../job/sample_pairs.ts";
 import type { Arguments } from "./options.ts";
@@ -112,6 +113,7 @@ export function allowingCommand(
   const flags = Object.entries(neededPaths(args)).filter(([, paths]) => paths.size)
     .map(([name, paths]) => `--allow-${name}=${[...new Set([...paths].map(listed))].join(",")}`);
   if (args.command === "serve") flags.push(`--allow-net=${args.host}:${args.port}`);
+  if (args.command === "train" && (args.mpi !== undefined || launcher())) flags.push("--allow-env", "--allow-ffi");
   const here = `file://${Deno.cwd()}/`;
   const program = Deno.mainModule.startsWith(here) ? Deno.mainModule.slice(here.length) : Deno.mainModule;
   return ["deno run", ...[...engine, ...flags, program, ...words].map(shellWord)].join(" ");

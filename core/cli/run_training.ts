@@ -9,7 +9,7 @@ import { finalScores, type Scores } from "../job/scores.ts";
 import { configOfModel } from "../job/step_network.ts";
 import { createRunModel, createTraining, type TrainingRun } from "../job/training_run.ts";
 import { isPairConfig, sequencesIn } from "../job/training_data.ts";
-import { isOfAll, ofAll, STOPPED_ELSEWHERE } from "../train/together.ts";
+import { gatherFindings, isOfAll, ofAll, STOPPED_ELSEWHERE } from "../train/together.ts";
 import type { Training } from "../train/training.ts";
 import { CheckpointWriter } from "./checkpoint_writer.ts";
 import { allowingCommand, resumingWords, systemWords } from "./files.ts";
@@ -63,6 +63,7 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
         { device: model.device, config: isPairConfig(data.config) ? job.model : configOfModel(model) },
         seconds(),
         timeLeft(progress, { first, epochs, seconds: seconds() }),
+        fleet.size === 1,
       );
       if (hint) {
         terminal.clear();
@@ -155,7 +156,8 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
     terminal.clear();
     if (error === abort.signal.reason || error === STOPPED_ELSEWHERE) {
       await stop(training, writer, args);
-      return { code: INTERRUPTED[stoppedBy] };
+      const own = error === STOPPED_ELSEWHERE ? 0 : INTERRUPTED[stoppedBy];
+      return { code: Math.max(...gatherFindings(fleet, own)) };
     }
     await writer.flush();
     const last = writer.target?.last;

@@ -79,6 +79,15 @@ export function columns(): number {
   }
 }
 
+/** Whether standard output looks like the terminal that mpirun shows its processes: of no size, and nobody types. */
+export function isLaunchersTerminal(): boolean {
+  try {
+    return !Deno.stdin.isTerminal() && Deno.stdout.isTerminal() && Deno.consoleSize().columns === 0;
+  } catch {
+    return false;
+  }
+}
+
 /** A remark to standard error: what could not be done, or what to do. */
 export function remark(text: string): void {
   stderr.write(`${display(text.replaceAll(/[\t\r\n]+/g, " "), LONGEST)}\n`);

@@ -1,7 +1,7 @@
 /** `train`: one training, or several of different seeds or parts of the data. */
 
 import { ALONE, type Fleet } from "../fleet/fleet.ts";
-import { launcher } from "../fleet/launcher.ts";
+import { isUnreadable, launcher } from "../fleet/launcher.ts";
 import type { Measured } from "../job/faster_device.ts";
 import { resolveJob, UsageError } from "../job/options.ts";
 import { type Scores, summaries } from "../job/scores.ts";
@@ -16,7 +16,7 @@ import { readResumed } from "./read_checkpoint.ts";
 import { checkRequired } from "./check_required.ts";
 import { runTraining } from "./run_training.ts";
 import { inWords, meanAndDeviation } from "./score_lines.ts";
-import { Terminal, writeDocument } from "./terminal.ts";
+import { isLaunchersTerminal, remark, Terminal, writeDocument } from "./terminal.ts";
 
 /** The measurements of `--device auto`. */
 function measuredLine({ device, wasm, webgpu }: Measured): string {
@@ -28,7 +28,15 @@ function measuredLine({ device, wasm, webgpu }: Measured): string {
 
 /** Runs the job, with the processes that were started for it. Returns the exit code. */
 export async function trainCommand(typed: Arguments): Promise<number> {
-  if (typed.mpi === undefined && !launcher()) return await trainWith(ALONE, typed);
+  if (typed.mpi === undefined && !launcher()) {
+    if (isUnreadable() && isLaunchersTerminal()) {
+      Terminal.isKnown = false;
+      remark(
+        "note: if mpirun started this process, it trains by itself: --allow-env --allow-ffi, or -A, lets all train together",
+      );
+    }
+    return await trainWith(ALONE, typed);
+  }
   return await (await import("./together.ts")).runTogether(typed, (fleet) => trainWith(fleet, typed));
 }
 

@@ -22,7 +22,7 @@ const MANY_UNITS = 32;
 export async function runWide(args: Arguments, words: readonly string[] = args.words): Promise<number> {
   const { device = "wasm", simd = "auto" } = args.given.device;
   if (args.mpi !== undefined || launcher()) {
-    throw new UsageError("--wide starts Deno again, which cannot be one of several processes: leave it out");
+    throw new UsageError(`--wide starts Deno again, which cannot be one of several processes: type deno run ${ENGINE}`);
   }
   if (device !== "wasm") throw new UsageError("--wide belongs to --device wasm");
   if (simd !== "auto" && simd !== "wide") throw new UsageError(`--wide and --simd ${simd} contradict each other`);
@@ -87,15 +87,19 @@ interface HintedModel {
  *
  * @param spent Seconds so far.
  * @param left Seconds to go, as it looks.
+ * @param isAlone Whether it is the only process that trains.
  */
 export function wideHint(
   { device, config: { hiddenSize } }: HintedModel,
   spent: number,
   left: number,
+  isAlone = true,
 ): string | undefined {
   // Only x86 has the wider vectors, and only the relaxed instructions use them.
   const gains = Deno.build.arch === "x86_64" && hiddenSize >= MANY_UNITS &&
     /relaxed SIMD(?! in wide)/.test(device.description);
   if (!gains || spent < WATCHED || spent + left < LONG) return undefined;
-  return "note: --wide may halve the time: it starts Deno again under flags that lift WebAssembly's bounds checks";
+  return isAlone
+    ? "note: --wide may halve the time: it starts Deno again under flags that lift WebAssembly's bounds checks"
+    : `note: deno run ${ENGINE} may halve the time: these flags lift WebAssembly's bounds checks`;
 }

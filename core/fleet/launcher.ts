@@ -31,6 +31,11 @@ export function launcher(): Launched | undefined {
   return { name, size: Number(variable(found.size)), rank: Number(variable(found.rank) ?? 0) };
 }
 
+/** Whether the environment may not be read, so that a launcher would not be seen. */
+export function isUnreadable(): boolean {
+  return LAUNCHERS.some(({ size }) => !mayRead(size));
+}
+
 /** The families of libraries in the order in which they are tried here. */
 export function familyOrder(): readonly FamilyName[] {
   return launcherEntry()?.order ?? LAUNCHERS[0]!.order;
@@ -42,6 +47,9 @@ function launcherEntry(): typeof LAUNCHERS[number] | undefined {
 
 /** A variable of the environment that may be read without a question. */
 function variable(name: string): string | undefined {
-  const { state } = Deno.permissions.querySync({ name: "env", variable: name });
-  return state === "granted" ? Deno.env.get(name) : undefined;
+  return mayRead(name) ? Deno.env.get(name) : undefined;
+}
+
+function mayRead(variable: string): boolean {
+  return Deno.permissions.querySync({ name: "env", variable }).state === "granted";
 }

@@ -115,10 +115,10 @@ export class FileLock implements Disposable {
   /**
    * Takes the lock if it is free. Needs permission to read and write the file.
    *
-   * @returns The lock, or who holds it, in words.
+   * @returns The lock, or who holds it.
    * @throws What the file system throws: `Deno.errors.NotSupported`, or an error with a code, if it has no locks.
    */
-  static async take(path: string): Promise<FileLock | string> {
+  static async take(path: string): Promise<FileLock | Holder> {
     for (;;) {
       const file = await Deno.open(path, { create: true, read: true, write: true });
       try {
@@ -130,7 +130,7 @@ export class FileLock implements Disposable {
         const [own, there] = await Promise.all([file.stat(), Deno.stat(path).catch(() => undefined)]);
         if (there && own.ino === there.ino) {
           await file.truncate();
-          const who = { process: Deno.pid, since: new Date().toISOString() };
+          const who = { process: Deno.pid, parent: Deno.ppid, since: new Date().toISOString() };
           await file.write(new TextEncoder().encode(`${JSON.stringify(who)}\n`));
           return new FileLock(path, file);
         }
@@ -152,12 +152,20 @@ export class FileLock implements Disposable {
   }
 }
 
-/** Who holds a lock, in words. */
-async function holder(path: string): Promise<string> {
+/** Who holds a lock. */
+export interface Holder {
+  /** "process 123, since 2026-01-31T12:00:00Z". */
+  readonly words: string;
+  /** Whether what started it started this program too. */
+  readonly isSibling: boolean;
+}
+
+async function holder(path: string): Promise<Holder> {
   try {
-    const { process, since } = JSON.parse(await Deno.readTextFile(path));
-    return `process ${Number(process)}, since ${new Date(since).toISOString().slice(0, 19)}Z`;
+    const { process, parent, since } = JSON.parse(await Deno.readTextFile(path));
+    const words = `process ${Number(process)}, since ${new Date(since).toISOString().slice(0, 19)}Z`;
+    return { words, isSibling: parent === Deno.ppid };
   } catch {
-    return "another process";
+    return { words: "another process", isSibling: false };
   }
 }

@@ -68,6 +68,8 @@ Deno.test("a training of more than a minute is told of --wide where it would gai
     ({ device: { description }, config: { hiddenSize } }) as Model;
   const relaxed = of("WebAssembly, relaxed SIMD, 1 thread", 64);
   assert.match(wideHint(relaxed, 4, 60)!, /^note: --wide/);
+  // One of several processes cannot start another program.
+  assert.match(wideHint(relaxed, 4, 60, false)!, /^note: deno run --v8-flags=--no-wasm-bounds-checks,\S+ may halve/);
   assert.equal(wideHint(relaxed, 1, 600), undefined);
   assert.equal(wideHint(relaxed, 4, 50), undefined);
   assert.equal(wideHint(of("WebAssembly, relaxed SIMD, 1 thread", 10), 4, 600), undefined);

@@ -11,7 +11,7 @@ import {
   predict,
   type SequenceRecord,
 } from "../../mod.ts";
-import { choicesOf } from "../../core/train/evaluate.ts";
+import { choicesOf } from "../../core/train/outputs.ts";
 
 const record = (values: number[], channels: number, labels: string[], line: number): SequenceRecord => ({
   values: Float32Array.from(values),

@@ -215,15 +215,15 @@ class CsvRecords {
   /** One record for rows of the same name, or for all rows. */
   async *long(): AsyncGenerator<SequenceRecord, void> {
     const { features, sequence, time, group, labels: labelColumns } = this.#layout, { name } = this.#rows;
-    const channels = features.length, seen = new Set<string>(), clock = new Clock(name);
+    const channels = features.length, seen = new Set<string>(), clock = new Clock(name, { keeps: this.#isPerRow });
     let values = new Float64Array(), steps = 0, id: string | undefined, raw: readonly string[] = [];
     let about: { labels?: string[]; weight?: number; group?: string; place: string } = { place: "" };
-    let missing: string | undefined, stepLabels: (string[] | undefined)[] = [], times: number[] = [];
+    let missing: string | undefined, stepLabels: (string[] | undefined)[] = [];
     /** What is wrong with the sequence: its other rows do not matter any more. */
     let fault: SequenceRecord | undefined;
     const record = () => {
       if (fault) return fault;
-      const breaks = this.#isPerRow && time !== undefined ? breaksIn(Float64Array.from(times)).breaks : [];
+      const breaks = this.#isPerRow && time !== undefined ? breaksIn(clock.times).breaks : [];
       const perStep = this.#isPerRow && labelColumns.length ? { stepLabels } : {};
       const own = { ...about, id, missing, ...perStep, ...breaks.length && { breaks } };
       return ended({ values: values.slice(0, steps * channels), steps, channels, ...own });
@@ -233,7 +233,7 @@ class CsvRecords {
       const key = sequence === undefined ? name : cells[sequence] ?? id ?? "", isNew = key !== id;
       if (!isNew && fault) continue;
       if (isNew && id !== undefined) yield record();
-      if (isNew) [id, steps, missing, stepLabels, times, fault] = [key, 0, undefined, [], [], undefined];
+      if (isNew) [id, steps, missing, stepLabels, fault] = [key, 0, undefined, [], undefined];
       try {
         this.#check(cells);
         const current = labelColumns.map((column) => cells[column]!);
@@ -291,8 +291,7 @@ class CsvRecords {
         }
         raw = current;
         if (time !== undefined) {
-          const at = clock.check(this.#format.plain(cells[time]!), () => this.#where(time));
-          if (this.#isPerRow) times.push(at);
+          clock.check(this.#format.plain(cells[time]!), () => this.#where(time));
         }
         if ((steps + 1) * channels > values.length) {
           const more = new Float64Array(Math.max(64 * channels, 2 * values.length));

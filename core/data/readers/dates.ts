@@ -4,7 +4,25 @@
  * @module
  */
 
-import { timeIn } from "./clock.ts";
+import { numberIn } from "./numbers.ts";
+
+/** A number or an ISO date. */
+const DATE =
+  /^(\d{4})[-/](\d\d?)(?:[-/](\d\d?)(?:[T ]\s*(\d\d?)(?::(\d\d?)(?::(\d\d?(?:\.\d*)?))?)?)?)?\s*(?:Z|UTC|([+-]\d\d):?(\d\d))?$/i;
+
+/** The time of a number or an ISO date; undefined where it is neither. Without a zone, a date is one of UTC. */
+function timeIn(cell: string): number | undefined {
+  const number = numberIn(cell);
+  if (number !== undefined) return number === number ? number : undefined;
+  const found = cell.trim().match(DATE);
+  if (!found) return undefined;
+  const [year, month, day, hour, minute, second, zoneHours, zoneMinutes] = found.slice(1).map((part) =>
+    Number(part ?? 0)
+  );
+  if (month! < 1 || month! > 12 || day! > 31 || hour! > 24 || minute! > 59 || second! >= 61) return undefined;
+  const zone = 60 * zoneHours! + (found[7]?.startsWith("-") ? -zoneMinutes! : zoneMinutes!);
+  return Date.UTC(year!, month! - 1, day || 1, hour, minute! - zone, 0) + 1000 * second!;
+}
 
 /** A date without signs between its parts. */
 const COMPACT = /^((?:19|20)\d\d)(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])?$/;
@@ -15,8 +33,9 @@ const MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "
 /** A time of day behind a date, or by itself: 14:05, 14:05:30.5, 2:05 PM. */
 const TIME = /^(\d\d?):(\d\d)(?::(\d\d(?:[.,]\d*)?))?\s*([ap]\.?m\.?)?$/i;
 
-/** Dates whose parts are numbers, but for the year at the front. */
-const PARTS = /^(\d\d?)([-/.])\s?(\d\d?)\2\s?(\d{4}|\d\d)$/;
+/** Dates whose parts are numbers, but for the year at the front; with points, the day is first. */
+const DAY_FIRST = /^(\d\d?)([-/.])\s?(\d\d?)\2\s?(\d{4}|\d\d)$/;
+const MONTH_FIRST = /^(\d\d?)([-/])\s?(\d\d?)\2\s?(\d{4}|\d\d)$/;
 
 /** Characters of the longest date there is. */
 const LONGEST = 64;
@@ -50,8 +69,14 @@ const WAYS: readonly ((text: string) => number | undefined)[] = [
     const found = text.match(COMPACT);
     return found ? dayOf(Number(found[1]), Number(found[2]), Number(found[3] ?? 1)) : undefined;
   },
-  parts((first, second, year) => dayOf(year, second, first)),
-  parts((first, second, year) => dayOf(year, first, second)),
+  (text) => {
+    const found = text.match(DAY_FIRST);
+    return found ? dayOf(Number(found[4]), Number(found[3]), Number(found[1])) : undefined;
+  },
+  (text) => {
+    const found = text.match(MONTH_FIRST);
+    return found ? dayOf(Number(found[4]), Number(found[1]), Number(found[3])) : undefined;
+  },
   (text) => {
     const found = text.match(/^(\d\d?)(?:st|nd|rd|th)?[-\s.]+([a-z]{3,9})\.?[-\s,]+(\d{4}|\d\d)$/i);
     return found ? dayOf(Number(found[3]), monthOf(found[2]!), Number(found[1])) : undefined;
@@ -79,24 +104,38 @@ const WAYS: readonly ((text: string) => number | undefined)[] = [
   },
 ];
 
-function parts(read: (first: number, second: number, year: number) => number | undefined) {
-  return (text: string) => {
-    const found = text.match(PARTS);
-    return found ? read(Number(found[1]), Number(found[3]), Number(found[4])) : undefined;
-  };
-}
-
-/** Times of cells, read the same way; undefined where some cell is written another way. */
-function timesBy(cells: ArrayLike<string>, way: (text: string) => number | undefined): Float64Array | undefined {
-  const at = new Float64Array(cells.length);
-  for (let i = 0; i < cells.length; i++) {
-    const cell = cells[i]!.trim();
+/** Reads days in some way, with a time of day behind them if there is one. */
+function withTime(way: (text: string) => number | undefined) {
+  return (whole: string) => {
+    const cell = whole.trim();
     if (cell.length > LONGEST) return undefined;
     const text = cell.replace(DAY_NAMES, ""), split = text.search(/[\sT,]+\d\d?:\d\d/);
     const day = way(split < 0 ? text : text.slice(0, split));
     const time = split < 0 ? 0 : timeOfDay(text.slice(split).replace(/^[\sT,]+/, ""));
-    if (day === undefined || time === undefined) return undefined;
-    at[i] = day + time;
+    return day === undefined || time === undefined ? undefined : day + time;
+  };
+}
+
+/** All ways to read times: days without signs, numbers and ISO dates, the others. */
+export const TIME_READERS: readonly ((cell: string) => number | undefined)[] = [
+  withTime(WAYS[0]!),
+  timeIn,
+  ...WAYS.slice(1).map(withTime),
+];
+
+/** The first of them that leave no choice where they read all cells. */
+export const FIRST_CHOICES = 2;
+
+/** Times of cells, read the same way; undefined where some cell is written another way. */
+function timesBy(
+  cells: ArrayLike<string>,
+  read: (cell: string) => number | undefined,
+): Float64Array | undefined {
+  const at = new Float64Array(cells.length);
+  for (let i = 0; i < cells.length; i++) {
+    const time = read(cells[i]!);
+    if (time === undefined) return undefined;
+    at[i] = time;
   }
   return at;
 }
@@ -119,19 +158,15 @@ export function turnsOf(at: Float64Array): number {
  */
 export function timesIn(cells: ArrayLike<string>): Float64Array | undefined {
   if (!cells.length) return undefined;
-  const plain = timesBy(cells, WAYS[0]!);
-  if (plain) return plain;
-  const iso = new Float64Array(cells.length);
-  let isIso = true;
-  for (let i = 0; i < cells.length && isIso; i++) {
-    const time = timeIn(cells[i]!);
-    isIso = time !== undefined;
-    iso[i] = time ?? NaN;
+  for (const read of TIME_READERS.slice(0, FIRST_CHOICES)) {
+    const found = timesBy(cells, read);
+    if (found) return found;
   }
-  if (isIso) return iso;
-  // With points, the day is first.
-  const isPointed = cells[0]!.includes(".");
-  const found = WAYS.slice(1).flatMap((way, i) => isPointed && i === 1 ? [] : timesBy(cells, way) ?? []);
+  return bestOf(TIME_READERS.slice(FIRST_CHOICES).flatMap((read) => timesBy(cells, read) ?? []));
+}
+
+/** Of times read in several ways, those that go up and down the least, then those with the fewest different steps. */
+export function bestOf(found: readonly Float64Array[]): Float64Array | undefined {
   return found.reduce<Float64Array | undefined>((best, at) => {
     if (!best) return at;
     const [turns, least] = [turnsOf(at), turnsOf(best)];

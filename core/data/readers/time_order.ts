@@ -5,7 +5,7 @@
  */
 
 import { badFile, bare, show } from "./bad_data.ts";
-import { checkTime } from "./clock.ts";
+import { Clock } from "./clock.ts";
 import { timeOfDay, timesIn } from "./dates.ts";
 import type { Table } from "./record.ts";
 
@@ -83,9 +83,9 @@ function timesOf(
     }
     if (name !== named) continue;
     // One of its cells is no time, or written in another way than the others.
+    const clock = new Clock(file);
     for (const [row, cell] of cells.entries()) {
-      const where = () => `${place!(row).slice(file.length + 2)}, column ${bare(name)}`;
-      checkTime(file, plain(cell), where);
+      clock.read(plain(cell), () => `${place!(row).slice(file.length + 2)}, column ${bare(name)}`);
     }
   }
   if (named !== undefined) return undefined;

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { timeOfDay, timesIn } from "../../../core/data/readers/dates.ts";
-import { readTable } from "../../../mod.ts";
-import { input } from "./read.ts";
+import { type ReadOptions, readTable } from "../../../mod.ts";
+import { input, read } from "./read.ts";
 
 const MONTHS = "January February March April May June July August September October November December".split(" ");
 const DAYS = "Sunday Monday Tuesday Wednesday Thursday Friday Saturday".split(" ");
@@ -116,4 +116,44 @@ Deno.test("what is no date is none, and one cell that is not decides for all", (
     undefined,
     undefined,
   ]);
+});
+
+Deno.test("the steps of long sequences are in time, and their gaps known, in whatever way dates are written", async () => {
+  const options: ReadOptions = {
+    sequenceColumn: "id",
+    timeColumn: "when",
+    labelColumns: ["label"],
+    labelsPerRow: true,
+  };
+  const rows = (id: string, days: readonly string[]) => days.map((day, i) => `${id},${day},${i},u`);
+  const long = async (rows: readonly string[], more: ReadOptions = {}) =>
+    await read("long.csv", `id,when,x,label\n${rows.join("\n")}\n`, { ...options, ...more });
+  for (const way of Object.keys(WAYS)) {
+    const [first, second] = await long([...rows("a", cells(way)), ...rows("b", cells(way, true))]);
+    assert.deepEqual([first!.breaks, second!.breaks, second!.steps], [undefined, [15], 40], way);
+    const falling = [...rows("a", cells(way)), ...rows("b", cells(way).toReversed())];
+    await assert.rejects(long(falling), /line 43, column when: the time goes back, to "/, way);
+    const bad = rows("a", cells(way)).with(20, "a,soon,5,u");
+    await assert.rejects(
+      long(bad),
+      /line 22, column when must be at a time written as those before it, got "soon"/,
+      way,
+    );
+    // One that cannot be read does not change how the others are.
+    const [, other] = await long([...bad, ...rows("b", cells(way, true))], { faults: true });
+    assert.deepEqual(other!.breaks, [15], way);
+    const series = cells(way).map((cell, i) => `${i === 20 ? "soon" : cell},${i}`);
+    const table = readTable(input("t.csv", `when,y\n${series.join("\n")}\n`), { timeColumn: "when" });
+    await assert.rejects(table, /line 22, column when must be at a time written as those before it, got "soon"/, way);
+  }
+  // Which number is the month is told by another sequence, or by what rises.
+  await assert.rejects(
+    long([...rows("a", ["13/1/2021", "14/1/2021"]), ...rows("b", ["1/3/2021", "2/1/2021"])]),
+    /line 5, column when: the time goes back/,
+  );
+  await long([...rows("a", ["1/3/2021", "2/1/2021"]), ...rows("b", ["1/13/2021", "2/1/2021"])]);
+  await assert.rejects(
+    long([...rows("a", ["1/3/2021", "2/1/2021"]), ...rows("b", ["13/1/2021", "14/1/2021"])]),
+    /line 4, column when must be at a time written as those before it/,
+  );
 });

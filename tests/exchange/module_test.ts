@@ -244,7 +244,10 @@ Deno.test("a page is one file that asks for nothing, and holds no markup from da
     assert.equal(text.match(/<\/script/g)!.length, 1, name);
     assert.match(text, /<meta http-equiv="Content-Security-Policy" content="default-src 'none';/);
     assert.doesNotMatch(text, /https?:\/\/|\bfetch\b|\bimport\b|XMLHttpRequest/);
-    const script = text.match(/<script type="module">\n([^]*)<\/script>/)![1]!.replace(/_\w+\(predict,info\);\n$/, "");
+    const script = text.match(/<script type="module">\n([^]*)<\/script>/)![1]!.replace(
+      /[\w$]+\(predict,info\);\n$/,
+      "",
+    );
     const { predict } = await loaded(new TextEncoder().encode(script));
     assert.deepEqual(
       predict(cases.find((one) => one.name === name)!.inputs[0]),
@@ -326,7 +329,8 @@ for (const [name, [records, options, own]] of Object.entries(PIPELINES)) {
             label,
             quantiles ? Object.fromEntries(quantiles.map((q, k) => [q, each(o)[k]])) : units[o],
           ]);
-          assert.deepEqual(said.values, Object.fromEntries(expected));
+          assert.deepEqual(said[quantiles ? "quantiles" : "values"], Object.fromEntries(expected));
+          assert.equal(said[quantiles ? "values" : "quantiles"], undefined);
           continue;
         }
         const decoded = pipeline.decode(outputs);
@@ -383,9 +387,10 @@ Deno.test("forecasts of a module are those of the pipeline, whatever its transfo
           b: table.values[1]![t],
           other: "passed over",
         }));
-        assert.deepEqual(predict(rows).values, expected, `${transform}, ${missing}`);
+        const field = quantiles ? "quantiles" : "values";
+        assert.deepEqual(predict(rows)[field], expected, `${transform}, ${missing}`);
         const stream = start();
-        assert.deepEqual(rows.map((row) => stream.push(row)).at(-1).values, expected);
+        assert.deepEqual(rows.map((row) => stream.push(row)).at(-1)[field], expected);
       }
     }
   }
@@ -429,4 +434,22 @@ Deno.test("long sequences are no trouble", async () => {
   const { file } = cases[0]!, { predict } = await moduleOf(file), T = 200_000;
   const rows = Array.from({ length: T }, (_, t) => [t % 3, 0, 1, 0, t % 5]);
   assert.deepEqual(predict(rows), predict(Float32Array.from(rows.flat())));
+});
+
+Deno.test("a model of windows takes a window, and its streams look back at one", async () => {
+  const records = recordsOf(12, 2, abc).map((record) => ({ ...record, values: record.values!.slice(0, 8), steps: 4 }));
+  const pipeline = Pipeline.fit(records, { windows: { window: 4, stride: 2, windowLabel: "last" } });
+  const { inputSize, outputSize, loss } = pipeline;
+  using model = await createModel({ inputSize, outputSize, loss, hiddenSize: 5 }, { seed: 1, simd: "plain" });
+  const { predict, start, info } = await moduleOf(await modelFile(model, { preprocessing: pipeline.toJSON() }));
+  assert.deepEqual(info.windows, { window: 4, stride: 2, windowLabel: "last" });
+  const rows = Array.from({ length: 9 }, (_, t) => [1000 + t, 1000 - t * t]), stream = start();
+  for (let t = 0; t < 9; t++) {
+    const said = stream.push(rows[t]);
+    assert.deepEqual(said, t < 3 ? undefined : predict(rows.slice(t - 3, t + 1)));
+    assert.equal(stream.steps, t + 1);
+  }
+  for (const count of [1, 3, 5, 9]) {
+    assert.throws(() => predict(rows.slice(0, count)), new RegExp(`one window of 4 steps, got ${count}: cut it`));
+  }
 });

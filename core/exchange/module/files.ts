@@ -60,13 +60,9 @@ function moduleText(subject: ModuleSubject, { wasm, name, format }: Form): { tex
     ";\n",
     format === "html" ? `${source.use(subject.pairs ? "pairPage" : "page")}(predict,info);\n` : "",
   ];
+  const head = format === "js" ? `// A model of Grutto ${VERSION}; its types are in ${name}.d.ts.\n` : "";
   return {
-    text: [
-      format === "js" ? `// A model of Grutto ${VERSION}; its types are in ${name}.d.ts.\n` : "",
-      source.pieces,
-      ...body,
-    ]
-      .join(""),
+    text: head + source.module(body.join("")),
     types: typesText(types, wasm === "file"),
   };
 }

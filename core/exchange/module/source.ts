@@ -12,14 +12,26 @@ export function firstElement(wasm: WasmForm): number {
   return wasm === "none" ? 16 : Math.ceil(SINGLE_FIRST / 64) * 16;
 }
 
+/** What stands around a piece's name in a text until `Source.module` gives it a short one: no JSON holds either. */
+const OPEN = "\x01", CLOSE = "\x02";
+
+/** Names of one letter that no text made here has for anything else. */
+const LETTERS = "ABDEFGHIJKLMNOPQRSUVWXYZ$";
+
+/** The names of pieces by what stands for them in their code. */
+const PIECE_NAMES: ReadonlyMap<string, string> = new Map(Object.entries(PIECES).map(([name, { as }]) => [as, name]));
+
+/** An identifier, which is no property. */
+const NAME = /(?<![\w$.])[\w$]+/g;
+
 /** The pieces that a text uses. */
 export class Source {
   readonly #wanted = new Set<string>();
 
-  /** The short name of a piece, which will be there. */
+  /** What stands for a piece, which will be there. */
   use(name: string): string {
     this.#want(name);
-    return PIECES[name]!.as;
+    return OPEN + name + CLOSE;
   }
 
   #want(name: string): void {
@@ -28,10 +40,35 @@ export class Source {
     PIECES[name]!.uses.forEach((other) => this.#want(other));
   }
 
-  /** The pieces that are used. */
-  get pieces(): string {
-    return Object.entries(PIECES).filter(([name]) => this.#wanted.has(name)).map(([, { code }]) => code).join("");
+  /** The pieces that are used and a text over them, all under names that are as short as they can be. */
+  module(text: string): string {
+    const codes = Object.entries(PIECES).flatMap(([name, { code }]) => this.#wanted.has(name) ? [code] : []);
+    const counts = new Map<string, number>(), used = new Set<string>();
+    const count = (name: string) => counts.set(name, (counts.get(name) ?? 0) + 1);
+    for (const code of codes) {
+      for (const [one] of code.matchAll(NAME)) PIECE_NAMES.has(one) ? count(PIECE_NAMES.get(one)!) : used.add(one);
+    }
+    const PLACE = new RegExp(`${OPEN}(\\w+)${CLOSE}`, "g");
+    for (const [, name] of text.matchAll(PLACE)) count(name!);
+    const letters = [...LETTERS].filter((letter) => !used.has(letter));
+    const short = new Map(
+      [...counts].sort(([, a], [, b]) => b - a).map(([name], i) =>
+        [name, letters[i] ?? `_${(i - letters.length).toString(36)}`] as const
+      ),
+    );
+    const named = codes.map((code) => code.replace(NAME, (one) => short.get(PIECE_NAMES.get(one) ?? "") ?? one));
+    return joined(named) + text.replace(PLACE, (_, name) => short.get(name)!);
   }
+}
+
+/** Statements one after the other, declarations of a kind as one. */
+function joined(codes: readonly string[]): string {
+  return codes.filter((code) => code !== "").reduce((all, code) => {
+    const kind = /^(?:const|let) /.exec(code)?.[0];
+    return kind && all.slice(all.lastIndexOf("\n") + 1).startsWith(kind)
+      ? `${all.slice(0, -1)},${code.slice(kind.length)}`
+      : `${all}\n${code}`;
+  }, "").replaceAll("\n", "");
 }
 
 /** How a program's kernels are called. */

@@ -39,7 +39,7 @@ export function labelTypes({ task, names }: LabelState, quantiles?: readonly num
 /** The fields of an answer of numbers. */
 export function amountTypes(names: readonly string[], quantiles?: readonly number[]): string {
   const value = quantiles ? `Record<${quantiles.map((q) => `"${q}"`).join(" | ")}, number>` : "number";
-  return `/** In the data's units. */\n  values: Record<${union(names)}, ${value}>`;
+  return `/** In the data's units. */\n  ${quantiles ? "quantiles" : "values"}: Record<${union(names)}, ${value}>`;
 }
 
 /** A sequence with columns: rows as lists or objects. */
@@ -64,7 +64,8 @@ interface Given {
   readonly hasWeights: boolean;
   readonly isText: boolean;
   readonly horizon?: number;
-  readonly rows?: number;
+  /** Whether a stream says nothing of its first steps. */
+  readonly early?: boolean;
 }
 
 const WEIGHTS = ";\n  /** How much each step counts. */\n  attention: number[]";
@@ -73,18 +74,18 @@ const WEIGHTS = ";\n  /** How much each step counts. */\n  attention: number[]";
 export function classTypes(
   sequence: string | { sequence: string; step: string },
   answer: string,
-  { everyStep, hasWeights, isText, horizon, rows }: Given,
+  { everyStep, hasWeights, isText, horizon, early }: Given,
 ): Answer {
   const own = everyStep
     ? `/** What it says of each step. */\n  steps: { ${answer.replaceAll("\n", " ")} }[]`
     : horizon
-    ? answer.replace("values:", "values: {").replace(/$/, " }[]").replace("{ Record", "Record").replace("> }[]", ">[]")
+    ? `${answer}[]`
     : answer;
   const taken = typeof sequence === "string" ? { sequence } : sequence;
   return {
     ...taken,
     prediction: `${own}${isText ? ";\n  tokens: string[]" : ""}${hasWeights ? WEIGHTS : ""}`,
-    early: rows !== undefined,
+    early,
     info: "readonly task: string;\n  readonly input: string",
   };
 }

@@ -101,9 +101,11 @@ function sequenceWords(
     ? `${source.use("stepsIn")}(x,${json(stepNames)})`
     : `${source.use("rowsIn")}(x,${channels},$p.names)`;
   return {
-    constants: `${labelConstant},$p=${json(numberText(inputs))};`,
+    constants: `${labelConstant},$p=${json(numberText(inputs, windows?.window))};`,
     predict: `(x,i)=>{const[o,w]=$n(${source.use("prepare")}(${read},$p),i);return{${said}${attention(program)}}}`,
-    start: `${source.use("streams")}(predict${patch > 1 ? `,${patch}` : ""})`,
+    start: `${source.use("streams")}(predict${
+      windows ? `,${windows.window},${windows.window}` : patch > 1 ? `,${patch}` : ""
+    })`,
     info: {
       ...info,
       input: stepNames ? "row" : "steps",
@@ -112,13 +114,21 @@ function sequenceWords(
       patch,
       ...tableInfo(reading),
     },
-    types: classTypes(recordOf(columns ?? [], channels, stepNames), answer, { everyStep, hasWeights, isText: false }),
+    types: classTypes(recordOf(columns ?? [], channels, stepNames), answer, {
+      everyStep,
+      hasWeights,
+      isText: false,
+      early: windows !== undefined || patch > 1,
+    }),
   };
 }
 
 /** What of a pipeline's inputs `prepare` reads. */
-function numberText({ channels, names, missing, means, patch, maxLength, scaling, precision }: NumberInputs) {
-  return { channels, names: names ?? undefined, missing, means, patch, maxLength, scaling, precision };
+function numberText(
+  { channels, names, missing, means, patch, maxLength, scaling, precision }: NumberInputs,
+  window: number | undefined,
+) {
+  return { channels, names: names ?? undefined, missing, means, patch, maxLength, scaling, precision, window };
 }
 
 /** The piece that makes an answer of outputs. */
@@ -189,7 +199,7 @@ function forecastWords(
       hasWeights: program.hasWeights,
       isText: false,
       horizon,
-      rows,
+      early: true,
     }),
   };
 }

@@ -28,14 +28,13 @@ export function anyClasses(outputs, { names }) {
 /** Numbers, which may be quantiles, in the data's units. */
 export function amounts(outputs, { names, scaling, quantiles }) {
   const count = quantiles?.length ?? 1;
-  return {
-    values: byName(
-      names,
-      outputs.map((value, i) => {
-        const o = Math.floor(i / count);
-        return scaling ? value * scaling.scale[o] + scaling.mean[o] : value;
-      }),
-      quantiles,
-    ),
-  };
+  const own = byName(
+    names,
+    outputs.map((value, i) => {
+      const o = Math.floor(i / count);
+      return scaling ? value * scaling.scale[o] + scaling.mean[o] : value;
+    }),
+    quantiles,
+  );
+  return quantiles ? { quantiles: own } : { values: own };
 }

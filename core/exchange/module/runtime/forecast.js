@@ -56,7 +56,7 @@ export function forecast(rows, own, network) {
     });
     return byName(targetColumns, levels, quantiles);
   });
-  return { values, ...attention && { attention } };
+  return { ...quantiles ? { quantiles: values } : { values }, ...attention && { attention } };
 }
 
 /** Rows that come one at a time: each says what follows, once there are enough. */

@@ -73,8 +73,14 @@ function ended(values, channels) {
 }
 
 /** A sequence as the model takes it. */
-export function prepare(all, { channels, names, missing, means, patch, maxLength, scaling, precision }) {
+export function prepare(all, { channels, names, missing, means, patch, maxLength, scaling, precision, window }) {
   if (all.length % channels) refuse(`a step must have ${channels} numbers, got ${all.length} in all`, "x");
+  if (window && all.length !== window * channels) {
+    refuse(
+      `the model takes one window of ${window} steps, got ${all.length / channels}: cut it as info.windows says`,
+      "x",
+    );
+  }
   const values = ended(all, channels), steps = values.length / channels, width = channels * patch;
   if (!steps) refuse("the sequence has no steps", "x");
   if (steps < patch) refuse(`the sequence has ${steps} steps, fewer than a patch of ${patch}`, "x");

@@ -83,7 +83,10 @@ function answerElements(prediction, info) {
       tableOf(
         "Steps",
         [],
-        steps.map((step, t) => [String(t + 1), step.label ?? step.labels?.join(", ") ?? amount(step.values)]),
+        steps.map((
+          step,
+          t,
+        ) => [String(t + 1), step.label ?? step.labels?.join(", ") ?? amount(step.values ?? step.quantiles)]),
       ),
     );
   }

@@ -26,21 +26,25 @@ export function rowsOf(outputs, size) {
  * Sequences that come one step at a time: each says what all steps so far do.
  *
  * @param least Steps without which nothing is said.
+ * @param most Steps that are looked back at.
  */
-export function streams(predict, least = 1) {
+export function streams(predict, least = 1, most = Infinity) {
   return () => {
-    let all = [];
+    let all = [], count = 0;
     return {
       get steps() {
-        return all.length;
+        return count;
       },
       push(step, inputs) {
-        const steps = [...all, step], prediction = steps.length < least ? undefined : predict(steps, inputs);
+        const steps = [...all, step].slice(-most),
+          prediction = steps.length < least ? undefined : predict(steps, inputs);
         all = steps;
+        count++;
         return prediction;
       },
       reset() {
         all = [];
+        count = 0;
       },
     };
   };

@@ -284,9 +284,8 @@ export const KERNELS = {
     dims: ["T", "Hp", "ldh", "reverse"],
   }),
   attentionForwardSingle: row({
-    out: ["context", "weights"],
-    acc: ["hidden"],
-    in: ["encoded", "query", "v"],
+    out: ["context", "weights", "hidden"],
+    in: ["answers", "encoded", "query", "v"],
     dims: ["T", "Dp", "Ap", "ldo"],
   }),
   layerNormSingle: row({

@@ -124,16 +124,17 @@ export function lstmForwardSingle(
 }
 
 /**
- * weights (T) and context (Dp) from hidden (T, Ap) = W_e·o_t, query (Ap), v (Ap) and encoded (T, ldo). weights is readable
- * and writable to the next multiple of 4.
+ * weights (T) and context (Dp) from answers (T, Ap) = W_e·o_t, query (Ap), v (Ap) and encoded (T, ldo). hidden (T, Ap) is
+ * scratch, and may be answers; weights is readable and writable to the next multiple of 4.
  */
 export function attentionForwardSingle(
-  context: usize, weights: usize, hidden: usize, encoded: usize, query: usize, v: usize, T: i32, Dp: i32, Ap: i32, ldo: i32,
+  context: usize, weights: usize, hidden: usize, answers: usize, encoded: usize, query: usize, v: usize,
+  T: i32, Dp: i32, Ap: i32, ldo: i32,
 ): void {
   const aSize = <usize> Ap << 2, dSize = <usize> Dp << 2;
   for (let t = 0; t < T; t++) {
-    const a = hidden + <usize> t * aSize;
-    for (let i: usize = 0; i < aSize; i += 16) v128.store(a + i, f32x4.add(v128.load(a + i), v128.load(query + i)));
+    const a = hidden + <usize> t * aSize, k = answers + <usize> t * aSize;
+    for (let i: usize = 0; i < aSize; i += 16) v128.store(a + i, f32x4.add(v128.load(k + i), v128.load(query + i)));
   }
   tanhs(hidden, <usize> T * aSize);
   let largest: f32 = -f32.MAX_VALUE;

@@ -29,7 +29,8 @@ export interface ProgramInput {
 export interface ProgramText {
   /**
    * A function of T and of `r`, which is told where everything is before the calls are made; of several parts it makes those
-   * of number `u`.
+   * of number `u`. A steady one is a function of `s` and `C` too: steps that were computed before, which stay as they are,
+   * and steps that there is room for.
    */
   readonly plan: string;
   /** Elements that are kept. */
@@ -40,6 +41,16 @@ export interface ProgramText {
   readonly inputs: readonly ProgramInput[];
   readonly output: { readonly size: number; readonly ld: number; readonly steps: boolean };
   readonly hasWeights: boolean;
+  /** Whether it goes on from steps that were computed before. */
+  readonly isSteady: boolean;
+}
+
+/** How a program is to be written. */
+export interface ProgramOptions {
+  /** Values, "layer.port", whose places `r` is told too, by number under "v". */
+  readonly wanted?: readonly string[];
+  /** Whether it is to go on from steps that were computed before, if it can. */
+  readonly steady?: boolean;
 }
 
 /**
@@ -48,7 +59,6 @@ export interface ProgramText {
  * @param values All parameters, as the network's layout says.
  * @param first Elements of the memory before the parameters.
  * @param called What a kernel's arguments follow in the text: "c(3,".
- * @param wanted Values, "layer.port", whose places `r` is told too, by number under "v".
  * @throws {TypeError} If its program does not grow evenly with the steps.
  */
 export function programText(
@@ -56,19 +66,21 @@ export function programText(
   values: Float32Array,
   first: number,
   called: (kernel: KernelName) => string,
-  wanted: readonly string[] = [],
+  { wanted = [], steady = false }: ProgramOptions = {},
 ): ProgramText {
   const kept = new Kept(programs, first),
-    plans = LENGTHS.map((T) => new Planned(programs, T, kept, wanted)),
+    isSteady = steady &&
+      new Planned(programs, LENGTHS[0], kept, wanted, false).parts.every(({ calls }) => calls.every(goesOn)),
+    plans = LENGTHS.map((T) => new Planned(programs, T, kept, wanted, isSteady)),
     [one] = plans;
   const tensors = plans.map(({ arena }) => arena.tensors), { inputs, output, weights } = one!;
   const parts = sameLength(plans.map(({ parts }) => parts)).map((part) => {
     const own = plans.map(({ parts }) => parts[part]!);
-    return sameLength(own.map(({ loops }) => loops)).map((i) => loopText(own, i, called)).join(";");
+    return sameLength(own.map(({ loops }) => loops)).map((i) => loopText(own, i, called, isSteady)).join(";");
   });
   const places = (of: (plan: Planned) => Argument) => text(merged(plans.map(of)));
   const allocated = sameLength(tensors).map((i) =>
-    `${variable(i)}=n(${text(merged(tensors.map((all) => ({ value: all[i]!.length }))))})`
+    `${variable(i)}=n(${text(merged(tensors.map((all) => ({ value: all[i]!.length }))), isSteady ? "C" : "T")})`
   );
   const found = [
     `end:p`,
@@ -78,7 +90,10 @@ export function programText(
     ...wanted.length ? [`v:[${wanted.map((_, i) => places(({ values }) => values[i]!)).join()}]`] : [],
   ];
   const isOne = parts.length === 1, made = isOne ? parts[0]! : parts.map((part, u) => `if(u==${u}){${part}}`).join("");
-  const plan = `(T,r,c${isOne ? "" : ",u"})=>{let p=${kept.size};const n=e=>{const a=p;p+=e+15&-16;return a},` +
+  const plan =
+    `(T,r,c${isOne ? "" : ",u"}${
+      isSteady ? ",s=0,C=T" : ""
+    })=>{let p=${kept.size};const n=e=>{const a=p;p+=e+15&-16;return a},` +
     `${allocated.join()};r({${found.join()}});${made}}`;
   const { runs, values: packed } = packParameters(programs, values);
   return {
@@ -89,7 +104,28 @@ export function programText(
     inputs: inputs.map(({ input }) => input),
     output: output.shape,
     hasWeights: weights !== undefined,
+    isSteady,
   };
+}
+
+/** Arguments of kernels over the rows of a sequence: how many there are, and what begins with the first, with its stride. */
+const ROWS: {
+  readonly [Name in KernelName]?: { readonly count: string; readonly places: Readonly<Record<string, string>> };
+} = {
+  linearForwardSingle: { count: "rows", places: { y: "ldy", x: "ldx" } },
+  layerNormSingle: { count: "rows", places: { y: "ldy", x: "ldx" } },
+  elementwiseSingle: { count: "rows", places: { y: "ldy", x: "ldx" } },
+  gruForwardSingle: { count: "T", places: { h: "ldh", gates: "Hp" } },
+  lstmForwardSingle: { count: "T", places: { h: "ldh", c: "ldh", gates: "Hp" } },
+};
+
+/** Parts of a row whose stride is that of one of them. */
+const PARTS: Readonly<Record<string, number>> = { Hp: 4 };
+
+/** Whether a call can go on from steps before: from those behind it, it cannot. */
+function goesOn({ kernel, args }: MadeCall): boolean {
+  const reverse = orderedArguments(kernel).findIndex(({ name }) => name === "reverse");
+  return reverse < 0 || args[reverse]!.value === 0;
 }
 
 /** Where parameters are: in a memory without those that are only packed. */
@@ -130,6 +166,12 @@ interface Argument {
   readonly turn?: number;
 }
 
+/** A call with its arguments in the order of its kernel. */
+interface MadeCall {
+  readonly kernel: KernelName;
+  readonly args: readonly Argument[];
+}
+
 /** A call, or calls that are made once for each step. */
 interface Loop {
   readonly first: number;
@@ -158,13 +200,15 @@ class Planned {
   readonly values: readonly Argument[];
   readonly #kept: Kept;
 
-  constructor(programs: SinglePrograms, T: number, kept: Kept, wanted: readonly string[]) {
+  constructor(programs: SinglePrograms, T: number, kept: Kept, wanted: readonly string[], keeps: boolean) {
     this.#kept = kept;
     this.arena = new Remembered(programs.persistent);
-    const { feeds, result, weights, values, programs: all } = programs.plan(T, this.arena);
-    this.parts = all.map((program) =>
-      new Part(program.flat(1)[0]!.map((call) => ({ kernel: call.kernel, args: this.argumentsOf(call) })), T)
-    );
+    const { feeds, result, weights, values, programs: all } = programs.plan(T, this.arena, keeps);
+    // A program that keeps what it wrote begins in memory that is clear, and what is to be 0 stays so.
+    this.parts = all.map((program) => {
+      const calls = program.flat(1)[0]!.filter(({ kernel }) => !keeps || kernel !== "clear");
+      return new Part(calls.map((call) => ({ kernel: call.kernel, args: this.argumentsOf(call) })), T);
+    });
     this.values = wanted.map((name) => this.#place(values.get(name)!.data));
     this.inputs = feeds.map(({ input, isX, size, ld, table, V, to }) => ({
       input: {
@@ -206,7 +250,7 @@ class Part {
   readonly loops: readonly Loop[];
 
   constructor(
-    readonly calls: readonly { readonly kernel: KernelName; readonly args: readonly Argument[] }[],
+    readonly calls: readonly MadeCall[],
     readonly T: number,
   ) {
     this.loops = [...this.#loops()];
@@ -248,15 +292,33 @@ class Part {
 }
 
 /** A loop of every plan as text. */
-function loopText(plans: readonly Part[], at: number, called: (kernel: KernelName) => string): string {
+function loopText(
+  plans: readonly Part[],
+  at: number,
+  called: (kernel: KernelName) => string,
+  isSteady: boolean,
+): string {
   const loops = plans.map(({ loops }) => loops[at]!), [{ first, body, turns }] = loops as [Loop];
   if (loops.some((loop) => loop.body !== body || (loop.turns === 1) !== (turns === 1))) throw uneven();
   const calls = Array.from({ length: body }, (_, i) => {
     const { kernel } = plans[0]!.calls[first + i]!, args = plans.map((plan, p) => plan.argumentsIn(loops[p]!, i));
     if (plans.some((plan, p) => plan.calls[loops[p]!.first + i]!.kernel !== kernel)) throw uneven();
-    return `${called(kernel)}${args[0]!.map((_, a) => text(merged(args.map((all) => all[a]!)))).join()})`;
+    return callText(kernel, called(kernel), args[0]!.map((_, a) => merged(args.map((all) => all[a]!))), isSteady);
   });
-  return turns === 1 ? calls.join(";") : `for(let t=0;t<T;t++){${calls.join(";")}}`;
+  return turns === 1 ? calls.join(";") : `for(let t=${isSteady ? "s" : "0"};t<T;t++){${calls.join(";")}}`;
+}
+
+/** A call as text; of a steady program over the rows that are new. */
+function callText(kernel: KernelName, called: string, args: readonly Growing[], isSteady: boolean): string {
+  const rows = isSteady ? ROWS[kernel] : undefined, names = orderedArguments(kernel).map(({ name }) => name);
+  const of = (name: string) => args[names.indexOf(name)]!, grows = rows && of(rows.count).step === 1;
+  const texts = args.map((argument, a) => {
+    const stride = grows ? rows.places[names[a]!] : undefined;
+    if (grows && names[a] === rows.count) return "T-s";
+    if (stride === undefined) return text(argument);
+    return `${text(argument)}+${of(stride).value * (PARTS[stride] ?? 1)}*s`;
+  });
+  return `${called}${texts.join()})`;
 }
 
 /** Numbers of the items that lists of every plan have. */
@@ -280,12 +342,12 @@ function merged(values: readonly Argument[]): Growing {
   return { ...a, value, step };
 }
 
-function text({ value, step, turn = 0, tensor }: Growing): string {
+function text({ value, step, turn = 0, tensor }: Growing, steps = "T"): string {
   const term = (factor: number, name: string) =>
     !factor ? [] : factor === 1 ? [name] : factor === -1 ? [`-${name}`] : [`${factor}*${name}`];
   const terms = [
     ...tensor === undefined ? [] : [variable(tensor)],
-    ...term(step, "T"),
+    ...term(step, steps),
     ...term(turn, "t"),
     ...value ? [String(value)] : [],
   ];

@@ -118,12 +118,17 @@ export class SinglePrograms {
     return this.store.arena.length;
   }
 
-  /** The memory and the program for sequences of T steps. */
-  plan(T: number, arena: Arena = new Arena(this.persistent)): LengthPlan {
+  /**
+   * The memory and the program for sequences of T steps.
+   *
+   * @param keeps Whether what is written for a step is left as it is.
+   */
+  plan(T: number, arena: Arena = new Arena(this.persistent), keeps = false): LengthPlan {
     const tasks = [new TaskBuilder()];
     const placed = this.#place({
       T,
       arena,
+      keeps,
       part: () => void tasks.push(new TaskBuilder()),
       get task() {
         return tasks.at(-1)!;

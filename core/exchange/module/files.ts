@@ -2,6 +2,7 @@
 
 import { fromBase64 } from "../../engine.ts";
 import { fail } from "../../errors.ts";
+import type { PipelineState } from "../../data/pipeline_state.ts";
 import { LOSSES } from "../../model/losses.ts";
 import { type ProgramText, programText } from "../../model/program_text.ts";
 import { SinglePrograms } from "../../model/single_program.ts";
@@ -51,12 +52,10 @@ function moduleText(subject: ModuleSubject, { wasm, name, format }: Form): { tex
   const body = [
     loadText(source, program, wasm, calls),
     constants,
-    `export const info={...${json({ name, version: VERSION, ...info })},${engine}},predict=${predict}`,
+    `export const info=${json({ name, version: VERSION, ...info }).slice(0, -1)},${engine}},predict=${predict}`,
     start ? `,start=${start}` : "",
     more ?? "",
-    wasm === "file"
-      ? `,useWasm=async m=>$l(await ${source.use("fetched")}(m,${json(`${name}.wasm`)},import.meta.url))`
-      : "",
+    wasm === "file" ? useText(source, name, program) : "",
     ";\n",
     format === "html" ? `${source.use(subject.pairs ? "pairPage" : "page")}(predict,info);\n` : "",
   ];
@@ -65,6 +64,12 @@ function moduleText(subject: ModuleSubject, { wasm, name, format }: Form): { tex
     text: head + source.module(body.join("")),
     types: typesText(types, wasm === "file"),
   };
+}
+
+/** The function that goes on in WebAssembly; streams keep what they have in the memory of before. */
+function useText(source: Source, name: string, { isSteady }: ProgramText): string {
+  const found = `await ${source.use("fetched")}(m,${json(`${name}.wasm`)},import.meta.url)`;
+  return `,useWasm=async m=>${isSteady ? `{m=${found};${source.use("enter")}();$l(m)}` : `$l(${found})`}`;
 }
 
 /** What a module is made of besides pieces. */
@@ -77,7 +82,8 @@ interface Made {
 /** Of a model from sequences to sequences. */
 function pairText(source: Source, subject: ModuleSubject, wasm: WasmForm): Made {
   const made = pairProgram(source, subject, wasm);
-  return { program: made.program, words: pairWords(source, subject, made), calls: { inTurn: true } };
+  const { constants, ...words } = pairWords(source, subject, made);
+  return { program: made.program, words: { constants: `const ${constants};`, ...words }, calls: { inTurn: true } };
 }
 
 /** Of any other. */
@@ -85,20 +91,40 @@ function sequenceText(source: Source, subject: ModuleSubject, wasm: WasmForm): M
   const { net, values, output, loss } = subject, advice = "keep the model as a checkpoint";
   const calls = { softmax: loss !== undefined && LOSSES[loss].activation === "softmax" };
   const programs = new SinglePrograms(net, values, { output, loss: loss ?? "mse" }, { action: ACTION, advice });
-  const program = programText(programs, values, firstElement(wasm), calledFrom(source, wasm, calls));
+  const steady = net.inputs.length === 1 && stepsComeAlone(subject.preprocessing);
+  const program = programText(programs, values, firstElement(wasm), calledFrom(source, wasm, calls), { steady });
   const { constants, ...words } = wordsOf(source, subject, program);
   return {
     program,
-    words: { constants: networkFunction(source, program, programs.width, wasm) + constants, ...words },
+    words: {
+      constants: `const ${networkFunction(source, program, programs.width, wasm)}${constants && `,${constants}`};`,
+      ...words,
+    },
     calls,
   };
 }
 
-/** What the network says of numbers or tokens: `$n(x, inputs)` gives its outputs and the attention weights. */
+/** Whether each step of a sequence is one of the model's, by itself and whatever there are. */
+function stepsComeAlone(preprocessing: unknown): boolean {
+  if (preprocessing === undefined) return true;
+  const { kind, inputs, windows } = preprocessing as Partial<PipelineState>;
+  if (kind === "forecast" as string || windows || inputs?.kind !== "numbers") return false;
+  return inputs.patch === 1 && inputs.maxLength === null;
+}
+
+/**
+ * What the network says of numbers or tokens: `$n(x, inputs)` gives its outputs and the attention weights. Of a steady program
+ * `$n(x, {}, s, C)` goes on behind `s` steps, of new ones alone, and gives what is used of the memory and the steps besides.
+ */
 function networkFunction(source: Source, program: ProgramText, width: number, wasm: WasmForm): string {
-  const { inputs, output: { size, ld, steps }, hasWeights } = program;
-  const read = source.use("read"), outputs = `${read}(a.output,${steps ? "T" : 1},${size},${ld})`;
-  return `const $n=(x,i)=>{const T=${source.use("stepsOf")}(x,${width});let a;${
+  const { inputs, output: { size, ld, steps }, hasWeights, isSteady } = program, read = source.use("read");
+  const [given, began, more] = isSteady ? [",s=0,C", "s+", ",s,C"] : ["", "", ""];
+  const rows = steps && isSteady ? [`+${ld}*s`, "T-s"] : ["", steps ? "T" : "1"];
+  const outputs = `${read}(a.output${rows[0]},${rows[1]},${size},${ld})`;
+  const weights = hasWeights ? `,${read}(a.weights,T,1,1)` : isSteady ? "," : "";
+  return `$n=(x,i${given})=>{const T=${began}${source.use("stepsOf")}(x,${width});let a;${
     source.use(wasm === "none" ? "run" : "runFast")
-  }(T,e=>{a=e;${feedsText(source, inputs)}});return[${outputs}${hasWeights ? `,${read}(a.weights,T,1,1)` : ""}]};`;
+  }(T,e=>{a=e;${feedsText(source, inputs, isSteady)}}${more});return[${outputs}${weights}${
+    isSteady ? ",a.end,T" : ""
+  }]}`;
 }

@@ -48,12 +48,14 @@ export function pairProgram(source: Source, { net, values, output }: ModuleSubje
   const programs = new SinglePrograms(net, values, { output, loss: "mse" }, { action: ACTION }, () => make);
   const { H, E, O, tokens } = sizesOf(decoder), states = statePorts(decoder);
   const ports = ["fed", "weights", ...states, ...tokens ? ["table"] : []].map((port) => `${name}.${port}`);
-  const program = programText(programs, values, firstElement(wasm), calledFrom(source, wasm, { inTurn: true }), ports);
+  const program = programText(programs, values, firstElement(wasm), calledFrom(source, wasm, { inTurn: true }), {
+    wanted: ports,
+  });
   const own = { states: states.length, hidden: H, padded: pad4(H), size: O, ...tokens && { row: E, ld: pad4(E) } };
   const run = source.use(wasm === "none" ? "runPart" : "runPartFast"), told = json(own).slice(1, -1);
   const inputs = program.inputs.filter(({ isX }) => isX);
   const steps = `${source.use("stepsOf")}(x,${programs.width})`;
-  const text = `const $e=x=>[${steps},a=>{${feedsText(source, inputs)}}],$d={run:${run},${told}`;
+  const text = `$e=x=>[${steps},a=>{${feedsText(source, inputs)}}],$d={run:${run},${told}`;
   return { program: { ...program, inputs }, text };
 }
 
@@ -89,8 +91,8 @@ export function pairWords(source: Source, subject: ModuleSubject, { text }: Pair
         `${joinText(source, own)}${isText ? ",o?.replaceUnknown===false?void 0:t" : ""})${more}}))}`
       : `(x,o)=>{${open}return ${found}o)${isText ? ".map(h=>({...h,sourceTokens:t}))" : ""}}`;
     return {
-      constants: `${text},limits:${json(limits)}};const ${own ? `$t=${json(own.tokens)},` : ""}` +
-        `${taken.constants}$s=${search};`,
+      constants: `${text},limits:${json(limits)}},${own ? `$t=${json(own.tokens)},` : ""}` +
+        `${taken.constants}$s=${search}`,
       predict: "(x,o)=>$s(x,{...o,nBest:1})[0]",
       more: ",search=(x,o)=>$s(x,o)",
       info: { ...info, output: own ? "text" : "tokens" },
@@ -104,8 +106,8 @@ export function pairWords(source: Source, subject: ModuleSubject, { text }: Pair
   const answered = `${source.use("numberAnswer")}(${source.use("ranFree")}($d,T,w,${steps},${begin}),$t` +
     `${quantiles ? `,${json(quantiles)}` : ""})`;
   return {
-    constants: `${text}};const $t=${json({ size: side.size, scaling: side.scaling })},` +
-      `${taken.constants}$s=(x,o)=>{${open}return ${isText ? `{...${answered},sourceTokens:t}` : answered}};`,
+    constants: `${text}},$t=${json({ size: side.size, scaling: side.scaling })},` +
+      `${taken.constants}$s=(x,o)=>{${open}return ${isText ? `{...${answered},sourceTokens:t}` : answered}}`,
     predict: "(x,o)=>$s(x,o)",
     more: ",forecast=(x,o)=>$s(x,o)",
     info: { ...info, output: "numbers", outputs: side.size, ...quantiles && { quantiles }, steps: state?.longest },

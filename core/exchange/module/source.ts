@@ -101,15 +101,16 @@ export function calledFrom(source: Source, wasm: WasmForm, calls: Calls): (kerne
   };
 }
 
-/** The statements that put inputs in their places: `x`, and of `i` the others, for T steps. */
-export function feedsText(source: Source, inputs: readonly ProgramInput[]): string {
+/** The statements that put inputs in their places: `x`, and of `i` the others, for T steps; of a steady program behind `s`. */
+export function feedsText(source: Source, inputs: readonly ProgramInput[], isSteady = false): string {
   return inputs.map(({ name, isX, size, ld, once, table, count }, i) => {
     const quoted = JSON.stringify(name), T = once ? "1" : "T", numbers = table ? 1 : size;
-    const x = isX ? "x" : `${source.use("given")}(i,${quoted},${T}*${numbers})`, place = `a.inputs[${i}]`;
+    const x = isX ? "x" : `${source.use("given")}(i,${quoted},${T}*${numbers})`;
+    const place = `a.inputs[${i}]${isSteady ? `+${ld}*s` : ""}`;
     return table
-      ? `${source.use("feedTokens")}(${quoted},${x},${place},${size},${ld},${table},${count});`
-      : `${source.use("feedNumbers")}(${quoted},${x},${place},${size},${ld});`;
-  }).join("");
+      ? `${source.use("feedTokens")}(${quoted},${x},${place},${size},${ld},${table},${count})`
+      : `${source.use("feedNumbers")}(${quoted},${x},${place},${size},${ld})`;
+  }).join(";");
 }
 
 /** The statement that places a network. */

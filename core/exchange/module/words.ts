@@ -19,7 +19,7 @@ import { amountTypes, type Answer, classTypes, labelTypes, plainTypes, recordOf 
 
 /** The functions of a module as text, what it says of itself, and its types. */
 export interface Words {
-  /** Constants that the functions need. */
+  /** Constants that the functions need, declared one after the other. */
   readonly constants: string;
   /** `predict`, of the network `$n`. */
   readonly predict: string;
@@ -55,6 +55,35 @@ export function wordsOf(source: Source, subject: ModuleSubject, program: Program
   return sequenceWords(source, state, subject, program);
 }
 
+/**
+ * `predict` and `start` of numbers.
+ *
+ * @param shape The function that makes a sequence numbers.
+ * @param said What is said of the outputs `o` and the weights `w`.
+ * @param limits Least and most steps of a stream.
+ */
+function functions(
+  source: Source,
+  program: ProgramText,
+  shape: string,
+  said: string,
+  constants = "",
+  limits: readonly number[] = [],
+): Pick<Words, "constants" | "predict" | "start"> {
+  if (program.isSteady) {
+    return {
+      constants: `${constants}$x=${shape},$y=([o,w])=>(${said})`,
+      predict: `x=>(${source.use("enter")}(),$y($n($x(x))))`,
+      start: `${source.use("steady")}($n,$x,$y,${program.output.size})`,
+    };
+  }
+  return {
+    constants: `${constants}$x=${shape}`,
+    predict: `(x,i)=>{const[o,w]=$n($x(x),i);return${said}}`,
+    start: `${source.use("streams")}(${["predict", ...limits].join()})`,
+  };
+}
+
 /** `attention` as a field of an answer, where there is some. */
 function attention({ hasWeights }: ProgramText): string {
   return hasWeights ? ",attention:w" : "";
@@ -66,9 +95,7 @@ function plainWords(source: Source, { loss }: ModuleSubject, program: ProgramTex
   const predicts = loss ? LOSSES[loss].predicts : "scores", width = table ? 1 : own;
   const outputs = steps ? `${source.use("rowsOf")}(o,${size})` : "o", flat = source.use("flat");
   return {
-    constants: "",
-    predict: `(x,i)=>{const[o,w]=$n(${flat}(x,${width}),i);return{${predicts}:${outputs}${attention(program)}}}`,
-    start: `${source.use("streams")}(predict)`,
+    ...functions(source, program, `x=>${flat}(x,${width})`, `{${predicts}:${outputs}${attention(program)}}`),
     info: { predicts, input: table ? "tokens" : "numbers", width, outputs: size },
     types: plainTypes(predicts, { steps, hasWeights, inputs }),
   };
@@ -82,13 +109,13 @@ function sequenceWords(
 ): Words {
   const { hasWeights, output: { size } } = program, { names, task } = labels;
   const decode = decodeText(source, labels), own = { names, scaling: labels.scaling ?? undefined, quantiles };
-  const labelConstant = `const $d=${json(own)}`;
+  const labelConstant = `$d=${json(own)}`;
   const said = everyStep ? `steps:${source.use("rowsOf")}(o,${size}).map(r=>${decode}(r,$d))` : `...${decode}(o,$d)`;
   const answer = labelTypes(labels, quantiles), info = { task, ...infoOfLabels(labels, quantiles), everyStep, windows };
   if (inputs.kind === "tokens") {
     const { maxLength, tokens, unit } = inputs.vocabulary;
     return {
-      constants: `${labelConstant},$v=${source.use("numbered")}(${json(tokens)}),$c=${cutText(inputs.vocabulary)};`,
+      constants: `${labelConstant},$v=${source.use("numbered")}(${json(tokens)}),$c=${cutText(inputs.vocabulary)}`,
       predict:
         `x=>{const[t,v]=${source.use("tokensOf")}(x,$c,$v${maxLength === null ? "" : `,${maxLength}`}),[o,w]=$n(v);` +
         `return{${said},tokens:t${attention(program)}}}`,
@@ -101,11 +128,16 @@ function sequenceWords(
     ? `${source.use("stepsIn")}(x,${json(stepNames)})`
     : `${source.use("rowsIn")}(x,${channels},$p.names)`;
   return {
-    constants: `${labelConstant},$p=${json(numberText(inputs, windows?.window))};`,
-    predict: `(x,i)=>{const[o,w]=$n(${source.use("prepare")}(${read},$p),i);return{${said}${attention(program)}}}`,
-    start: `${source.use("streams")}(predict${
-      windows ? `,${windows.window},${windows.window}` : patch > 1 ? `,${patch}` : ""
-    })`,
+    ...functions(
+      source,
+      program,
+      program.isSteady
+        ? `(x,g)=>(x=${read},g&&x.some(v=>v!==v)?0:${source.use("prepare")}(x,$p))`
+        : `x=>${source.use("prepare")}(${read},$p)`,
+      `{${said}${attention(program)}}`,
+      `${labelConstant},$p=${json(numberText(inputs, windows?.window))},`,
+      windows ? [windows.window, windows.window] : patch > 1 ? [patch] : [],
+    ),
     info: {
       ...info,
       input: stepNames ? "row" : "steps",
@@ -182,7 +214,7 @@ function forecastWords(
   };
   const rows = window + (transform === "none" ? 0 : 1);
   return {
-    constants: `const $f=${json(own)};`,
+    constants: `$f=${json(own)}`,
     predict: `x=>${source.use("forecast")}(x,$f,$n)`,
     start: `${source.use("rowStreams")}(predict,$f)`,
     info: {

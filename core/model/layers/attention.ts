@@ -155,22 +155,22 @@ export const ATTENTION: LayerType<AttentionOptions> = {
       parts: { context: keys!, weights: [1] },
       over(plan, { query, keys }) {
         const { arena, task, stream } = plan, T = stream?.capacity ?? plan.T;
-        const asked = arena.allocate(Ap), hidden = arena.allocate(T * Ap);
+        const asked = arena.allocate(Ap), answered = arena.allocate(T * Ap);
+        const hidden = plan.keeps ? arena.allocate(T * Ap) : answered;
         singleProduct(plan, asked, query!, asks, { bias, rows: 1, ldy: Ap });
-        singleProduct(plan, hidden, keys!, answers, { bias: none, rows: plan.T, ldy: Ap });
+        singleProduct(plan, answered, keys!, answers, { bias: none, rows: plan.T, ldy: Ap });
         const context = newSingle(plan, "rows", keys!.parts), weights = arena.allocate(pad4(T));
         const { data: encoded, ld } = keys!;
         const args = { context: context.data, weights, hidden, query: asked, v, Dp: context.ld, Ap, ldo: ld };
         if (stream) {
-          // What the keys answer is kept; the kernel adds the query to a copy.
+          // What the keys are and answer is kept.
           const allKeys = stream.history(ld), allAnswers = stream.history(Ap);
           stream.between((step, device) => {
             device.call("copyVector", { dst: from(allKeys, step * ld), src: encoded, n: ld });
-            device.call("copyVector", { dst: from(allAnswers, step * Ap), src: hidden, n: Ap });
-            device.call("copyVector", { dst: hidden, src: allAnswers, n: (step + 1) * Ap });
-            device.call("attentionForwardSingle", { ...args, encoded: allKeys, T: step + 1 });
+            device.call("copyVector", { dst: from(allAnswers, step * Ap), src: answered, n: Ap });
+            device.call("attentionForwardSingle", { ...args, answers: allAnswers, encoded: allKeys, T: step + 1 });
           });
-        } else task.call("attentionForwardSingle", { ...args, encoded, T });
+        } else task.call("attentionForwardSingle", { ...args, answers: answered, encoded, T });
         return { context, weights: { kind: "weights", data: from(weights, 0, T), parts: [1], ld: 1, K: 1 } };
       },
     };

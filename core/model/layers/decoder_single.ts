@@ -90,6 +90,7 @@ export function decoderSingle(
         context: found.data,
         weights,
         hidden: answered,
+        answers: answered,
         encoded: keys!.data,
         query: asked,
         v,

@@ -36,6 +36,8 @@ export interface SinglePlan {
   readonly T: number;
   readonly arena: Arena;
   readonly task: TaskBuilder;
+  /** Whether what calls write for a step is left as it is, for a call over more steps. */
+  readonly keeps?: boolean;
   /** What is added from here on is a program of its own. */
   part?(): void;
   /** Where steps come one by one: T is 1 then, and layers keep what they need of the steps before. */

@@ -8,8 +8,8 @@
 import { bits, exponential, madd, real, round, tanh } from "./kernels.js";
 import { memory } from "./memory.js";
 
-/** attentionForwardSingle; `answers` stay as they are. */
-export function attentionInTurn(context, weights, answers, encoded, query, v, T, D, A, ld) {
+/** attentionForwardSingle. */
+export function attentionInTurn(context, weights, _hidden, answers, encoded, query, v, T, D, A, ld) {
   const m = memory;
   let largest = -3.4028234663852886e38, total = 0;
   for (let t = 0; t < T; t++) {

@@ -166,12 +166,12 @@ export function lstmForwardSingle(h, c, gates, columns, T, H, ld, reverse) {
   }
 }
 
-export function attentionForwardSingle(context, weights, hidden, encoded, query, v, T, D, A, ld) {
+export function attentionForwardSingle(context, weights, _hidden, answers, encoded, query, v, T, D, A, ld) {
   const m = memory, sum = new Float32Array(4), total = new Float32Array(4);
   let largest = -3.4028234663852886e38;
   for (let t = 0; t < T; t++) {
     sum.fill(0);
-    for (let i = 0; i < A; i++) sum[i & 3] += round(tanh(round(m[hidden + t * A + i] + m[query + i])) * m[v + i]);
+    for (let i = 0; i < A; i++) sum[i & 3] += round(tanh(round(m[answers + t * A + i] + m[query + i])) * m[v + i]);
     largest = Math.max(largest, m[weights + t] = sum4(sum));
   }
   for (let t = 0; t < T; t++) total[t & 3] += m[weights + t] = exponential(round(m[weights + t] - largest));

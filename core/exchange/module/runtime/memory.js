@@ -43,12 +43,33 @@ export function load(text, runs, size, own) {
   }
 }
 
-/** Runs the program for T steps: `write` puts the inputs in their places, which it is told, with those of the outputs. */
-export function run(T, write) {
-  plan(T, (places) => {
-    room(places.end);
-    write(places);
-  });
+/**
+ * Runs the program for T steps: `write` puts the inputs in their places, which it is told, with those of the outputs.
+ *
+ * @param before Steps of them that were computed before, with room for as many as now; `most`: steps to have room for.
+ */
+export function run(T, write, before, most) {
+  plan(
+    T,
+    (places) => {
+      if (!before) room(places.end);
+      write(places);
+    },
+    undefined,
+    before,
+    most,
+  );
+}
+
+/** The stream whose numbers are in the memory. */
+let owner;
+
+/** Gives the memory to a stream, or to none: what another has there it keeps itself from now on. */
+export function enter(stream) {
+  if (owner === stream) return;
+  if (owner) owner.saved = memory.slice(kept, owner.end);
+  owner = stream;
+  if (stream?.saved) memory.set(stream.saved, kept);
 }
 
 /** The exports of the WASM module; undefined: kernels run in plain JavaScript. */
@@ -102,27 +123,33 @@ export function engine() {
 }
 
 /** The program for T steps, in the memory of the WASM module. */
-function layOut(T) {
+function layOut(T, before, most) {
   const words = [];
   let places;
-  plan(T, (found) => places = found, (...call) => words.push(...call));
+  plan(T, (found) => places = found, (...call) => words.push(...call), before, most);
   const { end } = places;
   grow(end + words.length);
-  memory.fill(0, kept, end);
+  if (!before) memory.fill(0, kept, end);
   new Int32Array(memory.buffer).set(words, end);
-  return layout = { T, places, words: words.length };
+  return layout = { T: most ? 0 : T, places, words: words.length };
 }
 
 /** `run` in WASM, if there is some: all calls for a length are written down once. */
-export function runFast(T, write) {
+export function runFast(T, write, before, most) {
   if (!wasm) {
-    plan(T, (places) => {
-      room(places.end);
-      write(places);
-    }, (kernel, ...args) => kernels[kernel](...args));
+    plan(
+      T,
+      (places) => {
+        if (!before) room(places.end);
+        write(places);
+      },
+      (kernel, ...args) => kernels[kernel](...args),
+      before,
+      most,
+    );
     return;
   }
-  const { places, words } = layout?.T === T ? layout : layOut(T);
+  const { places, words } = !most && layout?.T === T ? layout : layOut(T, before, most);
   write(places);
   wasm.run(4 * places.end, words);
 }

@@ -1,5 +1,6 @@
 /** Models without preprocessing: numbers in, numbers out. */
 
+import { enter } from "./memory.js";
 import { refuse } from "./network.js";
 
 /** A sequence as numbers one after the other: from those, or from a row of them for each step. */
@@ -46,6 +47,58 @@ export function streams(predict, least = 1, most = Infinity) {
         all = [];
         count = 0;
       },
+    };
+  };
+}
+
+/**
+ * The same of a network that goes on from the steps before: each is computed once.
+ *
+ * @param network What it says of sequences: of numbers behind so many steps, with room for so many.
+ * @param shape Steps as numbers; nothing, if asked for, where some depend on other steps.
+ * @param say An answer.
+ * @param size Numbers that it says of a step.
+ */
+export function steady(network, shape, say, size) {
+  return () => {
+    let all, own, done, most;
+    const reset = () => {
+      all = [];
+      done = 0;
+    };
+    const last = ([outputs, weights]) => say([outputs.slice(-size), weights]);
+    reset();
+    return {
+      get steps() {
+        return all.length;
+      },
+      push(step) {
+        all.push(step);
+        try {
+          let x = done && all.length <= most && shape(all.slice(done), 1);
+          if (!x) {
+            done = 0;
+            most = 2 * all.length + 62;
+            own = {};
+            x = shape(all);
+          }
+          enter(own);
+          const found = network(x, 0, done, most);
+          [, , own.end, done] = found;
+          return last(found);
+        } catch {
+          // Of the whole sequence it says what is wrong, and where.
+          enter();
+          done = 0;
+          try {
+            return last(network(shape(all)));
+          } catch (error) {
+            all.pop();
+            throw error;
+          }
+        }
+      },
+      reset,
     };
   };
 }

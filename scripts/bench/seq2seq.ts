@@ -2,7 +2,7 @@
  * Training steps from sequences to sequences at three sizes, beside PyTorch writing the same loop in its usual form and with
  * the attention's keys taken out of it, in the same minutes.
  *
- *     deno task bench:seq2seq [--python python3] [--threads 1,2] [--ms 2000] [--rounds 3] [--sizes 1,2,3]
+ *     deno task bench:seq2seq [--python python3] [--threads 1,2] [--ms 2000] [--rounds 3] [--sizes 1,2,3] [--beam]
  *
  * A step is forward, backward and Adam over a full batch of random tokens: GRU encoder and decoder of one layer. Times are
  * the least of all rounds; on one thread of the processor's time, which other programs change less, else by the clock. The
@@ -19,6 +19,7 @@ import { createModel, createTrainer } from "../../mod.ts";
 import { Random } from "../../core/random.ts";
 import { commandLine, fail, numberOption } from "../command_line.ts";
 import { peakMeter } from "./peak.ts";
+import { benchBeam } from "./seq2seq_beam.ts";
 
 /** Sequences, steps on both sides, the embeddings' and the states' width, and the vocabulary. */
 interface Size {
@@ -48,6 +49,7 @@ const COMMAND = {
   sizes: { type: "string", default: "1,2,3", about: "which of the sizes" },
   ms: { type: "string", default: "2000", about: "milliseconds of steps at a time" },
   rounds: { type: "string", default: "3", about: "turns of each side" },
+  beam: { type: "boolean", about: "a beam search over 1,000 sources instead" },
 } as const;
 
 /** Milliseconds of a step here. */
@@ -86,24 +88,29 @@ function median(values: number[]): number {
 
 if (import.meta.main) {
   const about = "Training steps from sequences to sequences, beside PyTorch.", name = "deno task bench:seq2seq";
-  const { values: { python, threads: list, sizes, ...numbers } } = commandLine(name, about, COMMAND);
+  const { values: { python, threads: list, sizes, beam, ...numbers } } = commandLine(name, about, COMMAND);
   const ms = numberOption("ms", numbers.ms, 1), rounds = numberOption("rounds", numbers.rounds, 1);
+  const threads = list.split(",").map(Number);
+  if (beam) {
+    await benchBeam(python, threads, rounds);
+    Deno.exit(0);
+  }
   const measure = await peakMeter(), peak = { median: (await measure(500)).p90 };
   console.log(`peak of one thread ${peak.median.toFixed(1)} GF/s, load ${loadavg()[0]!.toFixed(1)}`);
   console.log("B S T E H V                 threads  Grutto ms  of peak  PyTorch usual    keys out   ratios");
   for (const size of sizes.split(",").map((n) => SIZES[Number(n) - 1] ?? fail(`there is no size ${n}`, 2))) {
-    for (const threads of list.split(",").map(Number)) {
+    for (const count of threads) {
       const times: number[][] = [[], [], []];
       for (let round = 0; round < rounds; round++) {
-        times[0]!.push(await ours(size, threads, ms));
+        times[0]!.push(await ours(size, count, ms));
         if (python === "none") continue;
-        times[1]!.push(await theirs(python, size, threads, false, ms));
-        times[2]!.push(await theirs(python, size, threads, true, ms));
+        times[1]!.push(await theirs(python, size, count, false, ms));
+        times[2]!.push(await theirs(python, size, count, true, ms));
       }
       const [own, usual, keys] = times.map((of) => Math.min(...of)) as [number, number, number];
-      const share = stepFlops(size) / own / 1e6 / peak.median / threads;
+      const share = stepFlops(size) / own / 1e6 / peak.median / count;
       console.log(
-        `${Object.values(size).join(" ").padEnd(27)} ${threads}  ${own.toFixed(2).padStart(12)} ${
+        `${Object.values(size).join(" ").padEnd(27)} ${count}  ${own.toFixed(2).padStart(12)} ${
           (100 * share).toFixed(0).padStart(6)
         } %  ${usual?.toFixed(1).padStart(13)} ${keys?.toFixed(1).padStart(11)}   ${(usual / own).toFixed(1)}× ${
           (keys / own).toFixed(1)

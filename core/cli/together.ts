@@ -1,7 +1,7 @@
 /** A command that several processes run together: the first of them speaks and writes. */
 
 import { ALONE, type Fleet, gatherTexts, processName } from "../fleet/fleet.ts";
-import { launcher } from "../fleet/launcher.ts";
+import { lacksPmi, launcher } from "../fleet/launcher.ts";
 import { UsageError } from "../job/options.ts";
 import { plural } from "../job/words.ts";
 import { haveMet, isOfAll, meetWithError } from "../train/together.ts";
@@ -52,6 +52,11 @@ async function open(args: Arguments): Promise<Fleet> {
     );
   }
   const { openMpi } = await import("../fleet/mpi.ts");
+  if (lacksPmi()) {
+    // The library may end this program by itself, with words about how it was built.
+    remark("note: srun was given no --mpi: if this fails, srun --mpi=pmix or --mpi=pmi2 (srun --mpi=list)");
+    await stderr.flush(LAST_WORDS);
+  }
   return openMpi(args.mpi);
 }
 

@@ -31,6 +31,14 @@ export function launcher(): Launched | undefined {
   return { name, size: Number(variable(found.size)), rank: Number(variable(found.rank) ?? 0) };
 }
 
+/** Variables by which a library finds the other processes that srun started: one of each way that `srun --mpi` knows. */
+const PMI = ["PMIX_NAMESPACE", "PMIX_RANK", "PMI_FD", "PMI_RANK", "PMI_SIZE"];
+
+/** Whether srun started processes and gave them no way to find one another, as far as is known. */
+export function lacksPmi(): boolean {
+  return launcher()?.name === "srun" && !PMI.some((name) => variable(name) !== undefined);
+}
+
 /** Whether the environment may not be read, so that a launcher would not be seen. */
 export function isUnreadable(): boolean {
   return LAUNCHERS.some(({ size }) => !mayRead(size));

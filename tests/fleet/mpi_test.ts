@@ -315,6 +315,8 @@ mpiTest("processes that a launcher started and the library does not see are one 
     first,
     /^error: cannot open MPI: srun started 4 processes, but Open MPI \S+ sees 1: srun --mpi=pmix or --mpi=pmi2, as the library has it \(srun --mpi=list\)\n$/m,
   );
+  // Open MPI ends a program that srun gave no way to the others, by itself: what to do is said before.
+  assert.match(first.err, /^note: srun was given no --mpi: if this fails, srun --mpi=pmix or --mpi=pmi2/m);
   assert.deepEqual([second.code, second.out], [1, ""]);
   assert.doesNotMatch(second.err, /error:/);
 });

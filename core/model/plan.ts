@@ -4,14 +4,21 @@ import { Arena, from } from "../device/arena.ts";
 import { type Plan, type Program, type Task, TaskBuilder } from "../device/device.ts";
 import { LANES, type Tensor } from "../device/kernels.ts";
 import { MOST_GROUPS, MOST_STEPS } from "../device/live.ts";
-import { shares } from "../fleet/fleet.ts";
 import { blockRows, BlockSpace, type IoTensors } from "./block.ts";
 import { type DropoutMode, groupsOf, type Values } from "./layers/layer.ts";
 import { dimensions, layerOf, type Node, portOf, type Shape, type Sizes, stepsAlong } from "./layers/node.ts";
 import { type LossName, targetWidth } from "./losses.ts";
 import { LossPass, type OutputLoss, predictions } from "./outputs.ts";
 import type { PlacedNetwork } from "./placed_network.ts";
-import { layOutShare, type PerBlock, type Share, type Sharers, shareSteps, type Transfer } from "./share.ts";
+import {
+  blockBounds,
+  layOutShare,
+  type PerBlock,
+  type Share,
+  type Sharers,
+  shareSteps,
+  type Transfer,
+} from "./share.ts";
 import { occurrencesLength, scatterTasks } from "./tokens.ts";
 import { update, type UpdateSpec } from "./update.ts";
 
@@ -126,7 +133,7 @@ export interface Layout {
 
 /** The blocks of one of several processes. */
 function rangeOf(blocks: number, { rank, size }: Sharers): readonly [number, number] {
-  const bounds = shares(blocks, size);
+  const bounds = blockBounds(blocks, size);
   return [bounds[rank]!, bounds[rank + 1]!];
 }
 

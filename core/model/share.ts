@@ -6,7 +6,7 @@
 import { type Arena, from } from "../device/arena.ts";
 import { type Program, type Task, TaskBuilder } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
-import { type Fleet, shares } from "../fleet/fleet.ts";
+import type { Fleet } from "../fleet/fleet.ts";
 
 /** What a share depends on. */
 export type Sharers = Pick<Fleet, "rank" | "size">;
@@ -50,11 +50,47 @@ function rootsOf([first, end]: Range, tree: Range): Range[] {
   return halves(tree).flatMap((half) => rootsOf([first, end], half));
 }
 
+/**
+ * Where the blocks of each process begin: each has as many as any other or one more, those have one more with whom all of them
+ * have the fewest branches to send.
+ */
+export function blockBounds(blocks: number, size: number): number[] {
+  const least = Math.floor(blocks / size), extras = blocks % size;
+  // By how many processes so far have one more: the fewest branches of all of them, and which have.
+  let best: { readonly count: number; readonly bounds: readonly number[] }[] = [{ count: 0, bounds: [0] }];
+  for (let r = 0; r < size; r++) {
+    const next: typeof best = [];
+    best.forEach(({ count, bounds }, before) => {
+      for (const extra of before < extras ? [0, 1] : [0]) {
+        const from = r * least + before, to = from + least + extra, known = next[before + extra];
+        const all = count + rootsOf([from, to], [0, blocks]).length;
+        if (!known || all < known.count) next[before + extra] = { count: all, bounds: [...bounds, to] };
+      }
+    });
+    best = next;
+  }
+  return [...best[extras]!.bounds];
+}
+
+/**
+ * Where the vectors begin that each process adds up: so many for each that all of them receive equally much, of the others'
+ * branches and of the sums. Who has many branches of its own adds up more.
+ */
+function sliceBounds(roots: Share["roots"], vectors: number): number[] {
+  const all = roots.flat().length, others = roots.map((own) => all - own.length), least = Math.min(...others);
+  // Where others have one branch together, it is as little as their sum would be.
+  const weights = others.map((count) => least > 1 ? 1 / (count - 1) : Number(count === least));
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  let sum = 0;
+  return [0, ...weights.map((weight) => Math.round(vectors * (sum += weight) / total))];
+}
+
 /** Lays out a share of so many blocks, with gradients of `partSize` numbers each. */
 export function layOutShare({ rank, size }: Sharers, blocks: number, partSize: number, arena: Arena): Share {
-  const bounds = shares(blocks, size), roots = bounds.slice(1).map((end, r) => rootsOf([bounds[r]!, end], [0, blocks]));
+  const bounds = blockBounds(blocks, size),
+    roots = bounds.slice(1).map((end, r) => rootsOf([bounds[r]!, end], [0, blocks]));
   // Vectors stay whole.
-  const slices = shares(partSize / 4, size).map((vector) => 4 * vector);
+  const slices = sliceBounds(roots, partSize / 4).map((vector) => 4 * vector);
   const sent = arena.allocate(roots[rank]!.length * partSize);
   const received = arena.allocate(roots.flat().length * (slices[rank + 1]! - slices[rank]!));
   return { rank, size, blocks: bounds, roots, slices, sent, received };

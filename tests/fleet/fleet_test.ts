@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { ALONE } from "../../core/fleet/fleet.ts";
+import { blockBounds } from "../../core/model/share.ts";
 import { choicesOf, outputsOf } from "../../core/train/outputs.ts";
 import { createModel, sampleDataset } from "../../mod.ts";
 import { overRing } from "../../scripts/fleet/bytes.ts";
@@ -35,11 +36,23 @@ Deno.test("each process computes its share of a test set's outputs, and no more"
   assert.deepEqual((await outputsOf(shared, data, { ...asking, together: false })).data, all);
 });
 
+Deno.test("each process has as many blocks as any other, or one more", () => {
+  for (let size = 1; size <= 9; size++) {
+    for (let blocks = 0; blocks <= 40; blocks++) {
+      const bounds = blockBounds(blocks, size), counts = bounds.slice(1).map((end, r) => end - bounds[r]!);
+      assert.deepEqual([bounds[0], bounds[size], bounds.length], [0, blocks, size + 1]);
+      assert.ok(Math.max(...counts) <= Math.ceil(blocks / size) && Math.min(...counts) >= Math.floor(blocks / size));
+    }
+  }
+  // 32 blocks are one branch, 31 the other.
+  assert.deepEqual(blockBounds(63, 2), [0, 32, 63]);
+});
+
 Deno.test("each process receives as many bytes as in a ring, or not much more", () => {
   const isPower = (n: number) => (n & (n - 1)) === 0;
   for (let size = 2; size <= 8; size++) {
     for (let blocks = size; blocks <= 64; blocks++) {
-      const times = overRing(size, blocks), most = !isPower(blocks) ? 3 : isPower(size) ? 1 : 2.6;
+      const times = overRing(size, blocks), most = isPower(blocks) && isPower(size) ? 1 : 2.4;
       assert.ok(times >= 1 && times <= most, `${size} processes, ${blocks} blocks: ${times}`);
     }
   }

@@ -116,10 +116,9 @@ export {
   type PairGroup,
   PairPipeline,
   type PairPipelineState,
-  type PairSize,
   type SearchedAnswer,
 } from "./core/data/pair_pipeline.ts";
-export type { PairRecord, PairSide } from "./core/data/pair_records.ts";
+export type { PairRecord, PairSide, PairSize } from "./core/data/pair_records.ts";
 export { type NumberSteps, type PlacedSteps, StepScaler, type StepScalerState } from "./core/data/step_scaler.ts";
 export type { PairOptions } from "./core/data/pair_options.ts";
 export { type PairFormat, type PairReadOptions, readPairs, readParallel } from "./core/data/readers/pairs.ts";

@@ -59,3 +59,25 @@ export function shellWord(word: string): string {
   });
   return `"$(printf -- '${octal.join("")}')"`;
 }
+
+/** Members of a list that an error shows. */
+const SPELLED = 16;
+
+/** A value in an error, whatever it is: a symbol, or an object that makes no string of itself, too. */
+export function spell(value: unknown): string {
+  if (Array.isArray(value) && value.length > SPELLED) return `${spell(value.slice(0, SPELLED))},…`;
+  try {
+    return String(value);
+  } catch {
+    return Array.isArray(value) ? value.map(spell).join() : "an object";
+  }
+}
+
+/** The same with quotation marks around a string, and objects as JSON. */
+export function quote(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? spell(value);
+  } catch {
+    return spell(value);
+  }
+}

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { displayProblem } from "./display.ts";
+import { displayProblem, spell } from "./display.ts";
 
 /**
  * Every code, with the class of the errors that carry it: TypeError for what is of the wrong kind, RangeError for a value
@@ -267,6 +267,55 @@ export function fail<Code extends ErrorCode>(
   return new ERROR_CODES[code](messageOf(cause), { cause }) as InstanceType<(typeof ERROR_CODES)[Code]>;
 }
 
+/** What an argument can be asked to be, in words and by a check. */
+const KINDS = {
+  "string": ["a string", (value: unknown) => typeof value === "string"],
+  "boolean": ["true or false", (value: unknown) => typeof value === "boolean"],
+  "function": ["a function", (value: unknown) => typeof value === "function"],
+  "Uint8Array": ["a Uint8Array", (value: unknown) => value instanceof Uint8Array],
+  "list": ["a list", isList],
+  "numbers": ["a list of numbers", (value: unknown) => isList(value) && every(value, (one) => typeof one === "number")],
+  "strings": ["a list of strings", (value: unknown) => isList(value) && every(value, (one) => typeof one === "string")],
+  "lists": ["a list of lists", (value: unknown) => isList(value) && every(value, isList)],
+  // A string is one of its characters.
+  "sequences": [
+    "a list of lists",
+    (value: unknown) => isList(value) && every(value, (one) => typeof one === "string" || isList(one)),
+  ],
+  "iterable": ["an iterable", (value: unknown) =>
+    Array.isArray(value) ||
+    isObject(value) && !ArrayBuffer.isView(value) &&
+      typeof (value as Partial<Iterable<unknown>>)[Symbol.iterator] === "function"],
+  "objects": ["a list of objects", (value: unknown) => isList(value) && every(value, isObject)],
+} as const satisfies Record<string, readonly [string, (value: unknown) => boolean]>;
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+function isList(value: unknown): value is ArrayLike<unknown> {
+  // Those of BigInt are no numbers to anybody here.
+  return Array.isArray(value) ||
+    ArrayBuffer.isView(value) && typeof (value as Uint8Array)[0] !== "bigint" && !(value instanceof DataView) &&
+      !isGone(value as Uint8Array);
+}
+
+/** Whether an array's memory was given away, or cut off. */
+function isGone(array: Uint8Array): boolean {
+  try {
+    return array.length === 0 && !array.values();
+  } catch {
+    return true;
+  }
+}
+
+/** Whether all members of a list are such: a hole in it is undefined. */
+function every(list: ArrayLike<unknown>, is: (value: unknown) => boolean): boolean {
+  if (ArrayBuffer.isView(list)) return list.length === 0 || is(list[0]);
+  for (let i = 0; i < list.length; i++) if (!is(list[i])) return false;
+  return true;
+}
+
 /**
  * Checks what an argument is, where that is not seen by what is done with it: for those who call from JavaScript.
  *
@@ -277,20 +326,26 @@ export function checkArgument(
   action: string,
   name: string,
   value: unknown,
-  is: readonly string[] | "list" | "string" | "Uint8Array",
+  is: readonly string[] | keyof typeof KINDS,
 ): void {
-  const isObject = typeof value === "object" && value !== null;
-  const fits = is === "string"
-    ? typeof value === "string"
-    : is === "list"
-    ? Array.isArray(value) || ArrayBuffer.isView(value)
-    : is === "Uint8Array"
-    ? value instanceof Uint8Array
-    : isObject && is.every((member) => (value as Record<string, unknown>)[member] !== undefined);
-  if (fits) return;
-  const wanted = typeof is === "string" ? `a ${is}` : is.length ? `an object with ${is.join(", ")}` : "an object";
-  const got = isObject ? Array.isArray(value) ? "a list" : "another object" : `${value}`;
+  const [wanted, fits] = typeof is === "string" ? KINDS[is] : [
+    is.length ? `an object with ${is.join(", ")}` : "an object",
+    (value: unknown) => isObject(value) && is.every((member) => value[member as keyof typeof value] !== undefined),
+  ];
+  if (fits(value)) return;
+  const got = !isObject(value) ? spell(value) : Array.isArray(value) ? "another list" : "another object";
   throw fail("argument-type", action, `${name} must be ${wanted}, got ${got}`, { name, value });
+}
+
+/**
+ * Checks that a number is an integer from `least` to `most`.
+ *
+ * @throws {RangeError} If not.
+ */
+export function checkInteger(action: string, name: string, value: unknown, least = 0, most = Infinity): void {
+  if (Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most) return;
+  const wanted = `an integer from ${least}${most < Infinity ? ` to ${most}` : ""}`;
+  throw fail("argument-out-of-range", action, `${name} must be ${wanted}, got ${spell(value)}`, { name, value });
 }
 
 /**

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { spell } from "./display.ts";
 import { fail } from "./errors.ts";
 
 /** One option. */
@@ -149,10 +150,7 @@ export function resolveOptions<Full = Record<string, unknown>>(
   specs: Readonly<Record<string, OptionSpec>>,
   given: object,
 ): Full {
-  if (typeof given !== "object" || given === null) {
-    throw fail("argument-type", action, `options must be an object, got ${given}`, { name: "options", value: given });
-  }
-  const values = withCurrentNames(given as Record<string, unknown>, specs);
+  const values = withCurrentNames(ownOptions(action, given) as Record<string, unknown>, specs);
   for (const name of Object.keys(values)) {
     if (!Object.hasOwn(specs, name)) throw fail("option-unknown", action, `unknown option "${name}"`, { option: name });
   }
@@ -178,7 +176,42 @@ export function resolveOptions<Full = Record<string, unknown>>(
 }
 
 function show(value: unknown): string {
-  return typeof value === "string" ? `"${value}"` : String(value);
+  return typeof value === "string" ? `"${value}"` : spell(value);
+}
+
+/**
+ * Options as somebody gave them, all their own: those that an object has from its class, or from another object, count as
+ * its own do, so that none is passed over.
+ *
+ * @param known What options there are, where nobody else looks for unknown ones.
+ * @throws {TypeError} If it is no object, or there is no such option.
+ */
+export function ownOptions<T extends object>(
+  action: string,
+  given: T,
+  known?: Readonly<Record<keyof T, true>>,
+): T {
+  if (typeof given !== "object" || given === null || Array.isArray(given) || ArrayBuffer.isView(given)) {
+    const got = Array.isArray(given) ? "a list" : spell(given);
+    throw fail("argument-type", action, `options must be an object, got ${got}`, { name: "options", value: given });
+  }
+  let own = given;
+  // The root of all objects has nothing to say: it has no prototype of its own.
+  for (let from = Object.getPrototypeOf(given); from && !isRoot(from); from = Object.getPrototypeOf(from)) {
+    if (own === given) own = { ...given };
+    for (const name of Object.getOwnPropertyNames(from)) {
+      if (name === "constructor" || Object.hasOwn(own, name)) continue;
+      Object.defineProperty(own, name, { value: given[name as keyof T], enumerable: true, configurable: true });
+    }
+  }
+  const unknown = known && Object.keys(own).find((name) => !Object.hasOwn(known, name));
+  if (unknown === undefined) return own;
+  throw fail("option-unknown", action, `unknown option "${unknown}"`, { option: unknown });
+}
+
+/** Whether an object is what all others come from, in whatever realm. */
+function isRoot(object: object): boolean {
+  return Object.getPrototypeOf(object) === null && Object.hasOwn(object, "hasOwnProperty");
 }
 
 /** The values with each option under its present name; one that is given under both stays, to be refused. */

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { spell } from "./display.ts";
 import { fail } from "./errors.ts";
 import { cos, log, sin } from "./math.ts";
 
@@ -18,7 +19,7 @@ export function seedWords(seed: number): [number, number] {
     throw fail(
       "argument-out-of-range",
       "use seed",
-      `it must be an integer from 0 to ${Number.MAX_SAFE_INTEGER}, got ${seed}`,
+      `it must be an integer from 0 to ${Number.MAX_SAFE_INTEGER}, got ${spell(seed)}`,
       { name: "seed", value: seed },
     );
   }

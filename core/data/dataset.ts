@@ -1,5 +1,6 @@
 /** Labelled sequences, splitting them, and batches of them. */
 
+import { spell } from "../display.ts";
 import { checkArgument, fail } from "../errors.ts";
 import { resolveOptions } from "../options.ts";
 import { Random } from "../random.ts";
@@ -109,7 +110,7 @@ function measure(action: string, dataset: Dataset): { N: number; T: number; I: n
     throw fail("argument-type", action, "weights must be a Float32Array", { name: "weights" });
   }
   if (shape.length !== 3 || shape.some((n) => !Number.isInteger(n) || n < 1)) {
-    throw fail("argument-out-of-range", action, `shape must be three integers from 1, got [${shape}]`, {
+    throw fail("argument-out-of-range", action, `shape must be three integers from 1, got [${spell(shape)}]`, {
       name: "shape",
       value: shape,
     });
@@ -146,10 +147,15 @@ function measure(action: string, dataset: Dataset): { N: number; T: number; I: n
   }
   const bad = weights ? weights.findIndex((weight) => !(weight >= 0 && weight < Infinity)) : -1;
   if (bad >= 0) {
-    throw fail("argument-out-of-range", action, `weights must be numbers from 0, got ${weights![bad]} at ${bad}`, {
-      name: "weights",
-      value: weights![bad],
-    });
+    throw fail(
+      "argument-out-of-range",
+      action,
+      `weights must be numbers from 0, got ${spell(weights![bad])} at ${bad}`,
+      {
+        name: "weights",
+        value: weights![bad],
+      },
+    );
   }
   return { N, T, I, width: targets.length / N };
 }
@@ -178,12 +184,12 @@ export function subset(dataset: PairDataset, rows: ArrayLike<number>): PairDatas
 export function subset<D extends Dataset | PairDataset>(dataset: D, rows: ArrayLike<number>): D;
 export function subset(dataset: Dataset | PairDataset, rows: ArrayLike<number>, most?: number): Dataset | PairDataset {
   checkArgument("take subset", "dataset", dataset, ["targets"]);
-  checkArgument("take subset", "rows", rows, "list");
+  checkArgument("take subset", "rows", rows, "numbers");
   if (isPairs(dataset)) return pairSubset(dataset, rows);
   checkArgument("take subset", "dataset", dataset, ["shape", "targets"]);
   const steps = most ?? dataset.shape[1]!;
   if (!(Number.isSafeInteger(steps) && steps >= 1 && steps <= dataset.shape[1]!)) {
-    const problem = `steps must be an integer from 1 to ${dataset.shape[1]}, got ${steps}`;
+    const problem = `steps must be an integer from 1 to ${dataset.shape[1]}, got ${spell(steps)}`;
     throw fail("argument-out-of-range", "take subset", problem, { name: "steps", value: steps });
   }
   const { shape, targets, targetsPerStep, lengths, weights } = dataset, take = takers.get(dataset);
@@ -200,7 +206,7 @@ export function subset(dataset: Dataset | PairDataset, rows: ArrayLike<number>, 
   for (let i = 0; i < count; i++) {
     const row = rows[i]!, start = row * T * I;
     if (!(Number.isInteger(row) && row >= 0 && row < N)) {
-      const problem = `rows must be from 0 to ${N - 1}, got ${row} at ${i}`;
+      const problem = `rows must be from 0 to ${N - 1}, got ${spell(row)} at ${i}`;
       throw fail("argument-out-of-range", "take subset", problem, { name: "rows", value: row });
     }
     if (!take) copyTo(part.x, i * steps * I, dataset.x, start, steps * I);

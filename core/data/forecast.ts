@@ -1,8 +1,8 @@
 /** Forecasting: windows over a table as a model takes them, and what it says in the data's units. */
 
-import { fail } from "../errors.ts";
+import { checkArgument, checkInteger, fail } from "../errors.ts";
 import { exp } from "../math.ts";
-import { resolveOptions } from "../options.ts";
+import { ownOptions, resolveOptions } from "../options.ts";
 import { badData } from "./errors.ts";
 import {
   columnsOf,
@@ -13,12 +13,12 @@ import {
   type RowRange,
 } from "./forecast_state.ts";
 import { type RegressionMetrics, regressionMetrics } from "./metrics/regression.ts";
-import type { Rows } from "./metrics/rows.ts";
+import { checkRows, type Rows } from "./metrics/rows.ts";
 import { decodeRows } from "./quantiles.ts";
 import { readingState } from "./readers/reading.ts";
 import type { Reading, Table } from "./readers/record.ts";
 import { channelMeans, roundingNotes, Scaling } from "./scaling.ts";
-import { type ForecastDataset, type ForecastInputs, Windows } from "./windows.ts";
+import { checkTable, type ForecastDataset, type ForecastInputs, Windows } from "./windows.ts";
 
 /**
  * What makes windows over a table a model's inputs and targets, and a model's outputs numbers in the data's units. All it
@@ -64,7 +64,9 @@ export class ForecastPipeline {
    * @throws {RangeError} If an option is out of range, a column does not exist, the rows hold no window, a value is missing
    * or is not above 0 where its logarithm is wanted: the message names the row and the column.
    */
-  static fit(table: Table, options: ForecastOptions, rows: RowRange = [0, table.rows]): ForecastPipeline {
+  static fit(table: Table, options: ForecastOptions, given?: RowRange): ForecastPipeline {
+    checkTable(table);
+    const rows = given ?? [0, table.rows] as const;
     const full = resolveOptions("prepare data", FORECAST_OPTIONS, options) as unknown as Required<ForecastOptions>;
     const { targetColumns, window, horizon, transform, center, missing, standardize } = full;
     const featureColumns = full.featureColumns ?? targetColumns;
@@ -194,9 +196,13 @@ export class ForecastPipeline {
    *
    * @throws {RangeError} If there are none, or as `fit`.
    */
-  dataset(table: Table, rows: RowRange = [0, table.rows]): ForecastDataset {
+  dataset(table: Table, rows?: RowRange): ForecastDataset {
+    checkTable(table);
     const { horizon } = this.#state, targets = this.#windows.targets;
-    const { series, starts, leftOut } = this.#windows.within(table, this.#windows.range(table, rows));
+    const { series, starts, leftOut } = this.#windows.within(
+      table,
+      this.#windows.range(table, rows ?? [0, table.rows]),
+    );
     const inputs = this.#windows.inputs(series, starts);
     const O = this.outputSize;
     const values = new Float32Array(starts.length * O), truth = new Float64Array(starts.length * O);
@@ -218,7 +224,7 @@ export class ForecastPipeline {
    * @param row The first row to forecast. Default: the one that is not there yet, after the table's last.
    * @throws {RangeError} If the table has too few rows, or as `fit`.
    */
-  inputs(table: Table, row: number = table.rows): ForecastInputs {
+  inputs(table: Table, row?: number): ForecastInputs {
     return this.#windows.before(table, row);
   }
 
@@ -235,6 +241,9 @@ export class ForecastPipeline {
     const { horizon, transform } = this.#state,
       targets = this.#windows.targets,
       values = new Float64Array(this.outputSize);
+    checkArgument("decode outputs", "output", output, "numbers");
+    checkInputs(inputs);
+    checkInteger("decode outputs", "window", window, 0, inputs.rows.length - 1);
     if (output.length !== values.length) {
       throw fail("shape-mismatch", "decode outputs", `there must be ${values.length}, got ${output.length}`);
     }
@@ -258,6 +267,7 @@ export class ForecastPipeline {
    * @param quantiles Which they are (Q).
    */
   values(outputs: ArrayLike<number>, inputs: ForecastInputs, quantiles?: readonly number[]): Float64Array {
+    checkInputs(inputs);
     return decodeRows(outputs, this.outputSize, quantiles?.length ?? 1, (row, n) => this.decode(row, inputs, n));
   }
 
@@ -270,10 +280,15 @@ export class ForecastPipeline {
    * @throws {RangeError} If they do not fit one another.
    */
   score(
-    { shape, data }: Rows,
+    outputs: Rows,
     dataset: ForecastDataset,
-    { quantiles, seasonal }: { quantiles?: readonly number[]; seasonal?: Float64Array } = {},
+    options: { quantiles?: readonly number[]; seasonal?: Float64Array } = {},
   ): RegressionMetrics {
+    checkRows(outputs, "outputs");
+    checkInputs(dataset);
+    checkArgument("score forecasts", "dataset", dataset, ["truth"]);
+    const { shape, data } = outputs;
+    const { quantiles, seasonal } = ownOptions("score forecasts", options, { quantiles: true, seasonal: true });
     const all = [shape[0]!, this.outputSize], rows = (data: Float64Array) => ({ shape: all, data });
     return regressionMetrics({ shape, data: this.values(data, dataset, quantiles) }, rows(dataset.truth), {
       quantiles,
@@ -283,7 +298,9 @@ export class ForecastPipeline {
   }
 
   /** The forecast that nothing changes: the last known value of each target for every row, in the data's units (N, O). */
-  persistence({ rows, levels }: ForecastInputs): Float64Array {
+  persistence(inputs: ForecastInputs): Float64Array {
+    checkInputs(inputs);
+    const { rows, levels } = inputs;
     const O = this.outputSize, targets = this.#windows.targets;
     return Float64Array.from({ length: rows.length * O }, (_, i) => {
       return levels[Math.floor(i / O) * targets + i % targets]!;
@@ -297,14 +314,14 @@ export class ForecastPipeline {
    * @param period Rows of a period: 12 for months of a year.
    * @throws {RangeError} If the table does not reach back so far, or a value there is missing.
    */
-  seasonal(table: Table, { rows }: ForecastInputs, period: number): Float64Array {
-    const O = this.outputSize, targets = this.#windows.targets, columns = this.#windows.values(table);
-    if (!Number.isSafeInteger(period) || period < 1) {
-      throw fail("argument-out-of-range", "forecast by season", `period must be an integer from 1, got ${period}`, {
-        name: "period",
-        value: period,
-      });
-    }
+  seasonal(table: Table, inputs: ForecastInputs, period: number): Float64Array {
+    checkTable(table);
+    checkInputs(inputs);
+    const { rows } = inputs,
+      O = this.outputSize,
+      targets = this.#windows.targets,
+      columns = this.#windows.values(table);
+    checkInteger("forecast by season", "period", period, 1);
     return Float64Array.from({ length: rows.length * O }, (_, i) => {
       const h = Math.floor(i % O / targets), c = i % targets;
       const row = rows[Math.floor(i / O)]! + h - period * (Math.floor(h / period) + 1), value = columns[c]![row];
@@ -317,5 +334,13 @@ export class ForecastPipeline {
       }
       return value;
     });
+  }
+}
+
+/** Checks what was made of a table. */
+function checkInputs(inputs: ForecastInputs): void {
+  checkArgument("decode outputs", "inputs", inputs, ["rows", "levels", "centers"]);
+  for (const name of ["rows", "levels", "centers"] as const) {
+    checkArgument("decode outputs", `inputs.${name}`, inputs[name], "numbers");
   }
 }

@@ -1,6 +1,6 @@
 /** Labels as targets, and a model's outputs as labels. */
 
-import { fail } from "../errors.ts";
+import { checkArgument, fail } from "../errors.ts";
 import { badData } from "./errors.ts";
 import { isDecimal, Names, plainLabels } from "./readers/decimals.ts";
 import { each, every, filled, type Records } from "./records.ts";
@@ -238,6 +238,7 @@ export class Labels {
 
   /** What one row of probabilities or values (O) says. */
   decode(row: ArrayLike<number>): Decoded {
+    checkArgument("decode outputs", "row", row, "numbers");
     const numbers = Array.from(row);
     if (numbers.length !== this.outputSize) {
       throw fail("shape-mismatch", "decode outputs", `there must be ${this.outputSize}, got ${numbers.length}`);

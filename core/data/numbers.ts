@@ -1,5 +1,6 @@
 /** Sequences of numbers: what stands in for missing values, patches, scale. */
 
+import { spell } from "../display.ts";
 import { fail } from "../errors.ts";
 import { badData } from "./errors.ts";
 import { each, type Records } from "./records.ts";
@@ -203,7 +204,7 @@ export class Numbers {
 
   #tooLarge(place: string, i: number, value: number): RangeError {
     const { channels } = this.#state, where = `step ${Math.floor(i / channels) + 1}, ${this.channel(i % channels)}`;
-    return badData("number-out-of-range", `${place}: ${where} is too large, got ${value}`, { value });
+    return badData("number-out-of-range", `${place}: ${where} is too large, got ${spell(value)}`, { value });
   }
 
   /** The steps of a record that are taken, in the data's units; none is missing. */

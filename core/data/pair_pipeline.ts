@@ -1,16 +1,19 @@
 /** Everything between pairs of texts or numbers and a model, fitted on the training part alone. */
 
-import { fail } from "../errors.ts";
+import { checkArgument, fail } from "../errors.ts";
 import { badData } from "./errors.ts";
 import type { BleuTokenizer } from "./metrics/bleu.ts";
 import { type SequenceMetrics, sequenceMetrics } from "./metrics/sequences.ts";
 import type { PairOptions } from "./pair_options.ts";
 import {
+  checkAnswer,
+  checkPairs,
   fingerprint,
   inWords,
   numbersOf,
   type PairRecord,
   type PairSide,
+  type PairSize,
   sideOf,
   textOf,
   unitsOf,
@@ -132,6 +135,7 @@ export class PairPipeline {
    * @throws {RangeError} If there are no records, or one is without a target, or has one that is too long.
    */
   static fit(records: readonly PairRecord[], options: PairOptions = {}): PairPipeline {
+    checkPairs(records);
     if (!records.length) throw badData("empty", "there are no records");
     const { full, units, guesses } = unitsOf(records, options);
     const { minCount, vocabSize: vocabularySize, vocabulary, maxLength, maxTargetLength, standardize } = full;
@@ -231,6 +235,7 @@ export class PairPipeline {
    * @throws {RangeError} If it is not as many numbers as a step of a target has, or targets are texts.
    */
   start(records: readonly Pick<PairRecord, "start" | "place">[]): Float32Array | undefined {
+    checkPairs(records);
     const { target } = this, given = records.find(({ start }) => start);
     if (!given) return undefined;
     if (target.unit !== "numbers") {
@@ -246,6 +251,7 @@ export class PairPipeline {
 
   /** Sources as tokens or numbers, for prediction. A text without any token is one unknown token. */
   sources(records: readonly Pick<PairRecord, "source" | "place">[]): Ragged {
+    checkPairs(records);
     const { source: side } = this;
     if (side.unit === "numbers") {
       const cut = records.map(({ source, place }) =>
@@ -268,6 +274,7 @@ export class PairPipeline {
 
   /** The tokens of a side that training never showed; of numbers none. */
   unknown(name: "source" | "target", text: PairSide): string[] {
+    if (name !== "source") oneOf(name, "name", ["target"]);
     const side = this[name];
     if (side.unit === "numbers") return [];
     return side.split(textOf(text, "", name)).filter((token) => side.number(token) === UNKNOWN);
@@ -312,6 +319,7 @@ export class PairPipeline {
 
   /** Records by source, each with its different targets as tokens, in the order in which they come. */
   groups(records: readonly PairRecord[]): PairGroup[] {
+    checkPairs(records);
     const groups = new Map<string, { group: PairGroup; known: Set<string>; references: string[][] }>();
     for (const record of records) {
       const source = this.split(record.source), target = this.#targetTokens(record);
@@ -334,8 +342,9 @@ export class PairPipeline {
    *
    * @param source Tokens of the source. Where they are given, they stand in for unknown tokens that the attention sees at them.
    */
-  tokens({ tokens, aligned }: SearchedAnswer, source?: readonly string[]): string[] {
-    const target = this.#words();
+  tokens(answer: SearchedAnswer, source?: readonly string[]): string[] {
+    checkAnswer(answer, source);
+    const { tokens, aligned } = answer, target = this.#words();
     return tokens.map((token, u) =>
       target.token(token) ?? (source && source[aligned[u]!] !== undefined ? source[aligned[u]!]! : UNKNOWN_TEXT)
     );
@@ -376,7 +385,9 @@ export class PairPipeline {
    * @throws {RangeError} With both.
    */
   checkSizes(action: string, sizes: { readonly [Side in "source" | "target"]: PairSize }): void {
+    checkArgument(action, "sizes", sizes, ["source", "target"]);
     for (const name of ["source", "target"] as const) {
+      checkArgument(action, `sizes.${name}`, sizes[name], ["size", "tokens"]);
       const side = this[name], isNumbers = side.unit === "numbers", { size, tokens } = sizes[name];
       if (side.size === size && isNumbers !== tokens) continue;
       const words = (n: number, tokens: boolean) => tokens ? `${n} tokens` : `${n} numbers for every step`;
@@ -386,12 +397,4 @@ export class PairPipeline {
       throw fail("preprocessing-mismatch", action, problem, { name: name, value: side.size });
     }
   }
-}
-
-/** What a model takes on a side of pairs. */
-export interface PairSize {
-  /** Tokens there are, or numbers of a step. */
-  readonly size: number;
-  /** Whether it is tokens. */
-  readonly tokens: boolean;
 }

@@ -1,6 +1,7 @@
 /** Records of pairs: what they are made of, and what units that is cut into. */
 
-import { resolveOptions } from "../options.ts";
+import { checkArgument } from "../errors.ts";
+import { ownOptions, resolveOptions } from "../options.ts";
 import { badData } from "./errors.ts";
 import { type FullPairOptions, PAIR_OPTIONS, type PairOptions } from "./pair_options.ts";
 import type { NumberSteps } from "./step_scaler.ts";
@@ -38,11 +39,12 @@ export const OF_TEXTS = [
 ] as const satisfies readonly (keyof PairOptions)[];
 
 /** Options with the units of both sides, and what of them is guessed from the records, in words. */
-export function unitsOf(records: readonly PairRecord[], options: PairOptions): {
+export function unitsOf(records: readonly PairRecord[], given: PairOptions): {
   readonly full: FullPairOptions;
   readonly units: { readonly source: SideUnit; readonly target: SideUnit };
   readonly guesses: readonly string[];
 } {
+  const options = ownOptions("prepare data", given);
   const full = resolveOptions("prepare data", PAIR_OPTIONS, options as Record<string, unknown>) as FullPairOptions;
   const guesses: string[] = [], sides = ["source", "target"] as const;
   const areNumbers = sides.map((side) => typeof sideOf(records[0]!, side) !== "string");
@@ -82,13 +84,19 @@ export function sideOf({ source, target, place }: PairRecord, side: "source" | "
 /** A side that is a text. */
 export function textOf(side: PairSide, place: string, name: string): string {
   if (typeof side === "string") return side;
+  checkSteps(side, place, name);
   throw badData("input-kind", `${place}: the ${name} must be a text, as those of training, got numbers`);
 }
 
 /** A side that is numbers. */
 export function numbersOf(side: PairSide, place: string, name: string): NumberSteps {
-  if (typeof side !== "string") return side;
+  if (typeof side !== "string") return checkSteps(side, place, name);
   throw badData("input-kind", `${place}: the ${name} must be numbers, as those of training, got a text`);
+}
+
+function checkSteps(side: NumberSteps, place: string, name: string): NumberSteps {
+  checkArgument("prepare data", `${place}${place && ": "}${name}`, side, "lists");
+  return side;
 }
 
 /** A step of numbers as it is shown. */
@@ -118,4 +126,25 @@ function guessUnit(texts: readonly string[]): SequenceUnit {
   const isWord = (part: string) => /^[\p{L}\p{M}\p{P}]+$/u.test(part) && /\p{L}/u.test(part);
   const wordy = texts.filter((text) => text.split(/\s+/).filter(isWord).length > 2);
   return wordy.length * 2 > texts.length ? "words" : "characters";
+}
+
+/** Checks what is to be records of pairs. */
+export function checkPairs(records: readonly unknown[]): void {
+  checkArgument("prepare data", "records", records, "objects");
+}
+
+/** Checks what is to be an answer, and the tokens of its source. */
+export function checkAnswer(answer: { readonly tokens: unknown; readonly aligned: unknown }, source: unknown): void {
+  checkArgument("decode outputs", "answer", answer, ["tokens", "aligned"]);
+  checkArgument("decode outputs", "answer.tokens", answer.tokens, "numbers");
+  checkArgument("decode outputs", "answer.aligned", answer.aligned, "numbers");
+  if (source !== undefined) checkArgument("decode outputs", "source", source, "strings");
+}
+
+/** What a model takes on a side of pairs. */
+export interface PairSize {
+  /** Tokens there are, or numbers of a step. */
+  readonly size: number;
+  /** Whether it is tokens. */
+  readonly tokens: boolean;
 }

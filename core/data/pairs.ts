@@ -1,6 +1,7 @@
 /** Pairs of sequences: what networks with a decoder learn from, and batches of them. */
 
-import { checkArgument, fail } from "../errors.ts";
+import { spell } from "../display.ts";
+import { checkArgument, checkInteger, fail } from "../errors.ts";
 import { resolveOptions } from "../options.ts";
 import { Random } from "../random.ts";
 
@@ -68,13 +69,8 @@ const ACTION = "read pairs";
  * ```
  */
 export function ragged(sequences: readonly ArrayLike<number>[], size?: number): Ragged {
-  checkArgument(ACTION, "sequences", sequences, "list");
-  if (!(size === undefined || Number.isSafeInteger(size) && size > 0)) {
-    throw fail("argument-out-of-range", ACTION, `size must be an integer from 1, got ${size}`, {
-      name: "size",
-      value: size,
-    });
-  }
+  checkArgument(ACTION, "sequences", sequences, "lists");
+  if (size !== undefined) checkInteger(ACTION, "size", size, 1);
   const total = sequences.reduce((sum, { length }) => sum + length, 0), each = size ?? 1;
   const data = size === undefined ? new Int32Array(total) : new Float32Array(total);
   let at = 0;
@@ -85,6 +81,7 @@ export function ragged(sequences: readonly ArrayLike<number>[], size?: number): 
         : `sequence ${n} is empty`;
       throw fail("argument-out-of-range", ACTION, problem, { name: "sequences", value: sequence.length });
     }
+    checkArgument(ACTION, `sequences[${n}]`, sequence, "numbers");
     data.set(sequence, at);
     at += sequence.length;
     return sequence.length / each;
@@ -148,6 +145,7 @@ const known = new WeakMap<PairDataset, MeasuredPairs>();
  * @throws {TypeError | RangeError} If they do not, or a sequence is empty.
  */
 export function measurePairs(dataset: PairDataset): MeasuredPairs {
+  checkArgument(ACTION, "dataset", dataset, ["sources", "targets"]);
   const found = known.get(dataset);
   if (found) return found;
   const sources = sideOf("sources", dataset.sources), targets = sideOf("targets", dataset.targets);
@@ -166,7 +164,7 @@ export function measurePairs(dataset: PairDataset): MeasuredPairs {
   }
   const bad = weights ? weights.findIndex((weight) => !(weight >= 0 && weight < Infinity)) : -1;
   if (bad >= 0) {
-    const problem = `weights must be numbers from 0, got ${weights![bad]} at ${bad}`;
+    const problem = `weights must be numbers from 0, got ${spell(weights![bad])} at ${bad}`;
     throw fail("argument-out-of-range", ACTION, problem, { name: "weights", value: weights![bad] });
   }
   const measured = { N, sources, targets };

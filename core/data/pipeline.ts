@@ -1,12 +1,13 @@
 /** Everything between the records of a file and a model, fitted on the training part alone. */
 
+import { checkArgument } from "../errors.ts";
 import { classificationMetrics } from "./metrics/classification.ts";
 import { regressionMetrics } from "./metrics/regression.ts";
-import { type Rows, validRows } from "./metrics/rows.ts";
+import { checkRows, type Rows, validRows } from "./metrics/rows.ts";
 import type { TaskMetrics } from "./metrics/summary.ts";
 import { decodeRows } from "./quantiles.ts";
-import { resolveOptions } from "../options.ts";
-import { badData } from "./errors.ts";
+import { ownOptions, resolveOptions } from "../options.ts";
+import { badData, checkRecords, checkSome } from "./errors.ts";
 import { type Decoded, Labels, type LabelTask } from "./labels.ts";
 import { type NumberInputs, Numbers } from "./numbers.ts";
 import {
@@ -102,14 +103,12 @@ export class Pipeline {
    * one another: the message names the place.
    */
   static fit(records: Records, options: PipelineOptions = {}): Pipeline {
-    const { labelNames, channelNames, stepNames, reading, windows, ...rest } = options;
+    const { labelNames, channelNames, stepNames, reading, windows, ...rest } = ownOptions("prepare data", options);
     const full = resolveOptions("prepare data", PIPELINE_OPTIONS, rest) as unknown as FullOptions;
-    if (!records.length) throw badData("empty", "there are no records");
-    const guesses: string[] = [];
-    const first = records.at(0)!, text = first.text !== undefined;
+    checkSome(records);
+    const guesses: string[] = [], first = records.at(0)!, text = first.text !== undefined;
     let kept: Records = records, inputs: Numbers | Vocabulary;
-    const { tokens, normalize, minCount, maxLength, patch } = full;
-    const { labelEveryStep = false } = full;
+    const { tokens, normalize, minCount, maxLength, patch, labelEveryStep = false } = full;
     if (labelEveryStep && patch > 1) {
       throw badData("option-conflict", "patch makes one step of several, whose labels differ", { option: "patch" });
     }
@@ -117,11 +116,8 @@ export class Pipeline {
     const option = Object.entries(others).find(([, value]) => value)?.[0];
     if (option) {
       const [expected, got] = text ? ["numbers", "text"] : ["text", "numbers"], { place } = first;
-      throw badData("input-kind", `${option} is for ${expected}, got ${got} in ${place}`, {
-        option,
-        expected,
-        name: place,
-      });
+      const problem = `${option} is for ${expected}, got ${got} in ${place}`;
+      throw badData("input-kind", problem, { option, expected, name: place });
     }
     if (text) {
       const texts = each(records, textOf), unit = tokens ?? guessUnit(texts, records.length);
@@ -139,20 +135,14 @@ export class Pipeline {
       if (!kept.length) throw nothingLeft(records);
     }
     const { task, labelSeparator: separator, oneHot, standardize } = full;
-    const labels = Labels.fit(labelEveryStep ? Array.from(kept, (record) => stepsOf(record)).flat() : kept, {
-      task,
-      names: labelNames,
-      separator,
-      oneHot,
-      standardize,
-    });
+    const settings = { task, names: labelNames, separator, oneHot, standardize };
+    const labels = Labels.fit(labelEveryStep ? Array.from(kept, (one) => stepsOf(one)).flat() : kept, settings);
     if (labels.guess) guesses.unshift(`task ${labels.guess}`);
     const cut = windows ?? (first.rows && { window: first.rows[1] - first.rows[0] });
     const isUnclear = full.labelEveryStep === undefined && !labelNames && separator === undefined && !cut;
     const lengthOf = ({ steps, text }: SequenceRecord) =>
       inputs instanceof Vocabulary ? inputs.split(text!).length : steps;
-    const perStep = isUnclear ? looksPerStep(kept, lengthOf, text) : undefined;
-    const notes = perStep === undefined ? [] : [perStep];
+    const notes = [isUnclear ? looksPerStep(kept, lengthOf, text) : undefined].filter((note) => note !== undefined);
     return new Pipeline(inputs, labels, labelEveryStep, { reading, windows: cut }, guesses, notes);
   }
 
@@ -252,16 +242,19 @@ export class Pipeline {
 
   /** The tokens of a text, as they stand in the sequence; none for numbers. */
   tokens(text: string): string[] {
+    checkArgument("prepare data", "text", text, "string");
     return this.#inputs instanceof Vocabulary ? this.#inputs.split(text) : [];
   }
 
   /** The tokens of records that the vocabulary lacks, each with its count, the most frequent first; none for numbers. */
   unknownTokens(records: Records): ReadonlyMap<string, number> {
+    checkRecords(records);
     return this.#inputs instanceof Vocabulary ? this.#inputs.unknown(each(records, textOf)) : new Map();
   }
 
   /** Whether a record stays in: with missing: "drop", one that lacks a value does not. */
   keeps(record: SequenceRecord): boolean {
+    checkArgument("prepare data", "record", record, []);
     return this.#inputs instanceof Vocabulary || this.#inputs.keeps(record);
   }
 
@@ -299,7 +292,7 @@ export class Pipeline {
    * @throws {RangeError} As `dataset`.
    */
   sequences(records: Records): PreparedSequences {
-    if (!records.length) throw badData("empty", "there are no records");
+    checkSome(records);
     if (this.#inputs instanceof Numbers && records instanceof Columns) return inColumns(records, this.#inputs);
     const { encoded, rows } = this.#encode(records);
     return this.#pack(encoded, rows);
@@ -312,7 +305,7 @@ export class Pipeline {
    * @throws {RangeError} As `dataset`.
    */
   parts(records: Records): PreparedSequences[] {
-    if (!records.length) throw badData("empty", "there are no records");
+    checkSome(records);
     const { encoded, rows } = this.#encode(records), width = this.#width;
     const parts = new Map<number, number[]>(), full: number[][] = [];
     encoded.forEach(({ length }, i) => {
@@ -370,6 +363,7 @@ export class Pipeline {
    * @param quantiles Which they are (Q).
    */
   values(outputs: ArrayLike<number>, quantiles?: readonly number[]): Float64Array {
+    if (this.task !== "regression") throw badData("input-kind", `values are of regression, got ${this.task}`);
     return decodeRows(outputs, this.outputSize, quantiles?.length ?? 1, (row) => this.decode(row).values!);
   }
 
@@ -382,11 +376,14 @@ export class Pipeline {
    * @throws {RangeError} If they do not fit one another.
    */
   score(
-    { shape, data }: Rows,
-    { targets, lengths }: Pick<PreparedDataset, "targets" | "lengths">,
-    { quantiles }: { quantiles?: readonly number[] } = {},
+    outputs: Rows,
+    dataset: Pick<PreparedDataset, "targets" | "lengths">,
+    options: { quantiles?: readonly number[] } = {},
   ): TaskMetrics {
-    const { task, labels } = this;
+    checkRows(outputs, "outputs");
+    checkArgument("compute metrics", "dataset", dataset, ["targets"]);
+    const { task, labels } = this, { shape, data } = outputs, { targets, lengths } = dataset;
+    const { quantiles } = ownOptions("compute metrics", options, { quantiles: true });
     if (shape.length === 3) {
       const valid = validRows({ shape, data: data as Float32Array }, targets, lengths);
       return this.score(valid.outputs, { targets: valid.targets }, { quantiles });

@@ -1,5 +1,6 @@
 /** Outputs that are quantiles: o·Q + k is quantile k of target o. */
 
+import { checkArgument, fail } from "../errors.ts";
 /** One quantile of every target (N, O), of all (N, O·Q). */
 export function quantileOf(outputs: ArrayLike<number>, count: number, k: number): Float64Array {
   return Float64Array.from({ length: outputs.length / count }, (_, i) => outputs[i * count + k]!);
@@ -24,6 +25,11 @@ export function decodeRows(
   count: number,
   decode: (row: ArrayLike<number>, n: number) => ArrayLike<number>,
 ): Float64Array {
+  checkArgument("decode outputs", "outputs", outputs, "numbers");
+  if (outputs.length % (width * count)) {
+    const problem = `outputs must be rows of ${width * count} numbers, got ${outputs.length}`;
+    throw fail("shape-mismatch", "decode outputs", problem, { name: "outputs", value: outputs.length });
+  }
   const units = new Float64Array(outputs.length), row = new Array<number>(width);
   for (let n = 0, start = 0; start < outputs.length; n++, start += width * count) {
     for (let k = 0; k < count; k++) {

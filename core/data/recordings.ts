@@ -1,5 +1,6 @@
 /** Recordings: long sequences, cut into windows, each with a label of its own. */
 
+import { checkArgument } from "../errors.ts";
 import { resolveOptions, type SpecTable } from "../options.ts";
 import { badData } from "./errors.ts";
 import { isDecimal, plainLabels } from "./readers/decimals.ts";
@@ -120,6 +121,7 @@ export class RecordingWindows {
    * integers.
    */
   *of(recording: SequenceRecord): Generator<SequenceRecord, void> {
+    checkArgument("cut recordings", "recording", recording, ["place"]);
     const { values, steps, channels, stepLabels, breaks = [], missing: _m, ...about } = recording;
     if (about.fault) return yield recording;
     const id = about.id ?? about.place, window = this.#window;

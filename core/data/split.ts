@@ -1,6 +1,8 @@
 /** Parts of N items by their numbers: at random, by class, in turn, in time. */
 
+import { spell } from "../display.ts";
 import { checkArgument, type ErrorCode, type ErrorDetails, fail } from "../errors.ts";
+import { ownOptions } from "../options.ts";
 import { Random } from "../random.ts";
 
 /** Numbers of items to train on, and of items to test on. */
@@ -18,8 +20,16 @@ function wrong<Code extends ErrorCode>(code: Code, problem: string, details?: Er
   return fail(code, "split dataset", problem, details);
 }
 
+/** Items whose numbers, 4 bytes each, are still drawn in seconds. */
+const MOST_ITEMS = 2 ** 28;
+
 function checkCount(n: number): void {
-  if (!Number.isSafeInteger(n) || n < 1) throw wrong("empty", `there must be items, got ${n}`, { name: "n", value: n });
+  if (!Number.isSafeInteger(n) || n < 1) {
+    throw wrong("empty", `there must be items, got ${spell(n)}`, { name: "n", value: n });
+  }
+  if (n > MOST_ITEMS) {
+    throw wrong("data-too-large", `there can be ${MOST_ITEMS} items at most, got ${n}`, { name: "n", value: n });
+  }
 }
 
 /**
@@ -29,14 +39,14 @@ function checkCount(n: number): void {
  * @param parts Shares that add up to 1, or counts that add up to n.
  */
 export function partCounts(n: number, parts: readonly number[]): number[] {
-  checkArgument("split", "parts", parts, "list");
+  checkArgument("split", "parts", parts, "numbers");
   checkCount(n);
   const sum = parts.reduce((a, b) => a + b, 0), exact = sum === n && parts.every(Number.isInteger);
   const shares = Math.abs(sum - 1) < 1e-9 && !exact;
   if (!parts.length || parts.some((part) => !(part > 0)) || !(shares || exact)) {
     throw wrong(
       "argument-out-of-range",
-      `parts must be shares that add up to 1, or counts that add up to ${n}, got [${parts}]`,
+      `parts must be shares that add up to 1, or counts that add up to ${n}, got [${spell(parts)}]`,
       { name: "parts" },
     );
   }
@@ -107,7 +117,7 @@ export function randomIndices(n: number, parts: readonly number[], seed = 0): Ui
  */
 export function stratifiedSplit(classes: Classes, shares: readonly number[], seed = 0): Uint32Array[] {
   checkArgument("split", "classes", classes, "list");
-  checkArgument("split", "shares", shares, "list");
+  checkArgument("split", "shares", shares, "numbers");
   checkCount(classes.length);
   const sum = shares.reduce((a, b) => a + b, 0);
   if (!shares.length || shares.some((share) => !(share > 0)) || Math.abs(sum - 1) > 1e-9) {
@@ -174,7 +184,7 @@ export function everyNth(n: number, k: number, groups?: Classes): Fold {
   checkCount(n);
   if (groups !== undefined) checkArgument("split", "groups", groups, "list");
   if (!Number.isSafeInteger(k) || k < 2) {
-    throw wrong("argument-out-of-range", `k must be an integer from 2, got ${k}`, {
+    throw wrong("argument-out-of-range", `k must be an integer from 2, got ${spell(k)}`, {
       name: "k",
       value: k,
     });
@@ -223,10 +233,12 @@ export function kFold(
   seed = 0,
   options: { classes?: Classes; shuffle?: boolean } = {},
 ): Fold[] {
-  const { classes, shuffle = true } = options;
+  const { classes, shuffle = true } = ownOptions("split", options, { classes: true, shuffle: true });
+  checkArgument("split", "shuffle", shuffle, "boolean");
+  if (classes !== undefined) checkArgument("split", "classes", classes, "list");
   checkCount(n);
   if (!Number.isSafeInteger(k) || k < 2 || k > n) {
-    throw wrong("option-out-of-range", `folds must be an integer from 2 to ${n}, got ${k}`, {
+    throw wrong("option-out-of-range", `folds must be an integer from 2 to ${n}, got ${spell(k)}`, {
       option: "folds",
       expected: `an integer from 2 to ${n}`,
       value: k,
@@ -288,15 +300,15 @@ export interface TimeFold extends Fold {
  * ```
  */
 export function walkForward(n: number, folds: number, options: { testSize?: number; gap?: number } = {}): TimeFold[] {
-  checkArgument("split", "options", options, []);
+  const own = ownOptions("split", options, { testSize: true, gap: true });
   checkCount(n);
   if (!Number.isSafeInteger(folds) || folds < 1) {
-    throw wrong("argument-out-of-range", `folds must be an integer from 1, got ${folds}`, {
+    throw wrong("argument-out-of-range", `folds must be an integer from 1, got ${spell(folds)}`, {
       name: "folds",
       value: folds,
     });
   }
-  const { testSize = Math.floor(n / (folds + 1)), gap = 0 } = options, first = n - folds * testSize;
+  const { testSize = Math.floor(n / (folds + 1)), gap = 0 } = own, first = n - folds * testSize;
   if (![testSize, gap].every(Number.isSafeInteger) || testSize < 1 || gap < 0 || first - gap < 1) {
     throw wrong(
       "too-few-items",

@@ -5,11 +5,12 @@
  * @module
  */
 
+import { quote } from "../display.ts";
 import { fail } from "../errors.ts";
 
 /** What is wrong with a field. */
 export function wrong(place: string, expected: string, value: unknown): TypeError {
-  const text = Array.isArray(value) ? `a list of ${value.length}` : JSON.stringify(value) ?? String(value);
+  const text = Array.isArray(value) ? `a list of ${value.length}` : quote(value);
   return fail(
     "file-structure",
     "load preprocessing",

@@ -1,5 +1,6 @@
 /** Sequences of numbers on a common scale and back, for sources and targets of sequence-to-sequence models. */
 
+import { checkArgument, checkInteger, fail } from "../errors.ts";
 import { badData } from "./errors.ts";
 import { Scaling, type ScalingState } from "./scaling.ts";
 import { fields, nullable, oneOf, whole } from "./state.ts";
@@ -59,7 +60,9 @@ export class StepScaler {
    * @throws {RangeError} If a step has another count of numbers than the first, or one is not finite.
    */
   static fit(sequences: readonly PlacedSteps[], side: string, standardize = true): StepScaler {
-    const size = sequences[0]?.steps[0]?.length ?? 0, as = new StepScaler(size, undefined);
+    checkArgument("fit scaler", "sequences", sequences, "objects");
+    checkArgument("fit scaler", "side", side, "string");
+    const size = sequences[0]?.steps?.[0]?.length ?? 0, as = new StepScaler(size, undefined);
     for (const sequence of sequences) as.#check(sequence, side);
     if (!standardize) return as;
     const parts = function* () {
@@ -76,6 +79,7 @@ export class StepScaler {
 
   /** From JSON that anybody may have written. */
   static from(json: unknown, place: string): StepScaler {
+    checkArgument("load preprocessing", "place", place, "string");
     const state = fields(json, place, ["unit", "size", "scaling"]);
     oneOf(state.unit, `${place}.unit`, ["numbers"]);
     const size = whole(state.size, `${place}.size`, 1, 65536);
@@ -91,6 +95,8 @@ export class StepScaler {
    * @throws {RangeError} If a step has another count of numbers, or one is not finite: the message names the place.
    */
   scaled(sequence: PlacedSteps, side: string): Float32Array {
+    checkArgument("scale numbers", "sequence", sequence, ["steps", "place"]);
+    checkArgument("scale numbers", "side", side, "string");
     this.#check(sequence, side);
     const { size } = this, scaled = new Float32Array(sequence.steps.length * size);
     sequence.steps.forEach((step, t) => {
@@ -109,7 +115,13 @@ export class StepScaler {
    * @param each How many there are of each: of Q quantiles Q, side by side.
    */
   values(data: ArrayLike<number>, each = 1): number[][] {
+    checkArgument("decode outputs", "data", data, "numbers");
+    checkInteger("decode outputs", "each", each, 1);
     const width = this.size * each;
+    if (data.length % width) {
+      const problem = `data must be steps of ${width} numbers, got ${data.length}`;
+      throw fail("shape-mismatch", "decode outputs", problem, { name: "data", value: data.length });
+    }
     return Array.from({ length: data.length / width }, (_, t) =>
       Array.from({ length: width }, (_, i) => {
         const value = data[t * width + i]!;
@@ -119,6 +131,7 @@ export class StepScaler {
 
   /** Refuses steps that are not of finite numbers, as many as there must be. */
   #check({ steps, place }: PlacedSteps, side: string): void {
+    checkArgument("prepare data", `${place}: ${side}`, steps, "lists");
     if (!steps.length) throw badData("text-missing", `${place}: ${side} has no steps`);
     steps.forEach((step, t) => {
       const at = `${place}: ${side}, step ${t + 1}`;

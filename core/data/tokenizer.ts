@@ -1,6 +1,7 @@
 /** Texts as tokens and back, for sources and targets of sequence-to-sequence models. */
 
-import { fail } from "../errors.ts";
+import { checkArgument, checkInteger, fail } from "../errors.ts";
+import { resolveOptions, type SpecTable } from "../options.ts";
 import { BytePairs, learnMerges, type Merge } from "./byte_pairs.ts";
 import { badData } from "./errors.ts";
 import { distinctTexts, fields, oneOf } from "./state.ts";
@@ -34,6 +35,13 @@ export interface TokenizerOptions {
   /** Tokens at most, the most frequent ones. Default: of subwords 2000, else all. */
   readonly vocabularySize?: number;
 }
+
+const TOKENIZER_OPTIONS: SpecTable<TokenizerOptions> = {
+  unit: { type: "choice", choices: SEQUENCE_UNITS, about: "unit of tokens" },
+  normalize: { type: "choice", default: "none", choices: SEQUENCE_NORMALIZATIONS, about: "normalization of texts" },
+  minCount: { type: "integer", default: 1, least: 1, about: "how often a token must occur" },
+  vocabularySize: { type: "integer", optional: true, least: 1, about: "tokens at most" },
+};
 
 /** A {@linkcode Tokenizer} as JSON. */
 export interface TokenizerState {
@@ -100,6 +108,7 @@ export class Tokenizer {
   readonly #behind: ReadonlySet<string>;
 
   private constructor(state: TokenizerState, first: number) {
+    checkInteger("make tokenizer", "first", first);
     this.unit = state.unit;
     this.normalize = state.normalize;
     this.tokens = state.tokens;
@@ -116,11 +125,17 @@ export class Tokenizer {
    * @param first The number of its first token.
    */
   static fit(texts: Iterable<string>, options: TokenizerOptions, first: number): Tokenizer {
-    const { unit, normalize = "none", minCount = 1 } = options;
-    const { vocabularySize = unit === "subwords" ? SUBWORDS : Infinity } = options;
+    const { unit, normalize, minCount, ...most } = resolveOptions<Required<TokenizerOptions>>(
+      "fit tokenizer",
+      TOKENIZER_OPTIONS,
+      options,
+    );
+    const { vocabularySize = unit === "subwords" ? SUBWORDS : Infinity } = most;
     const counts = new Map<string, number>(), joins = new Joins();
     const count = (token: string, by = 1) => counts.set(token, (counts.get(token) ?? 0) + by);
+    checkArgument("fit tokenizer", "texts", texts, "iterable");
     for (const text of texts) {
+      checkArgument("fit tokenizer", "text", text, "string");
       const plain = normalized(text, unit, normalize);
       if (unit === "words") {
         for (const [token, left, right] of joins.read(plain)) {
@@ -163,6 +178,7 @@ export class Tokenizer {
 
   /** The tokens of a text, known or not. */
   split(text: string): string[] {
+    checkArgument("split text", "text", text, "string");
     const plain = normalized(text, this.unit, this.normalize);
     if (this.#pairs) return stretches(plain).flatMap((word) => this.#pairs!.split(word));
     return cut(plain, this.unit);
@@ -175,11 +191,13 @@ export class Tokenizer {
 
   /** The token of a number; undefined for the numbers before the first. */
   token(number: number): string | undefined {
+    checkInteger("find token", "number", number);
     return this.tokens[number - this.first];
   }
 
   /** The text of tokens. */
   text(tokens: readonly string[]): string {
+    checkArgument("join tokens", "tokens", tokens, "strings");
     switch (this.unit) {
       case "characters":
         return tokens.join("");
@@ -213,6 +231,7 @@ export class Tokenizer {
 
   /** From JSON that anybody may have written. */
   static from(json: unknown, place: string, first: number): Tokenizer {
+    checkArgument("load preprocessing", "place", place, "string");
     const own = (json as Partial<TokenizerState> | null)?.unit,
       more = own === "subwords"
         ? ["merges" as const]

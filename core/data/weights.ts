@@ -1,4 +1,7 @@
-import { checkArgument, fail } from "../errors.ts";
+import { checkArgument, checkInteger, fail } from "../errors.ts";
+
+/** Outputs that a model may have. */
+const MOST_OUTPUTS = 2 ** 24;
 
 /**
  * Weights that make rare classes count as much as common ones.
@@ -18,16 +21,12 @@ import { checkArgument, fail } from "../errors.ts";
  * ```
  */
 export function balancedWeights(targets: Float32Array | Int32Array, outputs: number): number[] {
-  checkArgument("balance weights", "targets", targets, "list");
-  if (!Number.isSafeInteger(outputs) || outputs < 1) {
-    throw fail("argument-out-of-range", "balance weights", `outputs must be an integer from 1, got ${outputs}`, {
-      name: "outputs",
-      value: outputs,
-    });
-  }
+  checkArgument("balance weights", "targets", targets, "numbers");
+  checkInteger("balance weights", "outputs", outputs, 1, MOST_OUTPUTS);
   const counts = new Array<number>(outputs).fill(0), classes = targets instanceof Int32Array;
   const total = classes ? targets.length : targets.length / outputs;
   targets.forEach((target, i) => {
+    if (classes) checkInteger("balance weights", `targets[${i}]`, target, 0, outputs - 1);
     if (classes) counts[target]!++;
     else if (target > 0.5) counts[i % outputs]!++;
   });

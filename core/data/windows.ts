@@ -1,5 +1,7 @@
 /** Windows over a table of series: rows before a point in time in, the rows after it out. */
 
+import { spell } from "../display.ts";
+import { checkArgument, checkInteger } from "../errors.ts";
 import { log } from "../math.ts";
 import { badData, checkSize } from "./errors.ts";
 import { columnsOf, type ForecastState, type RowRange } from "./forecast_state.ts";
@@ -99,7 +101,10 @@ export class Windows {
   }
 
   /** Rows as they were given, which must lie in the table. */
-  range({ name, rows }: Table, [from, to]: RowRange): RowRange {
+  range(table: Table, part: RowRange): RowRange {
+    checkTable(table);
+    checkArgument("prepare data", "rows", part, "numbers");
+    const { name, rows } = table, [from, to] = part;
     if (Number.isInteger(from) && Number.isInteger(to) && 0 <= from && from < to && to <= rows) return [from, to];
     throw badData("argument-out-of-range", `${name}: a part must lie in rows 0 to ${rows}, got ${from} to ${to}`, {
       name: "rows",
@@ -221,10 +226,11 @@ export class Windows {
   }
 
   /** The rows before one of a table, or its last ones, to forecast what follows. */
-  before(table: Table, end = table.rows): ForecastInputs {
-    const { reach } = this;
+  before(table: Table, given?: number): ForecastInputs {
+    checkTable(table);
+    const { reach } = this, end = given ?? table.rows;
     if (!(Number.isInteger(end) && end <= table.rows)) {
-      throw badData("table-too-short", `${table.name}: there is no row ${end} after its ${table.rows} rows`, {
+      throw badData("table-too-short", `${table.name}: there is no row ${spell(end)} after its ${table.rows} rows`, {
         count: table.rows,
       });
     }
@@ -266,4 +272,12 @@ export class Windows {
 export function breakAt({ name, place, stepsOf }: Table, row: number): string {
   const steps = stepsOf?.(row), where = place?.(row) ?? `${name}, row ${row + 1}`;
   return `a break of the time at ${where}` + (steps === undefined ? "" : ` (${Number(steps.toPrecision(3))} steps)`);
+}
+
+/** Checks what is read as a table. */
+export function checkTable(table: Table): void {
+  checkArgument("prepare data", "table", table, ["name", "columns", "values", "rows"]);
+  checkArgument("prepare data", "table.columns", table.columns, "strings");
+  checkArgument("prepare data", "table.values", table.values, "lists");
+  checkInteger("prepare data", "table.rows", table.rows);
 }

@@ -1,5 +1,6 @@
 import { checkStateDict, type StateDict } from "../model/arrays.ts";
 import { type ModelConfig, networkOf } from "../model/config.ts";
+import { spell } from "../display.ts";
 import { checkArgument, fail } from "../errors.ts";
 import type { OutputMeaning } from "../model/meanings.ts";
 import { type CellName, CELLS } from "../model/layers/cells.ts";
@@ -86,7 +87,7 @@ export function configFromStateDict(dict: StateDict): ModelConfig {
     if (!has(name)) throw fail("state-dict-mismatch", FIND, `missing parameter "${name}"`, { name });
     const { shape } = dict[name]!;
     if (shape.length !== 2) {
-      throw fail("state-dict-shape", FIND, `"${name}" must have two dimensions, got [${shape}]`, {
+      throw fail("state-dict-shape", FIND, `"${name}" must have two dimensions, got [${spell(shape)}]`, {
         name,
         value: shape,
       });

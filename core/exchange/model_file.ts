@@ -6,7 +6,9 @@
 
 import { type AnyPreprocessing, restoreAny } from "../data/preprocessing.ts";
 import { unitWord } from "../data/tokenizer.ts";
+import { quote } from "../display.ts";
 import { checkArgument, errorCause, fail, whileReading } from "../errors.ts";
+import { ownOptions } from "../options.ts";
 import { greatest } from "../greatest.ts";
 import { type FullConfig, type ModelConfig, resolveConfig } from "../model/config.ts";
 import { checkLoss, type LossName } from "../model/losses.ts";
@@ -65,6 +67,7 @@ export function modelFormatOf(name: string): ModelFormat | undefined {
  * ```
  */
 export function readModel(bytes: Uint8Array, name = "model"): ModelFile {
+  checkArgument("read model", "name", name, "string");
   const format = modelFormat(bytes), action = `read "${name}"`;
   if (!format) {
     throw fail("file-format-unknown", action, "it is neither a safetensors file nor a .pt file", { file: name });
@@ -122,7 +125,7 @@ export function writeModel(file: ModelFile, format: ModelFormat): Uint8Array<Arr
 export function modelParts(file: ModelFile, format: ModelFormat): Uint8Array[] {
   checkArgument("write model", "file", file, ["parameters"]);
   if (!["safetensors", "pt", "onnx"].includes(format)) {
-    const problem = `format must be safetensors, pt or onnx, got ${JSON.stringify(format)}`;
+    const problem = `format must be safetensors, pt or onnx, got ${quote(format)}`;
     throw fail("argument-out-of-range", "write model", problem, { name: "format", value: format });
   }
   if (format === "onnx") return onnxParts(file);
@@ -145,8 +148,8 @@ export async function modelFile(
   options: { loss?: LossName; preprocessing?: unknown } = {},
 ): Promise<ModelFile> {
   checkArgument("describe model", "model", model, ["stateDict", "device"]);
-  checkArgument("describe model", "options", options, []);
-  const { loss = model.loss, preprocessing } = options;
+  const own = ownOptions("describe model", options, { loss: true, preprocessing: true });
+  const { loss = model.loss, preprocessing } = own;
   const { config, network, meanings } = model, parameters = await model.stateDict();
   if (!config) return { network, parameters, meanings, loss, preprocessing };
   return { config: { ...config, ...meanings.logits, ...loss && { loss } }, parameters, loss, preprocessing };
@@ -174,8 +177,7 @@ export async function loadModel(
   bytes: Uint8Array,
   given: ModelOptions & { name?: string } = {},
 ): Promise<LoadedModel> {
-  checkArgument("load model", "options", given, []);
-  const { name, ...options } = given;
+  const { name, ...options } = ownOptions("load model", given);
   const file = readModel(bytes, name), { loss = file.config?.loss, preprocessing, leftOut } = file;
   return { model: await restoreModel(file, options), loss, preprocessing, ...leftOut && { leftOut } };
 }

@@ -4,7 +4,9 @@
  * @module
  */
 
+import { quote } from "../display.ts";
 import { checkArgument, fail } from "../errors.ts";
+import { ownOptions } from "../options.ts";
 import { checkModelFile, type ModelFile } from "./config.ts";
 import { type ModuleFiles, type ModuleOptions, stepWork, subjectOf } from "./module/subject.ts";
 import { ACTION } from "./onnx.ts";
@@ -50,18 +52,18 @@ export { type ModuleFiles, type ModuleOptions, stepWork };
  */
 export async function exportModule(file: ModelFile, options: ModuleOptions = {}): Promise<ModuleFiles> {
   checkArgument(ACTION, "file", file, ["parameters"]);
-  checkArgument(ACTION, "options", options, []);
-  const { wasm = "inline", format = "js", name = "model" } = options;
+  const own = ownOptions(ACTION, options, { wasm: true, format: true, name: true, output: true });
+  const { wasm = "inline", format = "js", name = "model", output } = own;
   oneOf("wasm", wasm, ["inline", "file", "none"]);
   oneOf("format", format, ["js", "html"]);
   if (typeof name !== "string" || !/^[^\\/\0]+$/.test(name)) {
-    throw fail("option-out-of-range", ACTION, `name must be a file's name, got ${JSON.stringify(name)}`, {
+    throw fail("option-out-of-range", ACTION, `name must be a file's name, got ${quote(name)}`, {
       option: "name",
       value: name,
     });
   }
   checkModelFile(file);
-  const subject = subjectOf(file, options.output);
+  const subject = subjectOf(file, output);
   const { moduleFiles } = await import("./module/files.ts");
   return moduleFiles(subject, { wasm, format, name });
 }
@@ -69,7 +71,7 @@ export async function exportModule(file: ModelFile, options: ModuleOptions = {})
 function oneOf(option: string, value: unknown, choices: readonly string[]): void {
   if (choices.includes(value as string)) return;
   const expected = choices.map((choice) => `"${choice}"`).join(", ");
-  throw fail("option-out-of-range", ACTION, `${option} must be one of ${expected}, got ${JSON.stringify(value)}`, {
+  throw fail("option-out-of-range", ACTION, `${option} must be one of ${expected}, got ${quote(value)}`, {
     option,
     expected,
     value,

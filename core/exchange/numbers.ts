@@ -1,4 +1,5 @@
-import { fail } from "../errors.ts";
+import { quote, spell } from "../display.ts";
+import { checkArgument, fail } from "../errors.ts";
 import type { NamedArray, StateDict } from "../model/model.ts";
 
 /** Types of numbers in other programs' files, under PyTorch's names. */
@@ -125,10 +126,10 @@ export function bytesOf({ data }: NamedArray): Uint8Array<ArrayBuffer> {
  */
 export function checkedEntries(dict: StateDict, action: string): [string, NamedArray][] {
   if (typeof dict !== "object" || dict === null) {
-    throw fail("argument-type", action, `it must be a dict, got ${dict}`, { value: dict });
+    throw fail("argument-type", action, `it must be a dict, got ${spell(dict)}`, { value: dict });
   }
   return Object.entries(dict).map(([name, tensor]) => {
-    const { shape, data } = tensor ?? {};
+    const { shape, data } = tensor ?? {} as Partial<NamedArray>;
     if (!Array.isArray(shape) || !(data instanceof Float32Array)) {
       throw fail("argument-type", action, `"${name}" must be { shape, data } with data a Float32Array`, { name });
     }
@@ -139,9 +140,19 @@ export function checkedEntries(dict: StateDict, action: string): [string, NamedA
   });
 }
 
+/** Checks that metadata are strings by name. */
+export function checkMetadata(action: string, metadata: unknown): void {
+  checkArgument(action, "metadata", metadata, []);
+  for (const [name, value] of Object.entries(metadata as object)) {
+    if (typeof value === "string") continue;
+    const problem = `metadata ${quoted(name)} must be a string, got ${spell(value)}`;
+    throw fail("argument-type", action, problem, { name, value });
+  }
+}
+
 /** A name as errors show it: quoted, and cut to what fits a line. */
 export function quoted(name: unknown): string {
-  const text = JSON.stringify(name) ?? String(name);
+  const text = quote(name);
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { checkArgument, fail } from "../errors.ts";
+import { ownOptions } from "../options.ts";
 import { networkOf, resolveConfig } from "../model/config.ts";
 import { INPUT_LAYERS, layerType } from "../model/layers/mod.ts";
 import type { OnnxContext } from "../model/layers/onnx.ts";
@@ -66,7 +67,7 @@ export function exportOnnx(file: ModelFile, options: { h0?: boolean } = {}): Uin
 /** The bytes of {@linkcode exportOnnx}, one array after the other; those of the parameters are not copied. */
 export function onnxParts(file: ModelFile, options: { h0?: boolean } = {}): Uint8Array[] {
   checkArgument(ACTION, "file", file, ["parameters"]);
-  checkArgument(ACTION, "options", options, []);
+  const { h0 = false } = ownOptions(ACTION, options, { h0: true });
   checkModelFile(file);
   const { parameters } = file,
     size = Object.values(parameters).reduce((n, { data }) => n + data.byteLength, 0);
@@ -80,7 +81,7 @@ export function onnxParts(file: ModelFile, options: { h0?: boolean } = {}): Uint
   }
   const graph = new Graph("grutto"), resolved = resolveNetwork(networkOf(file));
   const network = new NetworkGraph(graph, file, resolved);
-  network.inputs(options.h0 ?? false);
+  network.inputs(h0);
   network.layers();
   network.outputs();
   return graphParts(graph, file);

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { fail } from "../errors.ts";
+import { checkArgument, fail } from "../errors.ts";
 import { networkOf } from "../model/config.ts";
 import { CELLS } from "../model/layers/cells.ts";
 import { type FullDecoderOptions, sizesOf } from "../model/layers/decoder_options.ts";
@@ -60,6 +60,7 @@ export interface Seq2SeqOnnx {
  * ```
  */
 export function exportSeq2SeqOnnx(file: ModelFile): Seq2SeqOnnx {
+  checkArgument(ACTION, "file", file, ["parameters"]);
   checkModelFile(file);
   const network = networkOf(file), { nodes } = resolveNetwork(network);
   const decoders = nodes.filter(({ type }) => type === "decoder");

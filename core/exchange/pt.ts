@@ -7,7 +7,17 @@
 
 import { checkArgument, fail } from "../errors.ts";
 import type { StateDict } from "../model/model.ts";
-import { bytesOf, checkedEntries, contiguousStrides, elements, joined, quoted, sizeOf, toFloat32 } from "./numbers.ts";
+import {
+  bytesOf,
+  checkedEntries,
+  checkMetadata,
+  contiguousStrides,
+  elements,
+  joined,
+  quoted,
+  sizeOf,
+  toFloat32,
+} from "./numbers.ts";
 import { Pickler, Storage, Tensor, unpickle, type Value } from "./pickle.ts";
 import { isZip, storedEntries, zipParts } from "./zip.ts";
 
@@ -50,6 +60,7 @@ const METADATA = "extra/grutto.json";
  * ```
  */
 export function readPt(bytes: Uint8Array, name = "state dict"): PtFile {
+  checkArgument("read state dict", "name", name, "string");
   const action = `read "${name}"`;
   checkArgument(action, "bytes", bytes, "Uint8Array");
   if (!isZip(bytes)) {
@@ -179,7 +190,7 @@ export function writePt(
 /** The bytes of {@linkcode writePt}, one array after the other; those of the tensors are not copied. */
 export function ptParts(dict: StateDict, metadata: Readonly<Record<string, string>>): Uint8Array[] {
   const action = "write state dict", tensors = checkedEntries(dict, action);
-  checkArgument(action, "metadata", metadata, []);
+  checkMetadata(action, metadata);
   const broken = tensors.find(([name]) => !name.isWellFormed());
   if (broken) throw fail("argument-type", action, `the name ${quoted(broken[0])} is not Unicode`, { name: broken[0] });
   const pickle = new Pickler().tensors(tensors.map(([name, { shape, data }], i) => {

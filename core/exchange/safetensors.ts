@@ -10,6 +10,7 @@ import type { StateDict } from "../model/model.ts";
 import {
   bytesOf,
   checkedEntries,
+  checkMetadata,
   type Dtype,
   elements,
   isCount,
@@ -66,6 +67,7 @@ const DTYPES: ReadonlyMap<unknown, Dtype> = new Map<string, Dtype>([
  * ```
  */
 export function readSafetensors(bytes: Uint8Array, name = "safetensors"): Safetensors {
+  checkArgument("read safetensors", "name", name, "string");
   const action = `read "${name}"`;
   checkArgument(action, "bytes", bytes, "Uint8Array");
   if (bytes.length < 8) {
@@ -206,15 +208,7 @@ export function writeSafetensors(
 /** The bytes of {@linkcode writeSafetensors}, one array after the other; those of the tensors are not copied. */
 export function safetensorsParts(dict: StateDict, metadata: Readonly<Record<string, string>>): Uint8Array[] {
   const action = "write safetensors", tensors = checkedEntries(dict, action);
-  checkArgument(action, "metadata", metadata, []);
-  for (const [key, value] of Object.entries(metadata)) {
-    if (typeof value !== "string") {
-      throw fail("argument-type", action, `metadata ${quoted(key)} must be a string, got ${value}`, {
-        name: key,
-        value,
-      });
-    }
-  }
+  checkMetadata(action, metadata);
   const header: [string, unknown][] = Object.keys(metadata).length ? [[METADATA, metadata]] : [];
   let end = 0;
   for (const [name, { shape, data }] of tensors) {

@@ -1,3 +1,5 @@
+import { checkArgument } from "../errors.ts";
+import { ownOptions } from "../options.ts";
 import type { Fleet } from "./fleet.ts";
 
 /**
@@ -18,7 +20,9 @@ import type { Fleet } from "./fleet.ts";
  * fleet.close();
  * ```
  */
-export async function openFleet({ library }: { readonly library?: string } = {}): Promise<Fleet> {
+export async function openFleet(options: { readonly library?: string } = {}): Promise<Fleet> {
+  const { library } = ownOptions("open fleet", options, { library: true });
+  if (library !== undefined) checkArgument("open fleet", "library", library, "string");
   const { openMpi } = await import("./mpi.ts");
   return openMpi(library);
 }

@@ -1,5 +1,6 @@
 /** Arrays with a shape, and parameters by name. */
 
+import { spell } from "../display.ts";
 import { fail } from "../errors.ts";
 import type { Parameter } from "./parameters.ts";
 
@@ -30,7 +31,7 @@ export function toStateDict(parameters: readonly Parameter[], block: Float32Arra
  */
 export function checkStateDict(action: string, dict: StateDict, parameters: readonly Parameter[]): void {
   if (typeof dict !== "object" || dict === null) {
-    throw fail("state-dict-mismatch", action, `it must be an object, got ${dict}`, { value: dict });
+    throw fail("state-dict-mismatch", action, `it must be an object, got ${spell(dict)}`, { value: dict });
   }
   const known = new Set(parameters.flatMap(({ name, also }) => also === undefined ? [name] : [name, also]));
   const unknown = Object.keys(dict).find((name) => !known.has(name));

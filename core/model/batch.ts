@@ -1,5 +1,6 @@
 /** Batches: what a model is given, and whether it fits the model. */
 
+import { quote, spell } from "../display.ts";
 import { fail } from "../errors.ts";
 import { LANES } from "../device/kernels.ts";
 import { groupsOf } from "./layers/layer.ts";
@@ -77,7 +78,7 @@ function checkLengths(name: string, lengths: Int32Array, B: number, T: number): 
   length(name, lengths, B);
   for (const n of lengths) {
     if (n >= 1 && n <= T) continue;
-    throw fail("batch-value", ACTION, `${name} must be from 1 to ${T}, got ${n}`, { name, value: n });
+    throw fail("batch-value", ACTION, `${name} must be from 1 to ${T}, got ${spell(n)}`, { name, value: n });
   }
 }
 
@@ -86,7 +87,7 @@ function checkAxes(net: PlacedNetwork, axes: NonNullable<Sequences["axes"]>, B: 
   for (const axis of net.axes) {
     const name = `axes.${axis}`, steps = axes[axis]?.steps;
     if (!Number.isInteger(steps) || steps! < 1) {
-      const problem = `${name} must be { steps, lengths? } with steps from 1, got ${JSON.stringify(axes[axis])}`;
+      const problem = `${name} must be { steps, lengths? } with steps from 1, got ${quote(axes[axis])}`;
       throw fail("batch-type", ACTION, problem, { name, value: axes[axis] });
     }
     const { lengths } = axes[axis]!;
@@ -109,25 +110,33 @@ export function checkBatch(
   masks?: Readonly<Record<string, Float32Array>>,
 ): CheckedBatch {
   if (typeof sequences !== "object" || sequences === null) {
-    throw fail("batch-type", ACTION, `sequences must be { x, shape, … }, got ${sequences}`, { name: "sequences" });
+    throw fail("batch-type", ACTION, `sequences must be { x, shape, … }, got ${spell(sequences)}`, {
+      name: "sequences",
+    });
   }
   const { x, shape, lengths, h0, axes = {}, inputs: others = {}, states } = sequences;
   const first = net.firstInput, { kind, size } = first.outputs.output!, tokens = kind === "tokens";
   const width = tokens ? 1 : size;
   typed("x", x, tokens ? "Int32Array" : "Float32Array", tokens ? " of tokens" : "");
   if (!Array.isArray(shape) || shape.length !== 3) {
-    throw fail("batch-shape", ACTION, `shape must be [B, T, I], got ${shape}`, { name: "shape", value: shape });
+    throw fail("batch-shape", ACTION, `shape must be [B, T, I], got ${spell(shape)}`, { name: "shape", value: shape });
   }
   const [B, T, I] = shape as [number, number, number];
   if (!(Number.isInteger(B) && Number.isInteger(T) && B >= 1 && T >= 1 && Number.isInteger(I) && I >= 1)) {
-    throw fail("batch-shape", ACTION, `shape must be integers from 1, got [${shape}]`, { name: "shape", value: shape });
+    throw fail("batch-shape", ACTION, `shape must be integers from 1, got [${spell(shape)}]`, {
+      name: "shape",
+      value: shape,
+    });
   }
   if (I !== width) {
     const wanted = tokens ? "in 1, one token per step" : `in the inputSize ${width}`;
-    throw fail("batch-shape", ACTION, `shape must end ${wanted}, got [${shape}]`, { name: "shape", value: shape });
+    throw fail("batch-shape", ACTION, `shape must end ${wanted}, got [${spell(shape)}]`, {
+      name: "shape",
+      value: shape,
+    });
   }
   if (kind === "rows" && T !== 1) {
-    throw fail("batch-shape", ACTION, `a network without steps takes one step, got [${shape}]`, {
+    throw fail("batch-shape", ACTION, `a network without steps takes one step, got [${spell(shape)}]`, {
       name: "shape",
       value: shape,
     });

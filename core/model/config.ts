@@ -1,5 +1,5 @@
 import { fail } from "../errors.ts";
-import { type OptionSpec, resolveOptions } from "../options.ts";
+import { type OptionSpec, ownOptions, resolveOptions } from "../options.ts";
 import { defineNetwork } from "./define.ts";
 import { type CellName, CELLS } from "./layers/cells.ts";
 import { LOSS_NAMES, LOSS_SETTINGS, type LossName } from "./losses.ts";
@@ -73,7 +73,8 @@ export const MODEL_OPTIONS: { readonly [Name in keyof Required<ModelConfig>]: Op
  * @throws {RangeError} If a number is out of range.
  */
 export function resolveConfig(config: ModelConfig): FullConfig {
-  const given = { ...config, layerDropout: config?.layerDropout ?? config?.dropout ?? 0 };
+  const own = ownOptions("create model", config ?? {} as ModelConfig);
+  const given = { ...own, layerDropout: own.layerDropout ?? own.dropout ?? 0 };
   const full = resolveOptions("create model", MODEL_OPTIONS, given) as unknown as FullConfig;
   const { numEmbeddings, paddingIdx } = full;
   if (paddingIdx !== undefined && paddingIdx >= numEmbeddings) {

@@ -1,6 +1,8 @@
 /** The words that networks are put together with. */
 
+import { spell } from "../display.ts";
 import { fail } from "../errors.ts";
+import { ownOptions } from "../options.ts";
 import type { AttentionOptions } from "./layers/attention.ts";
 import type { DecoderOptions } from "./layers/decoder_options.ts";
 import type { Kind } from "./layers/node.ts";
@@ -8,6 +10,8 @@ import type { LayerNormOptions } from "./layers/layer_norm.ts";
 import type { LayerName } from "./layers/mod.ts";
 import type { RecurrentOptions } from "./layers/recurrent_options.ts";
 import { type LayerNode, type Network, resolveNetwork } from "./network.ts";
+
+const ACTION = "define network";
 
 /** A value of a network in the making: what a layer gives, for other layers to read. */
 export interface NetworkValue<K extends Kind = Kind> {
@@ -258,7 +262,7 @@ export const OUTPUT = "output";
  */
 export function defineNetwork(build: (layers: Layers) => NetworkValue | Record<string, NetworkValue>): Network {
   if (typeof build !== "function") {
-    throw fail("argument-type", "define network", `it takes a function of the layers, got ${build}`, { value: build });
+    throw fail("argument-type", ACTION, `it takes a function of the layers, got ${spell(build)}`, { value: build });
   }
   const layers: LayerNode[] = [], made = new Set<unknown>();
   const value = <K extends Kind>(kind: K, source: string): NetworkValue<K> => {
@@ -270,24 +274,31 @@ export function defineNetwork(build: (layers: Layers) => NetworkValue | Record<s
     if (made.has(given)) return (given as NetworkValue).source;
     const ports = Object.entries((given ?? {}) as object).filter(([, value]) => made.has(value)).map(([name]) => name);
     if (ports.length) {
-      throw fail("wiring", "define network", `layer "${name}": its ${port} is several values`, {
+      throw fail("wiring", ACTION, `layer "${name}": its ${port} is several values`, {
         name,
         advice: `pass one of them: ${ports.map((name) => `.${name}`).join(", ")}`,
       });
     }
-    throw fail("wiring", "define network", `layer "${name}": its ${port} is no value of this network`, {
+    throw fail("wiring", ACTION, `layer "${name}": its ${port} is no value of this network`, {
       name,
       value: given,
       advice: "pass what a layer of the same defineNetwork gave",
     });
   };
-  const add = (type: LayerName, name: string, inputs: Record<string, unknown>, options: object = {}): string => {
+  const add = (
+    type: LayerName,
+    name: string,
+    inputs: Record<string, unknown>,
+    given: object = {},
+    size: object = {},
+  ): string => {
+    const options = { ...size, ...ownOptions(ACTION, given) };
     const sources = Object.entries(inputs).map(([port, given]) => [port, sourceOf(name, port, given)]);
     layers.push({
       type,
       name,
       ...sources.length && { inputs: Object.fromEntries(sources) },
-      ...Object.keys(options).length && { options: { ...options } as Record<string, unknown> },
+      ...Object.keys(options).length && { options },
     });
     return name;
   };
@@ -299,8 +310,13 @@ export function defineNetwork(build: (layers: Layers) => NetworkValue | Record<s
     return name;
   };
   /** A layer with one output of the kind of its input. */
-  const alike = <K extends "rows" | "steps">(type: LayerName, name: string, input: NetworkValue<K>, options?: object) =>
-    value(input?.kind, `${add(type, name, { input }, options)}.output`);
+  const alike = <K extends "rows" | "steps">(
+    type: LayerName,
+    name: string,
+    input: NetworkValue<K>,
+    options?: object,
+    size?: object,
+  ) => value(input?.kind, `${add(type, name, { input }, options, size)}.output`);
   const rows = (type: LayerName, name: string, input: StepValue) =>
     value("rows", `${add(type, name, { input })}.output`);
   const recurrent = (type: "gru" | "lstm", name: string, input: StepValue, options: RecurrentOptions): LstmValues => {
@@ -309,11 +325,11 @@ export function defineNetwork(build: (layers: Layers) => NetworkValue | Record<s
     return { ...state, hidden: value("states", `${name}.hidden`), cell: value("states", `${name}.cell`) };
   };
   const result = build({
-    numbers: (name, size, options) => value("steps", `${add("numbers", name, {}, { size, ...options })}.output`),
+    numbers: (name, size, options) => value("steps", `${add("numbers", name, {}, options, { size })}.output`),
     vector: (name, size) => value("rows", `${add("vector", name, {}, { size })}.output`),
-    tokens: (name, size, options) => value("tokens", `${add("tokens", name, {}, { size, ...options })}.output`),
+    tokens: (name, size, options) => value("tokens", `${add("tokens", name, {}, options, { size })}.output`),
     embedding: (name, input, embeddingDim, options) =>
-      value("steps", `${add("embedding", name, { input }, { embeddingDim, ...options })}.output`),
+      value("steps", `${add("embedding", name, { input }, options, { embeddingDim })}.output`),
     gru(name, input, options) {
       const { cell: _, ...values } = recurrent("gru", name, input, options);
       return values;
@@ -330,7 +346,7 @@ export function defineNetwork(build: (layers: Layers) => NetworkValue | Record<s
       const [states, context] = [steps("states"), steps("context")];
       return { output: steps("output"), state: steps("state"), states, context, weights };
     },
-    linear: (name, input, outFeatures, options) => alike("linear", name, input, { outFeatures, ...options }),
+    linear: (name, input, outFeatures, options) => alike("linear", name, input, options, { outFeatures }),
     dropout: (input, p, name = unnamed("dropout")) => alike("dropout", name, input, { p }),
     layerNorm: (name, input, options) => alike("layerNorm", name, input, options),
     last: (input, name = unnamed("last")) => rows("last", name, input),
@@ -349,7 +365,7 @@ export function defineNetwork(build: (layers: Layers) => NetworkValue | Record<s
       Object.entries(outputs).map(([name, given]) => {
         if (made.has(given)) return [name, (given as NetworkValue).source];
         const advice = "return what a layer gave, or several by name";
-        throw fail("wiring", "define network", `output "${name}" is no value of this network`, { name, advice });
+        throw fail("wiring", ACTION, `output "${name}" is no value of this network`, { name, advice });
       }),
     ),
   };

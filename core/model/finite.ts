@@ -1,5 +1,6 @@
 /** Numbers that must be finite: what a model is given, and what it answers. */
 
+import { spell } from "../display.ts";
 import { fail } from "../errors.ts";
 import type { Sequences } from "./batch.ts";
 import type { PlacedNetwork } from "./placed_network.ts";
@@ -42,7 +43,7 @@ export function checkFiniteInputs(net: PlacedNetwork, sequences: Sequences, acti
   }
 
   function refuse(name: string, value: number, place: string): never {
-    const problem = `${name}${what} must be finite numbers, got ${value} in ${place} (counted from 0)`;
+    const problem = `${name}${what} must be finite numbers, got ${spell(value)} in ${place} (counted from 0)`;
     throw fail("not-finite", action, problem, { name, value });
   }
 }

@@ -1,6 +1,8 @@
 /** Forecasts of a decoder of numbers that runs free: it is fed its own output at every step. */
 
+import { spell } from "../display.ts";
 import { checkArgument, fail } from "../errors.ts";
+import { ownOptions } from "../options.ts";
 import type { NamedArray } from "./arrays.ts";
 import type { Sequences } from "./batch.ts";
 import { checkFiniteInputs, checkFiniteOutputs } from "./finite.ts";
@@ -53,15 +55,15 @@ export async function forecast(
   options: ForecastingOptions,
 ): Promise<Forecast> {
   checkArgument(ACTION, "sequences", sequences, ["x", "shape"]);
-  checkArgument(ACTION, "options", options, ["steps"]);
-  const internals = internalsOf(model), ports = portsOf(internals, ACTION), { steps, start } = options;
+  const internals = internalsOf(model), ports = portsOf(internals, ACTION);
+  const { steps, start } = ownOptions(ACTION, options, { steps: true, start: true });
   const { targets, axis, targetShape: { kind, size }, teacher, decoder } = ports, B = sequences.shape[0]!;
   if (kind === "tokens") {
     const advice = "search for answers of tokens with createSearcher";
     throw fail("wiring", ACTION, "the decoder says tokens, not numbers", { advice });
   }
   if (!(Number.isInteger(steps) && steps >= 1)) {
-    const problem = `steps must be an integer from 1, got ${steps}`;
+    const problem = `steps must be an integer from 1, got ${spell(steps)}`;
     throw fail("option-out-of-range", ACTION, problem, { option: "steps", value: steps });
   }
   const quantiles = quantilesOf(model), each = quantiles?.length ?? 1;

@@ -1,7 +1,8 @@
 /** What the library knows of a model beyond its public face. */
 
+import { quote } from "../display.ts";
 import { fail } from "../errors.ts";
-import { type OptionSpec, resolveOptions } from "../options.ts";
+import { type OptionSpec, ownOptions, resolveOptions } from "../options.ts";
 import { checkLoss, LOSSES, type LossName, type LossOptions, type ResolvedLoss, resolveLoss } from "./losses.ts";
 import type { NamedArray, StateDict } from "./arrays.ts";
 import { batchSizes, type Sequences } from "./batch.ts";
@@ -138,10 +139,11 @@ export class Internals {
     return entries.map(([output, given]) => {
       const { size } = this.session.net.outputShape(action, output);
       if (typeof given !== "object" || given === null) {
-        const problem = `the loss of output "${output}" must be { loss, … }, got ${JSON.stringify(given)}`;
+        const problem = `the loss of output "${output}" must be { loss, … }, got ${quote(given)}`;
         throw fail("option-type", action, problem, { option: "losses", value: given });
       }
-      const { weight, ...options } = given, own = resolveOptions(action, WEIGHT, { weight }) as { weight?: number };
+      const { weight, ...options } = ownOptions(action, given),
+        own = resolveOptions(action, WEIGHT, { weight }) as { weight?: number };
       return { output, loss: this.#resolve(action, output, options, size), weight: own.weight };
     });
   }

@@ -7,6 +7,7 @@
 
 import type { TaskBuilder } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
+import { quote } from "../display.ts";
 import { fail } from "../errors.ts";
 import { resolveOptions, type SpecTable } from "../options.ts";
 
@@ -255,7 +256,7 @@ export function weighsClassesItself(loss: LossName, { labelSmoothing }: LossSett
 export function checkLoss(loss: LossName, action = "run model"): void {
   if (typeof loss === "string" && Object.hasOwn(LOSSES, loss)) return;
   const names = LOSS_NAMES.map((l) => `"${l}"`).join(", ");
-  throw fail("loss-unknown", action, `loss must be one of ${names}, got ${JSON.stringify(loss)}`, { value: loss });
+  throw fail("loss-unknown", action, `loss must be one of ${names}, got ${quote(loss)}`, { value: loss });
 }
 
 /** A loss with its settings filled in, and its weights. */

@@ -3,7 +3,7 @@ import { MAX_THREADS, type Simd } from "../device/device.ts";
 import { dispose } from "../engine.ts";
 import { ALONE } from "../fleet/fleet.ts";
 import { checkArgument, fail } from "../errors.ts";
-import { frozen, resolveOptions } from "../options.ts";
+import { frozen, ownOptions, resolveOptions } from "../options.ts";
 import { seedWords } from "../random.ts";
 import type { NamedArray, StateDict } from "./arrays.ts";
 import type { Sequences, Targets } from "./batch.ts";
@@ -144,9 +144,11 @@ class SessionModel implements NetworkModel {
 
   forward(
     sequences: Sequences,
-    { values = [] }: { readonly values?: readonly string[] } = {},
+    options: { readonly values?: readonly string[] } = {},
   ): Promise<NetworkOutputs> {
     return this.#session.exclusive(async () => {
+      const { values = [] } = ownOptions("run model", options, { values: true });
+      checkArgument("run model", "values", values, "strings");
       const task = values.length ? { ...this.#forward, values: this.#wanted(values) } : this.#forward;
       const { plan } = await this.#session.run(sequences, task);
       return this.#outputs(await this.#session.values(plan, task.values!));
@@ -167,11 +169,12 @@ class SessionModel implements NetworkModel {
   gradients(
     sequences: Sequences,
     targets: AnyTargets | null,
-    options: GradientOptions = {},
+    given: GradientOptions = {},
   ): Promise<NetworkGradients> {
     return this.#session.exclusive(() => {
-      const { dropoutMask, dropoutMasks, weights, outputGradients: given } = options, losses = this.#losses(options);
-      const outputGradients = given && this.internals.outputGradients("run model", given, sequences);
+      const options = ownOptions("run model", given);
+      const { dropoutMask, dropoutMasks, weights, outputGradients: own } = options, losses = this.#losses(options);
+      const outputGradients = own && this.internals.outputGradients("run model", own, sequences);
       return this.internals.gradients(sequences, losses, {
         targets: byOutput(targets, losses),
         weights,
@@ -301,9 +304,9 @@ export function createModel(
 export function createModel(network: Network, options?: NetworkOptions): Promise<NetworkModel>;
 export function createModel(
   made: ModelConfig | Seq2SeqConfig | Network,
-  options: NetworkOptions = {},
+  asked: NetworkOptions = {},
 ): Promise<NetworkModel> {
-  return makeModel(made, options);
+  return makeModel(made, asked);
 }
 
 /** The same with parameters that are 0, to be loaded next: initial ones would take their time and as much memory again. */
@@ -313,10 +316,10 @@ export async function createBlank(made: ModelConfig | Network, options: NetworkO
 
 async function makeModel(
   made: ModelConfig | Seq2SeqConfig | Network,
-  options: NetworkOptions,
+  asked: NetworkOptions,
   isBlank = false,
 ): Promise<NetworkModel> {
-  checkArgument("create model", "options", options, []);
+  const options = ownOptions("create model", asked);
   const given = isSeq2Seq(made) ? seq2seqNetwork(made, options.quantiles) : made;
   const usual = isSeq2Seq(made) ? seq2seqLoss(made) : undefined;
   const { seed = 0, loss = usual, quantiles, module, fleet = ALONE, ...own } = options;

@@ -1,5 +1,6 @@
 /** Networks: graphs of layers, given as data. */
 
+import { quote } from "../display.ts";
 import { amend, errorCause, fail } from "../errors.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { besideName, type Kind, type Node, type Shape, type Shapes } from "./layers/node.ts";
@@ -198,7 +199,7 @@ function inputShapes(
     if (source === undefined) throw wiring(name, `its input "${port}" is missing`, adviceFor(wanted, "weights"));
     const shape = values.get(source);
     if (typeof source !== "string") {
-      throw wiring(name, `its input "${port}" must be "layer.port", got ${JSON.stringify(source)}`);
+      throw wiring(name, `its input "${port}" must be "layer.port", got ${quote(source)}`);
     }
     if (!shape) {
       const layer = source.slice(0, Math.max(0, source.lastIndexOf(".")));

@@ -1,4 +1,4 @@
-import { checkArgument } from "../errors.ts";
+import { ownOptions } from "../options.ts";
 import type { LossName } from "./losses.ts";
 import { internalsOf, type NetworkModel } from "./model.ts";
 import type { Predictor } from "./predicting.ts";
@@ -59,13 +59,13 @@ export async function createPredictor(
   options: { loss?: LossName; output?: string } = {},
 ): Promise<Predictor> {
   const action = "create predictor", internals = internalsOf(model), { session } = internals;
-  checkArgument(action, "options", options, []);
-  const { output = internals.only(action, "pass { output }") } = options;
+  const given = ownOptions(action, options, { loss: true, output: true });
+  const { output = internals.only(action, "pass { output }") } = given;
   session.net.outputShape(action, output);
   if (session.net.resolved.nodes.some(({ type }) => type === "decoder")) {
     return await (await import("./source_predictor.ts")).openSourcePredictor(model);
   }
-  const { loss } = internals.meaning(action, output, options);
+  const { loss } = internals.meaning(action, output, given);
   const values = await session.exclusive(() => session.readValues());
   const [{ WasmDevice }, { SingleNetwork }, { SinglePredictor }] = await Promise.all([
     import("../device/wasm.ts"),

@@ -1,8 +1,9 @@
 /** Searching for what a decoder makes of sequences: greedily, or with a beam. */
 
 import { dispose } from "../engine.ts";
-import { fail } from "../errors.ts";
-import { resolveOptions } from "../options.ts";
+import { spell } from "../display.ts";
+import { checkArgument, fail } from "../errors.ts";
+import { ownOptions, resolveOptions } from "../options.ts";
 import type { NamedArray, StateDict } from "./arrays.ts";
 import type { Sequences } from "./batch.ts";
 import {
@@ -55,6 +56,8 @@ class DecoderSearcher implements Searcher {
   }
 
   async search(sequences: Sequences, options: SearchOptions = {}): Promise<Hypothesis[][]> {
+    checkArgument(ACTION, "sequences", sequences, ["x", "shape"]);
+    checkArgument(ACTION, "sequences.shape", sequences.shape, "numbers");
     const [B, T] = sequences.shape as [number, number], V = this.#decoder.inputs.targets!.size;
     const { batchSize, prefixes, ...full } = resolveSearch(options, B, V), all: Hypothesis[][] = [];
     const { keys, answers, states } = await this.#encode(sequences),
@@ -103,10 +106,11 @@ class DecoderSearcher implements Searcher {
 
 /** The options of a search of B sequences over V tokens. */
 function resolveSearch(
-  { prefix = [], ...options }: SearchOptions,
+  given: SearchOptions,
   B: number,
   V: number,
 ): FullSearchOptions & { readonly batchSize: number } {
+  const { prefix = [], ...options } = ownOptions(ACTION, given);
   const resolved = resolveOptions(ACTION, SEARCH_OPTIONS, options) as unknown as Required<SearchOptions>;
   const { width, maxLength, minLength, nBest = width } = resolved;
   const { batchSize = Math.max(1, Math.floor(ROWS / width)) } = resolved;
@@ -123,6 +127,7 @@ function resolveSearch(
     const problem = `minLength must be below maxLength, ${maxLength}, got ${minLength}`;
     throw fail("option-conflict", ACTION, problem, { option: "minLength", value: minLength });
   }
+  checkArgument(ACTION, "prefix", prefix, "list");
   const isEach = Array.isArray(prefix[0]), all = prefix as readonly number[];
   const prefixes = isEach ? prefix as readonly (readonly number[])[] : Array.from({ length: B }, () => all);
   if (prefixes.length !== B) {
@@ -130,9 +135,10 @@ function resolveSearch(
     throw fail("option-conflict", ACTION, problem, { option: "prefix" });
   }
   for (const own of prefixes) {
+    checkArgument(ACTION, "prefix", own, "numbers");
     const bad = own.find((token) => !(Number.isInteger(token) && token > PAD && token < V) || SPECIAL.has(token));
     if (bad !== undefined) {
-      const problem = `prefix must be of tokens from 1 to ${V - 1} but START and END, got ${bad}`;
+      const problem = `prefix must be of tokens from 1 to ${V - 1} but START and END, got ${spell(bad)}`;
       throw fail("option-out-of-range", ACTION, problem, { option: "prefix", value: bad });
     }
     if (own.length < maxLength) continue;
@@ -327,8 +333,9 @@ function stepNetwork(node: Node<FullDecoderOptions>): Network {
  */
 export async function createSearcher(model: NetworkModel, options: { decoder?: string } = {}): Promise<Searcher> {
   const action = "create searcher", { session } = internalsOf(model), { nodes } = session.net.resolved;
+  const { decoder: wanted } = ownOptions(action, options, { decoder: true });
   const decoders = nodes.filter(({ type, inputs }) => type === "decoder" && inputs.targets!.kind === "tokens");
-  const found = options.decoder === undefined ? decoders : decoders.filter(({ name }) => name === options.decoder);
+  const found = wanted === undefined ? decoders : decoders.filter(({ name }) => name === wanted);
   if (found.length !== 1) {
     const names = decoders.map(({ name }) => `"${name}"`).join(", ") || "none";
     const advice = decoders.length ? "pass { decoder } with the name of one" : undefined;

@@ -1,5 +1,6 @@
 /** The ready-made network from sequences to sequences: an encoder, a bridge, a decoder that asks the encoder at every step. */
 
+import { quote } from "../display.ts";
 import { fail } from "../errors.ts";
 import { type OptionSpec, resolveOptions } from "../options.ts";
 import { defineNetwork } from "./define.ts";
@@ -93,7 +94,7 @@ export function seq2seqLoss({ targetTokens }: Seq2SeqConfig): LossName {
 export function seq2seqNetwork(config: Seq2SeqConfig, quantiles: readonly number[] = [0]): Network {
   const action = "create model", { task, ...given } = config;
   if (task !== "seq2seq") {
-    const problem = `task must be "seq2seq", got ${JSON.stringify(task)}`;
+    const problem = `task must be "seq2seq", got ${quote(task)}`;
     throw fail("option-out-of-range", action, problem, { option: "task", value: task });
   }
   const full = resolveOptions(action, SEQ2SEQ_OPTIONS, given) as unknown as Required<Seq2SeqConfig>;

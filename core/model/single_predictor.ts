@@ -1,6 +1,7 @@
 /** Predicts one sequence at a time, at once: networks whose layers can. Loaded when the first predictor of one is made. */
 
 import { dispose } from "../engine.ts";
+import { spell } from "../display.ts";
 import { fail } from "../errors.ts";
 import { checkFiniteOutputs } from "./finite.ts";
 import type { Forecast } from "./free_run.ts";
@@ -41,7 +42,9 @@ export class SinglePredictor implements Predictor {
     inputs?: Readonly<Record<string, Float32Array | Int32Array>>,
   ): SinglePrediction {
     if (!(x instanceof Float32Array || x instanceof Int32Array)) {
-      throw fail("batch-type", ACTION, `x must be a Float32Array, or of tokens an Int32Array, got ${x}`, { name: "x" });
+      throw fail("batch-type", ACTION, `x must be a Float32Array, or of tokens an Int32Array, got ${spell(x)}`, {
+        name: "x",
+      });
     }
     const T = x.length / this.#network.width, loaded = this.#loaded;
     const { plan, views, result, dense, weights, prediction } = T === loaded?.plan.T ? loaded : this.#load(T, x.length);

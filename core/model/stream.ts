@@ -4,6 +4,7 @@
  * @module
  */
 
+import { spell } from "../display.ts";
 import { fail } from "../errors.ts";
 import { checkFiniteOutputs } from "./finite.ts";
 import { copyRows, type SingleNetwork, type SinglePrediction } from "./single_network.ts";
@@ -162,7 +163,7 @@ class Stream implements PredictionStream {
     const streams = this.#streams, { network } = streams, { device } = network;
     device.check();
     if (!(sample instanceof Float32Array || sample instanceof Int32Array)) {
-      const problem = `a sample must be a Float32Array, or of tokens an Int32Array, got ${sample}`;
+      const problem = `a sample must be a Float32Array, or of tokens an Int32Array, got ${spell(sample)}`;
       throw fail("batch-type", "predict", problem, { name: "sample" });
     }
     const plan = streams.enter(this), { feeds, result, weights } = plan;

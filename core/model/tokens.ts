@@ -3,6 +3,7 @@
 import { from } from "../device/arena.ts";
 import { type Task, TaskBuilder } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
+import { spell } from "../display.ts";
 import { fail } from "../errors.ts";
 import type { IoTensors } from "./block.ts";
 import type { Node } from "./layers/node.ts";
@@ -76,7 +77,7 @@ export class Tokens {
           throw fail(
             "batch-value",
             "run model",
-            `tokens must be from 0 to ${V - 1}, got ${token} in sequence ${b}, step ${t}`,
+            `tokens must be from 0 to ${V - 1}, got ${spell(token)} in sequence ${b}, step ${t}`,
             { name: "x", value: token },
           );
         }

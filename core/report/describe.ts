@@ -1,6 +1,8 @@
 /** From a model's predictions for data whose truth is known to what a report shows of them. */
 
+import { checkArgument } from "../errors.ts";
 import type { Decoded } from "../data/labels.ts";
+import { ownOptions } from "../options.ts";
 import { choiceMetrics, type Choices } from "../data/metrics/classification.ts";
 import type { TaskMetrics } from "../data/metrics/summary.ts";
 import type { Pipeline } from "../data/pipeline.ts";
@@ -11,7 +13,7 @@ import type { ForecastPipeline } from "../data/forecast.ts";
 import type { RowRange } from "../data/forecast_state.ts";
 import type { ForecastDataset } from "../data/windows.ts";
 import { quantilesOf } from "../model/losses.ts";
-import type { Model, NamedArray } from "../model/model.ts";
+import { internalsOf, type Model, type NamedArray } from "../model/model.ts";
 import { predict } from "../train/evaluate.ts";
 import { choicesOf, outputsOf } from "../train/outputs.ts";
 import { nearestMedian, quantileOf } from "../data/quantiles.ts";
@@ -34,6 +36,15 @@ export interface DescribeOptions<Data> {
   /** Places in the data of those that are shown, so that they stay the same. Default: picked by how well they are predicted. */
   chosen?: readonly number[];
 }
+
+const OPTIONS = {
+  data: true,
+  outputs: true,
+  probabilities: true,
+  metrics: true,
+  examples: true,
+  chosen: true,
+} as const;
 
 /** Most forecasts one step ahead that one picture shows in a row, and least values before. */
 const IN_A_ROW = 1000, BEFORE = 48;
@@ -82,8 +93,11 @@ export async function describePredictions(
   model: Model,
   pipeline: Pipeline,
   records: Records,
-  options: DescribeOptions<PreparedDataset> = {},
+  given: DescribeOptions<PreparedDataset> = {},
 ): Promise<Pick<RunReport, "metrics" | "regressions" | "attention" | "attentionNote">> {
+  internalsOf(model);
+  checkArgument("describe predictions", "pipeline", pipeline, ["task", "labels", "dataset"]);
+  const options = ownOptions("describe predictions", given, OPTIONS);
   const { task, labels } = pipeline, { data = pipeline.dataset(records), examples = 8 } = options;
   if (pipeline.everyStep) {
     // Without attention there is nothing more to see.
@@ -92,8 +106,8 @@ export async function describePredictions(
     return { metrics: options.metrics ?? pipeline.score(outputs, data, { quantiles: quantilesOf(model) }) };
   }
   const { targets, rows } = data, N = data.shape[0], loss = model.loss ?? pipeline.loss, quantiles = quantilesOf(model);
-  const settings = { loss, batchSize: BATCH }, given = options.outputs ?? options.probabilities;
-  const outputs = given ?? await (pipeline.choosesClass ? choicesOf : outputsOf)(model, data, settings);
+  const settings = { loss, batchSize: BATCH }, made = options.outputs ?? options.probabilities;
+  const outputs = made ?? await (pipeline.choosesClass ? choicesOf : outputsOf)(model, data, settings);
   const true_ = (i: number): Decoded => {
     if (targets instanceof Int32Array) return { label: labels[targets[i]!] };
     return pipeline.decode(targets.subarray(i * pipeline.outputSize, (i + 1) * pipeline.outputSize));
@@ -217,14 +231,17 @@ export async function describeForecasts(
   pipeline: ForecastPipeline,
   table: Table,
   part: RowRange,
-  options: DescribeOptions<ForecastDataset> = {},
+  given: DescribeOptions<ForecastDataset> = {},
 ): Promise<Pick<RunReport, "metrics" | "forecasts" | "forecastsNote" | "attention" | "attentionNote">> {
+  internalsOf(model);
+  checkArgument("describe forecasts", "pipeline", pipeline, ["horizon", "window", "dataset"]);
+  const options = ownOptions("describe forecasts", given, OPTIONS);
   const { horizon, window, inputSize, outputSize: O, channelNames } = pipeline;
   const { data = pipeline.dataset(table, part), examples = 8 } = options, { rows, truth, x } = data, N = rows.length;
   const loss = model.loss ?? pipeline.loss, quantiles = quantilesOf(model);
   const dataset = { x, shape: data.shape, targets: data.targets };
-  const given = (options.outputs ?? options.probabilities) as NamedArray | undefined;
-  const outputs = given ?? await outputsOf(model, dataset, { loss, batchSize: BATCH });
+  const made = (options.outputs ?? options.probabilities) as NamedArray | undefined;
+  const outputs = made ?? await outputsOf(model, dataset, { loss, batchSize: BATCH });
   const names = pipeline.toJSON().targetColumns, targets = names.length;
   const predicted = pipeline.values(shownOf(outputs, quantiles).data, data);
   const errors = Array.from({ length: N }, (_, n) => {

@@ -1,5 +1,6 @@
 import { display } from "../display.ts";
 import { checkArgument, fail } from "../errors.ts";
+import { ownOptions } from "../options.ts";
 import type { TaskMetrics } from "../data/metrics/summary.ts";
 import { totalOf } from "../data/metrics/confusion.ts";
 import { fewer, mostFrequent } from "./classes.ts";
@@ -38,8 +39,7 @@ export function formatMetrics(
   options: { columns?: number; unit?: "sequence" | "step" } = {},
 ): string {
   checkArgument("format metrics", "metrics", metrics, ["kind"]);
-  checkArgument("format metrics", "options", options, []);
-  const { columns = 80, unit = "sequence" } = options;
+  const { columns = 80, unit = "sequence" } = ownOptions("format metrics", options, { columns: true, unit: true });
   if (metrics.kind === "sequences") {
     const { exactMatch, tokenErrorRate, characterErrorRate, tokenAccuracy, bleu, chrf } = metrics;
     return table([
@@ -112,8 +112,7 @@ export function formatMetrics(
  */
 export function formatConfusion(matrix: ConfusionMatrix, options: { columns?: number } = {}): string {
   checkArgument("format confusion matrix", "matrix", matrix, ["labels", "counts"]);
-  checkArgument("format confusion matrix", "options", options, []);
-  const { columns = 80 } = options;
+  const { columns = 80 } = ownOptions("format confusion matrix", options, { columns: true });
   const size = matrix.labels.length;
   if ([matrix.counts, ...matrix.counts].some(({ length }) => length !== size)) {
     throw fail("shape-mismatch", "format confusion matrix", `counts must be (${size}, ${size}), as the labels`, {

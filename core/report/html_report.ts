@@ -5,7 +5,7 @@ import { attentionSection } from "./attention.ts";
 import { totalOf } from "../data/metrics/confusion.ts";
 import { classesSection, confusionOf } from "./classes.ts";
 import { bestOf, trainingSection } from "./curves.ts";
-import { type EpochRecord, epochRecord } from "../train/history.ts";
+import { type EpochRecord, epochRecords } from "../train/history.ts";
 import { forecastsSection, regressionsSection } from "./forecasts.ts";
 import { type Content, el, Markup, render } from "./markup.ts";
 import type { RunReport } from "./run_report.ts";
@@ -36,9 +36,8 @@ import { STYLE, STYLE_HASH } from "./style.ts";
  */
 export function htmlReport(given: RunReport): string {
   checkArgument("write report", "report", given, ["title", "history"]);
-  checkArgument("write report", "history", given.history, "list");
   check(given);
-  const report = { ...given, history: given.history.map(epochRecord) };
+  const report = { ...given, history: epochRecords("write report", given.history) };
   const { title, subtitle, settings = [] } = report;
   const page = el(
     "html",

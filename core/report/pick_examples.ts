@@ -1,6 +1,8 @@
 /** Which sequences a report shows. */
 
+import { spell } from "../display.ts";
 import { checkArgument, fail } from "../errors.ts";
+import { ownOptions } from "../options.ts";
 import { spread } from "./scale.ts";
 
 /** What examples are picked by. */
@@ -40,8 +42,8 @@ export function pickExamples(
 ): number[] {
   checkArgument("pick examples", "truth", truth, "list");
   checkArgument("pick examples", "predicted", predicted, "list");
-  checkArgument("pick examples", "options", options, []);
-  const { count = 8, wrong = count >> 1, confidence } = options, N = truth.length;
+  const own = ownOptions("pick examples", options, { count: true, wrong: true, confidence: true });
+  const { count = 8, wrong = count >> 1, confidence } = own, N = truth.length;
   for (const [what, list] of [["predicted", predicted], ["confidence", confidence]] as const) {
     if (list && list.length !== N) {
       throw fail(
@@ -54,7 +56,7 @@ export function pickExamples(
   }
   for (const [what, value] of [["count", count], ["wrong", wrong]] as const) {
     if (!Number.isSafeInteger(value) || value < 0) {
-      throw fail("argument-out-of-range", "pick examples", `${what} must be an integer from 0, got ${value}`, {
+      throw fail("argument-out-of-range", "pick examples", `${what} must be an integer from 0, got ${spell(value)}`, {
         name: what,
         value,
       });
@@ -100,9 +102,9 @@ function inTurn(places: readonly number[], classes: ArrayLike<number | string>, 
  * ```
  */
 export function pickByError(errors: ArrayLike<number>, count = 6): number[] {
-  checkArgument("pick examples", "errors", errors, "list");
+  checkArgument("pick examples", "errors", errors, "numbers");
   if (!Number.isSafeInteger(count) || count < 0) {
-    throw fail("argument-out-of-range", "pick examples", `count must be an integer from 0, got ${count}`, {
+    throw fail("argument-out-of-range", "pick examples", `count must be an integer from 0, got ${spell(count)}`, {
       name: "count",
       value: count,
     });

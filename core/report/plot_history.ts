@@ -1,5 +1,5 @@
-import { checkArgument } from "../errors.ts";
-import { type EpochRecord, epochRecord } from "../train/history.ts";
+import { ownOptions } from "../options.ts";
+import { type EpochRecord, epochRecords } from "../train/history.ts";
 import { type Curve, curvesOf, leastLoss } from "./curves.ts";
 import { type Axis, extent, linearAxis, logAxis, percent, short } from "./scale.ts";
 import { cutTo, pad, widthOf } from "./text.ts";
@@ -47,10 +47,12 @@ const COLOURS = { train: "\x1b[36m", validation: "\x1b[33m", none: "\x1b[39m" };
  * ```
  */
 export function plotHistory(records: readonly EpochRecord[], options: PlotOptions = {}): string {
-  checkArgument("plot history", "records", records, "list");
-  checkArgument("plot history", "options", options, []);
-  const { columns = 80, rows = 16, color = false, ascii = false, validationName: other = "validation" } = options;
-  const history = records.map(epochRecord), best = leastLoss(history);
+  const { columns = 80, rows = 16, color = false, ascii = false, validationName: other = "validation" } = ownOptions(
+    "plot history",
+    options,
+    { columns: true, rows: true, color: true, ascii: true, validationName: true },
+  );
+  const history = epochRecords("plot history", records), best = leastLoss(history);
   if (!best) return "";
   const curves = curvesOf(history).filter(({ name }) => name === "loss" || name === "accuracy");
   if (columns < LEAST_COLUMNS || rows < LEAST_ROWS) return cutTo(summary(curves, other), Math.max(1, columns));

@@ -3,8 +3,10 @@
  * written here is all of the two formats that scalars need; times and files are the caller's.
  */
 
-import { fail } from "../errors.ts";
-import { type EpochRecord, epochRecord } from "../train/history.ts";
+import { spell } from "../display.ts";
+import { checkArgument, checkInteger, fail } from "../errors.ts";
+import { ownOptions } from "../options.ts";
+import { type EpochRecord, epochRecords } from "../train/history.ts";
 
 /** Bit-reversed Castagnoli polynomial, a byte at a time. */
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
@@ -71,20 +73,18 @@ const field = {
   text: (number: number, value: string) => field.bytes(number, new TextEncoder().encode(value)),
 };
 
+function checkTime(wallTime: number): void {
+  if (Number.isFinite(wallTime)) return;
+  throw fail("not-finite", "write event", `wallTime must be finite, got ${spell(wallTime)}`, {
+    name: "wallTime",
+    value: wallTime,
+  });
+}
+
 /** An `Event`: wall_time = 1, step = 2 (absent where 0, as protobuf has it), and its content. */
 function event(wallTime: number, step: number, content: Uint8Array): Uint8Array<ArrayBuffer> {
-  if (!Number.isFinite(wallTime)) {
-    throw fail("not-finite", "write event", `wallTime must be finite, got ${wallTime}`, {
-      name: "wallTime",
-      value: wallTime,
-    });
-  }
-  if (!Number.isSafeInteger(step) || step < 0) {
-    throw fail("argument-out-of-range", "write event", `step must be an integer from 0, got ${step}`, {
-      name: "step",
-      value: step,
-    });
-  }
+  checkTime(wallTime);
+  checkInteger("write event", "step", step);
   return tfRecord(concat([field.double(1, wallTime), ...step ? [field.integer(2, step)] : [], content]));
 }
 
@@ -115,8 +115,12 @@ export class EventWriter {
    * `validationName`: what the data are called that were looked at after every epoch, default "validation".
    */
   constructor(options: { accuracy?: boolean; validationName?: string } = {}) {
-    this.#accuracy = options.accuracy ?? true;
-    this.#other = options.validationName ?? "validation";
+    const own = ownOptions("write events", options, { accuracy: true, validationName: true });
+    const { accuracy = true, validationName = "validation" } = own;
+    checkArgument("write events", "accuracy", accuracy, "boolean");
+    checkArgument("write events", "validationName", validationName, "string");
+    this.#accuracy = accuracy;
+    this.#other = validationName;
   }
 
   /**
@@ -126,6 +130,8 @@ export class EventWriter {
    * @param suffix What tells apart runs that began in one second. Default "grutto".
    */
   static fileName(wallTime: number, suffix = "grutto"): string {
+    checkTime(wallTime);
+    checkArgument("write event", "suffix", suffix, "string");
     return `events.out.tfevents.${String(Math.floor(wallTime)).padStart(10, "0")}.${suffix}`;
   }
 
@@ -150,6 +156,8 @@ export class EventWriter {
    */
   scalars(step: number, wallTime: number, scalars: Readonly<Record<string, number>>): Uint8Array<ArrayBuffer> {
     // summary = 5 { value = 1 { tag = 1, simple_value = 2 } }
+    checkArgument("write event", "scalars", scalars, []);
+    checkArgument("write event", "scalars", Object.values(scalars), "numbers");
     const values = Object.entries(scalars).map(([tag, value]) =>
       field.bytes(1, concat([field.text(1, tag), field.float(2, value)]))
     );
@@ -158,9 +166,8 @@ export class EventWriter {
 
   /** Everything that is known of an epoch, under the tags loss/…, accuracy/…, learning_rate and gradient_norm. */
   epoch(record: EpochRecord, wallTime: number): Uint8Array<ArrayBuffer> {
-    const { epoch, trainLoss, validationLoss, trainAccuracy, validationAccuracy, learningRate, gradNorm } = epochRecord(
-      record,
-    );
+    const { epoch, trainLoss, validationLoss, trainAccuracy, validationAccuracy, learningRate, gradNorm } =
+      epochRecords("write event", [record])[0]!;
     const known = Object.entries({
       "loss/train": trainLoss,
       [`loss/${this.#other}`]: validationLoss,

@@ -5,7 +5,7 @@
  */
 
 import { checkArgument, fail } from "../errors.ts";
-import { resolveOptions } from "../options.ts";
+import { ownOptions, resolveOptions } from "../options.ts";
 import { show } from "../data/readers/bad_data.ts";
 import { Problem, problemOf } from "./problem.ts";
 import { type Match, Router } from "./router.ts";
@@ -106,8 +106,7 @@ const OPTIONS = {
 export function createHandler(models: Readonly<Record<string, Servable>>, options: HandlerOptions = {}): Handler {
   const action = "create handler";
   checkArgument(action, "models", models, []);
-  checkArgument(action, "options", options, []);
-  const names = Object.keys(models), { onAnswer, ...rest } = options;
+  const names = Object.keys(models), { onAnswer, ...rest } = ownOptions(action, options);
   if (!names.length) throw fail("empty", action, "there are no models");
   for (const name of names) {
     checkArgument(action, `models.${name}`, models[name], ["model"]);
@@ -192,6 +191,8 @@ class Answering {
   }
 
   async answer(request: Request): Promise<Response> {
+    checkArgument("answer request", "request", request, ["method", "url", "headers"]);
+    checkArgument("answer request", "request.url", request.url, "string");
     const service = this.#service, since = performance.now(), { method, url } = request;
     const slash = url.indexOf("/", url.indexOf("//") + 2), end = url.indexOf("?", slash);
     const path = end < 0 ? url.slice(slash) : url.slice(slash, end);

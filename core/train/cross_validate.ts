@@ -2,11 +2,13 @@ import { summarizeMetrics, type Summary } from "../data/metrics/summary.ts";
 import { type Dataset, subset } from "../data/dataset.ts";
 import type { Fold } from "../data/split.ts";
 import { checkArgument, fail } from "../errors.ts";
+import { ownOptions } from "../options.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { createModel, type Model, type ModelOptions } from "../model/model.ts";
+import { createModel, internalsOf, type Model, type ModelOptions } from "../model/model.ts";
 import { type DetailedMetrics, evaluate } from "./evaluate.ts";
 import type { EpochRecord } from "./history.ts";
 import { Training, type TrainOptions } from "./training.ts";
+import { checkWatchers } from "./validate.ts";
 
 /** The data of one fold. */
 export interface FoldData {
@@ -80,13 +82,11 @@ export async function crossValidate<F extends Fold>(
   folds: Iterable<F>,
   options: CrossValidationOptions = {},
 ): Promise<CrossValidation> {
-  checkArgument("cross-validate", "options", options, []);
   if (typeof config !== "function") checkArgument("cross-validate", "config", config, []);
   if (typeof data !== "function") checkArgument("cross-validate", "data", data, ["shape", "targets"]);
-  if (typeof (folds as unknown) === "string" || typeof folds?.[Symbol.iterator] !== "function") {
-    throw fail("argument-type", "cross-validate", `folds must be a list of folds, got ${folds}`, { name: "folds" });
-  }
-  const { seeds = [0], device, labels, multilabel, onRun, ...training } = options;
+  checkArgument("cross-validate", "folds", folds, "iterable");
+  const { seeds = [0], device, labels, multilabel, onRun, ...training } = ownOptions("cross-validate", options);
+  checkWatchers("cross-validate", { ...training, onRun });
   const make = typeof config === "function" ? config : (seed: number) => createModel(config, { ...device, seed });
   const parts = typeof data === "function" ? data : ({ train, test }: Fold): FoldData => ({
     train: subset(data, train),
@@ -95,9 +95,12 @@ export async function crossValidate<F extends Fold>(
   const runs: CrossValidationRun[] = [];
   let number = 0;
   for (const fold of folds) {
+    checkArgument("cross-validate", "fold", fold, typeof data === "function" ? [] : ["train", "test"]);
     const { train, test, validation } = await parts(fold);
     for (const seed of seeds) {
-      using model = await make(seed);
+      const made = await make(seed);
+      internalsOf(made);
+      using model = made;
       const history = await new Training(model, train, { ...training, validation, seed }).run();
       const { batchSize, signal } = training, how = { batchSize, signal, labels, multilabel, metrics: true } as const;
       const run = { fold: number, seed, history, test: await evaluate(model, test, how) };

@@ -2,7 +2,8 @@ import { DataLoader, type Dataset } from "../data/dataset.ts";
 import type { ClassificationOptions } from "../data/metrics/classification.ts";
 import { isPairs, type PairDataset } from "../data/pairs.ts";
 import type { TaskMetrics } from "../data/metrics/summary.ts";
-import { checkArgument, fail } from "../errors.ts";
+import { fail } from "../errors.ts";
+import { ownOptions } from "../options.ts";
 import { shares } from "../fleet/fleet.ts";
 import type { NamedArray } from "../model/arrays.ts";
 import type { Sequences } from "../model/batch.ts";
@@ -19,6 +20,7 @@ import { ACTION, allOutputs, run } from "./outputs.ts";
 import { PairSource } from "./pair_batches.ts";
 import type { PairMetrics } from "./pair_metrics.ts";
 import { gatherNumbers } from "./together.ts";
+import { checkWatchers } from "./validate.ts";
 
 /** Loss and accuracy over data. */
 export interface Scores {
@@ -106,9 +108,9 @@ export function evaluate(model: NetworkModel, dataset: TrainingData, options?: E
 export async function evaluate(
   model: NetworkModel,
   dataset: TrainingData,
-  options: EvaluateOptions & Partial<DetailedOptions> = {},
+  given: EvaluateOptions & Partial<DetailedOptions> = {},
 ): Promise<Metrics | DetailedMetrics | Metrics & PairMetrics> {
-  checkArgument(ACTION, "options", options, []);
+  const options = checkWatchers(ACTION, ownOptions(ACTION, given));
   const internals = internalsOf(model), output = internals.only(ACTION);
   const task = evaluation(internals, output, options), [{ loss }] = task.losses as [TaskLoss & { loss: ResolvedLoss }];
   const { batchSize, signal } = options, { quantiles } = loss.settings;
@@ -257,10 +259,10 @@ export async function predict(
   sequences: Sequences,
   options: { loss?: LossName; output?: string } = {},
 ): Promise<Prediction> {
-  checkArgument("predict", "options", options, []);
-  const internals = internalsOf(model), { output = internals.only("predict", "pass { output }") } = options;
+  const own = ownOptions("predict", options, { loss: true, output: true });
+  const internals = internalsOf(model), { output = internals.only("predict", "pass { output }") } = own;
   internals.session.net.outputShape("predict", output);
-  const { loss } = internals.meaning("predict", output, options);
+  const { loss } = internals.meaning("predict", output, own);
   const { outputs, weights } = await run(internals, sequences, output, loss, "predict");
   const prediction = { outputs, predicts: LOSSES[loss].predicts, probabilities: outputs };
   return { ...prediction, attentionWeights: weights } as Prediction;

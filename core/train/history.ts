@@ -1,3 +1,4 @@
+import { checkArgument, checkInteger } from "../errors.ts";
 import type { DataHash } from "../data/hash.ts";
 import { withFormerNames } from "../options.ts";
 
@@ -82,6 +83,16 @@ const FORMER = { testLoss: "validationLoss", testAccuracy: "validationAccuracy" 
 export function epochRecord<T extends EpochRecord>(record: T): T {
   const current = Object.entries(record).map(([name, value]) => [FORMER[name as keyof typeof FORMER] ?? name, value]);
   return withFormerNames(Object.fromEntries(current) as T, FORMER);
+}
+
+/** Records of epochs that anybody may have made, as {@linkcode epochRecord} has them. */
+export function epochRecords<T extends EpochRecord>(action: string, records: readonly T[]): T[] {
+  checkArgument(action, "history", records, "objects");
+  return records.map((record, i) => {
+    checkArgument(action, `history[${i}]`, record, ["epoch"]);
+    checkInteger(action, `history[${i}].epoch`, record.epoch);
+    return epochRecord(record);
+  });
 }
 
 /** The finished epochs of a training, and which is best. Adding an epoch costs the same however many there are. */

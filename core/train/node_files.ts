@@ -6,7 +6,7 @@
  */
 
 import { loadNodeFiles } from "../../deps.ts";
-import { fail } from "../errors.ts";
+import { checkArgument, fail } from "../errors.ts";
 import type { Content } from "./durable.ts";
 
 /** Whether files are Deno's. */
@@ -45,4 +45,11 @@ export async function writeByNode(path: string | URL, content: Content): Promise
 export async function readByNode(path: string | URL): Promise<string> {
   const { readFile } = await nodeFiles(`load checkpoint "${path}"`, "parseCheckpoint");
   return await readFile(path, "utf8");
+}
+
+/** Checks what is to be a path: the system takes what is none for another, or says little. */
+export function checkPath(action: string, path: unknown): void {
+  if (path instanceof URL) return;
+  checkArgument(action, "path", path, "string");
+  if (path === "") throw fail("argument-out-of-range", action, "path must not be empty", { name: "path", value: path });
 }

@@ -1,5 +1,6 @@
 import { LazyResult } from "../device/results.ts";
-import { amend, checkArgument, fail } from "../errors.ts";
+import { spell } from "../display.ts";
+import { amend, checkArgument, checkInteger, fail } from "../errors.ts";
 import type { StateDict } from "../model/arrays.ts";
 import { checkBatch, type Sequences } from "../model/batch.ts";
 import { checkFiniteInputs } from "../model/finite.ts";
@@ -9,11 +10,18 @@ import { internalsOf, type NetworkModel } from "../model/model.ts";
 import { type AnyTargets, byOutput, type NetworkGradients, type NetworkOutputs } from "../model/results.ts";
 import type { RunTask } from "../model/session.ts";
 import { optimizerState } from "../model/update.ts";
-import { frozen, resolveOptions } from "../options.ts";
+import { frozen, ownOptions, resolveOptions } from "../options.ts";
 import { seedWords } from "../random.ts";
 import { controlWords, resolveOptimizer, updateSpec } from "./optimizer.ts";
 import { drawTeacher } from "./teacher.ts";
-import { type StepOptions, TRAINER_OPTIONS, type TrainerOptions } from "./trainer_options.ts";
+import {
+  PURPOSE,
+  REPLAY_OPTIONS,
+  STEP_OPTIONS,
+  type StepOptions,
+  TRAINER_OPTIONS,
+  type TrainerOptions,
+} from "./trainer_options.ts";
 
 export { type StepOptions, TRAINER_OPTIONS, type TrainerOptions };
 
@@ -68,8 +76,7 @@ export class Trainer {
 
   /** Use {@linkcode createTrainer}. */
   constructor(model: NetworkModel, options: TrainerOptions = {}) {
-    checkArgument("create trainer", "options", options, []);
-    const action = "create trainer", { optimizer, losses: given, ...rest } = options;
+    const action = "create trainer", { optimizer, losses: given, ...rest } = ownOptions(action, options);
     const internals = this.#internals = internalsOf(model);
     const { loss, ...own } = resolveOptions(action, TRAINER_OPTIONS, rest) as Omit<TrainerOptions, "optimizer">;
     const losses = given ?? lossesOf(internals, { ...own, loss: rest.loss ?? model.loss ?? loss! });
@@ -143,13 +150,12 @@ export class Trainer {
     targets: AnyTargets | LossFunction,
     options: StepOptions = {},
   ): Promise<{ readonly result: Promise<StepResult> }> {
-    const { session } = this.#internals, { dropoutMask, weights, update = true, teacherRatio } = options;
-    const { learningRate = this.options.optimizer.learningRate! } = options;
+    const { session } = this.#internals, own = ownOptions("train model", options, STEP_OPTIONS);
+    const { dropoutMask, weights, update = true, teacherRatio } = own;
+    const { learningRate = this.options.optimizer.learningRate! } = own;
     if (!(Number.isFinite(learningRate) && learningRate >= 0)) {
-      throw fail("argument-out-of-range", "train model", `learningRate must be a number from 0, got ${learningRate}`, {
-        name: "learningRate",
-        value: learningRate,
-      });
+      const problem = `learningRate must be a number from 0, got ${spell(learningRate)}`;
+      throw fail("argument-out-of-range", "train model", problem, { name: "learningRate", value: learningRate });
     }
     return await session.exclusive(async () => {
       this.#check();
@@ -188,7 +194,7 @@ export class Trainer {
     if (ratio === undefined) return sequences;
     const action = "train model", { given, givenInputs } = this.#internals.session.net;
     if (!(ratio >= 0 && ratio <= 1)) {
-      const problem = `teacherRatio must be a number from 0 to 1, got ${ratio}`;
+      const problem = `teacherRatio must be a number from 0 to 1, got ${spell(ratio)}`;
       throw fail("argument-out-of-range", action, problem, { name: "teacherRatio", value: ratio });
     }
     const teachers = givenInputs.filter((name) => name.endsWith(".teacher"));
@@ -250,7 +256,7 @@ export class Trainer {
     options: { weights?: Float32Array; step: number; rows?: number; teacherRatio?: number },
   ): Promise<NetworkGradients> {
     const { optimizer } = this.options,
-      { weights, step, rows = 0, teacherRatio } = options,
+      { weights, step, rows = 0, teacherRatio } = ownOptions("train model", options, REPLAY_OPTIONS),
       internals = this.#internals;
     const fed = this.#taught(sequences, teacherRatio, step, rows);
     const control = (added: number) => controlWords(optimizer, this.#seed, step, { rows, weight: 0 }, added);
@@ -269,8 +275,12 @@ export class Trainer {
     purpose: "step" | "evaluate" = "step",
     accumulate = false,
   ): void {
+    checkArgument("check memory", "batch", batch, []);
+    checkArgument("check memory", "accumulate", accumulate, "boolean");
+    if (purpose !== "evaluate") resolveOptions("check memory", PURPOSE, { purpose });
     const task = purpose === "step" ? this.#task : { purpose, losses: this.#task.losses };
     const sizes = "B" in batch ? batch : { B: batch[0], T: batch[1] };
+    for (const name of ["B", "T"] as const) checkInteger("check memory", name, sizes[name], 1);
     this.#internals.session.checkFits(sizes, task, accumulate);
   }
 
@@ -317,28 +327,27 @@ export class Trainer {
     await this.#internals.session.exclusive(async () => this.#load(state));
   }
 
-  #load({ step, slots }: TrainerState) {
+  #load(state: TrainerState) {
+    const action = "load optimizer state";
     this.#check();
-    if (!Number.isSafeInteger(step) || step < 0) {
-      throw fail("argument-out-of-range", "load optimizer state", `step must be an integer from 0, got ${step}`, {
-        name: "step",
-        value: step,
-      });
-    }
+    checkArgument(action, "state", state, ["step", "slots"]);
+    const { step, slots } = state;
+    checkArgument(action, "slots", slots, []);
+    checkInteger(action, "step", step);
     const names = optimizerState(this.#task.update!);
     for (const name of Object.keys(slots)) {
       if (!names.includes(name)) {
-        throw fail("state-dict-mismatch", "load optimizer state", `unknown state "${name}"`, { name });
+        throw fail("state-dict-mismatch", action, `unknown state "${name}"`, { name });
       }
     }
     for (const [i, name] of names.entries()) {
       if (!Object.hasOwn(slots, name)) {
-        throw fail("state-dict-mismatch", "load optimizer state", `missing state "${name}"`, { name });
+        throw fail("state-dict-mismatch", action, `missing state "${name}"`, { name });
       }
       try {
         this.#internals.session.writeSlot(i, slots[name]!, `optimizer state "${name}"`);
       } catch (error) {
-        throw amend(error, { action: "load optimizer state", place: `"${name}"` });
+        throw amend(error, { action, place: `"${name}"` });
       }
     }
     this.#step = step;

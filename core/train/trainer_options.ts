@@ -60,3 +60,16 @@ export const TRAINER_OPTIONS: SpecTable<Omit<TrainerOptions, "optimizer" | "loss
   },
   ...WEIGHTS,
 };
+
+/** What may be said of a step, and of one that is computed again. */
+export const STEP_OPTIONS = {
+  dropoutMask: true,
+  weights: true,
+  learningRate: true,
+  update: true,
+  teacherRatio: true,
+} as const;
+export const REPLAY_OPTIONS = { weights: true, step: true, rows: true, teacherRatio: true } as const;
+
+/** What memory is asked for. */
+export const PURPOSE = { purpose: { type: "choice", choices: ["step", "evaluate"], about: "what for" } } as const;

@@ -1,7 +1,7 @@
 import { Yielder } from "../device/event_loop.ts";
 import { ResultQueue } from "../device/results.ts";
 import { checkArgument, fail } from "../errors.ts";
-import { frozen } from "../options.ts";
+import { frozen, ownOptions } from "../options.ts";
 import type { StateDict } from "../model/arrays.ts";
 import { LOSSES } from "../model/losses.ts";
 import { internalsOf, type NetworkModel } from "../model/model.ts";
@@ -22,8 +22,10 @@ import { ADVICE, checkSameData, checkState, diverged, EpochSums, type Position, 
 import { LearningRates } from "./schedule.ts";
 import { teacherRatio } from "./teacher.ts";
 import { meetBefore, STOPPED_ELSEWHERE } from "./together.ts";
-import { createTrainer, type StepResult, type Trainer, type TrainerOptions } from "./trainer.ts";
+import { trainerFor } from "./given_trainer.ts";
+import type { StepResult, Trainer, TrainerOptions } from "./trainer.ts";
 import { divideOptions, resolveTraining, type TrainingOptions, type TrainingSettings } from "./training_options.ts";
+import { checkWatchers } from "./validate.ts";
 import { firstBad } from "../model/finite.ts";
 
 /** Options of a training: those of its trainer, its settings, and what no checkpoint keeps. */
@@ -83,8 +85,8 @@ export class Training {
    * @param dataset Sequences (N, T, I) with targets (N, O), or class numbers (N) for "crossEntropy" and "focal"; or pairs.
    * @throws {TypeError | RangeError} If an option is wrong, the data do not fit, or a number in them is not finite.
    */
-  constructor(model: NetworkModel, dataset: TrainingData, options: TrainOptions = {}) {
-    checkArgument("train", "options", options, []);
+  constructor(model: NetworkModel, dataset: TrainingData, given: TrainOptions = {}) {
+    const options = checkWatchers("train", ownOptions("train", given));
     const { validation, onEpoch: _e, onBatch: _b, signal: _s, state, bestParameters, trainer, ...named } = options;
     const { training, rest } = divideOptions(named);
     const internals = internalsOf(model);
@@ -172,6 +174,7 @@ export class Training {
    * resumes to the same bits. Training waits for it. If several are asked for, only the last is run.
    */
   atUpdate(run: () => void | Promise<void>): void {
+    checkArgument("train", "run", run, "function");
     this.#atUpdate = run;
   }
 
@@ -357,19 +360,6 @@ export class Training {
     if (!this.#isShared) signal?.throwIfAborted();
     else if (session.toStop) throw signal?.aborted ? signal.reason : STOPPED_ELSEWHERE;
   }
-}
-
-/** The trainer that was given, or a new one with these options. */
-function trainerFor(model: NetworkModel, trainer: Trainer | undefined, options: Record<string, unknown>): Trainer {
-  const [extra] = Object.entries(options).filter(([, value]) => value !== undefined);
-  if (trainer && extra) {
-    throw fail("option-conflict", "train", `a trainer was given, so ${extra[0]} must be set when it is made`, {
-      option: extra[0],
-    });
-  }
-  const found = trainer ?? createTrainer(model, options);
-  if (found.model !== model) throw fail("trainer-mismatch", "train", "the trainer belongs to another model");
-  return found;
 }
 
 /**

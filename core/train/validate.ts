@@ -1,5 +1,5 @@
 import { type Dataset, isDeferred } from "../data/dataset.ts";
-import { fail } from "../errors.ts";
+import { checkArgument, fail } from "../errors.ts";
 import { checkFiniteInputs, firstBad } from "../model/finite.ts";
 import type { PlacedNetwork } from "../model/placed_network.ts";
 
@@ -26,4 +26,23 @@ export function checkFinite(net: PlacedNetwork, dataset: Dataset, action: string
     const problem = `targets of the ${what} must be finite numbers, got ${targets[bad]} in ${place} (counted from 0)`;
     throw fail("not-finite", action, problem, { name: "targets", value: targets[bad] });
   }
+}
+
+/**
+ * Checks callbacks and a signal, before any of them is met in the middle of a training.
+ *
+ * @returns The same options.
+ */
+export function checkWatchers<
+  T extends { signal?: AbortSignal; onEpoch?: unknown; onBatch?: unknown; onRun?: unknown },
+>(
+  action: string,
+  options: T,
+): T {
+  for (const name of ["onEpoch", "onBatch", "onRun"] as const) {
+    if (options[name] !== undefined) checkArgument(action, name, options[name], "function");
+  }
+  const { signal } = options;
+  if (signal !== undefined) checkArgument(action, "signal", signal, ["aborted", "throwIfAborted"]);
+  return options;
 }

@@ -1,6 +1,8 @@
 /** BLEU and chrF of a corpus, as sacrebleu computes them (Post 2018, arXiv:1804.08771). */
 
+import { spell } from "../../display.ts";
 import { fail } from "../../errors.ts";
+import { ownOptions } from "../../options.ts";
 import { VERSION } from "../../version.ts";
 import { checkReferences } from "./errors.ts";
 
@@ -75,12 +77,12 @@ const ORDER = 4;
 export function bleu(
   found: readonly string[],
   references: readonly (readonly string[])[],
-  { tokenize = "13a" }: BleuOptions = {},
+  options: BleuOptions = {},
 ): Bleu {
-  const action = "compute BLEU";
-  checkReferences(action, found, references);
+  const action = "compute BLEU", { tokenize = "13a" } = ownOptions(action, options, { tokenize: true });
+  checkReferences(action, found, references, "strings");
   if (!Object.hasOwn(TOKENIZERS, tokenize)) {
-    const problem = `tokenize must be one of ${Object.keys(TOKENIZERS).join(", ")}, got "${tokenize}"`;
+    const problem = `tokenize must be one of ${Object.keys(TOKENIZERS).join(", ")}, got "${spell(tokenize)}"`;
     throw fail("option-type", action, problem, { option: "tokenize", value: tokenize });
   }
   const words = (text: string) => split(TOKENIZERS[tokenize](text.trimEnd()));
@@ -161,7 +163,7 @@ const CHARACTERS = 6, BETA = 2;
  * ```
  */
 export function chrf(found: readonly string[], references: readonly (readonly string[])[]): CorpusScore {
-  checkReferences("compute chrF", found, references);
+  checkReferences("compute chrF", found, references, "strings");
   const all = new Float64Array(3 * CHARACTERS);
   found.forEach((answer, i) => {
     const own = characterGrams(answer);

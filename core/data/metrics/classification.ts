@@ -6,6 +6,7 @@
  */
 
 import { checkArgument, fail } from "../../errors.ts";
+import { ownOptions } from "../../options.ts";
 import { countConfusion } from "./confusion.ts";
 import { count, every, highest, type Rows, sizes, sum } from "./rows.ts";
 
@@ -114,12 +115,12 @@ export interface ClassificationOptions {
 export function classificationMetrics(
   scores: Rows,
   targets: Float32Array | Int32Array,
-  options: ClassificationOptions = {},
+  given: ClassificationOptions = {},
 ): ClassificationMetrics | MultilabelMetrics {
-  checkArgument("compute metrics", "scores", scores, ["shape", "data"]);
-  checkArgument("compute metrics", "targets", targets, "list");
-  checkArgument("compute metrics", "options", options, []);
+  const options = ownOptions("compute metrics", given, { labels: true, multilabel: true });
+  checkArgument("compute metrics", "targets", targets, "numbers");
   const [N, O] = sizes(scores, "scores"), { data } = scores, { labels } = options;
+  if (labels !== undefined) checkArgument("compute metrics", "labels", labels, "strings");
   const classes = O === 1 && !options.multilabel ? 2 : O;
   if (labels && labels.length !== classes) {
     throw fail("shape-mismatch", "compute metrics", `labels must be ${classes} names, got ${labels.length}`, {

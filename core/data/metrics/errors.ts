@@ -36,7 +36,7 @@ export function editDistance<T>(a: ArrayLike<T>, b: ArrayLike<T>): number {
  * ```
  */
 export function errorRate<T>(found: readonly ArrayLike<T>[], references: readonly (readonly ArrayLike<T>[])[]): number {
-  checkReferences("compute error rate", found, references);
+  checkReferences("compute error rate", found, references, "sequences");
   let errors = 0, total = 0;
   found.forEach((answer, i) => {
     let best = Infinity, length = 0;
@@ -55,9 +55,17 @@ export function checkReferences(
   action: string,
   found: readonly unknown[],
   references: readonly (readonly unknown[])[],
+  are: "strings" | "sequences" | "tokens",
 ): void {
-  checkArgument(action, "found", found, "list");
-  checkArgument(action, "references", references, "list");
+  // What stands for a sequence may be a string, too: of its characters.
+  const check = (name: string, value: unknown) => {
+    checkArgument(action, name, value, are === "tokens" ? "lists" : are);
+    if (are !== "tokens") return;
+    (value as unknown[]).forEach((own, i) => checkArgument(action, `${name}[${i}]`, own, "strings"));
+  };
+  check("found", found);
+  checkArgument(action, "references", references, "lists");
+  references.forEach((own, i) => check(`references[${i}]`, own));
   if (!found.length) throw fail("empty", action, "there are no answers");
   if (references.length !== found.length) {
     const problem = `references must be ${found.length} lists, one for each answer, got ${references.length}`;

@@ -1,6 +1,7 @@
 /** How far predicted numbers are from the truth: scikit-learn's definitions. */
 
 import { checkArgument, fail } from "../../errors.ts";
+import { ownOptions } from "../../options.ts";
 import { nearestMedian, quantileOf } from "../quantiles.ts";
 import { count, every, type Rows, sizes, sum } from "./rows.ts";
 
@@ -88,14 +89,13 @@ export function regressionMetrics(
   truth: Rows,
   options: RegressionOptions = {},
 ): RegressionMetrics {
-  checkArgument("compute metrics", "predicted", predicted, ["shape", "data"]);
-  checkArgument("compute metrics", "truth", truth, ["shape", "data"]);
-  checkArgument("compute metrics", "options", options, []);
-  const { baseline, seasonal, quantiles } = options;
+  const own = ownOptions("compute metrics", options, { baseline: true, seasonal: true, quantiles: true });
+  const { baseline, seasonal, quantiles } = own;
+  if (quantiles !== undefined) checkArgument("compute metrics", "quantiles", quantiles, "numbers");
   const [N, O] = sizes(truth, "truth"), Q = quantiles?.length ?? 1;
-  const checked = ({ shape, data }: Rows, what: string, width = O) => {
-    const [rows, columns] = sizes({ shape, data }, what);
-    if (rows === N && columns === width) return data;
+  const checked = (given: Rows, what: string, width = O) => {
+    const [rows, columns] = sizes(given, what);
+    if (rows === N && columns === width) return given.data;
     const problem = `${what} must have shape [${N},${width}], got [${rows},${columns}]`;
     throw fail("shape-mismatch", "compute metrics", problem, { name: what });
   };

@@ -1,6 +1,7 @@
 /** Rows of numbers, as metrics take them. */
 
-import { fail } from "../../errors.ts";
+import { spell } from "../../display.ts";
+import { checkArgument, fail } from "../../errors.ts";
 
 /** Numbers in rows. */
 export interface Rows {
@@ -10,8 +11,17 @@ export interface Rows {
   readonly data: ArrayLike<number>;
 }
 
+/** Checks that something is a shape and numbers. */
+export function checkRows(rows: Rows, what: string): void {
+  checkArgument("compute metrics", what, rows, ["shape", "data"]);
+  checkArgument("compute metrics", `${what}.shape`, rows.shape, "numbers");
+  checkArgument("compute metrics", `${what}.data`, rows.data, "list");
+}
+
 /** Rows and columns of a table of finite numbers. */
-export function sizes({ shape, data }: Rows, what: string): [number, number] {
+export function sizes(rows: Rows, what: string): [number, number] {
+  checkRows(rows, what);
+  const { shape, data } = rows;
   const [N, O] = shape as [number, number];
   if (shape.length !== 2 || !shape.every((n) => Number.isSafeInteger(n) && n > 0) || data.length !== N * O) {
     throw fail(
@@ -26,7 +36,7 @@ export function sizes({ shape, data }: Rows, what: string): [number, number] {
       throw fail(
         "not-finite",
         "compute metrics",
-        `${what} must be finite numbers, got ${data[i]} at [${Math.floor(i / O)},${i % O}]`,
+        `${what} must be finite numbers, got ${spell(data[i])} at [${Math.floor(i / O)},${i % O}]`,
         { name: what, value: data[i] },
       );
     }

@@ -1,6 +1,8 @@
 /** Metrics of answers that are sequences of tokens. */
 
+import { checkArgument } from "../../errors.ts";
 import { type Bleu, bleu, type BleuTokenizer, chrf, type CorpusScore } from "./bleu.ts";
+import { ownOptions } from "../../options.ts";
 import { checkReferences, errorRate } from "./errors.ts";
 
 /** Metrics of answers that are sequences of tokens. */
@@ -50,9 +52,12 @@ export interface SequenceMetricsOptions {
 export function sequenceMetrics(
   found: readonly (readonly string[])[],
   references: readonly (readonly (readonly string[])[])[],
-  { text = (tokens) => tokens.join(" "), tokenize = "none" }: SequenceMetricsOptions = {},
+  options: SequenceMetricsOptions = {},
 ): SequenceMetrics {
-  checkReferences("compute metrics", found, references);
+  const own = ownOptions("compute metrics", options, { text: true, tokenize: true });
+  const { text = (tokens: readonly string[]) => tokens.join(" "), tokenize = "none" } = own;
+  checkReferences("compute metrics", found, references, "tokens");
+  checkArgument("compute metrics", "text", text, "function");
   const same = (a: readonly string[], b: readonly string[]) => a.length === b.length && a.every((t, i) => t === b[i]);
   const right = found.filter((answer, i) => references[i]!.some((reference) => same(answer, reference)));
   const texts = found.map(text), wanted = references.map((own) => own.map(text));

@@ -31,7 +31,7 @@ export interface Summary {
  * ```
  */
 export function summarize(values: readonly number[]): Summary {
-  checkArgument("summarize", "values", values, "list");
+  checkArgument("summarize", "values", values, "numbers");
   const n = values.length;
   if (!n) throw fail("empty", "summarize", "there are no values");
   const mean = sum(values) / n;
@@ -48,7 +48,7 @@ export function summarize(values: readonly number[]): Summary {
 export function summarizeMetrics(
   runs: readonly { readonly loss: number; readonly accuracy: number; readonly metrics?: TaskMetrics }[],
 ): Record<string, Summary> {
-  checkArgument("summarize", "runs", runs, "list");
+  checkArgument("summarize", "runs", runs, "objects");
   const numbers = runs.map(({ metrics, ...rest }) =>
     Object.entries({ ...rest, ...metrics }).filter(([, value]) => typeof value === "number") as [string, number][]
   );

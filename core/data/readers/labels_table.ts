@@ -5,11 +5,13 @@
  */
 
 import { badFile, bare } from "./bad_data.ts";
+import { ownOptions } from "../../options.ts";
 import { called, findColumn, guessId, guessLabel } from "./columns.ts";
 import { readHead } from "./head.ts";
 import { Lines } from "./lines.ts";
 import { isNoLabel } from "./numbers.ts";
 import { open } from "./open.ts";
+import { checkInput, checkOptions, type OptionType } from "./read.ts";
 import type { Input, ReadOptions, SequenceRecord } from "./record.ts";
 
 /** Labels, and groups, by the name of a sequence. */
@@ -28,6 +30,19 @@ export interface LabelsTable {
   readonly notes: readonly string[];
 }
 
+/** Options of reading that are for a table of labels. */
+const OPTIONS = {
+  labelColumns: "columns",
+  groupColumn: "column",
+  optionalLabels: "yes or no",
+  delimiter: "text",
+  header: "yes or no",
+  decimal: [".", ","],
+  missingValues: "list of texts",
+  quote: ['"', "none"],
+  encoding: "text",
+} as const satisfies { readonly [Name in keyof ReadOptions]: OptionType };
+
 /**
  * Reads a table of labels: a row for each sequence.
  *
@@ -39,8 +54,11 @@ export interface LabelsTable {
 export async function readLabelsTable(
   input: Input,
   key: string | number | undefined,
-  { labelColumns, groupColumn, optionalLabels, ...options }: ReadOptions,
+  given: ReadOptions = {},
 ): Promise<LabelsTable> {
+  checkInput(input);
+  const own = ownOptions("read data", given), { labelColumns, groupColumn, optionalLabels, ...options } = own;
+  checkOptions(input.name, { ...own, key }, { ...OPTIONS, key: "column" });
   const limit = 2 ** 24, { bytes, close } = await open(input, options.encoding), { name } = input;
   try {
     const { rows, names, format } = await readHead(new Lines(name, bytes, limit), options, limit);

@@ -7,12 +7,13 @@
 
 import type { PairRecord, PairSide } from "../pair_records.ts";
 import { errorCause } from "../../errors.ts";
+import { ownOptions } from "../../options.ts";
 import { badFile, show } from "./bad_data.ts";
 import { findColumn } from "./columns.ts";
 import { readHead } from "./head.ts";
 import { Lines } from "./lines.ts";
-import { open } from "./open.ts";
-import { formatOf } from "./read.ts";
+import { open, type Opened } from "./open.ts";
+import { checkInput, checkOptions, formatOf, type OptionType } from "./read.ts";
 import type { Input } from "./record.ts";
 
 /** Formats that pairs come in. */
@@ -55,9 +56,23 @@ const SOURCES = /^(source|src|x)$/i, TARGETS = /^(target|tgt|y)$/i;
  *
  * @throws {SyntaxError | TypeError | RangeError} If an option is not for the file's format, or the data are bad.
  */
-export function readPairs(input: Input, options: PairReadOptions = {}): AsyncGenerator<PairRecord, void> {
-  return readSuitedPairs(input, options, new Set(Object.keys(options)));
+export async function* readPairs(input: Input, options: PairReadOptions = {}): AsyncGenerator<PairRecord, void> {
+  checkInput(input);
+  const own = ownOptions("read data", options);
+  yield* readSuitedPairs(input, own, new Set(Object.keys(own)));
 }
+
+/** Types of the options. */
+const OPTIONS: { readonly [Name in keyof Required<PairReadOptions>]: OptionType } = {
+  format: PAIR_FORMATS,
+  sourceColumn: "text",
+  targetColumn: "text",
+  delimiter: "text",
+  header: "yes or no",
+  quote: ['"', "none"],
+  encoding: "text",
+  optionalTargets: "yes or no",
+};
 
 /** Formats that options are for, where not for all. */
 const SUITS: { readonly [Name in keyof PairReadOptions]?: readonly PairFormat[] } = {
@@ -78,7 +93,9 @@ export async function* readSuitedPairs(
   options: PairReadOptions,
   asked: ReadonlySet<string>,
 ): AsyncGenerator<PairRecord, void> {
-  const { head, bytes, close } = await open(input, options.encoding), { name } = input;
+  const { name } = input;
+  checkOptions(name, options, OPTIONS);
+  const { head, bytes, close } = await open(input, options.encoding);
   try {
     if (!head.length) throw badFile("file-empty", name, "the file is empty");
     const lines = new Lines(name, bytes, LIMIT), format = formatOfPairs(input, head, options);
@@ -107,14 +124,23 @@ export async function* readSuitedPairs(
   }
 }
 
-/** The lines of two files, side by side. */
+/**
+ * The lines of two files, side by side.
+ *
+ * @param options `encoding`, of both: lines have no columns.
+ */
 export async function* readParallel(
   sources: Input,
   targets: Input,
-  { encoding }: PairReadOptions = {},
+  options: Pick<PairReadOptions, "encoding"> = {},
 ): AsyncGenerator<PairRecord, void> {
-  const left = await open(sources, encoding), right = await open(targets, encoding);
+  for (const input of [sources, targets]) checkInput(input);
+  const own = ownOptions("read data", options), { encoding } = own;
+  checkOptions(sources.name, own, { encoding: OPTIONS.encoding });
+  const left = await open(sources, encoding);
+  let right: Opened | undefined;
   try {
+    right = await open(targets, encoding);
     const [one, other] = [new Lines(sources.name, left.bytes, LIMIT), new Lines(targets.name, right.bytes, LIMIT)];
     for (let count = 0;; count++) {
       const source = await one.next(), target = await other.next();
@@ -136,7 +162,7 @@ export async function* readParallel(
     }
   } finally {
     await left.close();
-    await right.close();
+    await right?.close();
   }
 }
 

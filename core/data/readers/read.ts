@@ -4,7 +4,9 @@
  * @module
  */
 
+import { spell } from "../../display.ts";
 import { checkArgument } from "../../errors.ts";
+import { ownOptions } from "../../options.ts";
 import { badFile } from "./bad_data.ts";
 import { Blocks } from "./blocks.ts";
 import { Lines } from "./lines.ts";
@@ -36,12 +38,17 @@ const ENDINGS: Readonly<Record<string, Format>> = {
 };
 
 /** The type of each option's value, in words, or the values it may have; "column" is a name or a number. */
-const OPTIONS: Readonly<
-  Record<
-    keyof ReadOptions,
-    "text" | "list of texts" | "column" | "columns" | "yes or no" | "count" | "input" | readonly string[]
-  >
-> = {
+export type OptionType =
+  | "text"
+  | "list of texts"
+  | "column"
+  | "columns"
+  | "yes or no"
+  | "count"
+  | "input"
+  | readonly string[];
+
+const OPTIONS: { readonly [Name in keyof Required<ReadOptions>]: OptionType } = {
   format: FORMATS,
   delimiter: "text",
   header: "yes or no",
@@ -72,14 +79,19 @@ const OPTIONS: Readonly<
 
 const MAX_LINE = 2 ** 24, MAX_BYTES = 2 ** 28;
 
-function checkOptions(name: string, options: ReadOptions): void {
+/** Checks options of reading by a table of them. */
+export function checkOptions(
+  name: string,
+  options: object,
+  table: Readonly<Record<string, OptionType>> = OPTIONS,
+): void {
   const isColumn = (value: unknown) => typeof value === "string" || Number.isInteger(value);
   for (const [option, value] of Object.entries(options)) {
-    if (!Object.hasOwn(OPTIONS, option)) {
+    if (!Object.hasOwn(table, option)) {
       throw badFile("option-unknown", name, `there is no option "${option}"`, { option });
     }
     if (value === undefined) continue;
-    const type = OPTIONS[option as keyof ReadOptions];
+    const type = table[option]!;
     const fits = type === "text"
       ? typeof value === "string"
       : type === "yes or no"
@@ -101,7 +113,7 @@ function checkOptions(name: string, options: ReadOptions): void {
         : type === "columns"
         ? "a list of columns"
         : `a ${type}`;
-      const got = typeof type === "string" ? value : `"${value}"`;
+      const got = typeof type === "string" ? spell(value) : `"${spell(value)}"`;
       throw badFile("option-type", name, `${option} must be ${wanted}, got ${got}`, {
         option,
         expected: wanted,
@@ -109,12 +121,13 @@ function checkOptions(name: string, options: ReadOptions): void {
       });
     }
   }
-  if (options.encoding !== undefined && !isEncoding(options.encoding)) {
+  const { encoding } = options as ReadOptions;
+  if (encoding !== undefined && !isEncoding(encoding)) {
     const expected = "the name of an encoding, as latin1 or utf-16le";
-    throw badFile("option-type", name, `encoding must be ${expected}, got "${options.encoding}"`, {
+    throw badFile("option-type", name, `encoding must be ${expected}, got "${encoding}"`, {
       option: "encoding",
       expected,
-      value: options.encoding,
+      value: encoding,
     });
   }
 }
@@ -127,9 +140,10 @@ export function formatOf(name: string): Format | undefined {
 }
 
 /** Checks what a reader is given. */
-function checkInput(input: Input, options: ReadOptions): void {
+export function checkInput(input: Input): void {
   checkArgument("read data", "input", input, ["name", "stream"]);
-  checkArgument("read data", "options", options, []);
+  checkArgument("read data", "input.name", input.name, "string");
+  checkArgument("read data", "input.stream", input.stream, "function");
 }
 
 /** The format that the first bytes tell, if any. */
@@ -237,8 +251,9 @@ async function* guarded(
  * ```
  */
 export async function readRecords(input: Input, options: ReadOptions = {}): Promise<RecordSource> {
-  checkInput(input, options);
-  return await readSuited(input, options, new Set(Object.keys(options)));
+  checkInput(input);
+  const own = ownOptions("read data", options);
+  return await readSuited(input, own, new Set(Object.keys(own)));
 }
 
 /**
@@ -325,8 +340,9 @@ export async function readSuited(
  * ```
  */
 export async function readTable(input: Input, options: ReadOptions = {}): Promise<Table> {
-  checkInput(input, options);
-  return await readSuitedTable(input, options, new Set(Object.keys(options)));
+  checkInput(input);
+  const own = ownOptions("read data", options);
+  return await readSuitedTable(input, own, new Set(Object.keys(own)));
 }
 
 /** Reads a whole table of series, by options as {@linkcode readSuited} takes them. */

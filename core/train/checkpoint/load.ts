@@ -1,6 +1,7 @@
 /** Reading checkpoints: the model, the trainer and the training of a file, and how training resumes. */
 
-import { fail } from "../../errors.ts";
+import { checkArgument, fail } from "../../errors.ts";
+import { ownOptions } from "../../options.ts";
 import { checkPreprocessing } from "./fit.ts";
 import { checkStateDict, type StateDict } from "../../model/arrays.ts";
 import { type ModelConfig, networkOf } from "../../model/config.ts";
@@ -9,7 +10,7 @@ import { type Network, resolveNetwork } from "../../model/network.ts";
 import type { Parameter } from "../../model/parameters.ts";
 import type { TrainingData } from "../batch_source.ts";
 import { epochRecord, type TrainingState } from "../history.ts";
-import { hasDeno, readByNode } from "../node_files.ts";
+import { checkPath, hasDeno, readByNode } from "../node_files.ts";
 import { createTrainer, type Trainer, type TrainerOptions } from "../trainer.ts";
 import { Training, type TrainOptions } from "../training.ts";
 import { resolveTraining, type TrainingOptions } from "../training_options.ts";
@@ -97,13 +98,19 @@ export class LoadedCheckpoint {
   resume(dataset: TrainingData, options: ResumeOptions = {}): Training {
     const { model, trainer, training } = this;
     if (!trainer || !training) throw fail("training-missing", "resume", "the checkpoint holds no training");
-    const { state, bestParameters } = training;
-    if (state.data?.validationHash !== undefined && !options.validation) {
+    const { state, bestParameters } = training, own = ownOptions("resume", options);
+    if (state.data?.validationHash !== undefined && !own.validation) {
       throw fail("option-missing", "resume", "the training was validated: pass its validation data", {
         option: "validation",
       });
     }
-    const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+    const all = Object.entries(own).filter(([, value]) => value !== undefined), given = Object.fromEntries(all);
+    const stored = ["state", "bestParameters", "trainer"].find((option) => option in given);
+    if (stored) {
+      throw fail("option-conflict", "resume", `${stored} is in the checkpoint, and cannot be given`, {
+        option: stored,
+      });
+    }
     return new Training(model, dataset, { ...training.options, ...given, state, bestParameters, trainer });
   }
 }
@@ -120,6 +127,7 @@ export async function loadCheckpoint(
   path: string | URL,
   options: Omit<ModelOptions, "seed"> = {},
 ): Promise<LoadedCheckpoint> {
+  checkPath("load checkpoint", path);
   if (!hasDeno) return await parseCheckpoint(await readByNode(path), String(path), options);
   return await restore(await readStored(path), `load checkpoint "${path}"`, options);
 }
@@ -212,6 +220,8 @@ export async function parseCheckpoint(
   name = "checkpoint",
   options: Omit<ModelOptions, "seed"> = {},
 ): Promise<LoadedCheckpoint> {
+  checkArgument("load checkpoint", "text", text, "string");
+  checkArgument("load checkpoint", "name", name, "string");
   const action = `load checkpoint "${name}"`;
   return await restore(await checkStored(parseJson(text, action, name), action), action, options);
 }
@@ -220,8 +230,9 @@ export async function parseCheckpoint(
 async function restore(
   stored: StoredCheckpoint,
   action: string,
-  { modelOnly, ...options }: FileOptions,
+  given: FileOptions,
 ): Promise<LoadedCheckpoint> {
+  const { modelOnly, ...options } = ownOptions(action, given);
   const within = <T>(place: string, run: () => T | Promise<T>) => inPlace(`${action}: ${place}`, run);
   const training = await within("training.options", () => trainingOf(stored));
   // A config may ask for any size: the file must hold as much before memory is allocated for it.

@@ -9,7 +9,7 @@ import { VERSION } from "../../version.ts";
 import { writeDurably } from "../durable.ts";
 import { jsonChunks } from "../json_bytes.ts";
 import type { TrainingState } from "../history.ts";
-import { hasDeno, writeByNode } from "../node_files.ts";
+import { checkPath, hasDeno, writeByNode } from "../node_files.ts";
 import type { Trainer, TrainerState } from "../trainer.ts";
 import type { Training } from "../training.ts";
 import { firstBad } from "../../model/finite.ts";
@@ -227,6 +227,7 @@ export async function formatCheckpoint(parts: CheckpointParts): Promise<string> 
  * @throws {Deno.errors.NotFound} If the folder does not exist.
  */
 export async function saveCheckpoint(path: string | URL, parts: CheckpointParts): Promise<void> {
+  checkPath("save checkpoint", path);
   await withSnapshot(parts, async (snapshot) => {
     const chunks = snapshotChunks(snapshot);
     await (hasDeno ? writeDurably(path, chunks) : writeByNode(path, chunks));

@@ -13,7 +13,7 @@
 
 import asc from "npm:assemblyscript@0.28.20/asc";
 import { controlPlaces } from "../core/device/control.ts";
-import { type KernelName, KERNELS, LANES, orderedArguments, PANEL } from "../core/device/kernels.ts";
+import { type KernelName, KERNELS, LANES, orderedArguments, PANEL, STRIP } from "../core/device/kernels.ts";
 import { LIVE_NAMES } from "../core/device/live.ts";
 import { commandLine } from "./command_line.ts";
 import { pieces, style } from "./pieces.ts";
@@ -139,6 +139,8 @@ export const LANE_BITS: i32 = ${bits};
 export const FEATURE: usize = ${4 * LANES};
 /** Rows of a packed matrix in one panel. */
 export const PANEL: i32 = ${PANEL};
+/** Rows of a weight's gradient that are made at a time. */
+export const STRIP: i32 = ${STRIP};
 /** Bytes from the start of the control tensor. */
 ${controlPlaces().map(([name, place]) => `export const ${name}: usize = ${4 * place};`).join("\n")}
 /** Groups that hold so many rows. */

@@ -24,6 +24,9 @@ export const LANES = 8;
 /** Rows of a packed matrix in one panel. */
 export const PANEL = 5;
 
+/** Rows of a weight's gradient that are made at a time: a multiple of the heights of all tiles. */
+export const STRIP = 504;
+
 /** Argument names of one kernel, in order. */
 export interface Signature {
   /** Tensors the kernel overwrites. */

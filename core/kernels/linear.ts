@@ -2,7 +2,7 @@
 // W (M, K) is packed into panels once per step (product.ts); x (groups, K, 8), y (groups, M, 8).
 
 import { horizontalSum } from "./simd";
-import { FEATURE, wholeGroups } from "./constants";
+import { FEATURE, STRIP, wholeGroups } from "./constants";
 import { outerProduct, packPanels, product, transposeGroups } from "./product";
 
 /** Panels of a weight W (M, K), stride ldw, for linearForward. Row m is row (m + rotate) mod M of W. */
@@ -36,17 +36,21 @@ export function transposeInput(transposed: usize, x: usize, F: i32, groups: i32,
 
 /**
  * dW (M, N) = Σ over rows of dy ⊗ x, in PyTorch's layout: stride lddw, row m of dy going to row (m + rotate) mod M.
- * dy (groups, M, 8); x transposed. `scratch` holds the product, both sides rounded up.
+ * dy (groups, M, 8); x transposed. `scratch` holds a strip of the product at a time, both sides rounded up.
  */
 export function linearBackwardWeight(
   dw: usize, scratch: usize, dy: usize, transposed: usize, M: i32, N: i32, groups: i32, lddw: i32, lddy: i32, rotate: i32,
 ): void {
   const step = <usize> (wholeGroups(N)) << 2;
-  outerProduct(scratch, step, dy, <usize> lddy << 2, transposed, M, N, groups);
-  for (let m = 0; m < M; m++) {
-    const row = m + rotate >= M ? m + rotate - M : m + rotate;
-    copyNumbers(dw + (<usize> (row * lddw) << 2), scratch, N);
-    scratch += step;
+  for (let first = 0; first < M; first += STRIP) {
+    const rows = min(STRIP, M - first);
+    outerProduct(scratch, step, dy + <usize> first * FEATURE, <usize> lddy << 2, transposed, rows, N, groups);
+    let src = scratch;
+    for (let m = first + rotate; m < first + rotate + rows; m++) {
+      const row = m >= M ? m - M : m;
+      copyNumbers(dw + (<usize> (row * lddw) << 2), src, N);
+      src += step;
+    }
   }
 }
 

@@ -283,6 +283,11 @@ const RUNS: { about: string; config: ModelConfig; request: Request }[] = [
     request: { B: 6, T: 5, purpose: "step", h0: false, loss: "bce", accumulate: true },
   },
   {
+    about: "step, gradients of weights in two strips",
+    config: { ...SMALL, outputSize: 513 },
+    request: { B: 2, T: 2, purpose: "step", h0: false, loss: "mse" },
+  },
+  {
     about: "step, several blocks",
     config: LARGE,
     request: { B: 18, T: 40, purpose: "step", h0: false, loss: "crossEntropy", dropout: "random" },

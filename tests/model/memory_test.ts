@@ -48,6 +48,14 @@ Deno.test("what a plan needs fits into just as much, and into no less", () => {
   assert.match(refusal(net, undefined, net.store.persistent - 1)!, /take a smaller hidden size or vocabulary$/);
 });
 
+Deno.test("the gradient of a large weight is made in strips, and takes its own room once", () => {
+  const net = netOf({ inputSize: 2, hiddenSize: 1000, outputSize: 2 });
+  const { arena, scratch, blocks } = makePlan(net, shapeOf(4, 2), { parallelFrom: 2 });
+  const { paddedSize, persistent } = net.store;
+  assert.equal(blocks, 1);
+  assert.ok(arena - persistent < paddedSize / 100 && scratch < paddedSize / 3, `${arena - persistent} ${scratch}`);
+});
+
 Deno.test("a refusal says what takes how much, which adds up, and a batch that fits", () => {
   const net = netOf({ ...CONFIG, hiddenSize: 200 }), shape = shapeOf(100, 300);
   const { arena, scratch } = makePlan(net, shape, { parallelFrom: 2 }), room = Math.floor(0.8 * (arena + scratch));

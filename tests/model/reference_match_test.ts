@@ -165,6 +165,8 @@ const LARGER: Shape[] = [
   // Products that take several passes, over groups and over inputs (PASS in core/kernels/product.ts).
   { config: { inputSize: 9, hiddenSize: 65, outputSize: 1 }, B: 3, T: 37, loss: "bce", lengths: false, scale: 2 },
   { config: { inputSize: 530, hiddenSize: 6, outputSize: 3 }, B: 3, T: 13, loss: "mse", lengths: false, scale: 1 },
+  // Gradients of weights in two strips (STRIP in core/device/kernels.ts).
+  { config: { inputSize: 2, hiddenSize: 171, outputSize: 2 }, B: 3, T: 2, loss: "bce", lengths: true, scale: 1 },
 ];
 
 /** Tokens, and losses that are weighed: of vocabularies smaller and larger than a batch. */

@@ -6,7 +6,7 @@
 
 import { type Arena, from } from "../../device/arena.ts";
 import type { TaskBuilder } from "../../device/device.ts";
-import { LANES, type Tensor, weightSlices } from "../../device/kernels.ts";
+import { LANES, STRIP, type Tensor, weightSlices } from "../../device/kernels.ts";
 import type { LiveSteps } from "../../device/live.ts";
 import type { OptionSpec } from "../../options.ts";
 import type { ParameterSpec, ParameterStore, Weight } from "../parameters.ts";
@@ -189,9 +189,10 @@ export function transposedSize(F: number, groups: number): number {
   return Math.ceil(F / 8) * 8 * LANES * groups;
 }
 
-/** Elements of scratch that weightGradient needs: the product with both sides rounded up, on a GPU several of them. */
+/** Elements of scratch that weightGradient needs: a strip of the product, both sides rounded up; on a GPU several products. */
 export function gradientScratch({ wholeBatch }: Block, { M, K }: Weight, groups: number): number {
-  return (M + 7) * Math.ceil(K / 8) * 8 * (wholeBatch ? weightSlices({ M, N: K, groups }) : 1);
+  const rows = wholeBatch ? (M + 7) * weightSlices({ M, N: K, groups }) : Math.min(M, STRIP) + 7;
+  return rows * Math.ceil(K / 8) * 8;
 }
 
 /** The gradient of a weight from that of its product: dy (groups, M, 8) and the transposed inputs. */

@@ -17,6 +17,11 @@ export function placesOf(places: readonly string[]): Places {
   return { prefix, numbers: numbers.every((number, i) => number === numbers[0]! + i) ? numbers[0]! : numbers };
 }
 
+/** One of them. */
+export function placeAt({ prefix, numbers }: Exclude<Places, string>, index: number): string {
+  return prefix + (typeof numbers === "number" ? numbers + index : numbers[index]);
+}
+
 const isDigit = (code: number) => code >= 48 && code <= 57;
 
 /** The integer that a text is from a place on, as it is written; undefined if it is none. */

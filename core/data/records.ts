@@ -5,7 +5,7 @@
  */
 
 import { NumberStore, PackedNumbers } from "./packed.ts";
-import { type Places, placesOf } from "./places.ts";
+import { placeAt, type Places, placesOf } from "./places.ts";
 import type { SequenceRecord } from "./readers/record.ts";
 
 /** Sequences in an order: a list of them, or something that makes them as they are asked for. */
@@ -100,6 +100,8 @@ class Block {
   readonly #steps: number | Int32Array = 0;
   readonly #channels: number | Int32Array = 0;
   readonly #places: Places = "";
+  /** Names that end with numbers, as "s12" does: those of many sequences take more room than their numbers. */
+  readonly #ids?: Exclude<Places, string>;
   readonly #labels?: Int8Array | Int16Array | Int32Array;
   readonly #lists: LabelLists;
   /** Lists of JSON. */
@@ -131,8 +133,13 @@ class Block {
       const most = labels.reduce((a, b) => Math.max(a, b));
       this.#labels = new (most < 128 ? Int8Array : most < 32768 ? Int16Array : Int32Array)(labels);
     }
+    const ids = records.every(({ id }) => typeof id === "string") ? placesOf(records.map(({ id }) => id!)) : "";
+    if (typeof ids !== "string") this.#ids = ids;
     for (const field of TEXTS) {
-      if (field === "labels" && this.#labels || records.every((record) => record[field as "id"] === undefined)) {
+      if (
+        field === "labels" && this.#labels || field === "id" && this.#ids ||
+        records.every((record) => record[field as "id"] === undefined)
+      ) {
         continue;
       }
       this.#texts.set(field, JSON.stringify(records.map((record) => record[field as "id"])));
@@ -177,10 +184,12 @@ class Block {
   }
 
   place(index: number): string {
-    const places = this.#places;
-    if (typeof places === "string") return JSON.parse(places)[index];
-    const { prefix, numbers } = places;
-    return prefix + (typeof numbers === "number" ? numbers + index : numbers[index]);
+    return typeof this.#places === "string" ? JSON.parse(this.#places)[index] : placeAt(this.#places, index);
+  }
+
+  /** The name of a record, where it is not among the texts. */
+  id(index: number): string | undefined {
+    return this.#ids && placeAt(this.#ids, index);
   }
 
   /** The list of labels, where lists are kept once; null: where they are among the texts. */
@@ -263,7 +272,7 @@ class StoredRecord implements SequenceRecord {
     return this.#text("weight") as number | undefined;
   }
   get id(): string | undefined {
-    return this.#text("id") as string | undefined;
+    return this.#block.id(this.#index) ?? this.#text("id") as string | undefined;
   }
   get group(): string | undefined {
     return this.#text("group") as string | undefined;

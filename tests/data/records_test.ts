@@ -92,7 +92,7 @@ Deno.test("packed numbers of one store do not touch one another", () => {
   );
 });
 
-const records = fc.array(
+const single = fc.array(
   fc.record({
     values: fc.array(numbers, { minLength: 1, maxLength: 6 }).map((list) => Float64Array.from(list)),
     labels: fc.constantFrom(undefined, ["a"], ["b"], ["1.0"], ["a", "b"], ['["a","b"]'], []),
@@ -108,6 +108,38 @@ const records = fc.array(
   }).map((record): SequenceRecord => ({ ...record, steps: record.values.length, channels: 1 })),
   { minLength: 1, maxLength: 12 },
 );
+
+/** Some with names for all, which may end with numbers. */
+const names = fc.oneof(
+  fc.nat().map((n) => `s${n}`),
+  fc.constantFrom("s1", "s01", "7", "", "a", "s", "s12345678901234567"),
+);
+const named = fc.infiniteStream(names);
+const records = fc.oneof(
+  single,
+  fc.tuple(single, named).map(([list, ids]) => list.map((record) => ({ ...record, id: ids.next().value! }))),
+  fc.tuple(single, fc.nat()).map(([list, first]) => list.map((record, i) => ({ ...record, id: `s${first + i}` }))),
+);
+
+Deno.test("names that end with numbers are kept as numbers", () => {
+  const { stringify } = JSON;
+  let texts = 0;
+  JSON.stringify = ((value: unknown) => {
+    texts += Array.isArray(value) ? value.length : 0;
+    return stringify(value);
+  }) as typeof stringify;
+  try {
+    const list = Array.from(
+      { length: 5000 },
+      (_, i) => ({ values: Float64Array.of(1), steps: 1, channels: 1, id: `s${3 * i}`, place: `x.csv, line ${9 * i}` }),
+    );
+    const columns = columnsOf(list);
+    assert.deepEqual([columns.at(4097)!.id, columns.at(4999)!.id], ["s12291", "s14997"]);
+  } finally {
+    JSON.stringify = stringify;
+  }
+  assert.equal(texts, 0);
+});
 
 Deno.test("columns give back their records: one by one, in order, and some of them", () => {
   fc.assert(

@@ -14,13 +14,11 @@ import { type Head, readHead, unnamed } from "./head.ts";
 import { type Layout, layOut, readingOf } from "./layout.ts";
 import type { Lines } from "./lines.ts";
 import type { NumberFormat } from "./number_format.ts";
+import { Names } from "./names.ts";
 import { isNoLabel, numberIn } from "./numbers.ts";
 import type { Input, ReadOptions, RecordSource, SequenceRecord } from "./record.ts";
 import type { Rows } from "./rows.ts";
 import { breaksIn } from "./time_order.ts";
-
-/** Sequences whose names are remembered, so that one that comes back is found: memory must stay bounded. */
-const REMEMBERED = 1 << 20;
 
 /** Reads sequences from delimited text. */
 export async function readCsv(
@@ -215,7 +213,7 @@ class CsvRecords {
   /** One record for rows of the same name, or for all rows. */
   async *long(): AsyncGenerator<SequenceRecord, void> {
     const { features, sequence, time, group, labels: labelColumns } = this.#layout, { name } = this.#rows;
-    const channels = features.length, seen = new Set<string>(), clock = new Clock(name, { keeps: this.#isPerRow });
+    const channels = features.length, seen = new Names(), clock = new Clock(name, { keeps: this.#isPerRow });
     let values = new Float64Array(), steps = 0, id: string | undefined, raw: readonly string[] = [];
     let about: { labels?: string[]; weight?: number; group?: string; place: string } = { place: "" };
     let missing: string | undefined, stepLabels: (string[] | undefined)[] = [];
@@ -253,7 +251,6 @@ class CsvRecords {
             throw badFile("sequence-unnamed", name, `${this.#where(sequence!)} does not name the sequence`);
           }
           seen.add(key);
-          if (seen.size > REMEMBERED) seen.delete(seen.values().next().value!);
           about = {
             ...!this.#isPerRow && { labels: this.#labels(cells) },
             weight: this.#weight(cells),

@@ -249,6 +249,10 @@ Deno.test("a page is one file that asks for nothing, and holds no markup from da
       "",
     );
     const { predict } = await loaded(new TextEncoder().encode(script));
+    // Pieces under names that something else, or nothing, has.
+    const used = new Set(script.match(/(?<![\w$]|(?<!\.\.)\.)_[0-9a-z]+(?![\w$])/g));
+    const declared = script.match(/(?<=\bfunction |\b(?:const|let) |[,;{])_[0-9a-z]+(?=[=(,;])/g);
+    assert.deepEqual([...used].filter((name) => !declared?.includes(name)), [], name);
     assert.deepEqual(
       predict(cases.find((one) => one.name === name)!.inputs[0]),
       cases.find((one) => one.name === name)!.expected[0],

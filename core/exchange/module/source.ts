@@ -21,8 +21,8 @@ const LETTERS = "ABDEFGHIJKLMNOPQRSUVWXYZ$";
 /** The names of pieces by what stands for them in their code. */
 const PIECE_NAMES: ReadonlyMap<string, string> = new Map(Object.entries(PIECES).map(([name, { as }]) => [as, name]));
 
-/** An identifier, which is no property. */
-const NAME = /(?<![\w$.])[\w$]+/g;
+/** An identifier that is no property; it may be spread. */
+const NAME = /(?<![\w$]|(?<!\.\.)\.)[\w$]+/g;
 
 /** The pieces that a text uses. */
 export class Source {
@@ -63,12 +63,13 @@ export class Source {
 
 /** Statements one after the other, declarations of a kind as one. */
 function joined(codes: readonly string[]): string {
-  return codes.filter((code) => code !== "").reduce((all, code) => {
+  let all = "", before: string | undefined;
+  for (const code of codes.filter((code) => code !== "")) {
     const kind = /^(?:const|let) /.exec(code)?.[0];
-    return kind && all.slice(all.lastIndexOf("\n") + 1).startsWith(kind)
-      ? `${all.slice(0, -1)},${code.slice(kind.length)}`
-      : `${all}\n${code}`;
-  }, "").replaceAll("\n", "");
+    all = kind && kind === before ? `${all.slice(0, -1)},${code.slice(kind.length)}` : all + code;
+    before = kind;
+  }
+  return all;
 }
 
 /** How a program's kernels are called. */
@@ -104,9 +105,10 @@ export function calledFrom(source: Source, wasm: WasmForm, calls: Calls): (kerne
 /** The statements that put inputs in their places: `x`, and of `i` the others, for T steps; of a steady program behind `s`. */
 export function feedsText(source: Source, inputs: readonly ProgramInput[], isSteady = false): string {
   return inputs.map(({ name, isX, size, ld, once, table, count }, i) => {
-    const quoted = JSON.stringify(name), T = once ? "1" : "T", numbers = table ? 1 : size;
+    const isNew = isSteady && !once, T = once ? "1" : isSteady ? "(T-s)" : "T";
+    const quoted = JSON.stringify(name), numbers = table ? 1 : size;
     const x = isX ? "x" : `${source.use("given")}(i,${quoted},${T}*${numbers})`;
-    const place = `a.inputs[${i}]${isSteady ? `+${ld}*s` : ""}`;
+    const place = `a.inputs[${i}]${isNew ? `+${ld}*s` : ""}`;
     return table
       ? `${source.use("feedTokens")}(${quoted},${x},${place},${size},${ld},${table},${count})`
       : `${source.use("feedNumbers")}(${quoted},${x},${place},${size},${ld})`;

@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { ROOT, runDeno } from "../cli/run.ts";
 import { exportModule, type ModuleFiles } from "../../core/exchange/module.ts";
 import { moduleCases } from "../exchange/models.ts";
+import { pairCases } from "../exchange/pair_models.ts";
 import { ENGINES, type Found } from "./engines.ts";
 import { suite, threads } from "./suite.js";
 
@@ -43,7 +44,7 @@ function library(): Promise<string> {
   })();
 }
 
-const cases = await moduleCases();
+const cases = [...await moduleCases(), ...await pairCases()];
 
 /** The models of the cases as modules, and their inputs. */
 async function writeModels(folder: string) {

@@ -16,7 +16,11 @@ type Said = { readonly attention?: readonly number[] } & Readonly<Record<string,
 
 interface Module {
   predict(sequence: unknown): Said;
-  start(): { push(step: unknown): Said; reset(): void; readonly steps: number };
+  start(): {
+    push(step: unknown, inputs?: Readonly<Record<string, Float32Array>>): Said;
+    reset(): void;
+    readonly steps: number;
+  };
   useWasm(source?: BufferSource): Promise<void>;
 }
 
@@ -165,6 +169,39 @@ Deno.test("streams of sequences with gaps say what the whole sequence does", asy
       const gap = (every: number) => t % every ? 1000 + random.below(90) : null;
       all.push(t % 13 === 12 || t % 31 === 30 ? [null, null] : [gap(17), gap(19)]);
       assert.deepEqual(stream.push(all.at(-1)), predict(all), `${missing}, ${t + 1} steps`);
+    }
+  }
+});
+
+Deno.test("streams take a network's other inputs a step at a time, as those of createPredictor do", async () => {
+  const make = (bidirectional: boolean) =>
+    createModel(
+      defineNetwork(({ numbers, vector, gru, mean, concat, linear }) => {
+        const { output, state } = gru("gru", concat([numbers("x", 2), numbers("clock", 3)]), {
+          hiddenSize: 4,
+          bidirectional,
+        });
+        return linear("fc", concat([mean(output), state, vector("place", 2)]), 2);
+      }),
+      { loss: "mse", simd },
+    );
+  const T = 90, random = new Random(2, "data"), place = normals(random, 2, 1);
+  const [x, clock] = [normals(random, 2 * T, 1), normals(random, 3 * T, 1)];
+  for (const bidirectional of [false, true]) {
+    using model = await make(bidirectional);
+    using predictor = await createPredictor(model);
+    const file = await modelFile(model), own = bidirectional ? undefined : predictor.stream();
+    for (const wasm of ["inline", "none"] as const) {
+      const { start, text } = await moduleOf(file, { wasm }), stream = start();
+      assert.equal(/T-s/.test(text), !bidirectional);
+      for (let t = 0; t < T; t++) {
+        const inputs = { clock: clock.slice(3 * t, 3 * t + 3), place }, step = x.slice(2 * t, 2 * t + 2);
+        const all = { clock: clock.slice(0, 3 * t + 3), place };
+        const { outputs } = predictor.predict(x.slice(0, 2 * t + 2), all), said = stream.push(step, inputs);
+        assert.deepEqual(said, { values: [...outputs] }, `${t + 1} steps`);
+        if (wasm === "none" && own) assert.deepEqual([...own.push(step, inputs).outputs], said.values);
+        if (t === 50) assert.throws(() => stream.push(step, { clock, place }), /"clock" must have 156 numbers/);
+      }
     }
   }
 });

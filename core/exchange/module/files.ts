@@ -91,7 +91,7 @@ function sequenceText(source: Source, subject: ModuleSubject, wasm: WasmForm): M
   const { net, values, output, loss } = subject, advice = "keep the model as a checkpoint";
   const calls = { softmax: loss !== undefined && LOSSES[loss].activation === "softmax" };
   const programs = new SinglePrograms(net, values, { output, loss: loss ?? "mse" }, { action: ACTION, advice });
-  const steady = net.inputs.length === 1 && stepsComeAlone(subject.preprocessing);
+  const steady = net.firstInput.outputs.output!.kind !== "rows" && stepsComeAlone(subject.preprocessing);
   const program = programText(programs, values, firstElement(wasm), calledFrom(source, wasm, calls), { steady });
   const { constants, ...words } = wordsOf(source, subject, program);
   return {

@@ -70,17 +70,22 @@ function functions(
   constants = "",
   limits: readonly number[] = [],
 ): Pick<Words, "constants" | "predict" | "start"> {
+  const others = program.inputs.filter(({ isX }) => !isX),
+    names = json(others.flatMap((one) => one.once ? [] : [one.name]));
   if (program.isSteady) {
+    const [more, all] = others.length ? ["(x,i)", ",i"] : ["x", ""], given = `$n,$x,$y,${program.output.size}`;
     return {
       constants: `${constants}$x=${shape},$y=([o,w])=>(${said})`,
-      predict: `x=>(${source.use("enter")}(),$y($n($x(x))))`,
-      start: `${source.use("steady")}($n,$x,$y,${program.output.size})`,
+      predict: `${more}=>(${source.use("enter")}(),$y($n($x(x)${all})))`,
+      start: others.length ? `${source.use("steadyWith")}(${given},${names})` : `${source.use("steady")}(${given})`,
     };
   }
   return {
     constants: `${constants}$x=${shape}`,
     predict: `(x,i)=>{const[o,w]=$n($x(x),i);return${said}}`,
-    start: `${source.use("streams")}(${["predict", ...limits].join()})`,
+    start: others.length
+      ? `${source.use("streamsWith")}(predict,${names})`
+      : `${source.use("streams")}(${["predict", ...limits].join()})`,
   };
 }
 

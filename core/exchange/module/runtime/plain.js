@@ -102,3 +102,38 @@ export function steady(network, shape, say, size) {
     };
   };
 }
+
+/** Steps and their other inputs, which come together: those by name that each step has of its own. */
+function together(pairs, names) {
+  const each = names.map((name) => [name, pairs.flatMap(([, inputs]) => [...inputs?.[name] ?? []])]);
+  return [pairs.map(([step]) => step), { ...pairs.at(-1)[1], ...Object.fromEntries(each) }];
+}
+
+/** Streams that push steps with what else goes in at them. */
+function paired(open) {
+  return () => {
+    const stream = open();
+    return {
+      get steps() {
+        return stream.steps;
+      },
+      push: (step, inputs) => stream.push([step, inputs]),
+      reset: stream.reset,
+    };
+  };
+}
+
+/** `streams` of a network with other inputs, those that `names` say a row at each step. */
+export function streamsWith(predict, names) {
+  return paired(streams((pairs) => predict(...together(pairs, names))));
+}
+
+/** `steady` of such a network. */
+export function steadyWith(network, shape, say, size, names) {
+  const over = ([x, inputs], _, before, most) => network(x, inputs, before, most);
+  const shaped = (pairs, alone) => {
+    const [steps, inputs] = together(pairs, names), x = shape(steps, alone);
+    return x && [x, inputs];
+  };
+  return paired(steady(over, shaped, say, size));
+}

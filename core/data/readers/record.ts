@@ -129,7 +129,7 @@ export interface ReadOptions {
   header?: boolean;
   /** csv: the column that tells one sequence from the next, in long format: a row is a step. Default: a row is a sequence. */
   sequenceColumn?: string | number;
-  /** csv: the column by which a sequence's rows are in order: numbers or ISO dates. Not a channel. */
+  /** csv: the column by which a sequence's rows are in order: numbers, or dates however they are written. Not a channel. */
   timeColumn?: string | number;
   /**
    * csv, arff, text: columns with the class, or the targets. Default: the last column that is called label, class, y or target;

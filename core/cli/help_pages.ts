@@ -61,7 +61,7 @@ export const WORDS: Readonly<Record<string, Readonly<Record<string, string>>>> =
   "normalize": {
     none: "texts stay as they are",
     lower: "lower case",
-    ascii: "accents off, and everything but letters a to z, digits, spaces and . , ; '",
+    ascii: "characters: accents off, letters, spaces and . , ; ' alone; words: a to z, 0 to 9 and ' alone",
   },
   "window-label": {
     majority: "the label that most rows of the window have",

@@ -135,14 +135,14 @@ export class Pipeline {
       if (!kept.length) throw nothingLeft(records);
     }
     const { task, labelSeparator: separator, oneHot, standardize } = full;
-    const settings = { task, names: labelNames, separator, oneHot, standardize };
-    const labels = Labels.fit(labelEveryStep ? Array.from(kept, (one) => stepsOf(one)).flat() : kept, settings);
-    if (labels.guess) guesses.unshift(`task ${labels.guess}`);
     const cut = windows ?? (first.rows && { window: first.rows[1] - first.rows[0] });
     const isUnclear = full.labelEveryStep === undefined && !labelNames && separator === undefined && !cut;
     const lengthOf = ({ steps, text }: SequenceRecord) =>
       inputs instanceof Vocabulary ? inputs.split(text!).length : steps;
     const notes = [isUnclear ? looksPerStep(kept, lengthOf, text) : undefined].filter((note) => note !== undefined);
+    const settings = { task, names: labelNames, separator, oneHot, standardize };
+    const labels = Labels.fit(labelEveryStep ? Array.from(kept, (one) => stepsOf(one)).flat() : kept, settings);
+    if (labels.guess) guesses.unshift(`task ${labels.guess}`);
     return new Pipeline(inputs, labels, labelEveryStep, { reading, windows: cut }, guesses, notes);
   }
 

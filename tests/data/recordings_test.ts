@@ -251,6 +251,8 @@ Deno.test("lists of labels that may be those of steps are not taken for several 
     return true;
   });
   assert.equal(fit(follows, { labelEveryStep: false }).task, "multilabel");
+  // That is said first, not that all have the same labels.
+  assert.throws(() => fit([record(["a", "b"], 2), record(["a", "b", "a"], 3)]), /as many labels as steps/);
   // Of one name twice, even at one length.
   assert.throws(() => fit([record(["a", "b", "a"], 3), record(["a", "b", "c"], 3)]), /as many labels as steps/);
   const numbers = fit([record(["1", "2.5"], 2), record(["2", "4"], 2)]);

@@ -1,10 +1,10 @@
 /** The files, folders and standard input that data are read from. */
 
 import { UsageError } from "../job/options.ts";
-import { classesByName, className, dataAmong, inputsInZip, isProse, type LeftOut } from "../job/inputs.ts";
+import { isZip, memberOf, type Parts, partsAmong, partsInZip } from "../job/divided_files.ts";
+import { classesByName, className, dataAmong, inputsInZip, type LeftOut, onlyFolders } from "../job/inputs.ts";
 import { type DataSource, type Input, STDIN } from "../job/read_data.ts";
 import { sampleInput } from "../job/sample_pairs.ts";
-import { nameOf } from "../job/words.ts";
 import type { Arguments } from "./options.ts";
 import { readError } from "./read_checkpoint.ts";
 import { remark } from "./terminal.ts";
@@ -22,59 +22,31 @@ export function dataFiles(args: Arguments): DataSource {
   };
 }
 
-/** Endings of the files of data sets, those of most use first: the archive has each part in several. */
-const PART = /^(.*[^a-z0-9])?(train|test)\.(ts|arff|tsv|txt|csv|jsonl?|npz)(?:\.gz)?$/i;
-const ENDINGS = ["ts", "arff", "tsv", "txt", "csv", "jsonl", "json", "npz"];
-
-/** The files of folders that hold X_TRAIN and X_TEST, as the UCR/UEA archive's do; said once for each folder. */
+/** The files of folders and archives that hold X_TRAIN and X_TEST, as the UCR/UEA archive's do; said once for each. */
 function folderParts(args: Arguments): DataSource["parts"] {
-  const known = new Map<string, Promise<Record<"train" | "test", string> | undefined>>();
+  const known = new Map<string, Promise<Parts | undefined>>();
   return (path) => {
-    const found = known.get(path) ?? (path === "-" ? Promise.resolve(undefined) : partsIn(path, args));
+    const found = known.get(path) ?? (path === "-" || sampleInput(path) ? none : partsIn(path, args));
     known.set(path, found);
     return found;
   };
 }
 
-async function partsIn(path: string, args: Arguments): Promise<Record<"train" | "test", string> | undefined> {
-  const folder = path.replace(/(?<=.)\/+$/, "");
+const none = Promise.resolve(undefined);
+
+async function partsIn(path: string, args: Arguments): Promise<Parts | undefined> {
+  if (memberOf(path)) return undefined;
   const { isDirectory } = await guarded(path, args, () => Deno.stat(path));
-  if (!isDirectory) return undefined;
-  const names = (await guarded(path, args, () => Array.fromAsync(Deno.readDir(path))))
-    .map(({ name }) => name).filter((name) => !name.startsWith(".") && !isProse(name)).sort();
-  const files = names.flatMap((name) => {
-    const [, stem = "", part, ending] = PART.exec(name) ?? [];
-    return part === undefined ? [] : [{ name, stem, part: part.toLowerCase(), ending: ending!.toLowerCase() }];
-  });
-  const pairs = files.filter(({ part }) => part === "train").flatMap((train) => {
-    const test = files.find(({ stem, part, ending }) =>
-      part === "test" && stem === train.stem && ending === train.ending
-    );
-    return test ? [{ train, test, stem: train.stem }] : [];
-  });
-  // The archive has a file for each dimension beside that of all.
-  const whole = pairs.filter(({ stem }) => !/Dimension\d+_$/i.test(stem));
-  const own = whole.filter(({ stem }) => stem.slice(0, -1) === nameOf(folder));
-  const stems = new Set((own.length ? own : whole).map(({ stem }) => stem));
-  if (!stems.size) return undefined;
-  // Names without a stem may be those of classes.
-  if (stems.has("") && names.length !== 2) return undefined;
-  if (stems.size > 1) {
-    const all = [...stems].map((stem) => stem.slice(0, -1)).join(", ");
-    throw new UsageError(`"${path}" holds several data sets, ${all}: name the files to train on, and --test-data FILE`);
+  const about = args.command === "predict" ? () => {} : note;
+  if (isDirectory) {
+    const entries = await guarded(path, args, () => Array.fromAsync(Deno.readDir(path)));
+    return partsAmong(path, entries.map(({ name }) => name), about);
   }
-  const [stem] = stems, rank = ({ train }: typeof pairs[number]) => ENDINGS.indexOf(train.ending);
-  const { train, test } = whole.filter((pair) => pair.stem === stem).sort((a, b) => rank(a) - rank(b))[0]!;
-  const others = names.filter((name) => name !== train.name && name !== test.name);
-  const rest = others.length ? `; left out: ${others.join(", ")}` : "";
-  if (args.command !== "predict") {
-    remark(`note: ${path}: ${train.name} is there to train on, ${test.name} to test on${rest}`);
-  }
-  return { train: `${folder}/${train.name}`, test: `${folder}/${test.name}` };
+  return isZip(path) ? await partsInZip(path, await guarded(path, args, () => Deno.readFile(path)), about) : undefined;
 }
 
 /** The files in a folder, by name. */
-async function filesIn(path: string): Promise<string[]> {
+async function filesIn(path: string, isText: boolean): Promise<string[]> {
   const found: { name: string; why?: LeftOut }[] = [];
   for await (const entry of Deno.readDir(path)) {
     const { name } = entry;
@@ -88,7 +60,10 @@ async function filesIn(path: string): Promise<string[]> {
     const why = isDirectory ? "folder" : !isFile ? "link that leads nowhere" : undefined;
     found.push({ name, ...why && { why } });
   }
-  return dataAmong(path, found, note);
+  const names = dataAmong(path, found, isText, note), folders = found.filter(({ why }) => why === "folder");
+  if (names.length) return names;
+  if (folders.length) throw onlyFolders(path, folders.map(({ name }) => name).sort(), isText);
+  throw new Error(`cannot read data "${path}": there is no file in this folder`);
 }
 
 /**
@@ -109,18 +84,18 @@ async function inputsOf(paths: readonly string[], isText: boolean, args: Argumen
       inputs.push(sample);
       continue;
     }
-    const { isDirectory } = await guarded(path, args, () => Deno.stat(path));
-    if (!isDirectory && /\.zip$/i.test(path)) {
-      const bytes = await guarded(path, args, () => Deno.readFile(path));
-      inputs.push(...await inputsInZip(path, bytes, isText, note));
+    const member = memberOf(path), archive = member?.archive ?? path;
+    const { isDirectory } = await guarded(path, args, () => Deno.stat(archive));
+    if (!isDirectory && isZip(archive)) {
+      const bytes = await guarded(path, args, () => Deno.readFile(archive));
+      inputs.push(...await inputsInZip(archive, bytes, isText, note, member?.name));
       continue;
     }
     if (!isDirectory) {
       inputs.push(fileInput(path, args));
       continue;
     }
-    const names = await guarded(path, args, () => filesIn(path));
-    if (!names.length) throw new Error(`cannot read data "${path}": there is no file in this folder`);
+    const names = await guarded(path, args, () => filesIn(path, isText));
     const { format } = args.given.files;
     if (!isText && format === undefined && names.every((name) => name.endsWith(".txt"))) {
       throw new UsageError(

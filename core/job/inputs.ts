@@ -6,30 +6,50 @@ import { nameOf } from "./words.ts";
 
 /** Files beside data that are about them. */
 const PROSE =
-  /^(readme|license|licence|copying|notice|changelog|changes|authors|contributing|citation|credits|acknowledge?ments?|notes?|about|description|disclaimer|metadata|manifest|sha\d+sums?|md5sums?|checksums?)(\.\w+)?$|\.(md|rst|html?|pdf)$/i;
+  /^(readme|license|licence|copying|notice|changelog|changes|authors|contributing|citation|credits|acknowledge?ments?|attributions?|notes?|todo|about|description|disclaimer|metadata|manifest|requirements|sources|sha\d+sums?|md5sums?|checksums?)(\.\w+)?$|\.(md|rst|html?|pdf)$/i;
+
+/** Files that systems leave in folders. */
+const SYSTEM = /^(thumbs\.db|desktop\.ini)$/i;
+
+/** The ending of most of some files, if there is one: that of class files. */
+function usualEnding(names: readonly string[]): string | undefined {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(endingOf(name), (counts.get(endingOf(name)) ?? 0) + 1);
+  return [...counts].find(([, count]) => count > 1 && 2 * count > names.length)?.[0];
+}
+
+const endingOf = (name: string) => nameOf(name).replace(/\.gz$/i, "").match(/(?<=.)\.[^.]*$/)?.[0].toLowerCase() ?? "";
 
 /** Whether a file is about data, by its name. */
 export function isProse(path: string): boolean {
   return PROSE.test(nameOf(path));
 }
 
+/** Whether a file in a folder or an archive is none that anybody put there. */
+export function isHidden(name: string): boolean {
+  return name.startsWith(".") || name.startsWith("__MACOSX/") || name.includes("/.") || SYSTEM.test(nameOf(name));
+}
+
 /** Why something in a folder is no data. */
-export type LeftOut = "hidden" | "folder" | "link that leads nowhere" | "about the data";
+export type LeftOut = "hidden" | "folder" | "link that leads nowhere" | "about the data" | "another ending";
 
 /**
  * The names of data among what is in a folder or an archive, in order.
  *
+ * @param isText Whether each is a class: then all have the same ending.
  * @param note Is told what is left out, once.
  */
 export function dataAmong(
   path: string,
   found: readonly { readonly name: string; readonly why?: LeftOut }[],
+  isText: boolean,
   note: (text: string) => void,
 ): string[] {
-  const reasonFor = ({ name, why }: (typeof found)[number]) =>
-    name.startsWith(".") || name.startsWith("__MACOSX/") || name.includes("/.")
-      ? "hidden"
-      : why ?? (isProse(name) ? "about the data" : undefined);
+  const by = ({ name, why }: (typeof found)[number]): LeftOut | undefined =>
+    isHidden(name) ? "hidden" : why ?? (isProse(name) ? "about the data" : undefined);
+  const rest = isText ? found.filter((one) => !by(one)).map(({ name }) => name) : [], usual = usualEnding(rest);
+  const reasonFor = (one: (typeof found)[number]) =>
+    by(one) ?? (usual !== undefined && endingOf(one.name) !== usual ? "another ending" : undefined);
   const leftOut = found.flatMap((one) => reasonFor(one) ? [`${one.name} (${reasonFor(one)})`] : []).sort();
   if (leftOut.length) {
     const rest = leftOut.length > 5 ? ", …" : "", are = leftOut.length === 1 ? "is" : "are";
@@ -44,17 +64,35 @@ export function dataAmong(
  *
  * @param isText Whether the files hold text: each is then a class.
  * @param note Is told what is left out, once.
+ * @param member The one file that is meant. Default: all.
  */
 export async function inputsInZip(
   path: string,
   bytes: Uint8Array,
   isText: boolean,
   note: (text: string) => void,
+  member?: string,
 ): Promise<Input[]> {
   const { zippedFiles } = await import("./archives.ts"), files = zippedFiles(path, bytes);
-  const names = dataAmong(path, [...files.keys()].map((name) => ({ name })), note);
+  if (member !== undefined) {
+    const file = files.get(member);
+    if (!file) throw new Error(`cannot read data "${path}/${member}": there is no such file in this archive`);
+    return [file];
+  }
+  const names = dataAmong(path, [...files.keys()].map((name) => ({ name })), isText, note);
   if (!names.length) throw new Error(`cannot read data "${path}": there is no file in this archive`);
+  const folders = [...new Set(names.map((name) => name.slice(0, -nameOf(name).length)))];
+  if (isText && folders.length > 1) throw onlyFolders(path, folders.map((name) => name.replace(/\/$/, "")), isText);
   return names.map((name) => ({ ...files.get(name)!, ...isText && { label: className(files.get(name)!.name) } }));
+}
+
+/** What is wrong with data in folders within others: whether a folder or a file is a class is not guessed. */
+export function onlyFolders(path: string, folders: readonly string[], isText: boolean): Error {
+  const some = folders.slice(0, 5).map((name) => name || ".").join(", ") + (folders.length > 5 ? ", …" : "");
+  const advice = isText
+    ? "a class is a file, a text a line: join the texts of each folder in one"
+    : "name the one to read";
+  return new Error(`cannot read data "${path}": it holds folders, ${some}: ${advice}`);
 }
 
 /** The class that a file's name says. */
@@ -70,6 +108,12 @@ export function className(path: string): string {
 export async function classesByName(inputs: Input[], note: (text: string) => void): Promise<Input[]> {
   if (inputs.length < 2 || inputs.some((input) => input.label !== undefined || isOnce(input))) return inputs;
   for (const input of inputs) if (!await hasNoTabs(input)) return inputs;
+  // A pattern of the shell takes them along.
+  const about = inputs.filter(({ name }) => isProse(name)), data = inputs.filter(({ name }) => !isProse(name));
+  if (about.length && data.length > 1) {
+    note(`left out, as no class: ${about.map(({ name }) => name).join(", ")} (about the data)`);
+    return await classesByName(data, note);
+  }
   const labelled = inputs.map((input) => ({ ...input, label: className(input.name) }));
   note(
     `the lines have no labels, so that each file is a class: ${labelled.map(({ label }) => label).join(", ")}`,

@@ -10,6 +10,7 @@ import { amend, errorCause } from "../errors.ts";
 import type { DataJob } from "./data_options.ts";
 import { flagFor, type GivenOptions, UsageError } from "./options.ts";
 import { askedOf, column, isText, like, readOptions, STDIN, windowsOf } from "./reading_options.ts";
+import { smallClasses } from "./small_classes.ts";
 import { refuseUnsuited, type Traits } from "./suits.ts";
 import { nameOf, plural } from "./words.ts";
 
@@ -207,7 +208,7 @@ export async function loadRecords(
     notes.push(...opened.notes ?? []);
     reading ??= opened.reading;
   }
-  notes.push(...table?.notes ?? [], ...windows?.notes ?? []);
+  notes.push(...smallClasses(inputs, ends), ...table?.notes ?? [], ...windows?.notes ?? []);
   labelNames = table?.labelNames ?? labelNames;
   if (!records.length) {
     const why = windows?.notes.length ? `: ${windows.notes.join("; ")}` : "";

@@ -1,5 +1,6 @@
 /** The data of a page: files or a sample, what was understood of them, and the job that they make with the form. */
 
+import { isZip, memberOf, partsInZip } from "../../core/job/divided_files.ts";
 import { classesByName, inputsInZip } from "../../core/job/inputs.ts";
 import { defaultEpochs } from "../../core/job/learning.ts";
 import { type GivenOptions, type Job, resolveJob } from "../../core/job/options.ts";
@@ -183,7 +184,15 @@ export class Data {
     return {
       action: "train",
       given,
-      parts: () => Promise.resolve(undefined),
+      parts: async (path) => {
+        const file = isZip(path) && this.files.find(({ name }) => name === path);
+        if (!file) return undefined;
+        return await partsInZip(
+          path,
+          new Uint8Array(await file.blob.arrayBuffer()),
+          (text) => void this.notes.add(text),
+        );
+      },
       inputs: (paths, isText) => this.#inputs(paths, isText),
       file: (path) => inputOf(this.files.find(({ name }) => name === path)!),
     };
@@ -193,10 +202,12 @@ export class Data {
   async #inputs(paths: readonly string[], isText: boolean): Promise<Input[]> {
     const inputs: Input[] = [], note = (text: string) => void this.notes.add(text);
     for (const path of paths) {
-      const sample = sampleInput(path), file = this.files.find(({ name }) => name === path)!;
+      const sample = sampleInput(path), member = memberOf(path), own = member?.archive ?? path;
+      const file = this.files.find(({ name }) => name === own)!;
       if (sample) inputs.push(sample);
-      else if (/\.zip$/i.test(path)) {
-        inputs.push(...await inputsInZip(path, new Uint8Array(await file.blob.arrayBuffer()), isText, note));
+      else if (isZip(own)) {
+        const bytes = new Uint8Array(await file.blob.arrayBuffer());
+        inputs.push(...await inputsInZip(own, bytes, isText, note, member?.name));
       } else inputs.push(inputOf(file));
     }
     return isText ? await classesByName(inputs, note) : inputs;

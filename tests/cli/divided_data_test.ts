@@ -1,6 +1,7 @@
 /** Data that come divided into training and test data, and test data that were trained on. */
 
 import assert from "node:assert/strict";
+import { loadFflate } from "../../deps.ts";
 import { writeNpz } from "../../core/data/readers/arrays.ts";
 import { countShared } from "../../core/data/overlap.ts";
 import { Random } from "../../core/random.ts";
@@ -113,6 +114,34 @@ Deno.test("a folder that holds X_TRAIN and X_TEST is used as such, and it is sai
   ]);
   assert.equal(testLine(evaluated!), testLine(folder!));
   assertFails(predicted!, 2, '"Moves" holds training data and test data: name one, such as Moves/Moves_TEST.tsv');
+});
+
+Deno.test("an archive that holds X_TRAIN and X_TEST is used as a folder is, and a file in it by its path", async () => {
+  await using place = await Place.make();
+  const { zipSync } = await loadFflate(), bytes = (text: string) => new TextEncoder().encode(text);
+  place.write("a.tsv", archive(1, 20));
+  place.write("b.tsv", archive(2, 10));
+  const files = { "Moves/Moves_TRAIN.tsv": bytes(archive(1, 20)), "Moves/Moves_TEST.tsv": bytes(archive(2, 10)) };
+  Deno.writeFileSync(`${place.path}/Moves.zip`, zipSync({ ...files, "__MACOSX/Moves_TRAIN.tsv": bytes("no") }));
+  const [zip, apart, named] = await Promise.all([
+    place.run("train Moves.zip --epochs 2 --checkpoint ck"),
+    place.run("train a.tsv --test-data b.tsv --epochs 2"),
+    place.run("train a.tsv --test-data Moves.zip/Moves/Moves_TEST.tsv --epochs 2"),
+  ]);
+  assert.equal(
+    zip!.err,
+    "note: Moves.zip: Moves/Moves_TRAIN.tsv is there to train on, Moves/Moves_TEST.tsv to test on\n",
+  );
+  for (const run of [zip!, named!]) assert.equal(testLine(run), testLine(apart!));
+  const [stored, evaluated, predicted, missing] = await Promise.all([
+    place.run("evaluate ck/last.json"),
+    place.run("evaluate ck/last.json Moves.zip"),
+    place.run("predict ck/last.json Moves.zip"),
+    place.run("predict ck/last.json Moves.zip/none.tsv"),
+  ]);
+  for (const run of [stored!, evaluated!]) assert.equal(testLine(run), testLine(apart!));
+  assertFails(predicted!, 2, /name one, such as Moves\.zip\/Moves\/Moves_TEST\.tsv$/m);
+  assertFails(missing!, 1, /"Moves\.zip\/none\.tsv": there is no such file in this archive$/m);
 });
 
 Deno.test("test sequences that were trained on too are counted, whole or in part", async () => {

@@ -1,6 +1,7 @@
 /** The command line on data of your own. Every run is a program of its own, with no permission but for its folder. */
 
 import assert from "node:assert/strict";
+import { loadFflate } from "../../deps.ts";
 import { writeNpz } from "../../core/data/readers/arrays.ts";
 import { type NpyArray, writeNpy } from "../../core/data/readers/npy.ts";
 import { assertFails, assertWorks, MOD, Place, type Result, ROOT } from "./run.ts";
@@ -514,6 +515,37 @@ Deno.test("what is left out of a folder is said, links are followed, and files w
   place.write("labelled.txt", "so\tyes\nno\tno\n");
   const both = await place.run(`train data/one.txt labelled.txt ${flags}`);
   assertFails(both, 1, /one\.txt: line 1 must be a text, a tab and a label: there is no tab$/m);
+});
+
+Deno.test("among class files, what is none is left out or named, also where a pattern of the shell names it", async () => {
+  await using place = await Place.make();
+  const lines = (word: string) => Array.from({ length: 60 }, (_, n) => `${word} ${n}`).join("\n");
+  for (const folder of ["data", "data/in"]) Deno.mkdirSync(`${place.path}/${folder}`);
+  const classes = ["one", "two", "three"];
+  for (const name of classes) place.write(`data/${name}.txt`, lines(name));
+  for (const name of ["one.txt~", "one.txt.bak", "Thumbs.db", "make.py", "ATTRIBUTION.txt", "list.txt"]) {
+    place.write(`data/${name}`, "one\ntwo\nthree\n");
+  }
+  place.write("README.txt", "About these data\n");
+  const { zipSync } = await loadFflate();
+  const files = Object.fromEntries(classes.map((name) => [`a/${name}.txt`, new TextEncoder().encode(lines(name))]));
+  Deno.writeFileSync(`${place.path}/all.zip`, zipSync({ ...files, "a/make.py": new Uint8Array([10]) }));
+  Deno.writeFileSync(`${place.path}/folders.zip`, zipSync({ ...files, "b/one.txt": files["a/one.txt"]! }));
+  const flags = "--tokens words --epochs 1";
+  const [folder, globbed, zip, folders] = await runAll(place, [
+    `train data ${flags}`,
+    `train data/one.txt README.txt data/two.txt ${flags}`,
+    `train all.zip ${flags}`,
+    `train folders.zip ${flags}`,
+  ]);
+  assert.match(folder!.out, /: 146 sequences, .* 4 classes$/m);
+  assert.match(folder!.err, /make\.py \(another ending\), one\.txt\.bak \(another ending\), /);
+  assert.match(folder!.out, /note: data\/list\.txt is a class of 3 texts, where others have 60: is it one\?$/m);
+  assert.match(globbed!.out, /: 96 sequences, .* 2 classes$/m);
+  assert.match(globbed!.err, /^note: left out, as no class: README\.txt \(about the data\)$/m);
+  assert.match(zip!.out, /: 144 sequences, .* 3 classes$/m);
+  assert.equal(zip!.err, "note: all.zip: 1 left out that is no data: a/make.py (another ending)\n");
+  assertFails(folders!, 1, /it holds folders, a, b: a class is a file, a text a line: join the texts of each folder/);
 });
 
 Deno.test("what was found out about the files of training holds for those of prediction", async () => {

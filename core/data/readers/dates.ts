@@ -116,12 +116,49 @@ function withTime(way: (text: string) => number | undefined) {
   };
 }
 
+/** Times of day with a zone behind them: an offset from UTC, maybe in words behind it too, or the usual name of one. */
+const ZONED =
+  /^(.*\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:\s*[ap]\.?m\.?)?)\s*(?:(z|[a-z]{3,4})?(?:([-+]\d\d):?(\d\d)?)?)(?:\s*\([^)]*\))?$/i;
+
+/** Names of zones and their hours. */
+const ZONES: Readonly<Record<string, number>> = {
+  ...{ z: 0, utc: 0, gmt: 0, wet: 0, west: 1, bst: 1, cet: 1, cest: 2, eet: 2, eest: 3, msk: 3, ist: 5.5 },
+  ...{ awst: 8, jst: 9, kst: 9, acst: 9.5, aest: 10, acdt: 10.5, aedt: 11, nzst: 12, nzdt: 13 },
+  ...{
+    adt: -3,
+    ast: -4,
+    edt: -4,
+    est: -5,
+    cdt: -5,
+    cst: -6,
+    mdt: -6,
+    mst: -7,
+    pdt: -7,
+    pst: -8,
+    akdt: -8,
+    akst: -9,
+    hst: -10,
+  },
+};
+
+/** Reads times as it reads those without a zone. */
+function zoned(read: (cell: string) => number | undefined) {
+  return (cell: string) => {
+    const found = cell.length <= 2 * LONGEST && cell.trim().match(ZONED);
+    if (!found) return read(cell);
+    const [, text, name, hours, minutes = "0"] = found, own = name ? ZONES[name.toLowerCase()] : 0;
+    if (own === undefined || name === undefined && hours === undefined) return read(cell);
+    const time = read(text!), offset = 60 * Number(hours ?? 0) + (hours?.startsWith("-") ? -1 : 1) * Number(minutes);
+    return time === undefined ? undefined : time - 60_000 * (60 * own + offset);
+  };
+}
+
 /** All ways to read times: days without signs, numbers and ISO dates, the others. */
 export const TIME_READERS: readonly ((cell: string) => number | undefined)[] = [
   withTime(WAYS[0]!),
   timeIn,
   ...WAYS.slice(1).map(withTime),
-];
+].map(zoned);
 
 /** The first of them that leave no choice where they read all cells. */
 export const FIRST_CHOICES = 2;

@@ -9,7 +9,7 @@ import { called, findColumn, guessId, guessLabel } from "./columns.ts";
 import { blankColumns, type Head, unnamed } from "./head.ts";
 import { lasting } from "./reading.ts";
 import type { Input, Reading, ReadOptions } from "./record.ts";
-import { isTimeName } from "./time_order.ts";
+import { isTimeName } from "./time_columns.ts";
 
 /** Which column is what, by their places. */
 export interface Layout {

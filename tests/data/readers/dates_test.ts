@@ -95,6 +95,104 @@ Deno.test("a date and a time of day may be in two columns; dates in no order and
   assert.deepEqual((await table("s.csv", "weather,y", kinds)).notes, []);
 });
 
+Deno.test("clocks of any unit, zones, counts of rows and a column for each part of a date are times", async () => {
+  const count = Array.from({ length: 40 }, (_, i) => i), start = Date.UTC(2021, 2, 1);
+  const zone = (i: number) => i < 20 ? "CET" : "CEST", hour = (i: number) => start + 3_600_000 * i;
+  const local = (i: number, hours: number) => new Date(hour(i + hours)).toISOString().slice(0, 19).replace("T", " ");
+  const ways: Readonly<Record<string, readonly [string, (i: number) => string]>> = {
+    microseconds: ["u", (i) => `${1000 * hour(i)}`],
+    nanoseconds: ["u", (i) => `${hour(i)}000000`],
+    "halves of seconds": ["u", (i) => `${hour(i) / 1000 + 0.5}`],
+    "names of zones": ["when", (i) => `${local(i, i < 20 ? 1 : 2)} ${zone(i)}`],
+    "offsets in hours": ["when", (i) => `${local(i, i < 20 ? 1 : 2)}+0${i < 20 ? 1 : 2}`],
+    "programs' dates": ["when", (i) => new Date(hour(i)).toUTCString().replace(",", "") + "+0000 (Somewhere)"],
+    months: ["period", (i) => `${2018 + Math.floor(i / 12)}${two(i % 12 + 1)}`],
+    rows: ["index", String],
+    "unnamed rows": ["", String],
+    seconds: ["seconds", (i) => `${i / 10}`],
+    parts: ["year,month,day,hour", (i) => `2021,3,${1 + Math.floor(i / 24)},${i % 24}`],
+    "days and hours": ["date,hour", (i) => `2021-03-0${1 + Math.floor(i / 24)},${i % 24}`],
+  };
+  for (const [way, [head, of]] of Object.entries(ways)) {
+    const rows = count.map((i) => `${of(i)},${i}.5`), rest = rows.filter((_, i) => i < 10 || i >= 15);
+    const turned = await table("a.csv", `${head},y`, rows.toReversed());
+    assert.deepEqual([...turned.values.at(-1)!], count.map((i) => i + 0.5), way);
+    assert.match(turned.notes!.join(), /falls from row to row: the rows are taken in reverse/, way);
+    const broken = await table("a.csv", `${head},y`, rest);
+    assert.deepEqual([broken.breaks, Math.round(broken.stepsOf!(10))], [[10], 6], way);
+    assert.deepEqual((await table("a.csv", `${head},y`, rows)).notes, [], way);
+  }
+  // Parts of a date that come again, and what is only called t.
+  for (const [head, of] of [["month", (i: number) => i % 12 + 1], ["t", (i: number) => i * 17 % 23]] as const) {
+    const { values, notes, breaks } = await table("a.csv", `${head},y`, count.map((i) => `${of(i)},${i}.5`));
+    assert.deepEqual([[...values[1]!], notes, breaks], [count.map((i) => i + 0.5), [], undefined], head);
+  }
+});
+
+Deno.test("dates of which some are missing tell the order, dates that are not understood are named", async () => {
+  const dates = cells("2021-01-20"), y = (i: number) => `${i}.5`;
+  for (const none of ["", "unknown", "NaT"]) {
+    const rows = dates.map((date, i) => `${i % 9 === 4 ? none : date},${y(i)}`);
+    const { values, notes } = await table("a.csv", "date,y", rows.toReversed());
+    assert.deepEqual(values[0]![0], 0.5);
+    assert.match(
+      notes!.join("\n"),
+      /date falls .* reverse.*\n.*date holds no date in 4 rows, the first line \d+: gaps of/s,
+    );
+    const rising = await table("a.csv", "date,y", rows);
+    assert.match(rising.notes!.join(), /^a.csv: column date holds no date in 4 rows/);
+  }
+  const mixed = dates.map((date, i) => `${i < 20 ? date : cells("20/01/2021")[i]},${y(i)}`);
+  assert.match((await table("a.csv", "date,y", mixed)).notes!.join(), /date is no time that is understood in all rows/);
+  const coarse = dates.map((_, i) => `${dates[i >> 2]},${y(i)}`);
+  assert.match((await table("a.csv", "date,y", coarse)).notes!.join(), /several rows for a time, first at line 3: if/);
+});
+
+Deno.test("series are told by numbers too, and by several columns together", async () => {
+  const dates = cells("2021-01-20"),
+    rows = (of: (id: number, day: number) => string, ids: number, beside: boolean) =>
+      Array.from(
+        { length: 40 * ids },
+        (_, i) => beside ? of(i % ids, Math.floor(i / ids)) : of(Math.floor(i / 40), i % 40),
+      );
+  const number = (id: number, day: number) => `${id + 1},${dates[day]},${id}.5`;
+  const both = (id: number, day: number) => `${"ABAB"[id]},${"mmff"[id]},${dates[day]},${id}.5`;
+  const refusals: readonly [string, readonly string[], RegExp][] = [
+    ["shop,ds,y", rows(number, 3, true), /several rows for a time, which column shop tells apart: these are 3 series/],
+    ["shop,ds,y", rows(number, 3, false), /starts again in line 42 where column shop changes: these are 3 series/],
+    [
+      "land,sex,ds,y",
+      rows(both, 4, true),
+      /which columns land and sex tell apart: these are 4 series.* each land and sex/,
+    ],
+    ["land,sex,ds,y", rows(both, 4, false), /line 42 where columns land and sex change: these are 4 series/],
+  ];
+  for (const [head, lines, message] of refusals) await assert.rejects(table("a.csv", head, lines), message);
+  const later = rows(
+    (id, day) => `${id + 1},${new Date(Date.UTC(2021, 0, 1 + 40 * id + day)).toISOString()},${id}.5`,
+    3,
+    false,
+  );
+  assert.match(
+    (await table("a.csv", "shop,ds,y", later)).notes!.join(),
+    /column shop changes at line 42: if these are/,
+  );
+});
+
+Deno.test("a clock that is set back is a break", async () => {
+  const at = (i: number) => new Date(Date.UTC(2024, 9, 27) + 900_000 * (i < 12 ? i : i - 4)).toISOString().slice(0, 16);
+  const rows = Array.from({ length: 60 }, (_, i) => `${at(i).replace("T", " ")},${i}.5`);
+  const { breaks, notes, values } = await table("a.csv", "time,y", rows);
+  assert.deepEqual([breaks, values[0]![30]], [[12], 30.5]);
+  assert.match(
+    notes!.join(),
+    /time goes back by 45 minutes at line 14, as a clock that is set back: no window reaches/,
+  );
+  // By another amount it is an error still.
+  const back = rows.map((row, i) => i < 30 ? row : `${at(i - 10).replace("T", " ")},${i}.5`);
+  await assert.rejects(table("a.csv", "time,y", back), /column time: the time goes back/);
+});
+
 Deno.test("what is no date is none, and one cell that is not decides for all", () => {
   const none = ["13/13/2021", "31.02.2021", "Foo 2021", "2021-Q5", "1/2", "20 Brumaire 2021", "12:30"];
   for (const cell of none) assert.equal(timesIn([cell, cell]), undefined, cell);

@@ -112,7 +112,8 @@ export class ForecastPipeline {
     const notes = transformed.flatMap((column, c) =>
       standardize || center && c < targetColumns.length ? [] : roundingNotes([column], 1, () => name(c))
     );
-    const pipeline = new ForecastPipeline({ ...state, means, scaling: scaling?.toJSON() ?? null }, scaling, notes);
+    const fitted = { ...state, means, scaling: scaling?.toJSON() ?? null, rows: [from, to] as const };
+    const pipeline = new ForecastPipeline(fitted, scaling, notes);
     pipeline.#windows.within(table, [from, to]); // The training rows must hold one.
     return pipeline;
   }
@@ -174,6 +175,11 @@ export class ForecastPipeline {
   /** How the table was read that it was fitted on, as options for reading others; undefined where nobody knows. */
   get reading(): Reading | undefined {
     return this.#state.reading;
+  }
+
+  /** The rows that it was fitted on; undefined where nobody knows. */
+  get rows(): RowRange | undefined {
+    return this.#state.rows;
   }
 
   /** Rows that go in. */

@@ -4,7 +4,7 @@ import type { OptionSpec } from "../options.ts";
 import { readingState } from "./readers/reading.ts";
 import type { Reading } from "./readers/record.ts";
 import { MISSING_POLICIES, type MissingPolicy, Scaling, type ScalingState, storedMeans } from "./scaling.ts";
-import { distinctTexts, fields, nullable, oneOf, truth, whole } from "./state.ts";
+import { distinctTexts, fields, nullable, oneOf, truth, whole, wrong } from "./state.ts";
 
 /** Transform of a series: its values, their differences, or the differences of their logarithms. */
 export type Transform = "none" | "difference" | "logDifference";
@@ -79,6 +79,8 @@ export interface ForecastState {
   readonly scaling: ScalingState | null;
   /** How the table was read that it was fitted on; absent where nobody knows. */
   readonly reading?: Reading;
+  /** The rows that it was fitted on; absent where nobody knows. */
+  readonly rows?: RowRange;
 }
 
 /** Columns that are used: targets, then features that are none. */
@@ -107,7 +109,7 @@ export function forecastState(json: unknown): ForecastState {
     "missing",
     "means",
     "scaling",
-  ], ["reading"]);
+  ], ["reading", "rows"]);
   oneOf(state.kind, `${place}.kind`, ["forecast"]);
   whole(state.version, `${place}.version`, 1, 1);
   const targetColumns = distinctTexts(state.targetColumns, `${place}.targetColumns`, 1);
@@ -127,5 +129,13 @@ export function forecastState(json: unknown): ForecastState {
     means: storedMeans(state.means, `${place}.means`, missing, count),
     scaling: nullable(state.scaling, (value) => Scaling.from(value, `${place}.scaling`, count).toJSON()),
     ...state.reading !== undefined && { reading: readingState(state.reading, `${place}.reading`) },
+    ...state.rows !== undefined && { rows: rowsOf(state.rows, `${place}.rows`) },
   };
+}
+
+/** Rows as they were stored. */
+function rowsOf(value: unknown, place: string): RowRange {
+  if (!Array.isArray(value) || value.length !== 2) throw wrong(place, "two numbers", value);
+  const from = whole(value[0], `${place}[0]`, 0);
+  return [from, whole(value[1], `${place}[1]`, from + 1)];
 }

@@ -169,23 +169,32 @@ export async function tableData(
 /** What part of a table is scored, and what of it was trained on. */
 function trainedNote([from, to]: RowRange, known?: Division<RowRange>): string {
   const scored = `rows ${from}:${to} are scored`;
-  if (!known) return scored;
+  if (!known) return `${scored}; this is not the table that was trained on, though rows of it may be`;
   const { train, validation } = known, seen = validation ? [train[0], validation[1]] as const : train;
   const isSeen = from < seen[1] && to > seen[0];
   return `${scored}${isSeen ? "" : ", which were held out"}; rows ${seen.join(":")} were trained on`;
 }
 
-/** How a table was divided, if it is the one that a model was trained on. */
+/** How a table was divided, if it is the one that a model was trained on, or that one with more rows behind it. */
 async function divisionOf(
   pipeline: ForecastPipeline,
   table: Table,
   { hash, job }: Trained,
 ): Promise<Division<RowRange> | undefined> {
   if (!hash || !job) return undefined;
+  const isTrained = async (rows: RowRange) => await hashDataset(windows(pipeline.dataset(table, rows))) === hash;
   try {
     for (const division of divideRows(table, rowsOf(job, table))) {
-      if (await hashDataset(windows(pipeline.dataset(table, division.train))) === hash) return division;
+      if (await isTrained(division.train)) return division;
     }
+    const { rows: train } = pipeline, { validationSplit = 0 } = job.division;
+    if (!train || !await isTrained(train)) return undefined;
+    const [from, to] = train, end = from + Math.round((to - from) / (1 - validationSplit));
+    return {
+      train,
+      ...end > to && { validation: [to, end] },
+      ...end < table.rows && { test: [end, table.rows] },
+    };
   } catch (error) {
     // Of another table these may be no rows, or rows without a window.
     if (!(error instanceof UsageError || error instanceof RangeError)) throw error;

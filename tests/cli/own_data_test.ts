@@ -148,20 +148,26 @@ Deno.test("forecasts: rows divided in time, two baselines, a validation part, wh
   // A file to evaluate on that is the one of training: what was held out is scored, not what was trained on.
   const [head, ...sales] = place.read("sales.csv").trimEnd().split("\n");
   place.write("later.csv", [head, ...sales.slice(60), ""].join("\n"));
-  const [stored, same, asked, last, later] = await runAll(place, [
+  // The same table, grown: what is new was held out too.
+  const more = Array.from({ length: 24 }, (_, i) => `${2025 + Math.floor(i / 12)}-${i % 12 + 1},${200 + i},9`);
+  place.write("grown.csv", [head, ...sales, ...more, ""].join("\n"));
+  const [stored, same, asked, last, later, grown] = await runAll(place, [
     "evaluate ck/best.json",
     "evaluate ck/best.json sales.csv",
     "evaluate ck/best.json sales.csv --test-rows 80:120",
     "evaluate ck/best.json sales.csv --test-rows=-24:",
     "evaluate ck/best.json later.csv",
+    "evaluate ck/best.json grown.csv",
   ]);
-  for (const { code } of [stored!, same!, asked!, last!, later!]) assert.equal(code, 0);
+  for (const { code } of [stored!, same!, asked!, last!, later!, grown!]) assert.equal(code, 0);
   assert.equal(same!.out, stored!.out.slice(stored!.out.indexOf("test of")));
   assert.equal(last!.out, same!.out);
   const seen = "rows 0:96 were trained on\n";
   assert.equal(same!.err, `note: rows 96:120 are scored, which were held out; ${seen}`);
   assert.equal(asked!.err, `note: rows 80:120 are scored; ${seen}`);
-  assert.equal(later!.err, "note: rows 0:60 are scored\n");
+  const other = "this is not the table that was trained on, though rows of it may be";
+  assert.equal(later!.err, `note: rows 0:60 are scored; ${other}\n`);
+  assert.equal(grown!.err, `note: rows 96:144 are scored, which were held out; ${seen}`);
   // Without a validation part, the best epoch was chosen by what was held out.
   assertWorks(await place.run(`${task} --epochs 30 --lr 0.05 --checkpoint chosen`));
   const chosen = await place.run("evaluate chosen/best.json sales.csv");

@@ -247,7 +247,7 @@ Deno.test("every field of stored preprocessing is needed, and no other is taken"
       if (!path.length || /^\d+$/.test(path.at(-1)!)) continue;
       const without = changed(json, path, (holder, key) => delete holder[key]);
       // What states of before do not have.
-      if (["numbers", "stepNames", "precision", "reading", "labelColumns", "decimal"].includes(path.at(-1)!)) {
+      if (["numbers", "stepNames", "precision", "reading", "labelColumns", "decimal", "rows"].includes(path.at(-1)!)) {
         restorePreprocessing(without);
       } else assert.throws(() => restorePreprocessing(without), /^TypeError: Cannot load preprocessing: /);
       assert.throws(

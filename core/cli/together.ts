@@ -2,6 +2,7 @@
 
 import { ALONE, type Fleet, gatherTexts, processName } from "../fleet/fleet.ts";
 import { lacksPmi, launcher } from "../fleet/launcher.ts";
+import type { Cores } from "../fleet/mpi.ts";
 import { UsageError } from "../job/options.ts";
 import { plural } from "../job/words.ts";
 import { haveMet, isOfAll, meetWithError } from "../train/together.ts";
@@ -75,23 +76,17 @@ async function abort(fleet: Fleet, error: unknown): Promise<number> {
 
 /** Says if a launcher leaves most of a machine idle: mpirun binds each process to one core unless it is told not to. */
 async function adviseOnCores(fleet: Fleet, { given: { device: { threads } } }: Arguments): Promise<void> {
-  const { onlineProcessors } = await import("../fleet/mpi.ts");
-  const cores = navigator.hardwareConcurrency;
-  const all = gatherTexts(fleet, JSON.stringify([cores, onlineProcessors() ?? cores])).map((text) =>
-    JSON.parse(text) as [bound: number, online: number]
-  );
+  const { coresHere } = await import("../fleet/mpi.ts");
+  const all = gatherTexts(fleet, JSON.stringify(coresHere() ?? null)).map((text): Cores | null => JSON.parse(text));
   if (launcher()?.name !== "mpirun" || threads === 1) return;
   const note = coresNote(fleet.hosts, all);
   if (note) remark(`note: ${note}`);
 }
 
-/** What is said where the processes of a host may not use all of its cores, each being bound to so many of those online. */
-export function coresNote(
-  hosts: readonly string[],
-  cores: readonly (readonly [bound: number, online: number])[],
-): string | undefined {
-  const few = cores.find(([bound, online], r) => bound * hosts.filter((host) => host === hosts[r]).length < online);
+/** What is said where the processes of a host may not use all of its cores, each being bound to some of them. */
+export function coresNote(hosts: readonly string[], cores: readonly (Cores | null)[]): string | undefined {
+  const few = cores.find((own, r) => own && own.bound * hosts.filter((host) => host === hosts[r]).length < own.usable);
   if (!few) return undefined;
-  const [bound, online] = few;
-  return `mpirun binds each process to ${bound} of ${plural(online, "core")}: mpirun --bind-to none lets it use all`;
+  const { bound, usable } = few;
+  return `mpirun binds each process to ${bound} of ${plural(usable, "core")}: mpirun --bind-to none lets it use all`;
 }

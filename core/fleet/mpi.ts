@@ -179,15 +179,39 @@ export function libraryName(text: string): string {
   return first.replace(/\s*Version:\s*/, " ").replace(/\bv(?=\d)/, "").trim();
 }
 
-/** Processors that are online, bound to or not; undefined where that cannot be asked for. */
-export function onlineProcessors(): number | undefined {
+/** Cores that this process is bound to, and those that it might use. */
+export interface Cores {
+  readonly bound: number;
+  readonly usable: number;
+}
+
+/** Bytes of a set of cores: a bit for each. */
+const SET = 1024;
+
+/**
+ * Cores of this process; undefined where that cannot be asked for. A limit of its time, as of a container, counts for nothing,
+ * for it is not in the launcher's hands.
+ */
+export function coresHere(): Cores | undefined {
   if (Deno.build.os !== "linux") return undefined;
+  const signature = { parameters: ["i32", "usize", "buffer"], result: "i32" } as const;
   try {
-    const { symbols } = Deno.dlopen("libc.so.6", { sysconf: { parameters: ["i32"], result: "i64" } });
-    return Number(symbols.sysconf(SC_NPROCESSORS_ONLN));
+    const { symbols } = Deno.dlopen("libc.so.6", { sched_getaffinity: signature, sched_setaffinity: signature });
+    const own = new Uint8Array(SET), wide = new Uint8Array(SET);
+    if (symbols.sched_getaffinity(0, BigInt(SET), own) !== 0) return undefined;
+    // The system leaves out those that it allows nobody here: what is left is what could be had.
+    symbols.sched_setaffinity(0, BigInt(SET), new Uint8Array(SET).fill(255));
+    symbols.sched_getaffinity(0, BigInt(SET), wide);
+    symbols.sched_setaffinity(0, BigInt(SET), own);
+    return { bound: bitsIn(own), usable: bitsIn(wide) };
   } catch {
     return undefined;
   }
 }
 
-const SC_NPROCESSORS_ONLN = 84;
+function bitsIn(bytes: Uint8Array): number {
+  return bytes.reduce((sum, byte) => {
+    for (; byte; byte &= byte - 1) sum++;
+    return sum;
+  }, 0);
+}

@@ -2,8 +2,7 @@
 
 import assert from "node:assert/strict";
 import { coresNote } from "../../core/cli/together.ts";
-import { Place, type Result, runDeno } from "../cli/run.ts";
-import { MOD } from "../cli/run.ts";
+import { MOD, Place, type Result, ROOT, runDeno } from "../cli/run.ts";
 import { HAS_MPI, runMpi, spawnTogether, type Started } from "./mpirun.ts";
 
 const ignore = !HAS_MPI && Deno.env.get("CI") === undefined;
@@ -168,6 +167,9 @@ mpiTest("a process that dies ends all of them, and the training resumes to the s
   assert.ok(place.read("part/last.json") === place.read("whole/last.json"));
 });
 
+/** Deno with all permissions, for a line of shell. */
+const DENO = `'${Deno.execPath()}' run --no-prompt -A`;
+
 /** What is wrong, how it is provoked, and what is said. */
 const WRONG: [string, string, RegExp, Started?, number?][] = [
   [
@@ -211,6 +213,27 @@ const WRONG: [string, string, RegExp, Started?, number?][] = [
       before:
         "mkdir -p r$OMPI_COMM_WORLD_RANK/x; test $OMPI_COMM_WORLD_RANK = 1 || cp a.csv r0/; cd r$OMPI_COMM_WORLD_RANK/x",
     },
+  ],
+  [
+    "another version",
+    SMALL,
+    /^error: cannot train together: process 1 on host \S+ runs Grutto 0\.0\.1, process 0 runs \d+\.\d+\.\d+\n$/,
+    {
+      before: "test $OMPI_COMM_WORLD_RANK = 0 || { mkdir v; " +
+        `cp -r ${["core", "mod.ts", "deps.ts", "deno.json"].map((name) => `'${ROOT}/${name}'`).join(" ")} v; ` +
+        `sed -i '/VERSION/s/"[0-9.]*"/"0.0.1"/' v/core/version.ts; exec ${DENO} v/mod.ts ${SMALL}; }`,
+    },
+  ],
+  [
+    "a checkpoint that one of them cannot read",
+    "train --resume r$OMPI_COMM_WORLD_RANK/last.json --epochs 3 --threads 1",
+    /^error: cannot train together: process 1 on host \S+ failed: cannot read checkpoint "r1\/last\.json": there is no such/,
+    { before: `test $OMPI_COMM_WORLD_RANK = 1 || ${DENO} '${MOD}' train --size 20 --epochs 1 --checkpoint r0 --quiet` },
+  ],
+  [
+    "a folder of checkpoints that cannot be written",
+    `${SMALL} --checkpoint a.csv`,
+    /^error: cannot write checkpoint "a\.csv\/last\.json": its folder is a file\n$/,
   ],
   [
     "other data",
@@ -331,14 +354,34 @@ mpiTest("a batch with fewer blocks than processes is said", async (place) => {
 });
 
 Deno.test("processes that are bound to a few cores are told of it", () => {
-  const two = ["a", "a"];
+  const two = ["a", "a"], each = (bound: number, usable: number) => [{ bound, usable }, { bound, usable }];
   assert.equal(
-    coresNote(two, [[1, 16], [1, 16]]),
+    coresNote(two, each(1, 16)),
     "mpirun binds each process to 1 of 16 cores: mpirun --bind-to none lets it use all",
   );
-  assert.equal(coresNote(two, [[1, 2], [1, 2]]), undefined);
-  assert.equal(coresNote(two, [[16, 16], [16, 16]]), undefined);
-  assert.equal(coresNote(["a", "b"], [[1, 2], [1, 2]])?.slice(0, 45), "mpirun binds each process to 1 of 2 cores: mp");
+  assert.equal(coresNote(two, each(1, 2)), undefined);
+  assert.equal(coresNote(two, each(16, 16)), undefined);
+  assert.equal(coresNote(two, [null, null]), undefined);
+  assert.equal(coresNote(["a", "b"], each(1, 2))?.slice(0, 45), "mpirun binds each process to 1 of 2 cores: mp");
+});
+
+/** On two cores two processes have one each, unless each is a host by itself, with a name of its own. */
+const UTS = "unshare --uts sh -c 'hostname h$OMPI_COMM_WORLD_RANK; exec \"$@\"' sh";
+
+mpiTest("one core that mpirun binds each process to is said", async (place) => {
+  const isFew = navigator.hardwareConcurrency < 3;
+  if (isFew && (await new Deno.Command("unshare", { args: ["--uts", "true"], stderr: "null" }).output()).code) {
+    return console.log("two cores, and no right to name hosts: mpirun cannot leave one of them unused");
+  }
+  const job = SMALL.replace(" --threads 1", ""), env = { OMPI_MCA_hwloc_base_binding_policy: "core" };
+  const bound = await runMpi(place, 2, job, { env, wrapper: isFew ? UTS : "" });
+  assert.equal(bound.code, 0, bound.err);
+  assert.match(
+    bound.err,
+    /^note: mpirun binds each process to 1 of \d+ cores: mpirun --bind-to none lets it use all$/m,
+  );
+  const free = await runMpi(place, 2, job, { wrapper: isFew ? UTS : "" });
+  assert.deepEqual([free.code, free.err], [0, ""]);
 });
 
 mpiTest("processes that may not read the environment say so, and do not write over one another", async (place) => {

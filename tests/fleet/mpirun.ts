@@ -23,6 +23,8 @@ export interface Started {
   readonly permissions?: readonly string[];
   /** A line of shell before Deno: $OMPI_COMM_WORLD_RANK is the process. */
   readonly before?: string;
+  /** What starts Deno. */
+  readonly wrapper?: string;
   readonly env?: Record<string, string>;
 }
 
@@ -31,11 +33,11 @@ export function spawnTogether(
   place: Place,
   size: number,
   args: string,
-  { permissions = ["-A"], before = ":", env }: Started = {},
+  { permissions = ["-A"], before = ":", wrapper = "", env }: Started = {},
 ): Deno.ChildProcess {
   const deno = [Deno.execPath(), "run", "--no-prompt", ...permissions, MOD].map((word) => `'${word}'`).join(" ");
   return new Deno.Command("mpirun", {
-    args: ["-n", String(size), "sh", "-c", `${before}; exec ${deno} ${args}`],
+    args: ["-n", String(size), "sh", "-c", `${before}; exec ${wrapper} ${deno} ${args}`],
     cwd: place.path,
     env: { ...MPI, ...env },
     stdin: "null",

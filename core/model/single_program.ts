@@ -8,7 +8,6 @@
 import { Arena, from } from "../device/arena.ts";
 import { type Plan, TaskBuilder } from "../device/device.ts";
 import type { Tensor } from "../device/kernels.ts";
-import type { LayerType } from "./layers/layer.ts";
 import { layerType } from "./layers/mod.ts";
 import { layerOf, type Node } from "./layers/node.ts";
 import {
@@ -20,6 +19,7 @@ import {
   type SingleStream,
   type SingleValue,
 } from "./layers/single.ts";
+import { type Single, SINGLES } from "./layers/single_layers.ts";
 import { LOSSES, type LossName } from "./losses.ts";
 import { requireAll } from "./network.ts";
 import type { PlacedNetwork } from "./placed_network.ts";
@@ -68,9 +68,6 @@ export interface Wanted {
   readonly loss: LossName;
 }
 
-/** How a kind of layer computes one sequence by itself. */
-type Single = NonNullable<LayerType["single"]>;
-
 /** A network's layers, placed for one sequence by itself. */
 export class SinglePrograms {
   readonly net: PlacedNetwork;
@@ -97,10 +94,10 @@ export class SinglePrograms {
     this.#values = values;
     const store = this.store = new SingleStore(net.resolved.layout.list, values.length);
     const parts = new Map<string, readonly number[]>(), { nodes } = net.resolved;
-    if (!own) requireAll(action, nodes, (type) => layerType(type)!.single !== undefined, advice);
+    if (!own) requireAll(action, nodes, (type) => SINGLES[type] !== undefined, advice);
     this.#layers = nodes.map((node) => {
       const inputs = Object.entries(node.sources).map(([port, source]) => [port, parts.get(source)!]);
-      const single = layerType(node.type)!.single;
+      const single = SINGLES[node.type];
       const layer = (node.axis === undefined && single || own!(node))(node, store, Object.fromEntries(inputs));
       for (const [port, own] of Object.entries(layer.parts)) parts.set(`${node.name}.${port}`, own);
       return layer;

@@ -11,7 +11,6 @@ import {
 } from "./layer.ts";
 import { transposedColumns } from "./onnx.ts";
 import { layerOf } from "./node.ts";
-import { newSingle, pad4, singleProduct } from "./single.ts";
 
 /** Options of additive attention. */
 export interface AttentionOptions {
@@ -141,37 +140,6 @@ export const ATTENTION: LayerType<AttentionOptions> = {
             }
           },
         };
-      },
-    };
-  },
-  single({ name, inputs, options }, store, { query, keys }) {
-    const { size: A = inputs.keys!.size } = options, Ap = pad4(A);
-    const asks = store.columns(`${name}.attn.weight`, query!);
-    const answers = store.columns(`${name}.attn.weight`, keys!, { skip: inputs.query!.size });
-    const bias = store.vector(`${name}.attn.bias`),
-      v = store.vector(`${name}.v.weight`),
-      none = store.arena.allocate(Ap);
-    return {
-      parts: { context: keys!, weights: [1] },
-      over(plan, { query, keys }) {
-        const { arena, task, stream } = plan, T = stream?.capacity ?? plan.T;
-        const asked = arena.allocate(Ap), answered = arena.allocate(T * Ap);
-        const hidden = plan.keeps ? arena.allocate(T * Ap) : answered;
-        singleProduct(plan, asked, query!, asks, { bias, rows: 1, ldy: Ap });
-        singleProduct(plan, answered, keys!, answers, { bias: none, rows: plan.T, ldy: Ap });
-        const context = newSingle(plan, "rows", keys!.parts), weights = arena.allocate(pad4(T));
-        const { data: encoded, ld } = keys!;
-        const args = { context: context.data, weights, hidden, query: asked, v, Dp: context.ld, Ap, ldo: ld };
-        if (stream) {
-          // What the keys are and answer is kept.
-          const allKeys = stream.history(ld), allAnswers = stream.history(Ap);
-          stream.between((step, device) => {
-            device.call("copyVector", { dst: from(allKeys, step * ld), src: encoded, n: ld });
-            device.call("copyVector", { dst: from(allAnswers, step * Ap), src: answered, n: Ap });
-            device.call("attentionForwardSingle", { ...args, answers: allAnswers, encoded: allKeys, T: step + 1 });
-          });
-        } else task.call("attentionForwardSingle", { ...args, answers: answered, encoded, T });
-        return { context, weights: { kind: "weights", data: from(weights, 0, T), parts: [1], ld: 1, K: 1 } };
       },
     };
   },

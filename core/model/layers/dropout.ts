@@ -51,9 +51,5 @@ export const DROPOUT: LayerType<DropoutOptions> = {
       };
     },
   }),
-  single: (_node, _store, { input }) => ({
-    parts: { output: input! },
-    over: (_plan, { input }) => ({ output: input! }),
-  }),
   onnx: (_context, _node, { input }) => ({ output: input! }),
 };

@@ -2,14 +2,13 @@ import { from } from "../../device/arena.ts";
 import { LANES } from "../../device/kernels.ts";
 import { anyGradient, groupsOfValue, type LayerType, newValue } from "./layer.ts";
 import { maskedOnnx } from "./onnx.ts";
-import { newSingle, paddedWidth, rowsOfSingle } from "./single.ts";
 
 /** Functions of each number, by the number that the kernels know them by, and ONNX's names. */
-const FUNCTIONS = ["Tanh", "Relu", "Sigmoid"] as const;
+export const ELEMENTWISE = ["Tanh", "Relu", "Sigmoid"] as const;
 
 /** A function of each number; steps behind a sequence's length stay 0. */
-function elementwise(operator: typeof FUNCTIONS[number]): LayerType<Record<never, never>> {
-  const which = FUNCTIONS.indexOf(operator);
+function elementwise(operator: typeof ELEMENTWISE[number]): LayerType<Record<never, never>> {
+  const which = ELEMENTWISE.indexOf(operator);
   return {
     options: {},
     inputs: { input: ["rows", "steps"] },
@@ -31,19 +30,6 @@ function elementwise(operator: typeof FUNCTIONS[number]): LayerType<Record<never
             task.call("elementwiseBackward", { ...args, accumulate: x.gradient.claim() });
           },
         };
-      },
-    }),
-    single: (_node, _store, { input: parts }) => ({
-      parts: { output: parts! },
-      over(plan, { input }) {
-        const output = newSingle(plan, input!.kind, input!.parts), rows = rowsOfSingle(plan, input!);
-        let place = 0;
-        for (const F of input!.parts) {
-          const [y, x] = [from(output.data, place), from(input!.data, place)];
-          plan.task.call("elementwiseSingle", { y, x, rows, F, ldy: output.ld, ldx: input!.ld, which });
-          place += paddedWidth([F]);
-        }
-        return { output };
       },
     }),
     onnx(context, { inputs }, { input }) {
@@ -96,23 +82,6 @@ export const CONCAT: LayerType<Record<never, never>> = {
           }
         },
       };
-    },
-  }),
-  single: (_node, _store, inputs) => ({
-    parts: { output: Object.values(inputs).flat() },
-    over(plan, inputs) {
-      const values = Object.values(inputs), [first] = values, rows = rowsOfSingle(plan, first!);
-      const output = newSingle(plan, first!.kind, values.flatMap(({ parts }) => parts));
-      let place = 0;
-      for (const { data, ld, parts } of values) {
-        const n = paddedWidth(parts);
-        for (let row = 0; row < rows; row++) {
-          const dst = from(output.data, row * output.ld + place);
-          plan.task.call("copyVector", { dst, src: from(data, row * ld), n });
-        }
-        place += n;
-      }
-      return { output };
     },
   }),
   onnx: ({ graph }, { inputs }, values) => ({

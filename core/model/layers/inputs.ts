@@ -1,16 +1,8 @@
 /** What comes into a network: numbers per step, a row per sequence, tokens. */
 
 import { from } from "../../device/arena.ts";
-import type { Tensor } from "../../device/kernels.ts";
 import { type LayerType, newValue } from "./layer.ts";
-import type { Kind } from "./node.ts";
 import { maskedOnnx } from "./onnx.ts";
-import type { SingleValue } from "./single.ts";
-
-/** What the host writes: rows of which products read what was given. */
-function singleInput(kind: Kind, input: { readonly data: Tensor; readonly ld: number }, size: number): SingleValue {
-  return { kind, ...input, parts: [size], K: size };
-}
 
 /** Options of the inputs. */
 export interface InputOptions {
@@ -50,10 +42,6 @@ export const NUMBERS: LayerType<StepInputOptions> = {
       };
     },
   }),
-  single: (node) => ({
-    parts: { output: [node.options.size] },
-    over: (plan) => ({ output: singleInput("steps", plan.input(node.name), node.options.size) }),
-  }),
   onnx: (_context, _node, inputs) => ({ output: inputs.input! }),
 };
 
@@ -80,10 +68,6 @@ export const VECTOR: LayerType<InputOptions> = {
       };
     },
   }),
-  single: (node) => ({
-    parts: { output: [node.options.size] },
-    over: (plan) => ({ output: singleInput("rows", plan.input(node.name), node.options.size) }),
-  }),
   onnx: (_context, _node, inputs) => ({ output: inputs.input! }),
 };
 
@@ -107,8 +91,6 @@ export const TOKENS: LayerType<StepInputOptions> = {
       backward: () => {},
     }),
   }),
-  // The host looks up the rows: a token leaves no trace here.
-  single: () => ({ parts: { output: [] }, over: () => ({}) }),
   onnx: (_context, _node, inputs) => ({ output: inputs.input! }),
 };
 
@@ -166,11 +148,6 @@ export const EMBEDDING: LayerType<EmbeddingOptions> = {
       },
     };
   },
-  single: (node) => ({
-    // Its rows are looked up by the host.
-    parts: { output: [node.options.embeddingDim] },
-    over: (plan) => ({ output: singleInput("steps", plan.input(node.name), node.options.embeddingDim) }),
-  }),
   onnx(context, { name }, { input }) {
     const { graph, parameter } = context;
     const { shape, data } = parameter(`${name}.weight`), weight = `${name}.weight`;

@@ -11,7 +11,6 @@ import type { LiveSteps } from "../../device/live.ts";
 import type { OptionSpec } from "../../options.ts";
 import type { ParameterSpec, ParameterStore, Weight } from "../parameters.ts";
 import type { Kind, Node, Shape, Shapes } from "./node.ts";
-import type { SingleLayer, SingleStore } from "./single.ts";
 import type { OnnxLayer } from "./onnx.ts";
 
 /** What a layer's shapes depend on. */
@@ -42,12 +41,6 @@ export interface LayerType<Options extends object = Record<string, unknown>> {
   given?(node: NodeShape<Options>): Readonly<Record<string, GivenInput>>;
   /** Places what the layer keeps between batches, and returns the layer. Called once for each model. */
   place(node: Node<Options>, store: ParameterStore): Layer;
-  /** The same for one sequence by itself, given the widths of the parts that its inputs' rows have. Absent where there is none. */
-  single?(
-    node: Node<Options>,
-    store: SingleStore,
-    inputs: Readonly<Record<string, readonly number[]>>,
-  ): SingleLayer;
   /** The same as ONNX operators. Absent where there is none. */
   readonly onnx?: OnnxLayer<Options>;
 }

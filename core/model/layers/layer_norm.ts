@@ -2,7 +2,6 @@ import { from } from "../../device/arena.ts";
 import { LANES } from "../../device/kernels.ts";
 import { groupsOfValue, groupStride, type LayerType, newValue } from "./layer.ts";
 import { maskedOnnx } from "./onnx.ts";
-import { joinParts, newSingle, rowsOfSingle } from "./single.ts";
 
 /** Options of a layer norm. */
 export interface LayerNormOptions {
@@ -68,19 +67,6 @@ export const LAYER_NORM: LayerType<LayerNormOptions> = {
             });
           },
         };
-      },
-    };
-  },
-  single({ name, inputs, options: { eps, elementwiseAffine: affine } }, store) {
-    const F = inputs.input!.size;
-    const gamma = affine ? store.vector(`${name}.weight`) : null, beta = affine ? store.vector(`${name}.bias`) : null;
-    return {
-      parts: { output: [F] },
-      over(plan, { input }) {
-        const x = joinParts(plan, input!), output = newSingle(plan, x.kind, [F]), rows = rowsOfSingle(plan, x);
-        const args = { rows, F, ldy: output.ld, ldx: x.ld, eps: eps! };
-        plan.task.call("layerNormSingle", { y: output.data, x: x.data, gamma, beta, ...args });
-        return { output };
       },
     };
   },

@@ -3,7 +3,6 @@ import { LANES } from "../../device/kernels.ts";
 import { gradientScratch, groupsOfValue, type LayerType, newValue, transposedSize, weightGradient } from "./layer.ts";
 import { maskedOnnx, transposedColumns } from "./onnx.ts";
 import { layerOf } from "./node.ts";
-import { newSingle, rowsOfSingle, singleProduct } from "./single.ts";
 
 /** Options of a linear layer. */
 export interface LinearOptions {
@@ -66,18 +65,6 @@ export const LINEAR: LayerType<LinearOptions> = {
             task.call("linearBackwardInput", { dx, dy, panels, M: F, K: O, groups, lddx, lddy: ldy, accumulate });
           },
         };
-      },
-    };
-  },
-  single({ name, options: { outFeatures: O, bias: biased } }, store, { input }) {
-    const weight = store.columns(`${name}.weight`, input!);
-    const bias = biased ? store.vector(`${name}.bias`) : store.arena.allocate(weight.N);
-    return {
-      parts: { output: [O] },
-      over(plan, { input }) {
-        const output = newSingle(plan, input!.kind, [O]), rows = rowsOfSingle(plan, input!);
-        singleProduct(plan, output.data, input!, weight, { bias, rows, ldy: output.ld });
-        return { output };
       },
     };
   },

@@ -1,10 +1,8 @@
-import type { Tensor } from "../../device/kernels.ts";
 import { groupStride, type LayerType, newValue } from "./layer.ts";
 import type { OnnxContext } from "./onnx.ts";
-import { newSingle, type SingleStream } from "./single.ts";
 
 /** Ways to make one row of all steps, by the number that the kernels know them by. */
-const WAYS = ["last", "mean", "max"] as const;
+export const WAYS = ["last", "mean", "max"] as const;
 
 /** A way to make one row of all steps. */
 export type Pooling = typeof WAYS[number];
@@ -35,29 +33,8 @@ function pooling(way: Pooling): LayerType<Record<never, never>> {
         };
       },
     }),
-    single: (_node, _store, { input: parts }) => ({
-      parts: { output: parts! },
-      over(plan, { input }) {
-        const output = newSingle(plan, "rows", input!.parts), { T, stream } = plan;
-        if (stream && which > 0) pushed(stream, output.data, input!.data, plan.arena.allocate(output.ld), way);
-        else plan.task.call("poolSingle", { y: output.data, x: input!.data, T, F: output.ld, ldx: input!.ld, which });
-        return { output };
-      },
-    }),
     onnx: (context, _node, { input }) => ({ output: onnx(way, context, input!) }),
   };
-}
-
-/** The same over the steps so far, one more at a time, in the order of poolSingle. */
-function pushed(stream: SingleStream, output: Tensor, input: Tensor, kept: Tensor, way: Pooling): void {
-  stream.keep(kept);
-  stream.between((step, { view }) => {
-    const best = view(kept), x = view(input), y = view(output);
-    for (let f = 0; f < best.length; f++) {
-      best[f] = step === 0 ? x[f]! : way === "max" ? Math.max(best[f]!, x[f]!) : best[f]! + x[f]!;
-      y[f] = way === "max" ? best[f]! : best[f]! / (step + 1);
-    }
-  });
 }
 
 function onnx(way: Pooling, { graph, lengths, time, valid }: OnnxContext, x: string): string {

@@ -18,7 +18,6 @@ import {
 import { layerOf, type Node } from "./node.ts";
 import { onnx } from "./recurrent_onnx.ts";
 import { each, type FullOptions, OPTIONS, type RecurrentOptions, suffixOf, widthOf } from "./recurrent_options.ts";
-import { single } from "./recurrent_single.ts";
 
 /** One direction of one layer. */
 interface Direction {
@@ -66,7 +65,6 @@ function recurrent(cell: Cell): LayerType<RecurrentOptions> {
       const layers = placeWeights(cell, node as Node<FullOptions>, store);
       return { over: (block, { input }) => new RecurrentPass(cell, node as Node<FullOptions>, layers, block, input!) };
     },
-    single: (node, store, { input }) => single(cell, node as Node<FullOptions>, store, input!),
     onnx: (context, node, { input }) => onnx(cell, context, node as Node<FullOptions>, input!),
   };
 }

@@ -3,7 +3,7 @@
 import { display, displayJson } from "../display.ts";
 import { UsageError } from "../job/options.ts";
 import { takeLoss } from "../job/loss.ts";
-import { createHandler, type Handler } from "../serve/handler.ts";
+import { createHandler, type Handler, isToken, TOKEN_WORDS } from "../serve/handler.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
 import { allowingCommand, servedPath, systemWords } from "./files.ts";
 import { lineOf } from "./hints.ts";
@@ -105,6 +105,7 @@ async function tokenOf(): Promise<{ token?: string; isReadable: boolean }> {
   if (state !== "granted") return { isReadable: false };
   const token = Deno.env.get(TOKEN);
   if (token === "") throw new UsageError(`${TOKEN} is empty: unset it to serve without a token`);
+  if (token !== undefined && !isToken(token)) throw new UsageError(`${TOKEN} must be ${TOKEN_WORDS}`);
   return { token, isReadable: true };
 }
 

@@ -409,6 +409,18 @@ Deno.test("bodies have a limit, which holds for what is packed too, and the refu
   assert.equal((await service.post("/predict", short, { "content-encoding": "br" })).status, 415);
 });
 
+Deno.test("requests that come before all is loaded are counted and answered", async () => {
+  const model = await moves(), handler = createHandler({ model });
+  const answer = handler(asked("/predict", X)), drained = handler.drain();
+  assert.equal(handler.inFlight, 1);
+  const { status, headers } = await answer;
+  assert.deepEqual([status, headers.get("connection")], [200, "close"]);
+  await drained;
+  assert.equal(handler.inFlight, 0);
+  await handler.dispose();
+  model.model.dispose();
+});
+
 Deno.test("a body that does not come in time is given up", async () => {
   await using service = await opened({ moves: await moves() }, { bodyTimeout: 20 });
   const body = new ReadableStream({ start: (controller) => controller.enqueue(new TextEncoder().encode("{")) });
@@ -630,7 +642,14 @@ Deno.test("wrong options and names fail with a code", async () => {
   assert.throws(wrong({ "a/b": model }), /one part of a path/);
   assert.throws(wrong({ a: {} }), /models\.a must be an object with model/);
   for (
-    const options of [{ maxBody: 0 }, { token: "" }, { token: 1 }, { onAnswer: 1 }, { other: 1 }, { maxStreams: 1.5 }]
+    const options of [
+      { maxBody: 0 },
+      { token: 1 },
+      ...["", "schlüssel", "a\n", " a"].map((token) => ({ token })),
+      { onAnswer: 1 },
+      { other: 1 },
+      { maxStreams: 1.5 },
+    ]
   ) {
     assert.throws(
       wrong({ model }, options),

@@ -192,6 +192,9 @@ Deno.test("several checkpoints go by their names, and a token from the environme
   assert.ok("class" in (await service.ask("/models/other/predict", [[1, 2]], headers)).json);
   assert.equal(await service.end("SIGTERM"), 0);
   assert.ok(!service.said.includes("secret"));
+  await using wrong = new Running(place, ["best.json"], { GRUTTO_TOKEN: "schlüssel" }, ["--allow-env=GRUTTO_TOKEN"]);
+  assert.equal(await wrong.end(), 2);
+  assert.equal(wrong.said, "error: GRUTTO_TOKEN must be printable ASCII characters, no space at its ends\n");
 });
 
 Deno.test("what cannot be served is one line, with what to do", async () => {

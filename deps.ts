@@ -4,25 +4,11 @@
  * @module
  */
 
-/**
- * Splits the command line into flags and values; ships with Deno. Looked up when it is called: browsers, which have no such
- * module, load this file too.
- */
-export const parseArgs = ((config) => builtIn("node:util").parseArgs(config)) as typeof import("node:util").parseArgs;
+/** Splits the command line into flags and values; ships with Deno. Loaded by the command line: browsers load this file too. */
+export const loadUtil = (): Promise<typeof import("node:util")> => import("node:util");
 
-/** Says what a file descriptor is; ships with Deno. Looked up likewise. */
-export const fstatSync = ((fd) => builtIn("node:fs").fstatSync(fd)) as (fd: number) => { isFile(): boolean };
-
-/** Modules that ship with Deno. */
-interface BuiltIn {
-  "node:util": typeof import("node:util");
-  "node:fs": typeof import("node:fs");
-}
-
-function builtIn<Name extends keyof BuiltIn>(name: Name): BuiltIn[Name] {
-  const { process } = globalThis as unknown as { process: { getBuiltinModule: typeof builtIn } };
-  return process.getBuiltinModule(name);
-}
+/** Says what a file descriptor is; ships with Deno. Loaded when there is much to write. */
+export const loadFs = (): Promise<typeof import("node:fs")> => import("node:fs");
 
 /** Threads of Node, where there are no web workers. */
 export const loadNodeWorkers = (): Promise<typeof import("node:worker_threads")> => import("node:worker_threads");

@@ -1,10 +1,12 @@
 /** The command line: the options of a job as flags, and a few more. */
 
-import { parseArgs } from "../../deps.ts";
+import { loadUtil } from "../../deps.ts";
 import { flagFor, FLAGS, type GivenOptions, type Group, JOB_OPTIONS, UsageError } from "../job/options.ts";
 import { PAIR_SAMPLES, samplePath } from "../job/sample_pairs.ts";
 import { type Requirement, requirementsOf } from "./requirements.ts";
 import { expected, type OptionSpec, resolveOptions } from "../options.ts";
+
+const { parseArgs } = await loadUtil();
 
 /** The commands that read data. */
 const READING: readonly Command[] = ["train", "evaluate", "predict"];

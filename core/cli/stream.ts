@@ -3,7 +3,7 @@
  * working. What is written to both appears in order, unless one of them is stuck.
  */
 
-import { fstatSync } from "../../deps.ts";
+import { loadFs } from "../../deps.ts";
 
 /** Characters that may wait before news are left out: nobody reads them. */
 const MOST = 1 << 20;
@@ -20,6 +20,9 @@ const PIECE = Deno.build.os === "linux" ? 4096 : Deno.build.os === "windows" ? 1
 /** Bytes that are written at a time to a file, which takes what there is: each write costs as much as hundreds of lines. */
 const FILE_PIECE = 1 << 16;
 
+/** Bytes from which it is asked whether they go to a file, which takes a few milliseconds. */
+const MUCH = 1 << 14;
+
 /** Text that waits for its turn. */
 interface Entry {
   readonly stream: OutputStream;
@@ -34,7 +37,7 @@ let last: Entry | undefined;
 /** A stream of lines to a person or a program. */
 export class OutputStream {
   readonly #write: (bytes: Uint8Array) => Promise<number>;
-  readonly #isFile: () => boolean;
+  readonly #isFile: () => Promise<boolean>;
   /** Bytes at a time, once it is known where they go. */
   #piece: number | undefined;
   /** What was written last to this stream. */
@@ -55,7 +58,7 @@ export class OutputStream {
    * @param write Writes some of the bytes; says how many.
    * @param isFile Whether it is a file on a disk. Asked once there is much to write.
    */
-  constructor(write: (bytes: Uint8Array) => Promise<number>, isFile = () => false) {
+  constructor(write: (bytes: Uint8Array) => Promise<number>, isFile = () => Promise.resolve(false)) {
     this.#write = write;
     this.#isFile = isFile;
   }
@@ -155,7 +158,8 @@ export class OutputStream {
 
   async #put(text: string): Promise<void> {
     const bytes = new TextEncoder().encode(text);
-    const piece = bytes.length > PIECE ? this.#piece ??= this.#isFile() ? FILE_PIECE : PIECE : PIECE;
+    if (bytes.length > MUCH) this.#piece ??= await this.#isFile() ? FILE_PIECE : PIECE;
+    const piece = this.#piece ?? PIECE;
     try {
       for (let done = 0; done < bytes.length && !this.#isGone;) {
         try {
@@ -179,9 +183,9 @@ export class OutputStream {
 }
 
 /** Whether a descriptor is that of a file on a disk. */
-function isFile(descriptor: number): boolean {
+async function isFile(descriptor: number): Promise<boolean> {
   try {
-    return fstatSync(descriptor).isFile();
+    return (await loadFs()).fstatSync(descriptor).isFile();
   } catch {
     return false;
   }

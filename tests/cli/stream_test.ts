@@ -76,7 +76,10 @@ Deno.test("of several lines at once each counts as left out, in the words of who
 Deno.test("a file takes large pieces, anything else no more than a pipe takes whole", async () => {
   for (const [isFile, most] of [[true, 1 << 16], [false, Deno.build.os === "linux" ? 4096 : Infinity]] as const) {
     const sizes: number[] = [];
-    const stream = new OutputStream((bytes) => Promise.resolve(sizes[sizes.length] = bytes.length), () => isFile);
+    const stream = new OutputStream(
+      (bytes) => Promise.resolve(sizes[sizes.length] = bytes.length),
+      () => Promise.resolve(isFile),
+    );
     stream.write("x".repeat(200_000));
     await stream.flush();
     assert.equal(sizes.reduce((a, b) => a + b), 200_000);

@@ -16,9 +16,9 @@ import { nameOf, plural } from "./words.ts";
 
 export { askedOf, type Input, readOptions, STDIN, windowsOf };
 
-/** Whether an input comes but once. */
-export function isOnce({ name }: Input): boolean {
-  return name === STDIN;
+/** Whether an input comes but once: standard input, or what says so. */
+export function isOnce(input: Input & { readonly isOnce?: boolean }): boolean {
+  return input.name === STDIN || input.isOnce === true;
 }
 
 /** A path as it is spoken of. */

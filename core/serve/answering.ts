@@ -4,10 +4,10 @@
  * @module
  */
 
+import { checkArgument } from "../errors.ts";
 import { Problem, problemOf } from "./problem.ts";
 import { type Match, Router } from "./router.ts";
-import { type Call, reply, type Route, ROUTES } from "./routes.ts";
-import { checkArgument } from "../errors.ts";
+import { type Call, checkQuery, reply, type Route, ROUTES } from "./routes.ts";
 import type { Servable, ServedModel } from "./served_model.ts";
 import { Service, type ServiceOptions } from "./service.ts";
 
@@ -141,6 +141,7 @@ export class Answering {
         service.metrics.sequences(name, count);
       },
     };
+    if (call.query && route.takes) checkQuery(call.query, route);
     return route.isOpen || service.isOpen ? route.act(call) : service.opened.then(() => route.act(call));
   }
 

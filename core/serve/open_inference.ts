@@ -92,6 +92,7 @@ export async function infer(
     throw new Problem(400, `${JSON_LENGTH} must be an integer from 0 to ${body.length}`, { field: JSON_LENGTH });
   }
   const json = jsonOf(body.subarray(0, size)), id = member(json, "id");
+  if (id !== undefined && typeof id !== "string") throw new Problem(400, "id must be a string", { field: "id" });
   const tensors = tensorsIn(json, body.subarray(size)),
     named = (own: string) => tensors.find(({ name }) => name === own);
   const x = named("x"), scaler = answeredNumbers(model), taken = ["x", "lengths", ...scaler ? ["start"] : []];
@@ -109,7 +110,7 @@ export async function infer(
   const answer = JSON.stringify({
     model_name: model.name,
     model_version: MODEL_VERSION,
-    ...typeof id === "string" && { id },
+    id,
     outputs: outputs.map((tensor, i) => {
       const { data: _, ...about } = tensor, bytes = parts[i];
       return bytes ? { ...about, parameters: { binary_data_size: bytes.length } } : tensorJson(tensor);

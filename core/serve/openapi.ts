@@ -3,7 +3,7 @@
 import { VERSION } from "../version.ts";
 import type { BodyFormat } from "./body.ts";
 import { channelsOf, isText } from "./open_inference.ts";
-import type { Route } from "./routes.ts";
+import { QUERY, type Route } from "./routes.ts";
 import type { ServedModel } from "./served_model.ts";
 import type { Service } from "./service.ts";
 
@@ -38,8 +38,15 @@ const PARAMETERS: Readonly<Record<string, object>> = {
 /** What a sequence is, for a model. */
 function sequenceOf(model: ServedModel): object {
   if (isText(model)) return STRING;
-  const channels = channelsOf(model), step = { type: "array", items: NULLABLE, minItems: channels, maxItems: channels };
+  const channels = channelsOf(model), { names } = model;
+  const numbers = { type: "array", items: NULLABLE, minItems: channels, maxItems: channels };
+  const step = names ? { anyOf: [numbers, ...stepOf(model)] } : numbers;
   return channels === 1 ? { anyOf: [list(step), list(NULLABLE)] } : list(step);
+}
+
+/** A step by the names of its numbers. */
+function stepOf({ names }: ServedModel): object[] {
+  return names ? [object(Object.fromEntries(names.map((name) => [name, NULLABLE])), names)] : [];
 }
 
 function schemas({ names, model }: Service): Schemas {
@@ -59,7 +66,10 @@ function schemas({ names, model }: Service): Schemas {
       "x",
     ]),
     Sequences: { anyOf: [ref("Sequence"), list(ref("Sequence")), x] },
-    Samples: { anyOf: [ref("Sequence"), list(NULLABLE), x], description: "A sample, or several." },
+    Samples: {
+      anyOf: [ref("Sequence"), list(NULLABLE), ...names.flatMap((name) => stepOf(model(name))), x],
+      description: "A sample, or several.",
+    },
     Prediction: object({
       id: STRING,
       label: STRING,
@@ -134,7 +144,7 @@ export function openApi(routes: readonly Route[], service: Service): object {
   };
 }
 
-function operation({ path, method, about, takes, body, answer, isOpen }: Route, { names }: Service): object {
+function operation({ path, method, about, takes, query, body, answer, isOpen }: Route, { names }: Service): object {
   const names_ = Array.from(path.matchAll(/\{(\w+)\}/g), ([, name]) => name!);
   const parameters: object[] = names_.map((name) => ({
     name,
@@ -143,11 +153,7 @@ function operation({ path, method, about, takes, body, answer, isOpen }: Route, 
     ...PARAMETERS[name],
     schema: name === "model" ? { ...STRING, enum: names } : STRING,
   }));
-  const query = (name: string, description: string, schema: object) =>
-    parameters.push({ name, in: "query", description, schema });
-  const predicts = body !== undefined && body !== "Inference";
-  if (predicts) query("attention", "Whether to say what each step counted.", { ...BOOLEAN, default: false });
-  if (body === "Samples") query("steps", "Steps that the stream must have before.", { type: "integer", minimum: 0 });
+  for (const name of query ?? []) parameters.push({ name, in: "query", ...QUERY[name] });
   const media = (name: string, of = ref(name)) => ({ content: { "application/json": { schema: of } } });
   const error = (description: string) => ({ description, ...media("Error") });
   const id = path.replace(/[{}]/g, "").replace(/\W+(\w)/g, (_, letter: string) => letter.toUpperCase());

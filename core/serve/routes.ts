@@ -4,9 +4,9 @@ import { JsonRecords } from "../data/readers/json.ts";
 import { predictionJson } from "../job/prediction_json.ts";
 import type { Answer } from "../job/prediction.ts";
 import { type BodyFormat, formatOf, jsonOf, textOf } from "./body.ts";
-import { infer, isText, MODEL_VERSION, modelMetadata, serverMetadata } from "./open_inference.ts";
+import { infer, MODEL_VERSION, modelMetadata, serverMetadata } from "./open_inference.ts";
 import { member, Problem } from "./problem.ts";
-import { itemsIn, manyIn } from "./records.ts";
+import { isStep, itemsIn, manyIn, unnamed } from "./records.ts";
 import type { Said, ServedModel } from "./served_model.ts";
 import type { Service } from "./service.ts";
 import { csvOf } from "./tables.ts";
@@ -37,12 +37,35 @@ export interface Route {
   readonly about: string;
   /** Types of bodies that it takes. */
   readonly takes?: readonly BodyFormat[];
+  /** What may stand in the query, where there is a body. */
+  readonly query?: readonly (keyof typeof QUERY)[];
   /** An example of the body, for a model of numbers. */
   readonly example?: unknown;
   /** The schema of the body and of the answer, by name. */
   readonly body?: string;
   readonly answer?: string;
   readonly act: (call: Call) => Response | Promise<Response>;
+}
+
+/** What a query may hold, as OpenAPI has it. */
+export const QUERY = {
+  attention: {
+    description: "Whether to say what each step counted.",
+    schema: { type: "boolean", default: false },
+  },
+  steps: { description: "Steps that the stream must have before.", schema: { type: "integer", minimum: 0 } },
+} as const;
+
+/** Refuses what stands in a query for nothing, and what stands there twice. */
+export function checkQuery(query: URLSearchParams, { query: known = [] }: Route): void {
+  for (const field of query.keys()) {
+    // A log has no queries: their names are for who asked.
+    if (!(known as readonly string[]).includes(field)) {
+      const there = known.length ? `may hold ${known.join(", ")} alone` : "must be empty";
+      throw new Problem(400, `the query of this path ${there}`, { field });
+    }
+    if (query.getAll(field).length > 1) throw new Problem(400, `${field} stands twice in the query`, { field });
+  }
 }
 
 const JSON_HEADERS = { "content-type": "application/json" } as const;
@@ -93,7 +116,7 @@ const predict = (call: Call) =>
   using(call, async (model) => {
     const attention = wantsAttention(call), format = formatOf(call.request, ANY), bytes = await bytesOf(call);
     if (format !== "json") return await readAll(call, model, bytes, { format, attention });
-    const { items, isOne } = itemsIn(jsonOf(bytes));
+    const { items, isOne } = itemsIn(jsonOf(bytes), model.names);
     const found = model.said(items), said = Array.isArray(found) ? found : await found;
     call.predicted(model, said.length);
     if (isOne) return reply(oneOf(said[0]!, attention));
@@ -114,8 +137,8 @@ async function readAll(
   // What is not UTF-8 may still be what a reader takes: UTF-16, or what training was told.
   if (format === "jsonl") textOf(bytes);
   if (!bytes.length) throw new Problem(400, "the body is empty");
-  const as = format === "text" ? isText(model) ? "text" : undefined : format;
-  const { answers, notes } = await model.read(bytes, as);
+  // Of text it is found out what it is, as of a pipe.
+  const { answers, notes } = await model.read(bytes, format === "text" ? undefined : format);
   call.predicted(model, answers.length);
   const isLines = format === "jsonl";
   const text = isLines
@@ -153,7 +176,7 @@ function expectedSteps({ query }: Call): number | undefined {
   const value = query?.get("steps");
   if (value === null || value === undefined) return undefined;
   if (/^\d{1,15}$/.test(value)) return Number(value);
-  throw new Problem(400, "steps must be an integer from 0", { field: "steps" });
+  throw new Problem(400, "steps must be an integer from 0, of 15 digits at most", { field: "steps" });
 }
 
 /** The longest key. */
@@ -164,18 +187,19 @@ const keyOf = ({ path: { key } }: Call) => {
   throw new Problem(400, `a key has ${LONGEST_KEY} characters at most`, { field: "key" });
 };
 
-const samples = new JsonRecords("body", {});
+const samples = new JsonRecords("body", {}, true);
 
 const push = (call: Call) =>
   using(call, async (model) => {
     const { streams } = call.service, attention = wantsAttention(call);
     formatOf(call.request, ONLY_JSON);
     const key = keyOf(call), steps = expectedSteps(call), json = jsonOf(await bytesOf(call));
-    const given = typeof json === "object" && !Array.isArray(json) ? json : { x: json };
-    const x = member(given, "x");
+    const { names } = model, isNamed = isStep(json, names);
+    const given = isNamed ? { x: [json] } : typeof json === "object" && !Array.isArray(json) ? json : { x: json };
+    const x = unnamed(member(given, "x"), names, "x");
     // A list of numbers is one sample, unless a step is one number.
-    const isSample = Array.isArray(x) && x.length > 0 && !Array.isArray(x[0]);
-    const record = samples.record("sample", isSample ? { x: [x] } : given);
+    const isSample = isNamed || Array.isArray(x) && x.length > 0 && !Array.isArray(x[0]);
+    const record = samples.record("sample", { ...given, x: isSample && !isNamed ? [x] : x });
     const answers = streams.push(model, key, record, steps), last = streams.steps(model, key);
     call.predicted(model, answers.length);
     return reply(`{"steps":${last},"prediction":${
@@ -253,6 +277,7 @@ export const ROUTES: readonly Route[] = [
     method: "POST",
     about: "Predicts one sequence or many, in the words of the data.",
     takes: ANY,
+    query: ["attention"],
     body: "Sequences",
     answer: "Predictions",
     act: predict,
@@ -261,6 +286,7 @@ export const ROUTES: readonly Route[] = [
     method: "POST",
     about: "Takes the next samples of a sequence, and predicts all so far.",
     takes: ONLY_JSON,
+    query: ["attention", "steps"],
     body: "Samples",
     answer: "Pushed",
     act: push,
@@ -344,6 +370,7 @@ export const ROUTES: readonly Route[] = [
     path: "/invocations",
     about: "MLflow: predicts tables or sequences.",
     takes: TABLES,
+    query: ["attention"],
     body: "Invocations",
     answer: "PredictionList",
     act: predictions(["instances", "inputs"], TABLES),
@@ -353,6 +380,7 @@ export const ROUTES: readonly Route[] = [
     path: "/v1/models/{model}:predict",
     about: "TensorFlow Serving: predicts sequences.",
     takes: ONLY_JSON,
+    query: ["attention"],
     body: "Instances",
     answer: "PredictionList",
     act: predictions(["instances"], ONLY_JSON),

@@ -23,8 +23,8 @@ import type { NetworkModel } from "../model/model.ts";
 import { createPredictor, type Predictor } from "../model/predictor.ts";
 import { createSearcher, type Searcher } from "../model/search.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
-import { Problem, problemOf } from "./problem.ts";
-import type { Item } from "./records.ts";
+import { member, Problem, problemOf } from "./problem.ts";
+import { type Item, unnamed } from "./records.ts";
 
 /** What is served: a checkpoint, or a model with its preprocessing. */
 export interface Servable {
@@ -122,9 +122,11 @@ export class ServedModel {
   /** What is said of the sequences that JSON holds. */
   said(items: readonly Item[]): Said[] | Promise<Said[]> {
     if (this.data.kind === "pairs") return this.#found(items);
+    const { names } = this;
     const records = items.map(({ record, field, x }, i) => {
       try {
-        return this.#records.record(`record ${i + 1}`, record);
+        const steps = names && member(record, "x"), lists = unnamed(steps, names, x);
+        return this.#records.record(`record ${i + 1}`, lists === steps ? record : { ...record as object, x: lists });
       } catch (error) {
         const { name } = errorCause(error) ?? {};
         const place = name === undefined ? field : /^x\b/.test(name) ? x + name.slice(1) : `${field}.${name}`;
@@ -158,7 +160,12 @@ export class ServedModel {
       } catch (error) {
         // Which of them is it?
         if (errorCause(error)) {
-          records.forEach((record, i) => named(fieldOf(i), () => data.pipeline.sequences([record])));
+          records.forEach((record, i) =>
+            named(fieldOf(i), () => {
+              this.#checkWindow(record);
+              data.pipeline.sequences([record]);
+            })
+          );
         }
         throw error;
       }
@@ -171,7 +178,17 @@ export class ServedModel {
     );
   }
 
+  /** Holds that a sequence is a window, where those of the training were. */
+  #checkWindow({ steps, place }: SequenceRecord): void {
+    const { window } = this;
+    if (window === undefined || steps === window) return;
+    const problem = `there must be the ${window} steps of a window, got ${steps}: recordings that are to be cut into ` +
+      "windows come as CSV or JSON Lines";
+    throw fail("shape-mismatch", `read ${place}`, problem, { name: "x" });
+  }
+
   #ofSequences(pipeline: Pipeline, records: readonly SequenceRecord[]): Said[] {
+    for (const record of records) this.#checkWindow(record);
     const left = records.find((record) => !pipeline.keeps(record));
     if (left) pipeline.sequences([left]);
     const { model } = this.loaded, found: Said[] = [];
@@ -229,6 +246,21 @@ export class ServedModel {
     const outputs = { shape: isEveryStep ? [N, T, O] : [N, O], data };
     return { outputs, predicts, attentionWeights: { shape: [N, T], data: weights } } as Computed;
   };
+
+  /** Names of a step's numbers, where they have some. */
+  get names(): readonly string[] | undefined {
+    const { data } = this;
+    return data.kind === "sequences"
+      ? data.pipeline.channelNames
+      : data.kind === "forecasts"
+      ? columnsOf(data.pipeline.toJSON())
+      : undefined;
+  }
+
+  /** Steps of a sequence, where those that it was trained on were windows of recordings. */
+  get window(): number | undefined {
+    return this.data.kind === "sequences" ? this.data.pipeline.windows?.window : undefined;
+  }
 
   /** Whether its streams keep what they have of every step. */
   get keepsSteps(): boolean {
@@ -342,6 +374,7 @@ function probe(predictor: Predictor, { model }: LoadedCheckpoint, data: Kind) {
 function bodySource(bytes: Uint8Array, given: GivenOptions): DataSource {
   const input = {
     name: BODY,
+    isOnce: true,
     stream: async function* () {
       yield bytes;
     },

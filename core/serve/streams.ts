@@ -158,8 +158,9 @@ function patchOf({ data }: ServedModel): number {
 }
 
 /** Steps that are taken of a sequence. */
-function mostSteps({ data }: ServedModel): number {
+function mostSteps({ data, window }: ServedModel): number {
   if (data.kind !== "sequences") return Infinity;
+  if (window !== undefined) return window;
   const { inputs } = data.pipeline.toJSON();
   return (inputs.kind === "numbers" ? inputs.maxLength : inputs.vocabulary.maxLength) ?? Infinity;
 }

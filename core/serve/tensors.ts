@@ -36,6 +36,9 @@ const NUMBERS: Readonly<Record<string, readonly [bytes: number, read: (view: Dat
 /** Dimensions at most: a batch of sequences of steps. */
 const DIMENSIONS = 3;
 
+/** The largest of them. */
+const MOST = 2 ** 31 - 1;
+
 /**
  * A tensor of a request.
  *
@@ -46,9 +49,9 @@ export function tensorOf(json: unknown, field: string, bytes: Uint8Array | undef
   const name = member(json, "name"), datatype = member(json, "datatype"), shape = member(json, "shape");
   if (typeof name !== "string") throw new Problem(400, `${field}.name must be a string`, { field: `${field}.name` });
   const isShape = Array.isArray(shape) && shape.length > 0 && shape.length <= DIMENSIONS &&
-    shape.every((size) => Number.isInteger(size) && size > 0 && size < 2 ** 31);
+    shape.every((size) => Number.isInteger(size) && size > 0 && size <= MOST);
   if (!isShape) {
-    const problem = `${field}.shape must be 1 to ${DIMENSIONS} integers above 0`;
+    const problem = `${field}.shape must be 1 to ${DIMENSIONS} integers from 1 to ${MOST}`;
     throw new Problem(400, problem, { field: `${field}.shape` });
   }
   if (typeof datatype !== "string" || datatype !== "BYTES" && !Object.hasOwn(NUMBERS, datatype)) {

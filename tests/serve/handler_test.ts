@@ -80,6 +80,69 @@ Deno.test("one sequence or many, by whatever name, are answered with the predict
   assert.deepEqual((probabilities!.data as number[]).map(Math.fround), expected);
 });
 
+Deno.test("steps may come as numbers by their names, in any order", async () => {
+  await using service = await opened({ moves: await moves() });
+  const named = X.map(([speed, turn]) => ({ turn, speed })), { json } = await service.post("/predict", X);
+  for (const body of [named, { x: named }]) assert.deepEqual((await service.post("/predict", body)).json, json);
+  for (const body of [[named, named], [{ x: named }, { x: X }], [X, named]]) {
+    const found = (await service.post("/predict", body)).json as unknown as Json[];
+    assert.deepEqual(found.map(({ probabilities }) => probabilities), [json.probabilities, json.probabilities]);
+  }
+  for (const [key, samples] of [["a", X], ["b", named]] as const) {
+    for (const sample of samples) await service.post(`/streams/${key}`, sample);
+  }
+  const [a, b] = [await service.post("/streams/a", X), await service.post("/streams/b", named)];
+  assert.deepEqual(b.json, a.json);
+  assert.equal(a.json.steps, 6);
+  // A channel may have the name of what holds a sequence.
+  const model = await moves({ names: ["x", "y"] });
+  await using other = await opened({ model });
+  const same = (await other.post("/predict", X.map(([x, y]) => ({ x, y })))).json;
+  assert.deepEqual(same.probabilities, json.probabilities);
+});
+
+Deno.test("text is found out to be lines of text, JSON Lines or a table, as in a pipe", async () => {
+  await using service = await opened(await everyKind());
+  const table = `sales\n${[1, 3, 2, 4, 3, 5, 4].join("\n")}\n`;
+  for (
+    const [name, text, count] of [
+      ["reviews", '{"x":"good"}\n{"x":"the film was bad"}\n', 2],
+      ["reviews", "good\nthe film was bad\n", 2],
+      ["moves", `{"x":${JSON.stringify(X)}}\n${JSON.stringify(X)}\n`, 2],
+      ["moves", "id,t,speed,turn\na,0,1,2\n", 1],
+      ["plain", `${JSON.stringify(X)}\n`, 1],
+      ["sales", table, 2],
+      ["dates", "1/2/1999\n3/4/2001\n", 2],
+    ] as const
+  ) {
+    const { status, json } = await service.post(`/models/${name}/predict`, text, { "content-type": "text/plain" });
+    assert.deepEqual([status, (json as unknown as Json[]).length], [200, count], `${name}: ${text}`);
+  }
+  const one = await service.post("/models/reviews/predict", '{"x":"good"}\n', { "content-type": "text/plain" });
+  const other = await service.post("/models/reviews/predict", '"good"');
+  assert.deepEqual((one.json as unknown as Json[])[0]!.probabilities, other.json.probabilities);
+});
+
+Deno.test("a model of windows takes one, and cuts recordings", async () => {
+  await using service = await opened({ moves: await moves({ window: 3 }) });
+  assert.equal((await service.post("/predict", X)).status, 200);
+  for (
+    const [body, field] of [[{ x: X.slice(1) }, "x"], [[...X, ...X], undefined], [[X, X.slice(1)], "[1]"]] as const
+  ) {
+    const { status, json } = await service.post("/predict", body);
+    assert.deepEqual([status, json.field], [400, field], String(json.error));
+    assert.match(String(json.error), /the 3 steps of a window, got [26]: recordings .* come as CSV or JSON Lines/);
+  }
+  const tensor = { name: "x", shape: [1, 2, 2], datatype: "FP32", data: X.slice(1) };
+  assert.equal((await service.post("/v2/models/moves/infer", { inputs: [tensor] })).json.field, "x[0]");
+  const csv = `id,t,speed,turn\n${[...X, ...X].map((step, t) => ["m", t, ...step].join(",")).join("\n")}\n`;
+  const cut = (await service.post("/predict", csv, { "content-type": "text/csv" })).json as unknown as Json[];
+  assert.deepEqual(cut.map(({ from, to }) => [from, to]), [[0, 3], [3, 6]]);
+  assert.equal((await service.post("/streams/a", X)).json.steps, 3);
+  const more = await service.post("/streams/a", [1, 2]);
+  assert.match(String(more.json.error), /takes 3 steps of a sequence/);
+});
+
 Deno.test("models of every kind are served, each by its name", async () => {
   await using service = await opened(await everyKind());
   const of = async (path: string, body: unknown, type = "application/json") =>
@@ -243,6 +306,18 @@ const WRONG:
     ["/predict", [{ x: X }, { x: [[1, null]] }], 400, "[1].x", /a value is missing at body, record 2/],
     ["/predict", [X, [[1, true]]], 400, "[1][0][1]", /got true/],
     ["/predict", { x: X, id: [] }, 400, "id", /id must be/],
+    ["/predict?atention=true", { x: X }, 400, "atention", /the query of this path may hold attention alone/],
+    ["/predict?attention=true&attention=false", { x: X }, 400, "attention", /twice/],
+    ["/v2/models/moves/infer?attention=true", "{}", 400, "attention", /must be empty/],
+    ["/predict", '{"x":[[1,2]],"id":12345678901234567890}', 400, "id", /id must be a text where it is larger/],
+    ["/v2/models/moves/infer", { id: 7, inputs: [] }, 400, "id", /must be a string/],
+    ["/predict", { x: [{ speed: 1, turn: 2 }, { speed: 1 }] }, 400, "x[1].turn", /number, or null.*got nothing/],
+    ["/predict", [{ speed: 1, turn: 2 }, { speed: 1, turn: "a" }], 400, "[1].turn", /got "a"/],
+    ["/predict", [{ speed: 1, turn: 2, t: 3 }], 400, "[0]", /has "t": a step has speed, turn/],
+    ["/predict", [{ speed: 1, turn: 2 }, [1, 2]], 400, "[1]", /an object with speed, turn as \[0\], got a list/],
+    ["/predict", { x: [[1, 2], { speed: 1, turn: 2 }] }, 400, "x[1]", /must be a list of 2, got an object/],
+    ["/predict", [[{ speed: 1, turn: 2 }], [{ speed: null, turn: {} }]], 400, "[1][0].turn", /got an object/],
+    ["/streams/a?steps=12345678901234567890", [1, 2], 400, "steps", /15 digits/],
     ["/predict?attention=yes", { x: X }, 400, "attention", /must be true or false/],
     ["/v1/models/moves:predict", {}, 400, "instances", /an object with instances/],
     ["/v1/models/moves:predict", { instances: 1 }, 400, "instances", /must be a list/],
@@ -271,7 +346,7 @@ const WRONG:
       { inputs: [{ name: "x", shape: [1, 0], datatype: "FP32", data: [] }] },
       400,
       "inputs[0].shape",
-      /integers above 0/,
+      /integers from 1 to 2147483647/,
     ],
     [
       "/v2/models/moves/infer",
@@ -406,6 +481,14 @@ Deno.test("bodies have a limit, which holds for what is packed too, and the refu
   assert.equal((await service.post("/predict", await pack(short), gzip)).status, 200);
   assert.equal((await service.post("/predict", short, gzip)).status, 400);
   assert.equal((await service.post("/predict", await pack(short))).status, 415);
+  // Members one after the other are one body; what is damaged or cut off is none.
+  const members = [await pack(short.slice(0, 40)), await pack(short.slice(40))], whole = await pack(short);
+  const both = Uint8Array.from(members.flatMap((member) => [...member]));
+  assert.equal((await service.post("/predict", both, gzip)).status, 200);
+  for (const broken of [whole.slice(0, -9), whole.with(10, whole[10]! | 6), whole.with(2, 9)]) {
+    const { status, json } = await service.post("/predict", broken, gzip);
+    assert.deepEqual([status, json.error], [400, "cannot read body: its gzip is damaged or cut off"]);
+  }
   assert.equal((await service.post("/predict", short, { "content-encoding": "br" })).status, 415);
 });
 
@@ -499,6 +582,20 @@ Deno.test("a missing value of a sample is that of the one before, as in the whol
   }
 });
 
+Deno.test("samples without values are steps, however they are grouped", async () => {
+  await using service = await opened({ moves: await moves({ missing: "last" }) });
+  const steps = [[1, 2], [null, null], [null, null], [3, 4], [null, null]];
+  for (const step of steps) await service.post("/streams/a", step);
+  const groups = [
+    await service.post("/streams/b", steps.slice(0, 3)),
+    await service.post("/streams/b", steps.slice(3)),
+  ];
+  assert.deepEqual(groups.map(({ json }) => json.steps), [3, 5]);
+  const [a, b] = [await service.post("/streams/a", [5, 6]), await service.post("/streams/b", [5, 6])];
+  assert.equal(a.json.steps, 6);
+  assert.deepEqual(b.json, a.json);
+});
+
 Deno.test("texts stream token by token", async () => {
   await using service = await opened({ reviews: await reviews() });
   const words = ["the film", "was", "good"];
@@ -588,7 +685,7 @@ Deno.test("a service that drains is not ready, still answers, and asks to close 
 Deno.test("what failed here is told to the log, not to who asked", async () => {
   const entries: { time: string; status: number; error?: string }[] = [], model = await plain();
   await using service = await opened({ model }, { onAnswer: (entry) => entries.push(entry) });
-  await service.post("/predict?secret=1", X);
+  await service.post("/predict?attention=false", X);
   await service.handler.dispose();
   const { status, json } = await service.post("/predict", X);
   assert.deepEqual([status, Object.keys(json)], [404, ["error"]]);

@@ -26,17 +26,28 @@ export async function plain(): Promise<Servable> {
 }
 
 /** A long CSV with classes. */
-export async function moves({ missing, everyStep }: { missing?: "last"; everyStep?: true } = {}): Promise<Servable> {
+export async function moves(
+  { missing, everyStep, window, names = ["speed", "turn"] }: {
+    missing?: "last";
+    everyStep?: true;
+    window?: number;
+    names?: string[];
+  } = {},
+): Promise<Servable> {
   const columns = { sequenceColumn: "id", timeColumn: "t", labelColumns: ["kind"] };
   const options = everyStep && { labelEveryStep: true };
   const pipeline = Pipeline.fit(
     await records(input("moves.csv"), { ...columns, ...everyStep && { labelsPerRow: true } }),
-    { missing, channelNames: ["speed", "turn"], ...options },
+    { missing, channelNames: names, ...window && { windows: { window } }, ...options },
   );
   const { inputSize, outputSize, loss } = pipeline, config = { inputSize, hiddenSize: 5, outputSize };
   const job = {
     data: { size: 1000, steps: 10, features: 5 },
-    own: { files: { data: ["-"] }, columns: { sequenceColumn: "id", timeColumn: "t", labelColumn: ["kind"] } },
+    own: {
+      files: { data: ["-"] },
+      columns: { sequenceColumn: "id", timeColumn: "t", labelColumn: ["kind"] },
+      forecast: { window },
+    },
     seed: 0,
   };
   return {

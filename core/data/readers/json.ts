@@ -153,11 +153,14 @@ export class JsonRecords {
   readonly #name: string;
   readonly #format: NumberFormat;
   readonly #isTurned: boolean;
+  readonly #isPart: boolean;
   readonly #options: ReadOptions;
 
-  constructor(name: string, options: ReadOptions) {
+  /** @param isPart Whether sequences go on: steps without values at their end are no padding then. */
+  constructor(name: string, options: ReadOptions, isPart = false) {
     this.#name = name;
     this.#options = options;
+    this.#isPart = isPart;
     this.#format = new NumberFormat(name, options);
     this.#isTurned = options.layout === "nct";
   }
@@ -249,7 +252,8 @@ export class JsonRecords {
       ? { stepLabels: y.map((one, t) => this.#labelsOf(at, one, `y[${t}]`)) }
       : { labels: this.#labelsOf(at, y) };
     const record = { values, steps, channels, ...labels, ...rest, ...missing !== undefined && { missing } };
-    return ended(turned(record, this.#isTurned));
+    const own = turned(record, this.#isTurned);
+    return this.#isPart ? own : ended(own);
   }
 
   #labelsOf(at: string, y: unknown, field = "y"): string[] | undefined {
@@ -275,11 +279,15 @@ function idOf(name: string, at: string, id: unknown): { id?: string } {
   if (typeof id !== "string" && typeof id !== "number") {
     throw badFile("file-malformed", name, `${at}: id must be a text or a number, got ${what(id)}`, { name: "id" });
   }
+  if (Number.isInteger(id) && !Number.isSafeInteger(id)) {
+    const problem = `${at}: id must be a text where it is larger than JSON's numbers are sure to hold: "…"`;
+    throw badFile("file-malformed", name, problem, { name: "id", value: id });
+  }
   return { id: String(id) };
 }
 
 /** A value in an error. */
-function what(json: unknown): string {
+export function what(json: unknown): string {
   if (json === undefined) return "nothing";
   if (typeof json === "string") return show(json);
   if (typeof json === "object" && json !== null) return Array.isArray(json) ? "a list" : "an object";

@@ -19,7 +19,7 @@ import { Pictures } from "./pictures.ts";
 import { readResumed, remarkArithmetic } from "./read_checkpoint.ts";
 import { type BestScores, scoreLines } from "./score_lines.ts";
 import { stdout } from "./stream.ts";
-import { INTERRUPTED, remark, Terminal } from "./terminal.ts";
+import { INTERRUPTED, remark, Terminal, TWICE } from "./terminal.ts";
 import { epochLine, headLines, progressLine, summary, timeLeft } from "./training_lines.ts";
 import { wideHint } from "./wide.ts";
 
@@ -219,9 +219,6 @@ async function bestScores(
   using _model = model;
   return { ...epochs, file: target.best, scores: await finalScores(model, data, options.batchSize, true) };
 }
-
-/** Milliseconds within which a signal that comes again is the same. */
-const TWICE = 300;
 
 /** The signals that stop a training, which then is saved. */
 const SIGNALS: readonly (keyof typeof INTERRUPTED)[] = Deno.build.os === "windows"

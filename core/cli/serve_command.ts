@@ -10,13 +10,16 @@ import { lineOf } from "./hints.ts";
 import type { Arguments } from "./options.ts";
 import { loadAny } from "./read_checkpoint.ts";
 import { stdout } from "./stream.ts";
-import { INTERRUPTED, remark } from "./terminal.ts";
+import { INTERRUPTED, remark, TWICE } from "./terminal.ts";
 
 /** Where the token is. */
 const TOKEN = "GRUTTO_TOKEN";
 
 /** Milliseconds between looks at the checkpoints, and from no longer being ready until no more connections are taken. */
 const LOOK = 1000, GRACE = 1000;
+
+/** Milliseconds that the last answers have to arrive: a connection whose body never comes in full stays open for ever. */
+const LINGER = 3000;
 
 /** Milliseconds that a line of the log waits for others, and how many lines wait at most. */
 const MOMENT = 20, MOST_LINES = 200;
@@ -38,10 +41,13 @@ export async function serveCommand(args: Arguments): Promise<number> {
   const ended = Promise.withResolvers<number>();
   const signals = { SIGINT: () => stop("SIGINT"), SIGTERM: () => stop("SIGTERM") } as const;
   const server = listen(args, handler);
-  let isStopping = false;
+  let stoppedAt: number | undefined;
   const stop = (signal: keyof typeof signals) => {
-    if (isStopping) return ended.resolve(INTERRUPTED[signal]);
-    isStopping = true;
+    if (stoppedAt !== undefined) {
+      if (performance.now() - stoppedAt > TWICE) ended.resolve(INTERRUPTED[signal]);
+      return;
+    }
+    stoppedAt = performance.now();
     remark(`note: ${signal}: no longer ready, ends when all requests are answered; once more to end at once`);
     finish(server, handler).then(() => ended.resolve(0), ended.reject);
   };
@@ -140,8 +146,18 @@ function listen(args: Arguments, handler: Handler): Deno.HttpServer {
 
 /** Ends a service: who balances the load sees that it is not ready, and what was taken is answered. */
 async function finish(server: Deno.HttpServer, handler: Handler): Promise<void> {
-  await Promise.all([handler.drain(), new Promise((resolve) => setTimeout(resolve, GRACE))]);
-  await server.shutdown();
+  await Promise.all([handler.drain(), delay(GRACE)]);
+  const arrived = async () => {
+    do {
+      await handler.drain();
+      await delay(LINGER);
+    } while (handler.inFlight);
+  };
+  await Promise.race([server.shutdown(), arrived()]);
+}
+
+function delay(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }
 
 /** What a change of a checkpoint is about. */

@@ -70,6 +70,9 @@ export async function writeDocument(document: object): Promise<void> {
 /** Signals that stop the program, with its exit codes. */
 export const INTERRUPTED = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
+/** Milliseconds within which a signal that comes again is the same: whatever ends a job may send it twice. */
+export const TWICE = 300;
+
 /** Columns of the terminal; 80 where there is none. */
 export function columns(): number {
   try {

@@ -114,6 +114,8 @@ Deno.test("a service listens here alone, writes a line of JSON a request, and en
     service.said,
     /^serving best on http:\/\/127\.0\.0\.1:\d+\/, without a token: --allow-env=GRUTTO_TOKEN reads one\n$/,
   );
+  const head = await fetch(`${service.url}/health/live`, { method: "HEAD" });
+  assert.deepEqual([head.status, head.headers.get("content-length"), await head.text()], [200, "13", ""]);
   assert.equal((await service.ask("/predict", [[1, 2]])).status, 200);
   assert.equal((await service.ask("/predict?secret", { x: "secret" })).status, 400);
   assert.equal(await service.end("SIGTERM"), 0);
@@ -121,6 +123,7 @@ Deno.test("a service listens here alone, writes a line of JSON a request, and en
   assert.deepEqual(
     lines.map(({ method, path, status, model, sequences }) => [method, path, status, model, sequences]),
     [
+      ["HEAD", "/health/live", 200, undefined, undefined],
       ["POST", "/predict", 200, "best", 1],
       ["POST", "/predict", 400, undefined, undefined],
     ],
@@ -144,8 +147,11 @@ Deno.test("what is being answered when the signal comes is answered; a second si
     await service.ask("/health/ready");
     service.child.kill("SIGTERM");
     await service.says(/no longer ready/);
+    // Whatever ends a job may do it twice: that is the same signal.
+    service.child.kill("SIGTERM");
     assert.equal((await service.ask("/health/ready")).status, 503);
     if (twice) {
+      await new Promise((resolve) => setTimeout(resolve, 400));
       assert.equal(await service.end("SIGTERM"), 143);
       continue;
     }
@@ -155,6 +161,19 @@ Deno.test("what is being answered when the signal comes is answered; a second si
     assert.equal(await service.end(), 0);
     assert.equal(await service.log, "");
   }
+});
+
+Deno.test("a connection whose body never comes keeps no service from ending", async () => {
+  await using place = await Place.make();
+  place.write("best.json", await checkpoint(moves()));
+  await using service = await new Running(place, ["best.json", "--quiet"]).begin();
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port: Number(new URL(service.url).port) });
+  const head =
+    "POST /predict HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: 9999999\r\n\r\n{";
+  await connection.write(new TextEncoder().encode(head));
+  const buffer = new Uint8Array(4096), count = await connection.read(buffer);
+  assert.match(new TextDecoder().decode(buffer.subarray(0, count!)), /^HTTP\/1\.1 413 /);
+  assert.equal(await service.end("SIGTERM"), 0);
 });
 
 Deno.test("a checkpoint that changes is served anew; a bad one leaves the model and is said", async () => {

@@ -106,7 +106,6 @@ export class Answering {
       response = this.#refusal(error, progress);
     }
     progress.held?.release();
-    if (method === "HEAD") response = new Response(null, response);
     this.#finish(request, response);
     service.end();
     this.#tell(progress, response.status, performance.now() - since);

@@ -8,7 +8,12 @@ import { gunzip } from "../data/readers/gzip.ts";
 import { parseShallow } from "../data/readers/json.ts";
 import { show } from "../data/readers/bad_data.ts";
 import { iterate } from "../engine.ts";
+import type { GivenOptions } from "../job/options.ts";
+import type { DataSource } from "../job/read_data.ts";
 import { Problem } from "./problem.ts";
+
+/** What the bodies of requests are called. */
+export const BODY = "body";
 
 /** How bodies are read. */
 export interface BodyLimits {
@@ -177,7 +182,7 @@ async function unpacked(bytes: Uint8Array, limit: number): Promise<Uint8Array> {
   const parts = (async function* () {
     for (let at = 0; at < bytes.length; at += PACKED) yield bytes.subarray(at, at + PACKED);
   })();
-  const found = await limited(gunzip("body", parts), limit, "the unpacked body");
+  const found = await limited(gunzip(BODY, parts), limit, "the unpacked body");
   if (isGzip(found)) throw new Problem(415, "the body is gzip within gzip");
   return found;
 }
@@ -197,5 +202,23 @@ export function textOf(bytes: Uint8Array): string {
 export function jsonOf(bytes: Uint8Array): unknown {
   const text = textOf(bytes);
   if (text.trim() === "") throw new Problem(400, "the body is empty");
-  return parseShallow("body", 1, text);
+  return parseShallow(BODY, 1, text);
+}
+
+/** A body as the one file there is. */
+export function bodySource(bytes: Uint8Array, given: GivenOptions): DataSource {
+  const input = {
+    name: BODY,
+    isOnce: true,
+    stream: async function* () {
+      yield bytes;
+    },
+  };
+  return {
+    action: "predict",
+    given,
+    parts: () => Promise.resolve(undefined),
+    inputs: () => Promise.resolve([input]),
+    file: () => input,
+  };
 }

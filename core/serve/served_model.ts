@@ -16,13 +16,13 @@ import { type Computed, forecastsOf, namedOf, plainOf } from "../job/computed.ts
 import { type GivenOptions, JOB_OPTIONS } from "../job/options.ts";
 import type { Answer } from "../job/prediction.ts";
 import { type Compute, predictions } from "../job/predictions.ts";
-import type { DataSource } from "../job/read_data.ts";
 import { configOf } from "../job/stored_job.ts";
 import { LOSSES, quantilesOf } from "../model/losses.ts";
 import type { NetworkModel } from "../model/model.ts";
 import { createPredictor, type Predictor } from "../model/predictor.ts";
 import { createSearcher, type Searcher } from "../model/search.ts";
 import type { LoadedCheckpoint } from "../train/checkpoint/load.ts";
+import { BODY, bodySource } from "./body.ts";
 import { member, Problem, problemOf } from "./problem.ts";
 import { type Item, unnamed } from "./records.ts";
 
@@ -45,9 +45,6 @@ export type Kind =
   | { readonly kind: "forecasts"; readonly pipeline: ForecastPipeline }
   | { readonly kind: "pairs"; readonly pipeline: PairPipeline }
   | { readonly kind: "arrays"; readonly channels: number };
-
-/** What the bodies of requests are called. */
-const BODY = "body";
 
 const NO_OPTIONS = Object.fromEntries(Object.keys(JOB_OPTIONS).map((group) => [group, {}])) as unknown as GivenOptions;
 
@@ -368,24 +365,6 @@ function probe(predictor: Predictor, { model }: LoadedCheckpoint, data: Kind) {
     throw fail("preprocessing-mismatch", "serve", `${problem}: createPredictor in a program`);
   }
   return { width, outputs, isEveryStep, hasAttention };
-}
-
-/** A body as the one file there is. */
-function bodySource(bytes: Uint8Array, given: GivenOptions): DataSource {
-  const input = {
-    name: BODY,
-    isOnce: true,
-    stream: async function* () {
-      yield bytes;
-    },
-  };
-  return {
-    action: "predict",
-    given,
-    parts: () => Promise.resolve(undefined),
-    inputs: () => Promise.resolve([input]),
-    file: () => input,
-  };
 }
 
 /** Names of a model's outputs, and the quantiles of each if it says some. */

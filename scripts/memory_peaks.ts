@@ -3,8 +3,8 @@
  *
  *     deno task memory:peaks [CASE …] --percent 100
  *
- * `wide` and `long` are 5 million sequences of 10 values, a line each and a value a line; `parameters` is a model of 100
- * million parameters with Adam. `--percent 1` takes a hundredth of each.
+ * `wide` and `long` are 5 million sequences of 10 values, a line each and a value a line; `classes` are 100,000 labels;
+ * `parameters` is a model of 100 million parameters with Adam. `--percent 1` takes a hundredth of each.
  *
  * @module
  */
@@ -48,22 +48,36 @@ const CASES: Readonly<Record<string, Case>> = {
     },
     steps: () => [[`train data.csv --sequence-column id ${TRAIN}`, 600]],
   },
+  classes: {
+    *lines(share) {
+      yield "a,b,label";
+      for (let i = 0; i < 2e5 * share; i++) yield `${i % 317},${i % 331},c${i % (1e5 * share)}`;
+    },
+    steps: () => [
+      ["train data.csv --hidden-size 8 --epochs 1 --batch-size 64 --checkpoint ck --loss crossEntropy", 1600],
+      ["evaluate ck/last.json data.csv", 1600],
+    ],
+  },
   parameters: {
     *lines() {
       yield "a,b,label";
       for (let i = 0; i < 40; i++) yield `${i},${i * i % 7},${"xy"[i % 2]}`;
     },
     steps: (share) => [
-      // Of 400 MB of parameters there are as many gradients and twice as many moments; saving copies all but the gradients.
+      // 400 MB each: parameters, gradients, two moments, and the weights packed for the forward and for the backward pass.
       [
         `train data.csv --hidden-size ${Math.round(4470 * Math.sqrt(share))} --epochs 1 --batch-size 4 --checkpoint ck`,
-        1600,
+        2800,
       ],
-      ["train --resume ck/last.json --epochs 2 --checkpoint ck", 1600],
-      ["evaluate ck/best.json data.csv", 1600],
-      ["predict ck/best.json data.csv", 1600],
-      ["convert ck/last.json model.safetensors", 1600],
-      ["convert model.safetensors back.json", 1600],
+      ["train --resume ck/last.json --epochs 2 --checkpoint ck", 2800],
+      ["evaluate ck/best.json data.csv", 1200],
+      ["predict ck/best.json data.csv", 1200],
+      ["info ck/last.json", 1200],
+      ["convert ck/last.json model.safetensors", 1200],
+      ["convert ck/last.json model.pt", 1200],
+      ["convert model.safetensors back.json", 1200],
+      ["convert model.pt back.json", 1200],
+      ["evaluate model.pt data.csv", 1600],
     ],
   },
 };

@@ -7,6 +7,7 @@
 import { type AnyPreprocessing, restoreAny } from "../data/preprocessing.ts";
 import { unitWord } from "../data/tokenizer.ts";
 import { quote } from "../display.ts";
+import { release } from "../model/arrays.ts";
 import { checkArgument, errorCause, fail, whileReading } from "../errors.ts";
 import { ownOptions } from "../options.ts";
 import { greatest } from "../greatest.ts";
@@ -179,7 +180,9 @@ export async function loadModel(
 ): Promise<LoadedModel> {
   const { name, ...options } = ownOptions("load model", given);
   const file = readModel(bytes, name), { loss = file.config?.loss, preprocessing, leftOut } = file;
-  return { model: await restoreModel(file, options), loss, preprocessing, ...leftOut && { leftOut } };
+  const model = await restoreModel(file, options);
+  release(file.parameters);
+  return { model, loss, preprocessing, ...leftOut && { leftOut } };
 }
 
 /** A model with the parameters of a file; it knows what its outputs mean if the file does. */

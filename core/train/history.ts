@@ -1,6 +1,7 @@
 import { checkArgument, checkInteger } from "../errors.ts";
 import type { DataHash } from "../data/hash.ts";
 import { withFormerNames } from "../options.ts";
+import { Prefix } from "./json_bytes.ts";
 
 /** The results of an epoch. */
 export interface EpochRecord {
@@ -95,6 +96,17 @@ export function epochRecords<T extends EpochRecord>(action: string, records: rea
   });
 }
 
+/** The histories of states, which only grow. */
+const prefixes = new WeakMap<TrainingState, Prefix>();
+
+/**
+ * The history of a state as it is written: a copy for each checkpoint would take memory that grows with the epochs, and stays
+ * for long.
+ */
+export function writtenHistory(state: TrainingState): readonly EpochRecord[] {
+  return (prefixes.get(state) as object | undefined ?? state.history) as readonly EpochRecord[];
+}
+
 /** The finished epochs of a training, and which is best. Adding an epoch costs the same however many there are. */
 export class History {
   /** Whether the greater of two monitored values is better. */
@@ -113,14 +125,18 @@ export class History {
     return this.#copy ??= this.#records.slice();
   }
 
-  /** The records of the first epochs. */
-  first(count: number): readonly EpochRecord[] {
-    return count === this.#records.length ? this.records : this.#records.slice(0, count);
-  }
-
-  /** Epochs so far. */
-  get length(): number {
-    return this.#records.length;
+  /** How far a training has come that has had these epochs. They are copied where they are read. */
+  stateAt(position: Omit<TrainingState, "history">): TrainingState {
+    const records = this.#records, count = records.length;
+    let history: readonly EpochRecord[] | undefined;
+    const state = {
+      ...position,
+      get history() {
+        return history ??= records.slice(0, count);
+      },
+    };
+    prefixes.set(state, new Prefix(records, count));
+    return state;
   }
 
   /** The best record, the first of equals; undefined if there is none. */

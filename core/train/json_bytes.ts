@@ -124,6 +124,17 @@ export abstract class Made {
   abstract texts(): Iterable<string>;
 }
 
+/** The first items of a list that only grows, which are not copied to be written. */
+export class Prefix {
+  readonly items: readonly unknown[];
+  readonly length: number;
+
+  constructor(items: readonly unknown[], length = items.length) {
+    this.items = items;
+    this.length = length;
+  }
+}
+
 /** Refuses numbers that JSON cannot express: they would be read back as null. */
 function finite(name: string, value: unknown): unknown {
   if (typeof value !== "number" || Number.isFinite(value)) return value;
@@ -137,9 +148,9 @@ const RECORDS = 64;
 const written = new WeakMap<object, { readonly records: readonly unknown[]; readonly bytes: Uint8Array }>();
 
 /** JSON of the items from a place on, if they are {@linkcode RECORDS} records: without brackets. */
-function recordBytes(items: readonly unknown[], start: number): Uint8Array | undefined {
+function recordBytes({ items, length }: Prefix, start: number): Uint8Array | undefined {
   const first = items[start];
-  if (typeof first !== "object" || first === null || start + RECORDS > items.length) return undefined;
+  if (typeof first !== "object" || first === null || start + RECORDS > length) return undefined;
   const known = written.get(first);
   if (known?.records.every((record, i) => record === items[start + i])) return known.bytes;
   const records = items.slice(start, start + RECORDS);
@@ -158,7 +169,9 @@ function isRecord(item: unknown): boolean {
 
 /** Whether JSON of an object is short and at once: it has no list, and nothing that is made while it is written. */
 function isPlain(value: object): boolean {
-  if (Array.isArray(value) || value instanceof Made || ArrayBuffer.isView(value)) return false;
+  if (Array.isArray(value) || value instanceof Prefix || value instanceof Made || ArrayBuffer.isView(value)) {
+    return false;
+  }
   for (const name in value) {
     const member = (value as Record<string, unknown>)[name];
     if (typeof member === "object" && member !== null && !isPlain(member)) return false;
@@ -175,22 +188,23 @@ function* pieces(value: unknown, depth = 0): Generator<Piece> {
   if (typeof value !== "object" || value === null || "toJSON" in value || depth > 1 && isPlain(value)) {
     return yield JSON.stringify(value, finite);
   }
-  if (Array.isArray(value)) {
+  if (Array.isArray(value) || value instanceof Prefix) {
+    const list = value instanceof Prefix ? value : new Prefix(value), { items, length } = list;
     yield "[";
-    for (let i = 0, end; i < value.length; i = end) {
+    for (let i = 0, end; i < length; i = end) {
       if (i) yield ",";
       end = i;
-      const known = recordBytes(value, i);
+      const known = recordBytes(list, i);
       if (known) {
         yield known;
         end += RECORDS;
         continue;
       }
-      while (end < value.length && end < i + RECORDS && isRecord(value[end])) end++;
-      if (end > i) yield JSON.stringify(value.slice(i, end)).slice(1, -1);
+      while (end < length && end < i + RECORDS && isRecord(items[end])) end++;
+      if (end > i) yield JSON.stringify(items.slice(i, end)).slice(1, -1);
       else {
-        if (typeof value[i] === "number") finite(String(i), value[i]);
-        yield JSON.stringify(value[i] ?? null, finite);
+        if (typeof items[i] === "number") finite(String(i), items[i]);
+        yield JSON.stringify(items[i] ?? null, finite);
         end = i + 1;
       }
     }

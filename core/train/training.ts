@@ -133,15 +133,7 @@ export class Training {
 
   /** How far it has come. */
   get state(): TrainingState {
-    // Copied where it is read: a copy at every epoch would take the time of all epochs before.
-    const all = this.#history, { length } = all;
-    let history: readonly EpochRecord[] | undefined;
-    return {
-      ...this.#position,
-      get history() {
-        return history ??= all.first(length);
-      },
-    };
+    return this.#history.stateAt(this.#position);
   }
 
   /** The best epoch by `monitor`, the first of equals; undefined before there is one. */

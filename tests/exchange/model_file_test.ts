@@ -36,6 +36,29 @@ async function parametersOf(config: ModelConfig): Promise<StateDict> {
   return await model.stateDict();
 }
 
+Deno.test("the numbers of a file are given back once its model holds them", async () => {
+  using model = await createModel(SMALL, { seed: 2 });
+  const { transfer } = ArrayBuffer.prototype, file = await modelFile(model);
+  const files = (["pt", "safetensors"] as const).map((format) => writeModel(file, format));
+  let bytes = 0;
+  ArrayBuffer.prototype.transfer = function (size) {
+    if (size === 0) bytes += this.byteLength;
+    return transfer.call(this, size);
+  };
+  try {
+    for (const file of files) {
+      const before = file.slice(), { model: copy } = await loadModel(file);
+      assert.deepEqual(await copy.stateDict(), await model.stateDict());
+      // What was passed is the caller's.
+      assert.deepEqual(file, before);
+      copy.dispose();
+    }
+  } finally {
+    ArrayBuffer.prototype.transfer = transfer;
+  }
+  assert.equal(bytes, 2 * 4 * model.parameters.reduce((sum, { length }) => sum + length, 0));
+});
+
 for (const file of ["model.pt", "full.pt", "model.safetensors"]) {
   Deno.test(`PyTorch's ${file} predicts as in PyTorch`, async () => {
     const { model } = await loadModel(read(file), { name: file });

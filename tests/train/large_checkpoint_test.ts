@@ -8,6 +8,7 @@ import {
   loadCheckpoint,
   parseCheckpoint,
   sampleDataset,
+  saveCheckpoint,
   Training,
 } from "../../mod.ts";
 import { openModel } from "../../core/cli/model_files.ts";
@@ -188,6 +189,51 @@ Deno.test("the arrays of a file are given back once its model holds their number
     copy.dispose();
   } finally {
     ArrayBuffer.prototype.transfer = transfer;
+  }
+});
+
+Deno.test("a file of more than 32 MiB is never one text", async () => {
+  await using place = await Place.make();
+  const path = `${place.path}/last.json`, { decode } = TextDecoder.prototype;
+  using model = await createModel({ numEmbeddings: 720_000, inputSize: 3, hiddenSize: 2, outputSize: 2 });
+  await saveCheckpoint(path, { model, trainer: createTrainer(model) });
+  let longest = 0;
+  TextDecoder.prototype.decode = function (bytes, options) {
+    longest = Math.max(longest, bytes?.byteLength ?? 0);
+    return decode.call(this, bytes, options);
+  };
+  try {
+    using file = await Deno.open(path);
+    for (const modelOnly of [false, true]) {
+      await file.seek(0, Deno.SeekMode.Start);
+      const { model: copy, steps } = await loadFrom(file, new Uint8Array(0), path, { modelOnly });
+      assert.deepEqual([copy.parameters.length, steps], [model.parameters.length, 0]);
+      copy.dispose();
+    }
+  } finally {
+    TextDecoder.prototype.decode = decode;
+  }
+  assert.ok(Deno.statSync(path).size > 32 << 20 && longest > 0 && longest <= 1 << 20, `${longest}`);
+});
+
+Deno.test("a history is written as it was, and not copied", async () => {
+  const data = sampleDataset({ size: 20, steps: 3 }), taken: [Snapshot, string][] = [];
+  using model = await createModel({ inputSize: 5, hiddenSize: 3, outputSize: 2 });
+  await new Training(model, data, {
+    epochs: 130,
+    async onEpoch({ epoch }, training) {
+      if (![1, 64, 65, 129].includes(epoch)) return;
+      const snapshot = await takeSnapshot({ model, training });
+      assert.deepEqual(training.state.history.length, epoch);
+      taken.push([snapshot, JSON.stringify(training.state.history)]);
+    },
+  }).run();
+  const lists = taken.map(([{ training }]) => training!.state.history as unknown as { items: unknown[] });
+  for (const { items } of lists) assert.equal(items, lists[0]!.items);
+  for (const [snapshot, history] of taken) {
+    const { checksum, ...content } = JSON.parse(await textOf(snapshot, 1e9));
+    assert.equal(JSON.stringify(content.training.state.history), history);
+    assert.equal(checksum, await hashJson(content));
   }
 });
 

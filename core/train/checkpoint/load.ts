@@ -3,7 +3,7 @@
 import { checkArgument, fail } from "../../errors.ts";
 import { ownOptions } from "../../options.ts";
 import { checkPreprocessing } from "./fit.ts";
-import { checkStateDict, type StateDict } from "../../model/arrays.ts";
+import { checkStateDict, release, type StateDict } from "../../model/arrays.ts";
 import { type ModelConfig, networkOf } from "../../model/config.ts";
 import { createBlank, internalsOf, type Model, type ModelOptions } from "../../model/model.ts";
 import { type Network, resolveNetwork } from "../../model/network.ts";
@@ -132,8 +132,8 @@ export async function loadCheckpoint(
   return await restore(await readStored(path), `load checkpoint "${path}"`, options);
 }
 
-/** Bytes of a file that is read as one text. */
-const LARGE_TEXT = 384 << 20;
+/** Bytes of a file that is read as one text, which takes five times as much memory. */
+const LARGE_TEXT = 32 << 20;
 
 /** The checked content of a checkpoint file, of any size; of a large one, with the numbers that are wanted. */
 export async function readStored(path: string | URL, wanted: Wanted = {}): Promise<StoredCheckpoint> {
@@ -339,10 +339,4 @@ function decodeAll(stored: StoredDict): StateDict {
   return Object.fromEntries(
     Object.entries(stored).map(([name, { shape, data }]) => [name, { shape, data: decodeNumbers(name, shape, data) }]),
   );
-}
-
-/** Gives the memory of arrays back at once, which nobody will read again: the collector would let it be for long. */
-function release(dict: StateDict): void {
-  // Node 20 has no transfer.
-  for (const { data: { buffer } } of Object.values(dict)) (buffer as Partial<ArrayBuffer>).transfer?.(0);
 }

@@ -8,7 +8,7 @@ import { internalsOf, type NetworkModel } from "../../model/model.ts";
 import { VERSION } from "../../version.ts";
 import { writeDurably } from "../durable.ts";
 import { jsonChunks } from "../json_bytes.ts";
-import type { TrainingState } from "../history.ts";
+import { type TrainingState, writtenHistory } from "../history.ts";
 import { checkPath, hasDeno, writeByNode } from "../node_files.ts";
 import type { Trainer, TrainerState } from "../trainer.ts";
 import type { Training } from "../training.ts";
@@ -124,10 +124,13 @@ async function snapshotOf(
   };
 }
 
-/** A state without the hashes of its data, which stand elsewhere; its history is not read yet. */
+/** A state without the hashes of its data, which stand elsewhere; its history is not copied. */
 function stored(state: TrainingState): NonNullable<Snapshot["training"]>["state"] {
-  const copy = Object.defineProperties({}, Object.getOwnPropertyDescriptors(state));
-  return Object.defineProperty(copy, "data", { value: undefined, enumerable: true }) as ReturnType<typeof stored>;
+  const copy = Object.defineProperties({}, Object.getOwnPropertyDescriptors(state)) as ReturnType<typeof stored>;
+  return Object.defineProperties(copy, {
+    data: { value: undefined, enumerable: true },
+    history: { value: writtenHistory(state), enumerable: true },
+  });
 }
 
 /** Hashes of what a training trains and validates on. */

@@ -80,6 +80,10 @@ export async function run(args: Arguments): Promise<number> {
   if (args.help) return await help(args.words.includes(args.command) ? args.command : undefined);
   if (args.version) return say(`grutto ${VERSION}`), 0;
   if (args.wide) return await (await import("./wide.ts")).runWide(args);
+  const started = args.command === "train" ? undefined : launcher();
+  if (started?.rank === 0) {
+    remark(`note: ${args.command} shares no work among processes: each of the ${started.size} does all of it`);
+  }
   switch (args.command) {
     case "train":
       return await (await import("./train_command.ts")).trainCommand(args);

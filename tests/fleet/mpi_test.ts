@@ -368,6 +368,12 @@ Deno.test("processes that are bound to a few cores are told of it", () => {
 /** On two cores two processes have one each, unless each is a host by itself, with a name of its own. */
 const UTS = "unshare --uts sh -c 'hostname h$OMPI_COMM_WORLD_RANK; exec \"$@\"' sh";
 
+mpiTest("a command that shares no work says so", async (place) => {
+  await place.runWith(["-A"], `${SMALL} --checkpoint ck --quiet`);
+  const { code, err } = await runMpi(place, 2, "evaluate ck/last.json");
+  assert.deepEqual([code, err], [0, "note: evaluate shares no work among processes: each of the 2 does all of it\n"]);
+});
+
 mpiTest("one core that mpirun binds each process to is said", async (place) => {
   const isFew = navigator.hardwareConcurrency < 3;
   if (isFew && (await new Deno.Command("unshare", { args: ["--uts", "true"], stderr: "null" }).output()).code) {

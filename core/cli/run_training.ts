@@ -3,7 +3,7 @@
 import { shellWord } from "../display.ts";
 import { amend, errorCode } from "../errors.ts";
 import { ALONE } from "../fleet/fleet.ts";
-import { agreeOnTest, exchangeWords, idleNotes } from "../job/processes.ts";
+import { agreeOnTest, exchangesFrom, idleNotes } from "../job/processes.ts";
 import { learningNotes } from "../job/learning.ts";
 import { finalScores, type Scores } from "../job/scores.ts";
 import { configOfModel } from "../job/step_network.ts";
@@ -98,6 +98,7 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
     await training.prepare();
     await agreeOnTest(fleet, data);
   }
+  const exchanges = exchangesFrom(fleet);
   if (!args.quiet) {
     for (const text of headLines(job, data, training, { start: started, fleet })) {
       terminal.line(text);
@@ -133,7 +134,8 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
     await training.run();
     const scores = await score();
     if (!args.quiet && !name) terminal.line(summary(training, writer, data, seconds()));
-    if (!args.quiet && fleet.size > 1) terminal.line(`exchange   ${exchangeWords(fleet, seconds())}`);
+    const exchange = exchanges();
+    if (!args.quiet && fleet.size > 1) terminal.line(`exchange   ${exchange}`);
     const best = scores && !name ? await bestScores(training, writer, run, args) : undefined;
     const full = !args.quiet;
     if (!name) { for (const text of scores ? scoreLines(scores, { full, before, best }) : []) terminal.line(text); }
@@ -144,7 +146,7 @@ export async function runTraining(run: TrainingRun, args: Arguments, terminal: T
       notes.push(...learningNotes(data, { history, scores, outputs, ran }));
     }
     for (const note of full ? notes : []) terminal.line(`note: ${note}`);
-    await pictures.finish({ job, data, training, scores, model, together: { fleet, seconds: seconds() } });
+    await pictures.finish({ job, data, training, scores, model, together: { fleet, exchange } });
     const document = documentOf(
       { training, scores, before, best, notes: [...data.warnings ?? [], ...notes] },
       writer,

@@ -81,8 +81,11 @@ export function processesWords({ size, hosts, library }: Fleet, device: string):
   return `${plural(size, "process", "processes")} × ${threads} on ${plural(new Set(hosts).size, "host")}, ${library}`;
 }
 
-/** What it took to exchange gradients. */
-export function exchangeWords({ spent: { ms, bytes } }: Fleet, seconds: number): string {
-  const megabytes = (bytes / 1e6).toFixed(1);
-  return `${(ms / seconds / 10).toFixed(1)} % of the time, waiting included; ${megabytes} MB received by each process`;
+/** Says, later, what it took to exchange gradients from here on: what processes waited for one another before is left out. */
+export function exchangesFrom({ spent }: Fleet): () => string {
+  const { ms, bytes } = spent, start = performance.now();
+  return () => {
+    const share = (spent.ms - ms) / (performance.now() - start), megabytes = ((spent.bytes - bytes) / 1e6).toFixed(1);
+    return `${(100 * share).toFixed(1)} % of the time, waiting included; ${megabytes} MB received by each process`;
+  };
 }

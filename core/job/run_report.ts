@@ -9,7 +9,7 @@ import type { Job } from "./options.ts";
 import { configOfModel } from "./step_network.ts";
 import { isPairConfig, type PictureOptions, type Scores, type TrainingData } from "./training_data.ts";
 import type { Model } from "./training_run.ts";
-import { exchangeWords, processesWords } from "./processes.ts";
+import { processesWords } from "./processes.ts";
 import { words } from "./words.ts";
 
 /** A training at its end, or on its way there. */
@@ -19,8 +19,8 @@ export interface Finished {
   readonly training: Training;
   readonly scores?: Scores;
   readonly model: Model;
-  /** The processes that trained, and how long. */
-  readonly together?: { readonly fleet: Fleet; readonly seconds: number };
+  /** The processes that trained, and what they exchanged. */
+  readonly together?: { readonly fleet: Fleet; readonly exchange: string };
 }
 
 /** The epochs with what says something of such data. */
@@ -77,7 +77,7 @@ function settings(
     device: model.device.description,
     ...together && together.fleet.size > 1 && {
       processes: processesWords(together.fleet, model.device.description),
-      exchange: exchangeWords(together.fleet, together.seconds),
+      exchange: together.exchange,
     },
   };
   return Object.entries(rows).filter(([, value]) => value !== undefined && value !== null).map(([name, value]) => [

@@ -34,6 +34,9 @@ export async function reportOf(
   { job, data, training, scores, model, together }: Finished,
   options: Pick<PictureOptions, "chosen"> = {},
 ): Promise<RunReport> {
+  // What the data's own kind takes of the scores: there are more.
+  const known = scores &&
+    { outputs: scores.outputs, metrics: scores.metrics, ...scores.answers && { answers: scores.answers } };
   return {
     title: job.own ? job.own.files.data.map(bareName).join(", ") : "The sample job",
     // The title names the files.
@@ -43,7 +46,7 @@ export async function reportOf(
     validationName: data.watchedName,
     bestEpoch: training.best?.epoch,
     scoredEpoch: training.options.restoreBest ? training.best?.epoch : training.state.epoch,
-    ...await data.own?.pictures(model, { ...scores, ...options }),
+    ...await data.own?.pictures(model, { ...known, ...options }),
     metrics: scores?.metrics,
     unit: scores?.unit,
   };

@@ -121,7 +121,7 @@ function attentionElements(weights, tokens) {
 }
 
 /** What the model takes, in words. */
-function taken({ input, columns, rows, width, channels }) {
+function taken({ input, columns, rows, width, channels, windows }) {
   const named = columns && columns.length <= 30 ? columns.join(", ") : `${columns?.length} columns`;
   switch (input) {
     case "text":
@@ -133,7 +133,9 @@ function taken({ input, columns, rows, width, channels }) {
     case "tokens":
       return "Numbers of tokens.";
     default:
-      return `A sequence: a step a line, ${columns ? `with ${named}` : `${width ?? channels} numbers each`}.`;
+      return `${windows ? `A window of ${windows.window} steps` : "A sequence"}: a step a line, ${
+        columns ? `with ${named}` : `${width ?? channels} numbers each`
+      }.`;
   }
 }
 

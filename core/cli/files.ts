@@ -98,7 +98,7 @@ export function neededPaths(args: Arguments): { read: Set<string>; write: Set<st
 
 /** The name and the path of what is served: `NAME=PATH`, or a path whose file's name it goes by. */
 export function servedPath(operand: string): { readonly name: string; readonly path: string } {
-  const [, name, path] = /^([\w.-]+)=(.+)$/.exec(operand) ?? [];
+  const [, name, path] = /^([\p{L}\p{M}\p{N}_.-]+)=(.+)$/u.exec(operand) ?? [];
   return path === undefined
     ? { name: nameOf(operand).replace(/\.[^.]*$/, "") || "model", path: operand }
     : { name: name!, path };

@@ -209,8 +209,7 @@ class Watched {
       const about = { time: new Date().toISOString(), event: "reload", model: this.#name };
       let next: LoadedCheckpoint | undefined;
       try {
-        next = await load(this.#path, args);
-        await handler.replace(this.#name, next);
+        await handler.replace(this.#name, load(this.#path, args).then((loaded) => next = loaded));
       } catch (error) {
         next?.model.dispose();
         const line = lineOf(error, "serve");
@@ -219,7 +218,7 @@ class Watched {
         return;
       }
       const before = loaded.get(this.#name);
-      loaded.set(this.#name, next);
+      loaded.set(this.#name, next!);
       before?.model.dispose();
       log({ ...about, ok: true });
       remark(`note: ${this.#name} is served anew from "${this.#path}"`);

@@ -81,7 +81,7 @@ export class Answering {
     this.#router = new Router(this.#routes);
   }
 
-  async replace(name: string, model: Servable): Promise<void> {
+  async replace(name: string, model: Servable | Promise<Servable>): Promise<void> {
     const replaced = this.service.replace(name, model);
     this.#documents = { page: undefined, openapi: undefined };
     await replaced;

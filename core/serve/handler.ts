@@ -41,9 +41,9 @@ export interface Handler {
   readonly inFlight: number;
   /**
    * Puts another model in place of one, without a request lost; its streams begin anew. Resolves when nobody uses the old
-   * one. If the new one cannot be served, the old one stays and the promise rejects.
+   * one. If the new one cannot be served, or its promise rejects, the old one stays and this rejects too.
    */
-  replace(name: string, model: Servable): Promise<void>;
+  replace(name: string, model: Servable | Promise<Servable>): Promise<void>;
   /** Is no longer ready, and asks clients to close their connections; resolves when nothing is left to answer. */
   drain(): Promise<void>;
   /** Drains, and frees the memory. The models stay. */
@@ -133,7 +133,9 @@ export function createHandler(models: Readonly<Record<string, Servable>>, option
   return Object.defineProperties(answer, {
     opened: { value: opened },
     inFlight: { get: () => waiting + (answering?.service.inFlight ?? 0) },
-    replace: { value: (name: string, model: Servable) => by((own) => own.replace(name, model)) },
+    replace: {
+      value: (name: string, model: Servable | Promise<Servable>) => by((own) => own.replace(name, model)),
+    },
     drain: { value: () => by(({ service }) => service.drain()) },
     dispose: { value: () => by(({ service }) => service.dispose()) },
   }) as unknown as Handler;

@@ -84,16 +84,20 @@ export class Service {
   }
 
   /** Puts another model in place of one, once it is found to work; waits until nobody uses the old one. */
-  async replace(name: string, model: Servable): Promise<void> {
+  async replace(name: string, model: Servable | Promise<Servable>): Promise<void> {
+    const given = Promise.resolve(model);
+    // Whatever else is wrong is said first.
+    given.catch(() => {});
     await this.opened;
-    const old = this.model(name);
+    this.model(name);
     let opened: ServedModel;
     try {
-      opened = await ServedModel.open(name, model);
+      opened = await ServedModel.open(name, await given);
     } catch (error) {
       this.metrics.reload(name, false);
       throw error;
     }
+    const old = this.model(name);
     this.#models.set(name, opened);
     this.metrics.reload(name, true);
     this.streams.forget(old);

@@ -648,9 +648,11 @@ Deno.test("a model is replaced without a request lost; one that cannot be served
   assert.ok("class" in (await service.post("/predict", X)).json);
   assert.equal((await service.get("/streams/a")).status, 404);
   await assert.rejects(service.handler.replace("other", second), /there is no model/);
+  // One that is on its way, which never comes.
+  await assert.rejects(service.handler.replace("model", Promise.reject(new Error("lost"))), /lost/);
   const { text } = await service.get("/metrics");
   assert.match(text, /^grutto_reloads_total\{model="model",result="loaded"\} 1$/m);
-  assert.match(text, /^grutto_reloads_total\{model="model",result="failed"\} 1$/m);
+  assert.match(text, /^grutto_reloads_total\{model="model",result="failed"\} 2$/m);
   first.model.dispose();
 });
 

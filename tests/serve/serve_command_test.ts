@@ -189,6 +189,10 @@ Deno.test("a checkpoint that changes is served anew; a bad one leaves the model 
   await Deno.rename(`${place.path}/next.json`, `${place.path}/best.json`);
   await service.says(/note: best is served anew/);
   assert.ok("class" in (await service.ask("/predict", [[1, 2]])).json);
+  const numbers = await (await fetch(`${service.url}/metrics`)).text();
+  for (const result of ["loaded", "failed"]) {
+    assert.ok(numbers.includes(`grutto_reloads_total{model="best",result="${result}"} 1\n`), numbers);
+  }
   assert.equal(await service.end("SIGINT"), 0);
   const events = (await service.log).trimEnd().split("\n").map((line) => JSON.parse(line) as Json).filter(({ event }) =>
     event
@@ -201,14 +205,14 @@ Deno.test("several checkpoints go by their names, and a token from the environme
   await Deno.mkdir(`${place.path}/a`);
   place.write("best.json", await checkpoint(moves()));
   place.write("a/best.json", await checkpoint(plain()));
-  await using service = await new Running(place, ["best.json", "other=a/best.json"], { GRUTTO_TOKEN: "secret" }, [
+  await using service = await new Running(place, ["best.json", "größe=a/best.json"], { GRUTTO_TOKEN: "secret" }, [
     "--allow-env=GRUTTO_TOKEN",
   ]).begin();
-  assert.match(service.said, /^serving best, other on .*, with the token in GRUTTO_TOKEN\n$/);
+  assert.match(service.said, /^serving best, größe on .*, with the token in GRUTTO_TOKEN\n$/);
   const headers = { authorization: "Bearer secret" };
   assert.equal((await service.ask("/predict", [[1, 2]])).status, 401);
   assert.ok("label" in (await service.ask("/models/best/predict", [[1, 2]], headers)).json);
-  assert.ok("class" in (await service.ask("/models/other/predict", [[1, 2]], headers)).json);
+  assert.ok("class" in (await service.ask("/models/gr%C3%B6%C3%9Fe/predict", [[1, 2]], headers)).json);
   assert.equal(await service.end("SIGTERM"), 0);
   assert.ok(!service.said.includes("secret"));
   await using wrong = new Running(place, ["best.json"], { GRUTTO_TOKEN: "schlüssel" }, ["--allow-env=GRUTTO_TOKEN"]);

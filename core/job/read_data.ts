@@ -1,5 +1,6 @@
 /** Data in files, read as a job says. Whoever runs the job opens them. */
 
+import { badFile } from "../data/readers/bad_data.ts";
 import { formatOf, readSuited, readSuitedTable } from "../data/readers/read.ts";
 import { type LabelsTable, readLabelsTable } from "../data/readers/labels_table.ts";
 import type { Input, LastingOption, Reading, ReadOptions, RecordSource, Table } from "../data/readers/record.ts";
@@ -124,7 +125,8 @@ async function openNamed(
   // A name that is a number may also be a place.
   const found = isLong ? source.channelNames : source.stepNames, lacking = names.find((name, i) => found?.[i] !== name);
   if (lacking !== undefined) {
-    throw new Error(`cannot read ${input.name}: there is no column ${lacking}: the training data have it`);
+    const problem = `there is no column ${lacking}: the training data have it`;
+    throw badFile("column-missing", input.name, problem, { column: lacking });
   }
   const extra = source.extraNames ?? [], list = extra.slice(0, 5).join(", ") + (extra.length > 5 ? ", …" : "");
   const note = `${input.name}: ${

@@ -97,7 +97,7 @@ async function piped(input: Input, isText: boolean): Promise<{ input: Input; for
   const stream = (await input.stream())[Symbol.asyncIterator](), pieces: Uint8Array[] = [];
   let text = "";
   // The first two signs tell "[[1, 2], …", a sequence, from "[{", a list of records.
-  for (const decoder = new TextDecoder(); text.length < 2;) {
+  for (const decoder = new TextDecoder(); !/^[^[]|^\[\s*\S/.test(text);) {
     const { done, value } = await stream.next();
     if (done) break;
     pieces.push(value);
@@ -107,9 +107,9 @@ async function piped(input: Input, isText: boolean): Promise<{ input: Input; for
     yield* pieces.splice(0);
     for (let next = await stream.next(); !next.done; next = await stream.next()) yield next.value;
   }
-  const isJson = text.startsWith("{") || /^\[\s*[^\s{]/.test(text);
+  const isLine = text.startsWith("{") || /^\[\s*[^\s{]/.test(text), isList = /^\[\s*\{/.test(text);
   return {
     input: { ...input, stream: all },
-    ...isJson ? { format: "jsonl" } : isText && !text.startsWith("[") ? { format: "text" } : {},
+    ...isLine ? { format: "jsonl" } : isList ? { format: "json" } : isText ? { format: "text" } : {},
   };
 }

@@ -203,7 +203,7 @@ async function requestOf(i: number): Promise<Seed & { readonly bytes?: Uint8Arra
 /** What is wrong with an answer, or undefined. */
 async function problemIn(response: Response): Promise<string | undefined> {
   const { status } = response, text = await response.text();
-  if (status >= 500 && status !== 503) return `status ${status}: ${text}`;
+  if (status >= 500 && status !== 503) return `status ${status}: ${failed}`;
   if (/\bat (async )?[\w.#]+ \(|file:\/\/|\.ts:\d+/.test(text) && !text.startsWith("<!doctype")) {
     return `a stack: ${text}`;
   }
@@ -231,7 +231,12 @@ let problems = 0;
 const say = (what: string) => {
   if (problems++ < 20) console.log(what);
 };
+/** What failed in the service last. */
+let failed = "";
 const handler = createHandler(await everyKind(), {
+  onAnswer({ status, error = "" }) {
+    if (status >= 500) failed = error;
+  },
   maxStreams: 100,
   maxStreamSteps: 20_000,
   bodyTimeout: 2000,

@@ -110,6 +110,7 @@ Deno.test("text is found out to be lines of text, JSON Lines or a table, as in a
       ["reviews", "good\nthe film was bad\n", 2],
       ["moves", `{"x":${JSON.stringify(X)}}\n${JSON.stringify(X)}\n`, 2],
       ["moves", "id,t,speed,turn\na,0,1,2\n", 1],
+      ["moves", `[\n {"x":${JSON.stringify(X)}}]`, 1],
       ["plain", `${JSON.stringify(X)}\n`, 1],
       ["sales", table, 2],
       ["dates", "1/2/1999\n3/4/2001\n", 2],
@@ -117,6 +118,17 @@ Deno.test("text is found out to be lines of text, JSON Lines or a table, as in a
   ) {
     const { status, json } = await service.post(`/models/${name}/predict`, text, { "content-type": "text/plain" });
     assert.deepEqual([status, (json as unknown as Json[]).length], [200, count], `${name}: ${text}`);
+  }
+  for (
+    const [name, text, words] of [["moves", "@relation a\n@attribute b numeric\n@data\n1\n", /no column/], [
+      "moves",
+      "a,b\n1,2\n",
+      /no column id/,
+    ]] as const
+  ) {
+    const { status, json } = await service.post(`/models/${name}/predict`, text, { "content-type": "text/plain" });
+    assert.equal(status, 400);
+    assert.match(String(json.error), words);
   }
   const one = await service.post("/models/reviews/predict", '{"x":"good"}\n', { "content-type": "text/plain" });
   const other = await service.post("/models/reviews/predict", '"good"');
@@ -410,6 +422,15 @@ Deno.test("bad bodies are refused with the field and what is wrong, never a stac
   assert.deepEqual(Object.keys(Object.prototype), []);
   // It is as well as before.
   assert.equal((await service.post("/predict", X)).status, 200);
+});
+
+Deno.test("an object that no text can be made of is named where a number should be", async () => {
+  await using service = await opened({ dates: await dates() });
+  for (const body of [{ x: [{ toString: 1 }] }, [{ x: "1/2/1999", start: { toString: 1 } }]]) {
+    const { status, json } = await service.post("/predict", body);
+    assert.equal(status, 400);
+    assert.match(String(json.error), /must be numbers, got an object/);
+  }
 });
 
 Deno.test("JSON that nests deeply is refused by models of every kind, at every path", async () => {

@@ -11,6 +11,7 @@ import { ownOptions } from "../../options.ts";
 import { badFile, show } from "./bad_data.ts";
 import { findColumn } from "./columns.ts";
 import { readHead } from "./head.ts";
+import { what } from "./json.ts";
 import { Lines } from "./lines.ts";
 import { open, type Opened } from "./open.ts";
 import { checkInput, checkOptions, formatOf, type OptionType } from "./read.ts";
@@ -317,7 +318,7 @@ function stepOf(name: string, at: string, value: unknown): readonly number[] {
   const step = Array.isArray(value) ? value : [value], bad = step.findIndex((one) => typeof one !== "number");
   if (bad < 0 && step.length) return step;
   if (step[bad] === null) throw badFile("value-missing", name, `${at}: a number is missing`);
-  throw badFile("file-malformed", name, `${at} must be numbers, got ${show(String(step[bad] ?? "none"))}`);
+  throw badFile("file-malformed", name, `${at} must be numbers, got ${what(step[bad])}`);
 }
 
 /** A pair of which both sides are there, unless they need not. */

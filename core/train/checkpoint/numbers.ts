@@ -15,6 +15,9 @@ export const LARGE = 256 << 20;
 /** Bytes in one string of a list: a multiple of 3, so that base64 has no padding in between. */
 const PIECE = 3 << 18;
 
+/** Bytes that are put into words at a time: the collector lets larger strings be for long. */
+const PART = PIECE / 16;
+
 /** Numbers as they stand in a file: one string or several, or decoded already. */
 export type StoredNumbers = string | readonly string[] | Uint8Array<ArrayBuffer>;
 
@@ -32,9 +35,9 @@ export class Base64 extends Made {
   override *texts(): Generator<string> {
     const [open, between, close] = this.#isList ? ['["', '","', '"]'] : ['"', "", '"'];
     yield open;
-    for (let start = 0; start < this.#bytes.length; start += PIECE) {
-      if (start && between) yield between;
-      yield toBase64(this.#bytes.subarray(start, start + PIECE));
+    for (let start = 0; start < this.#bytes.length; start += PART) {
+      if (start % PIECE === 0 && start && between) yield between;
+      yield toBase64(this.#bytes.subarray(start, start + PART));
     }
     yield close;
   }

@@ -52,7 +52,10 @@ async function trainWith(fleet: Fleet, typed: Arguments): Promise<number> {
   for (const [flag, value] of Object.entries({ keep: args.keep, "checkpoint-every": args.checkpointEvery })) {
     if (value !== undefined && typed.checkpoint === undefined) throw new UsageError(`--${flag} needs --checkpoint DIR`);
   }
-  const { given, resume: name, from } = args;
+  const { given, resume: name, from } = args, { data = [], testData = [] } = given.files;
+  if (fleet.size > 1 && [...data, ...testData].includes("-")) {
+    throw new UsageError("launchers give standard input to one process alone: several train on files");
+  }
   if (name !== undefined && from !== undefined) {
     throw new UsageError("--resume continues a training and --from begins a new one: they contradict each other");
   }

@@ -197,6 +197,13 @@ const WRONG: [string, string, RegExp, Started?, number?][] = [
     {},
     2,
   ],
+  [
+    "data that one of them alone can read",
+    "train --data - --format csv --label-column label --threads 1",
+    /^error: launchers give standard input to one process alone: several train on files\n$/,
+    {},
+    2,
+  ],
   ["a wrong flag", `${SMALL} --hidden-size 0`, /^error: --hidden-size must be/, {}, 2],
   [
     "options that contradict each other",

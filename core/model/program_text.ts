@@ -91,9 +91,7 @@ export function programText(
   ];
   const isOne = parts.length === 1, made = isOne ? parts[0]! : parts.map((part, u) => `if(u==${u}){${part}}`).join("");
   const plan =
-    `(T,r,c${isOne ? "" : ",u"}${
-      isSteady ? ",s=0,C=T" : ""
-    })=>{let p=${kept.size};const n=e=>{const a=p;p+=e+15&-16;return a},` +
+    `(T,r,c${isOne ? "" : ",u"}${isSteady ? ",s=0,C=T" : ""})=>{let p=${kept.size};const n=(e,a=p)=>(p+=e+15&-16,a),` +
     `${allocated.join()};r({${found.join()}});${made}}`;
   const { runs, values: packed } = packParameters(programs, values);
   return {

@@ -170,6 +170,21 @@ Deno.test("streams of sequences with gaps say what the whole sequence does", asy
       all.push(t % 13 === 12 || t % 31 === 30 ? [null, null] : [gap(17), gap(19)]);
       assert.deepEqual(stream.push(all.at(-1)), predict(all), `${missing}, ${t + 1} steps`);
     }
+    // What came before is not read again but for a value that is missing, and where more room is made.
+    const fresh = start(), reads: number[] = [];
+    const counted = (t: number, step: (number | null)[]) =>
+      new Proxy(step, {
+        get(target, field) {
+          if (field === "0") reads[t] = (reads[t] ?? 0) + 1;
+          return Reflect.get(target, field);
+        },
+      });
+    for (let t = 0; t < 180; t++) {
+      fresh.push(counted(t, [1000 + t, t % 5 ? 1000 - t : null]));
+      if (t === 70) reads.length = 0;
+    }
+    assert.ok(reads.slice(0, 70).every((count) => !count), missing);
+    assert.ok(reads.slice(71).every((count) => count <= 4), `${missing}: ${reads}`);
   }
 });
 

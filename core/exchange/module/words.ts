@@ -100,7 +100,12 @@ function plainWords(source: Source, { loss }: ModuleSubject, program: ProgramTex
   const predicts = loss ? LOSSES[loss].predicts : "scores", width = table ? 1 : own;
   const outputs = steps ? `${source.use("rowsOf")}(o,${size})` : "o", flat = source.use("flat");
   return {
-    ...functions(source, program, `x=>${flat}(x,${width})`, `{${predicts}:${outputs}${attention(program)}}`),
+    ...functions(
+      source,
+      program,
+      program.isSteady ? `(x,s)=>${flat}(s?x.slice(s):x,${width})` : `x=>${flat}(x,${width})`,
+      `{${predicts}:${outputs}${attention(program)}}`,
+    ),
     info: { predicts, input: table ? "tokens" : "numbers", width, outputs: size },
     types: plainTypes(predicts, { steps, hasWeights, inputs }),
   };
@@ -137,10 +142,10 @@ function sequenceWords(
       source,
       program,
       program.isSteady
-        ? `(x,g)=>(x=${read},g&&x.some(v=>v!==v)?0:${source.use("prepare")}(x,$p))`
+        ? `(x,s)=>(x=s?${source.use("newSteps")}(x,s,$r,$p):$r(x))&&${source.use("prepare")}(x,$p)`
         : `x=>${source.use("prepare")}(${read},$p)`,
       `{${said}${attention(program)}}`,
-      `${labelConstant},$p=${json(numberText(inputs, windows?.window))},`,
+      `${labelConstant},$p=${json(numberText(inputs, windows?.window))},${program.isSteady ? `$r=x=>${read},` : ""}`,
       windows ? [windows.window, windows.window] : patch > 1 ? [patch] : [],
     ),
     info: {

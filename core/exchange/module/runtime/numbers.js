@@ -98,3 +98,17 @@ export function prepare(all, { channels, names, missing, means, patch, maxLength
     return Math.abs(Math.fround(scaled)) < Infinity ? scaled : tooLarge(i, value);
   });
 }
+
+/**
+ * Steps behind so many as numbers, where one is missing the last before; nothing where the last may be padding.
+ *
+ * @param numbersOf Steps as numbers.
+ */
+export function newSteps(steps, before, numbersOf, { channels, missing }) {
+  const x = numbersOf(steps.slice(before));
+  if (x.slice(-channels).every((value) => value !== value)) return undefined;
+  for (let c = 0; c < channels && missing === "last"; c++) {
+    for (let t = before; t-- && x[c] !== x[c];) x[c] = numbersOf([steps[t]])[c];
+  }
+  return x;
+}

@@ -55,7 +55,7 @@ export function streams(predict, least = 1, most = Infinity) {
  * The same of a network that goes on from the steps before: each is computed once.
  *
  * @param network What it says of sequences: of numbers behind so many steps, with room for so many.
- * @param shape Steps as numbers; nothing, if asked for, where some depend on other steps.
+ * @param shape Steps as numbers, those behind so many alone; of these nothing where they depend on steps to come.
  * @param say An answer.
  * @param size Numbers that it says of a step.
  */
@@ -75,7 +75,7 @@ export function steady(network, shape, say, size) {
       push(step) {
         all.push(step);
         try {
-          let x = done && all.length <= most && shape(all.slice(done), 1);
+          let x = done && all.length <= most && shape(all, done);
           if (!x) {
             done = 0;
             most = 2 * all.length + 62;
@@ -131,9 +131,9 @@ export function streamsWith(predict, names) {
 /** `steady` of such a network. */
 export function steadyWith(network, shape, say, size, names) {
   const over = ([x, inputs], _, before, most) => network(x, inputs, before, most);
-  const shaped = (pairs, alone) => {
-    const [steps, inputs] = together(pairs, names), x = shape(steps, alone);
-    return x && [x, inputs];
+  const shaped = (pairs, before) => {
+    const x = shape(pairs.map(([step]) => step), before);
+    return x && [x, together(pairs.slice(before), names)[1]];
   };
   return paired(steady(over, shaped, say, size));
 }

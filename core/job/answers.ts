@@ -55,7 +55,7 @@ export async function openAnswerer(
 ): Promise<Answerer> {
   const options = searchOptions(pipeline, job);
   if (pipeline.target.unit === "numbers") {
-    const steps = job.search.maxAnswer ?? pipeline.longest;
+    const steps = stepsOfNumbers(pipeline, job);
     return {
       texts: () => Promise.resolve([]),
       numbers: (sources) =>
@@ -79,6 +79,11 @@ export async function openAnswerer(
     numbers: () => Promise.resolve([]),
     [Symbol.dispose]: () => given ?? searcher.dispose(),
   };
+}
+
+/** Steps of answers that are numbers. */
+export function stepsOfNumbers({ longest }: PairPipeline, { search: { maxAnswer } }: Pick<DataJob, "search">): number {
+  return maxAnswer ?? longest;
 }
 
 /** Answers sources of similar lengths together; the answers come in the order of the sources. */

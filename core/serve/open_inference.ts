@@ -38,13 +38,7 @@ export function modelMetadata(model: ServedModel): object {
     : { name: "x", datatype: "FP32", shape: [-1, -1, channelsOf(model)] };
   const of = (name: string, datatype: string, ...shape: number[]) => ({ name, datatype, shape: [-1, ...shape] });
   const rest = quantiles ? [quantiles.length] : [], isEveryStep = data.kind === "sequences" && data.pipeline.everyStep;
-  const steps = isEveryStep
-    ? [-1]
-    : data.kind === "forecasts"
-    ? [data.pipeline.horizon]
-    : data.kind === "pairs" && scaler
-    ? [data.pipeline.longest]
-    : [];
+  const steps = isEveryStep ? [-1] : data.kind === "forecasts" ? [data.pipeline.horizon] : scaler ? [model.steps!] : [];
   const outputs = data.kind === "pairs" && !scaler
     ? [of("text", "BYTES"), of("log_probability", "FP32")]
     : outputsOf(model).isProbabilities

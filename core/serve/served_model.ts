@@ -12,11 +12,12 @@ import { JsonRecords } from "../data/readers/json.ts";
 import type { Format, SequenceRecord, Table } from "../data/readers/record.ts";
 import { columnsOf } from "../data/forecast_state.ts";
 import { errorCause, fail } from "../errors.ts";
+import { stepsOfNumbers } from "../job/answers.ts";
 import { type Computed, forecastsOf, namedOf, plainOf } from "../job/computed.ts";
 import { type GivenOptions, JOB_OPTIONS } from "../job/options.ts";
 import type { Answer } from "../job/prediction.ts";
 import { type Compute, predictions } from "../job/predictions.ts";
-import { configOf } from "../job/stored_job.ts";
+import { configOf, dataJob } from "../job/stored_job.ts";
 import { LOSSES, quantilesOf } from "../model/losses.ts";
 import type { NetworkModel } from "../model/model.ts";
 import { createPredictor, type Predictor } from "../model/predictor.ts";
@@ -257,6 +258,13 @@ export class ServedModel {
   /** Steps of a sequence, where those that it was trained on were windows of recordings. */
   get window(): number | undefined {
     return this.data.kind === "sequences" ? this.data.pipeline.windows?.window : undefined;
+  }
+
+  /** Steps of its answers, where they are numbers of steps of their own. */
+  get steps(): number | undefined {
+    const { data, loaded } = this;
+    if (data.kind !== "pairs" || data.pipeline.target.unit !== "numbers") return undefined;
+    return stepsOfNumbers(data.pipeline, dataJob(loaded, NO_OPTIONS));
   }
 
   /** Whether its streams keep what they have of every step. */

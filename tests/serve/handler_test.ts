@@ -203,6 +203,7 @@ Deno.test("pairs of numbers are tensors too: with quantiles, lengths and starts,
       quantiles: await series({ quantiles }),
       words: await series({ from: "texts", quantiles }),
       said: await series({ to: "texts" }),
+      short: await series({ maxAnswer: 2 }),
     };
   await using service = await opened(models);
   const long = [[1, 2], [3.25, -4], [5, 1e-3], [0, 7], [8, 9]], short = long.slice(0, 2), start = [[4, 5], [-1, 0.5]];
@@ -268,6 +269,8 @@ Deno.test("pairs of numbers are tensors too: with quantiles, lengths and starts,
   assert.deepEqual(await metadata("series"), [[numbers], [["values", "FP64", [-1, 3, 2]]]]);
   assert.deepEqual(await metadata("words"), [[["x", "BYTES", [-1]]], [["values", "FP64", [-1, 3, 2, 3]]]]);
   assert.deepEqual((await metadata("said"))[0], [numbers]);
+  assert.deepEqual((await metadata("short"))[1], [["values", "FP64", [-1, 2, 2]]]);
+  assert.deepEqual((await infer("short", x))[0]!.shape, [2, 2, 2]);
   const wrong = async (words: RegExp, field: string, name: string, ...inputs: Json[]) => {
     const { status, json, text } = await service.post(`/v2/models/${name}/infer`, { inputs });
     assert.equal(status, 400, text);

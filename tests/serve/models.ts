@@ -105,10 +105,11 @@ export async function dates(): Promise<Servable> {
 
 /** Two numbers a step, or texts, for three steps of two numbers, or texts. */
 export async function series(
-  { from = "numbers", to = "numbers", quantiles }: {
+  { from = "numbers", to = "numbers", quantiles, maxAnswer }: {
     from?: "numbers" | "texts";
     to?: "numbers" | "texts";
     quantiles?: readonly number[];
+    maxAnswer?: number;
   } = {},
 ): Promise<Servable> {
   const numbers = (n: number, steps: number) => Array.from({ length: steps }, (_, t) => [n + t, 10 * n - t]);
@@ -124,7 +125,12 @@ export async function series(
     ...target.unit === "numbers" ? { targetSize: target.size } : { targetTokens: target.size, targetSize: 5 },
     hiddenSize: 7,
   }, { ...SEED, ...quantiles && { loss: "quantile" as const, quantiles } });
-  return { model, preprocessing: pipeline.toJSON() };
+  const job = {
+    data: { size: 1000, steps: 10, features: 5 },
+    own: { files: { data: ["-"] }, search: { maxAnswer } },
+    seed: 0,
+  };
+  return { model, preprocessing: pipeline.toJSON(), ...maxAnswer && { job } };
 }
 
 /** One of every kind, by name. */

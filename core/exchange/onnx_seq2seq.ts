@@ -8,7 +8,7 @@
 import { checkArgument, fail } from "../errors.ts";
 import { networkOf } from "../model/config.ts";
 import { CELLS } from "../model/layers/cells.ts";
-import { type FullDecoderOptions, sizesOf } from "../model/layers/decoder_options.ts";
+import { type FullDecoderOptions, refuseAnswers, sizesOf } from "../model/layers/decoder_options.ts";
 import { besideName, layerOf, type Node } from "../model/layers/node.ts";
 import { transposedColumns } from "../model/layers/onnx.ts";
 import { onnx as recurrentOnnx } from "../model/layers/recurrent_onnx.ts";
@@ -69,6 +69,7 @@ export function exportSeq2SeqOnnx(file: ModelFile): Seq2SeqOnnx {
     throw fail("wiring", ACTION, problem, { advice: "export other networks with exportOnnx" });
   }
   const decoder = decoders[0] as unknown as Node<FullDecoderOptions>;
+  refuseAnswers(ACTION, decoder);
   return { encoder: encoderFile(file, network, decoder), step: stepFile(file, decoder) };
 }
 

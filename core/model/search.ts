@@ -15,7 +15,7 @@ import {
   type Steps,
 } from "./beam.ts";
 import { CELLS } from "./layers/cells.ts";
-import { END, type FullDecoderOptions, PAD, sizesOf, START } from "./layers/decoder_options.ts";
+import { END, type FullDecoderOptions, PAD, refuseAnswers, sizesOf, START } from "./layers/decoder_options.ts";
 import { besideName, layerOf, type Node } from "./layers/node.ts";
 import { createModel, internalsOf, type NetworkModel } from "./model.ts";
 import type { Network } from "./network.ts";
@@ -341,7 +341,9 @@ export async function createSearcher(model: NetworkModel, options: { decoder?: s
     const advice = decoders.length ? "pass { decoder } with the name of one" : undefined;
     throw fail("wiring", action, `the network must have one decoder of tokens; there is ${names}`, { advice });
   }
-  const decoder = found[0] as unknown as Node<FullDecoderOptions>, dict = await model.stateDict();
+  const decoder = found[0] as unknown as Node<FullDecoderOptions>;
+  refuseAnswers(action, decoder);
+  const dict = await model.stateDict();
   const { name, module } = session.device,
     { simd, threads } = session,
     device = { device: name, simd, threads, module };

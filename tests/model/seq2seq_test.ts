@@ -8,6 +8,7 @@ import { createModel, type NetworkModel, type Sequences, type Targets } from "..
 import type { Network } from "../../core/model/network.ts";
 import { modelFile } from "../../core/exchange/model_file.ts";
 import { exportOnnx } from "../../core/exchange/onnx.ts";
+import { exportSeq2SeqOnnx } from "../../core/exchange/onnx_seq2seq.ts";
 import { createPredictor } from "../../core/model/predictor.ts";
 import { END, PAD, START } from "../../core/model/layers/decoder_options.ts";
 import { createSearcher, type Hypothesis } from "../../core/model/search.ts";
@@ -545,7 +546,7 @@ Deno.test("searching goes through LSTMs of several layers as running free does",
 
 Deno.test("what the attention makes of the keys may be given to a decoder, which is then not trained", async () => {
   const V = 9, [B, T, U, D, A, H] = [5, 7, 4, 6, 3, 10], random = new Random(3, "data");
-  const networkOf = (given: boolean, size = A): Network => ({
+  const networkOf = (given: boolean, size = A, shift = false): Network => ({
     layers: [
       { type: "numbers", name: "x", options: { size: D } },
       { type: "vector", name: "state", options: { size: H } },
@@ -560,7 +561,7 @@ Deno.test("what the attention makes of the keys may be given to a decoder, which
           targets: "y.output",
           ...given && { answers: "made.output" },
         },
-        options: { hiddenSize: H, attentionSize: A, embeddingDim: 5 },
+        options: { hiddenSize: H, attentionSize: A, embeddingDim: 5, shift },
       },
     ],
     outputs: { output: "decoder.output" },
@@ -585,6 +586,11 @@ Deno.test("what the attention makes of the keys may be given to a decoder, which
     createModel(networkOf(true, 4)),
     /its input "answers" must have 3 numbers at every step of its keys, got 4/,
   );
+  await assert.rejects(createModel(networkOf(true, A, true)), /"answers" belongs to decoders that do not shift/);
+  const refusal = /layer "decoder" has an input "answers": leave it out/;
+  await assert.rejects(createSearcher(given), refusal);
+  const file = await modelFile(given);
+  assert.throws(() => exportSeq2SeqOnnx(file), refusal);
 });
 
 Deno.test("a network is searched whatever its layers and outputs are called", async () => {

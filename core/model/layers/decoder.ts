@@ -27,6 +27,7 @@ function check({ inputs, options }: NodeShape<DecoderOptions>): void {
   }
   if (cells && cell !== "lstm") throw new Error('its input "cell" belongs to the cell "lstm"');
   const { A } = sizesOf({ inputs, options } as NodeShape<DecoderOptions>);
+  if (answers && shift) throw new Error('its input "answers" belongs to decoders that do not shift');
   if (answers && (answers.size !== A || answers.axis !== keys!.axis)) {
     throw new Error(`its input "answers" must have ${A} numbers at every step of its keys, got ${answers.size}`);
   }

@@ -1,7 +1,9 @@
 /** What a decoder is made with, and how wide it is thereby. */
 
+import { fail } from "../../errors.ts";
 import type { CellName } from "./cells.ts";
 import type { NodeShape } from "./layer.ts";
+import type { Node } from "./node.ts";
 
 /** Options of a decoder. */
 export interface DecoderOptions {
@@ -58,4 +60,11 @@ export interface DecoderSizes {
 export function sizesOf({ inputs, options }: NodeShape<DecoderOptions>): DecoderSizes {
   const { kind, size: O } = inputs.targets!, { hiddenSize: H, attentionSize: A = H } = options;
   return { H, D: inputs.keys!.size, E: kind === "tokens" ? options.embeddingDim! : O, O, A, tokens: kind === "tokens" };
+}
+
+/** Refuses decoders whose network gives them what their attention makes of the keys: in a search that is the searcher's. */
+export function refuseAnswers(action: string, { name, sources }: Pick<Node, "name" | "sources">): void {
+  if (sources.answers === undefined) return;
+  const advice = "leave it out: it is computed from the keys";
+  throw fail("wiring", action, `layer "${name}" has an input "answers"`, { name, advice });
 }

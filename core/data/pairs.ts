@@ -57,7 +57,7 @@ const ACTION = "read pairs";
  * Sequences in one array.
  *
  * @param sequences Tokens of each; or, with `size`, numbers of each, as many as `size` for every step.
- * @throws {TypeError | RangeError} If a sequence is empty, or holds no whole steps.
+ * @throws {TypeError | RangeError} If a sequence is empty, or holds no whole steps, or tokens that are no integers.
  *
  * @example
  * ```ts
@@ -83,6 +83,14 @@ export function ragged(sequences: readonly ArrayLike<number>[], size?: number): 
     }
     checkArgument(ACTION, `sequences[${n}]`, sequence, "numbers");
     data.set(sequence, at);
+    if (size === undefined) {
+      const bad = Array.prototype.findIndex.call(sequence, (token, t) => token !== data[at + t]);
+      if (bad >= 0) {
+        const problem = `sequence ${n} must be tokens, integers, got ${sequence[bad]} at step ${bad}`;
+        const details = { name: "sequences", value: sequence[bad], advice: "pass size with sequences of numbers" };
+        throw fail("argument-out-of-range", ACTION, problem, details);
+      }
+    }
     at += sequence.length;
     return sequence.length / each;
   });

@@ -71,6 +71,11 @@ export async function forecast(
     const problem = `start must be a Float32Array of ${B * size / each} numbers, got ${start?.length}`;
     throw fail("shape-mismatch", ACTION, problem, { name: "start", value: start });
   }
+  const bad = start?.findIndex((value) => !Number.isFinite(value)) ?? -1;
+  if (bad >= 0) {
+    const problem = `start must be finite numbers, got ${start![bad]} at ${bad}`;
+    throw fail("not-finite", ACTION, problem, { name: "start", value: start![bad] });
+  }
   const { values } = await model.forward({
     ...sequences,
     axes: { ...sequences.axes, [axis]: { steps } },

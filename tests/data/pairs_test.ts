@@ -124,5 +124,9 @@ Deno.test("pairs that do not fit are refused in words", () => {
   for (const [message, data] of bad) assert.throws(() => new PairLoader(data as PairDataset), message);
   assert.throws(() => subset(good, [3]), /rows must be from 0 to 2, got 3 at 0/);
   assert.throws(() => ragged([[1], []]), /sequence 1 is empty/);
+  for (const token of [1.5, NaN, 2 ** 31]) {
+    const words = new RegExp(`sequence 1 must be tokens, integers, got ${token} at step 2: pass size`);
+    assert.throws(() => ragged([[1], [4, 3, token]]), words);
+  }
   assert.throws(() => ragged([[1, 2, 3]], 2), /sequence 0 must have 2 numbers for every step, got 3/);
 });

@@ -11,7 +11,7 @@ import { exportOnnx } from "../../core/exchange/onnx.ts";
 import { exportSeq2SeqOnnx } from "../../core/exchange/onnx_seq2seq.ts";
 import { createPredictor } from "../../core/model/predictor.ts";
 import { END, PAD, START } from "../../core/model/layers/decoder_options.ts";
-import { createSearcher, type Hypothesis } from "../../core/model/search.ts";
+import { createSearcher, type Hypothesis, type SearchOptions } from "../../core/model/search.ts";
 import { Random } from "../../core/random.ts";
 import { createTrainer } from "../../core/train/trainer.ts";
 import { normals } from "../batches.ts";
@@ -505,6 +505,12 @@ Deno.test("a sequence has the same answers by itself and in a batch, of the leas
   }
   await assert.rejects(searcher.search(padded(sources), { width: 1000 }), /width must be at most/);
   await assert.rejects(searcher.search(padded(sources), { maxLength: 3, minLength: 3 }), /minLength must be below/);
+  for (const prefix of [null, "ab", 4, [[4], 5]]) {
+    const options = { prefix } as unknown as SearchOptions;
+    await assert.rejects(searcher.search(padded([[4], [5]]), options), /prefix must be a list/);
+  }
+  await assert.rejects(searcher.search(null as never), /sequences must be an object with x, shape, got null/);
+  await assert.rejects(searcher.search(padded(sources), null as never), /options must be an object, got null/);
 });
 
 Deno.test("searching goes through LSTMs of several layers as running free does", async () => {

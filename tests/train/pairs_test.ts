@@ -400,6 +400,11 @@ Deno.test("and of numbers, with the parameters that the model had", async () => 
   using predictor = await createPredictor(model);
   const x = Float32Array.from({ length: 3 * 7 }, (_, i) => Math.sin(i)), start = Float32Array.of(1, 2, 3, 4, 5, 6);
   const { outputs, attention } = await forecast(model, { x, shape: [3, 7, 1] }, { steps: 4, start });
+  const missing = Float32Array.of(0, NaN, 0, 0, 0, 0);
+  await assert.rejects(
+    forecast(model, { x, shape: [3, 7, 1] }, { steps: 4, start: missing }),
+    /start must be finite numbers, got NaN at 1/,
+  );
   const bias = { shape: [4], data: new Float32Array(4).fill(9) };
   await model.loadStateDict({ ...await model.stateDict(), "fc.bias": bias });
   for (let n = 0; n < 3; n++) {

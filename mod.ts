@@ -112,16 +112,14 @@ export {
 export { ForecastPipeline } from "./core/data/forecast.ts";
 export type { ForecastOptions, ForecastState, RowRange, Transform } from "./core/data/forecast_state.ts";
 export type { ForecastDataset, ForecastInputs, LeftOut } from "./core/data/windows.ts";
-export {
-  type PairGroup,
-  PairPipeline,
-  type PairPipelineState,
-  type SearchedAnswer,
-} from "./core/data/pair_pipeline.ts";
+export { type PairGroup, PairPipeline, type SearchedAnswer } from "./core/data/pair_pipeline.ts";
 export type { PairRecord, PairSide, PairSize } from "./core/data/pair_records.ts";
 export { type NumberSteps, type PlacedSteps, StepScaler, type StepScalerState } from "./core/data/step_scaler.ts";
 export type { PairOptions } from "./core/data/pair_options.ts";
-export { type PairFormat, type PairReadOptions, readPairs, readParallel } from "./core/data/readers/pairs.ts";
+export type { PairPipelineState } from "./core/data/pair_state.ts";
+export { type PairSource, readPairs, readParallel } from "./core/data/readers/pairs.ts";
+export type { PairFormat, PairReadOptions } from "./core/data/readers/pair_formats.ts";
+export type { PairReading } from "./core/data/readers/pair_reading.ts";
 export { type Preprocessing, type PreprocessingState, restorePreprocessing } from "./core/data/preprocessing.ts";
 export {
   type Classes,

@@ -1,6 +1,7 @@
 /** Options of sources and targets. */
 
 import type { OptionSpec } from "../options.ts";
+import type { PairReading } from "./readers/pair_reading.ts";
 import { SEQUENCE_NORMALIZATIONS, SEQUENCE_UNITS, type SequenceNormalization, type SequenceUnit } from "./tokenizer.ts";
 
 /** Options of {@linkcode PairPipeline.fit}. */
@@ -25,10 +26,12 @@ export interface PairOptions {
   maxTargetLength?: number;
   /** Whether numbers are scaled by the mean and deviation of the training pairs. Default true. */
   standardize?: boolean;
+  /** How the pairs are read, as their reader gave it. */
+  reading?: PairReading;
 }
 
 /** The options of pairs: types, defaults, ranges. */
-export const PAIR_OPTIONS: { readonly [Name in keyof Required<PairOptions>]: OptionSpec } = {
+export const PAIR_OPTIONS: { readonly [Name in keyof Required<Omit<PairOptions, "reading">>]: OptionSpec } = {
   tokens: { type: "choice", optional: true, choices: SEQUENCE_UNITS, about: "what a token of text is" },
   sourceTokens: { type: "choice", optional: true, choices: SEQUENCE_UNITS, about: "what a token of a source is" },
   targetTokens: { type: "choice", optional: true, choices: SEQUENCE_UNITS, about: "what a token of a target is" },

@@ -1,6 +1,7 @@
 /** Everything between pairs of texts or numbers and a model, fitted on the training part alone. */
 
 import { checkArgument, fail } from "../errors.ts";
+import { ownOptions } from "../options.ts";
 import { badData } from "./errors.ts";
 import type { BleuTokenizer } from "./metrics/bleu.ts";
 import { type SequenceMetrics, sequenceMetrics } from "./metrics/sequences.ts";
@@ -18,29 +19,14 @@ import {
   textOf,
   unitsOf,
 } from "./pair_records.ts";
+import type { PairPipelineState } from "./pair_state.ts";
 import { type PairDataset, type Ragged, ragged } from "./pairs.ts";
+import { type PairReading, pairReadingState } from "./readers/pair_reading.ts";
+import { PAIR_FORMATS } from "./readers/pair_formats.ts";
 import { fields, nullable, oneOf, whole } from "./state.ts";
 import { type NumberSteps, StepScaler, type StepScalerState } from "./step_scaler.ts";
-import { type SequenceUnit, Tokenizer, type TokenizerState, UNKNOWN_TEXT, usualNormalization } from "./tokenizer.ts";
+import { type SequenceUnit, Tokenizer, UNKNOWN_TEXT, usualNormalization } from "./tokenizer.ts";
 import { UNKNOWN } from "./vocabulary.ts";
-
-/** A {@linkcode PairPipeline} as JSON. */
-export interface PairPipelineState {
-  /** Always "pairs". */
-  readonly kind: "pairs";
-  /** Of this structure: 1. */
-  readonly version: 1;
-  /** Tokens of sources, or the scale of their numbers. */
-  readonly source: TokenizerState | StepScalerState;
-  /** The same of targets. */
-  readonly target: TokenizerState | StepScalerState;
-  /** Steps that are taken of a source; null: all. */
-  readonly maxLength: number | null;
-  /** Steps that a target may have. */
-  readonly maxTargetLength: number;
-  /** Steps of the longest training target, END among them. */
-  readonly longest: number;
-}
 
 /** A source with all of its targets. */
 export interface PairGroup {
@@ -106,17 +92,18 @@ export class PairPipeline {
   readonly maxTargetLength: number;
   /** Steps of the longest training target, END among them. */
   readonly longest: number;
+  /** How the pairs were read that it was fitted on, as options for reading others; undefined where nobody said. */
+  readonly reading: PairReading | undefined;
   /** Guesses made when it was fitted, in words. */
   readonly guesses: readonly string[];
   #vocabulary: string | undefined;
 
   private constructor(
     sides: Pick<PairPipeline, "source" | "target">,
-    { maxLength, maxTargetLength, longest }: {
-      readonly maxLength: number | undefined;
-      readonly maxTargetLength: number;
-      readonly longest: number;
-    },
+    { maxLength, maxTargetLength, longest, reading }: Pick<
+      PairPipeline,
+      "maxLength" | "maxTargetLength" | "longest" | "reading"
+    >,
     guesses: readonly string[] = [],
   ) {
     this.source = sides.source;
@@ -125,6 +112,7 @@ export class PairPipeline {
     this.maxLength = maxLength;
     this.maxTargetLength = maxTargetLength;
     this.longest = longest;
+    this.reading = reading && pairReadingState(reading, "reading", PAIR_FORMATS);
     this.guesses = guesses;
   }
 
@@ -134,8 +122,9 @@ export class PairPipeline {
    * @throws {TypeError} If an option is unknown, of the wrong type, or contradicts another.
    * @throws {RangeError} If there are no records, or one is without a target, or has one that is too long.
    */
-  static fit(records: readonly PairRecord[], options: PairOptions = {}): PairPipeline {
+  static fit(records: readonly PairRecord[], given: PairOptions = {}): PairPipeline {
     checkPairs(records);
+    const { reading, ...options } = ownOptions("prepare data", given);
     if (!records.length) throw badData("empty", "there are no records");
     const { full, units, guesses } = unitsOf(records, options);
     const { minCount, vocabSize: vocabularySize, vocabulary, maxLength, maxTargetLength, standardize } = full;
@@ -166,9 +155,9 @@ export class PairPipeline {
       const source = fitted(units.source, texts, SOURCE_FIRST);
       sides = { source, target: source.from(TARGET_FIRST) };
     } else sides = { source: own("source", SOURCE_FIRST), target: own("target", TARGET_FIRST) };
-    const checked = new PairPipeline(sides, { maxLength, maxTargetLength, longest: 1 });
+    const checked = new PairPipeline(sides, { maxLength, maxTargetLength, longest: 1, reading });
     const longest = records.reduce((most, record) => Math.max(most, checked.#steps(record)), 1);
-    return new PairPipeline(sides, { maxLength, maxTargetLength, longest }, guesses);
+    return new PairPipeline(sides, { maxLength, maxTargetLength, longest, reading }, guesses);
   }
 
   /**
@@ -179,7 +168,7 @@ export class PairPipeline {
    */
   static from(json: unknown): PairPipeline {
     const place = "preprocessing", names = ["source", "target", "maxLength", "maxTargetLength", "longest"] as const;
-    const state = fields(json, place, ["kind", "version", ...names]);
+    const state = fields(json, place, ["kind", "version", ...names], ["reading"]);
     oneOf(state.kind, `${place}.kind`, ["pairs"]);
     whole(state.version, `${place}.version`, 1, 1);
     const side = (name: "source" | "target", first: number) =>
@@ -190,12 +179,15 @@ export class PairPipeline {
       maxLength: nullable(state.maxLength, (value) => whole(value, `${place}.maxLength`, 1)) ?? undefined,
       maxTargetLength: whole(state.maxTargetLength, `${place}.maxTargetLength`, 1, 1e6),
       longest: whole(state.longest, `${place}.longest`, 1, 1e6 + 1),
+      reading: state.reading === undefined
+        ? undefined
+        : pairReadingState(state.reading, `${place}.reading`, PAIR_FORMATS),
     });
   }
 
   /** As JSON can hold it. */
   toJSON(): PairPipelineState {
-    const { source, target, maxLength = null, maxTargetLength, longest } = this;
+    const { source, target, maxLength = null, maxTargetLength, longest, reading } = this;
     return {
       kind: "pairs",
       version: 1,
@@ -204,6 +196,7 @@ export class PairPipeline {
       maxLength,
       maxTargetLength,
       longest,
+      ...reading && { reading },
     };
   }
 

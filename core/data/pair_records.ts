@@ -39,7 +39,7 @@ export const OF_TEXTS = [
 ] as const satisfies readonly (keyof PairOptions)[];
 
 /** Options with the units of both sides, and what of them is guessed from the records, in words. */
-export function unitsOf(records: readonly PairRecord[], given: PairOptions): {
+export function unitsOf(records: readonly PairRecord[], given: Omit<PairOptions, "reading">): {
   readonly full: FullPairOptions;
   readonly units: { readonly source: SideUnit; readonly target: SideUnit };
   readonly guesses: readonly string[];
@@ -50,7 +50,7 @@ export function unitsOf(records: readonly PairRecord[], given: PairOptions): {
   const areNumbers = sides.map((side) => typeof sideOf(records[0]!, side) !== "string");
   const unsuited = (option: keyof PairOptions, expected: string, name: string) =>
     badData("option-unsuited", `${option} is for ${expected}, not for ${name}`, { option, expected, name });
-  const isGiven = (option: keyof PairOptions) =>
+  const isGiven = (option: keyof typeof PAIR_OPTIONS) =>
     options[option] !== undefined && options[option] !== PAIR_OPTIONS[option].default;
   const idle = areNumbers.every(Boolean) ? OF_TEXTS.find(isGiven) : undefined;
   if (idle) throw unsuited(idle, "texts", "numbers");

@@ -224,7 +224,7 @@ export interface DataJob {
     & Pick<RecordingOptions, "stride" | "windowLabel">
     & { readonly task?: Task | "seq2seq" };
   readonly pairs:
-    & Omit<PairOptions, "tokens" | "normalize" | "minCount" | "maxLength" | "standardize">
+    & Omit<PairOptions, "tokens" | "normalize" | "minCount" | "maxLength" | "standardize" | "reading">
     & Pick<Seq2SeqConfig, "encoderSize" | "encoderLayers" | "bridge" | "attentionSize" | "tied">
     & OptionValues<Pick<Tables["pairs"], "targetFile" | "testTargetFile">>;
   readonly search:

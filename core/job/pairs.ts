@@ -43,7 +43,9 @@ export async function* pairTrainings(
   if (job.pairs.testTargetFile !== undefined && !job.files.testData) {
     throw new UsageError("--test-target-file needs --test-data FILE");
   }
-  const loaded = await read.train(), test = await read.test(), name = job.files.data.map(pathName).join(", ");
+  const loaded = await read.train(pipeline?.reading),
+    test = await read.test(),
+    name = job.files.data.map(pathName).join(", ");
   if (pipeline && onlyKnownTokens) {
     for (const side of ["source", "target"] as const) new UnknownTokens(pipeline, loaded.records, side).refuse();
   }
@@ -56,7 +58,7 @@ export async function* pairTrainings(
       : keyOf(source, unit, normalize ?? usualNormalization(unit));
   const chosen = (unit: SideUnit) => unit === "numbers" ? undefined : unit;
   const own = { sourceTokens: chosen(units.source), targetTokens: chosen(units.target) };
-  const options = { ...full, tokens: undefined, ...own };
+  const options = { ...full, tokens: undefined, ...own, reading: loaded.reading };
   // A source with all of its targets is in one part.
   const rows = bySource(loaded.records, loaded.files, keyed), of = new Map(rows.map((row) => [row.record, row]));
   const divided = {
@@ -80,7 +82,9 @@ export async function* pairTrainings(
       ...held && { test: pairsOf(held) },
     };
     const fitted = pipeline ?? PairPipeline.fit(part.train, options);
-    yield { name: division.name, data: pairData(fitted, part, job, chooseLoss(training, fitted), guesses) };
+    const data = pairData(fitted, part, job, chooseLoss(training, fitted), guesses);
+    const warnings = test ? sharedNote(part.train, test.records, keyed) : [];
+    yield { name: division.name, data: { ...data, ...warnings.length && { warnings } } };
   }
 }
 
@@ -98,6 +102,14 @@ function bySource(records: readonly PairRecord[], files: readonly number[], keye
     else rows.set(key, { record: asRecord(pair), file: files[at]!, pairs: [{ pair, at }] });
   });
   return [...rows.values()];
+}
+
+/** What is to be said of test pairs whose sources were trained on: others of one data set never are. */
+function sharedNote(train: readonly PairRecord[], test: readonly PairRecord[], keyed: (source: PairSide) => string) {
+  const known = new Set(train.map(({ source }) => keyed(source)));
+  const shared = test.filter(({ source }) => known.has(keyed(source))).length;
+  const are = shared === 1 ? "is" : "are";
+  return shared ? [`the sources of ${shared} of ${plural(test.length, "test pair")} ${are} trained on too`] : [];
 }
 
 /** The part of a job's options that its pipeline takes. */
@@ -320,7 +332,7 @@ export async function pairFiles(
       "--max-answer is for predict where answers are numbers: scores are of the steps that targets have",
     );
   }
-  const { records } = await loadPairs(paths, job, source, source.given.pairs.targetFile);
+  const { records } = await loadPairs(paths, job, source, source.given.pairs.targetFile, pipeline.reading);
   refuseStrange(pipeline, records, paths);
   const test = pipeline.dataset(records), isTrained = hash !== undefined && await hashDataset(test) === hash;
   const remarks = [

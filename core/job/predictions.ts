@@ -177,7 +177,11 @@ async function* ofSources(
   const blank = isNumbers ? blankSteps(model, pipeline) : { id: "", source: "", tokens: [], answers: [] };
   try {
     for await (
-      const chunk of chunks(streamSources(paths, job, data, pipeline.source.unit === "numbers"), 1, sizeOfSource)
+      const chunk of chunks(
+        streamSources(paths, job, data, pipeline.source.unit === "numbers", pipeline.reading),
+        1,
+        sizeOfSource,
+      )
     ) {
       const faults = new Map(chunk.flatMap((record) => {
         const fault = record.fault ?? faultOf(() => void (pipeline.sources([record]), pipeline.start([record])));

@@ -1,13 +1,9 @@
 /** Pairs of texts in files, read as a job says. */
 
 import type { PairRecord } from "../data/pair_records.ts";
-import {
-  PAIR_FORMATS,
-  type PairFormat,
-  type PairReadOptions,
-  readParallel,
-  readSuitedPairs,
-} from "../data/readers/pairs.ts";
+import { PAIR_FORMATS, type PairFormat, type PairReadOptions } from "../data/readers/pair_formats.ts";
+import type { PairReading } from "../data/readers/pair_reading.ts";
+import { readParallel, readSuitedPairs } from "../data/readers/pairs.ts";
 import { formatOf } from "../data/readers/read.ts";
 import type { DataJob } from "./data_options.ts";
 import { UsageError } from "./options.ts";
@@ -19,6 +15,8 @@ export interface LoadedPairs {
   readonly records: readonly PairRecord[];
   /** The file of each. */
   readonly files: readonly number[];
+  /** How the first was read; undefined of two files side by side. */
+  readonly reading?: PairReading;
 }
 
 /** How a job's pairs are read. */
@@ -50,49 +48,55 @@ function askedOf({ given: { files, columns, forecast } }: DataSource): ReadonlyS
  * Reads all pairs of some files.
  *
  * @param targetFile Where targets are, if they are the lines of another file.
+ * @param before How others were read: these are read alike.
  */
 export async function loadPairs(
   paths: readonly string[],
   job: DataJob,
   source: DataSource,
   targetFile?: string,
+  before?: PairReading,
 ): Promise<LoadedPairs> {
   const options = readOptions(job), records: PairRecord[] = [], files: number[] = [];
   const inputs = await source.inputs(paths, false);
   if (targetFile !== undefined && inputs.length !== 1) {
     throw new UsageError(`--target-file goes with one file, got ${inputs.length}`);
   }
+  let reading = before;
   for (const [file, input] of inputs.entries()) {
     const read = targetFile === undefined
-      ? readSuitedPairs(input, options, askedOf(source))
+      ? readSuitedPairs(input, options, askedOf(source), reading)
       : readParallel(input, source.file(targetFile), options);
     for await (const record of read) {
       records.push(record);
       files.push(file);
     }
+    if ("reading" in read) reading ??= read.reading as PairReading;
   }
   if (!records.length) {
     throw new Error(`cannot ${source.action}: there is no pair in ${paths.map(pathName).join(", ")}`);
   }
-  return { records, files };
+  return { records, files, reading };
 }
 
 /**
  * Sources of one file after the other, as they come; targets may be there, and are not looked at.
  *
  * @param areNumbers Whether sources are numbers: a file whose name does not tell is JSON Lines then.
+ * @param before How others were read: these are read alike.
  */
 export async function* streamSources(
   paths: readonly string[],
   job: DataJob,
   source: DataSource,
   areNumbers: boolean,
+  before?: PairReading,
 ): AsyncGenerator<PairRecord> {
   const { format: _, ...options } = readOptions(job), { format: given } = source.given.files;
   for (const input of await source.inputs(paths, false)) {
     const format = given ?? (areNumbers && !formatOf(input.name) ? "jsonl" : undefined);
     const own = { ...options, format: format as PairFormat | undefined, optionalTargets: true };
-    yield* readSuitedPairs(input, own, askedOf(source));
+    yield* readSuitedPairs(input, own, askedOf(source), before);
   }
 }
 
@@ -108,16 +112,18 @@ export class ReadPairs {
     this.#source = source;
   }
 
-  train(): Promise<LoadedPairs> {
+  /** @param before How others were read: these are read alike. */
+  train(before?: PairReading): Promise<LoadedPairs> {
     refuseUnsuited(this.#source.given, { form: "pairs" });
     const { files: { data }, pairs: { targetFile } } = this.#job;
-    return this.#train ??= loadPairs(data, this.#job, this.#source, targetFile);
+    return this.#train ??= loadPairs(data, this.#job, this.#source, targetFile, before);
   }
 
   /** The test data, where they are files of their own. */
   async test(): Promise<LoadedPairs | undefined> {
     const { files: { testData }, pairs: { testTargetFile } } = this.#job;
     if (!testData) return undefined;
-    return await (this.#test ??= loadPairs(testData, this.#job, this.#source, testTargetFile));
+    const { reading } = await this.train();
+    return await (this.#test ??= loadPairs(testData, this.#job, this.#source, testTargetFile, reading));
   }
 }

@@ -192,3 +192,32 @@ Deno.test("--sample dates trains with no permission, by the seed, and is no file
   );
   assertFails(await place.runWith([], "train --sample none"), 2, '--sample must be one of dates, got "none"');
 });
+
+Deno.test("columns, signs and marks of the training pairs hold for others, and shared test pairs are counted", async () => {
+  await using place = await Place.make();
+  const cells = PAIRS.map((pair) => pair.split("\t"));
+  place.write("train.csv", ["question;answer", ...cells.map((row) => row.join(";")), ""].join("\n"));
+  place.write("turned.csv", ["answer,question", ...cells.map(([from]) => `none,${from}`), ""].join("\n"));
+  place.write("other.csv", "text,reply\nab,ba\n");
+  place.write(
+    "test.csv",
+    ["question;answer", ...cells.slice(0, 9).map((row) => row.join(";")), "zz;zz", ""].join("\n"),
+  );
+  assertWorks(await place.run(`train train.csv ${TINY} --epochs 2 --checkpoint ck --quiet`));
+  const sources = cells.map(([from]) => from).join("\n") + "\n";
+  const [text, file, turned, piped, head, other, shared] = await Promise.all([
+    place.run("predict ck/last.json --input -", sources),
+    place.run("predict ck/last.json --input train.csv"),
+    place.run("predict ck/last.json --input turned.csv"),
+    place.run("predict ck/last.json --input -", place.read("train.csv")),
+    place.run("predict ck/last.json --input -", `question\n${sources}`),
+    place.run("predict ck/last.json --input other.csv"),
+    place.run(`train train.csv --test-data test.csv ${TINY} --epochs 1 --quiet`),
+  ]);
+  for (const result of [text, file, turned, piped, head]) {
+    assert.deepEqual({ ...result, err: "" }, { ...text, err: "" });
+  }
+  assert.equal(text.out.trimEnd().split("\n").length, cells.length);
+  assertFails(other, 1, /there is no column question, only text, reply: the training pairs have it$/m);
+  assert.match(shared.err, /^note: the sources of 9 of 10 test pairs are trained on too$/m);
+});

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { PairPipeline } from "../../core/data/pair_pipeline.ts";
-import { type PairReadOptions, readPairs, readParallel } from "../../core/data/readers/pairs.ts";
+import type { PairReadOptions } from "../../core/data/readers/pair_formats.ts";
+import { readPairs, readParallel, readSuitedPairs } from "../../core/data/readers/pairs.ts";
 import type { PairSide } from "../../core/data/pair_records.ts";
 import { sampleDates } from "../../core/data/sample_dates.ts";
 
@@ -139,4 +140,40 @@ Deno.test("numbers that cannot be taken are refused with their place", async () 
   assert.throws(() => PairPipeline.fit(of([[1]]), { sourceTokens: "words" }), /sourceTokens is for texts/);
   const [first] = await Array.fromAsync(readPairs(input("a.jsonl", '{"x":[[null]]}'), { optionalTargets: true }));
   assert.match(String(first!.fault), /a number is missing/);
+});
+
+Deno.test("a pipeline keeps how its pairs were read, and others are read alike", async () => {
+  const table = (head: string, rows: readonly string[]) => `${head}\n${rows.join("\n")}\n`;
+  const rows = ["1 + 1;2", "2 + 3;5", "4 + 4;8"], text = table("question;answer", rows);
+  const source = readPairs(input("sums.csv", text), { delimiter: ";" }), records = await Array.fromAsync(source);
+  const reading = { format: "csv", sourceColumn: "question", targetColumn: "answer", delimiter: ";" };
+  assert.deepEqual(source.reading, reading);
+  const pipeline = PairPipeline.fit(records, { reading: source.reading });
+  const stored = PairPipeline.from(JSON.parse(JSON.stringify(pipeline)));
+  assert.deepEqual([pipeline.reading, stored.reading], [reading, reading]);
+  assert.deepEqual(PairPipeline.from({ ...pipeline.toJSON(), reading: undefined }).reading, undefined);
+  for (
+    const wrong of [{ format: "xml" }, { ...reading, header: 1 }, { ...reading, quote: "'" }, { ...reading, more: "" }]
+  ) {
+    const state = { ...pipeline.toJSON(), reading: wrong };
+    assert.throws(() => PairPipeline.from(state), /^TypeError: Cannot load preprocessing: preprocessing\.reading/);
+  }
+  const alike = async (name: string, text: string, options: PairReadOptions = {}) => {
+    const asked = new Set(Object.keys(options)), given = { ...options, optionalTargets: true };
+    return (await Array.fromAsync(readSuitedPairs(input(name, text), given, asked, stored.reading)))
+      .map(({ source, target }) => [source, target]);
+  };
+  const turned = table("answer;question", rows.map((row) => row.split(";").toReversed().join(";")));
+  const pairs = rows.map((row) => row.split(";"));
+  assert.deepEqual(await alike("new.csv", turned), pairs);
+  // From a pipe, the head tells; what has none is text.
+  assert.deepEqual(await alike("standard input", text), pairs);
+  assert.deepEqual(await alike("standard input", table("question", ["1 + 2"])), [["1 + 2", undefined]]);
+  assert.deepEqual(await alike("standard input", "3 + 3; or so\n"), [["3 + 3; or so", undefined]]);
+  assert.deepEqual(await alike("new.csv", table("any", ["1 + 2"])), [["1 + 2", undefined]]);
+  assert.deepEqual(await alike("new.csv", "x,y\n1,2\n", { sourceColumn: "x", delimiter: "," }), [["1", undefined]]);
+  await assert.rejects(
+    alike("new.csv", table("source;target", rows)),
+    /there is no column question, only source, target: the training pairs have it/,
+  );
 });

@@ -14,37 +14,10 @@ import { readHead } from "./head.ts";
 import { what } from "./json.ts";
 import { Lines } from "./lines.ts";
 import { open, type Opened } from "./open.ts";
+import { PAIR_FORMATS, type PairFormat, type PairReadOptions } from "./pair_formats.ts";
+import { isLikePairs, lackingColumn, type PairReading, pairReading, pairsReadAs } from "./pair_reading.ts";
 import { checkInput, checkOptions, formatOf, type OptionType } from "./read.ts";
 import type { Input } from "./record.ts";
-
-/** Formats that pairs come in. */
-export type PairFormat = "text" | "csv" | "jsonl" | "json";
-
-/** All of them. */
-export const PAIR_FORMATS: readonly PairFormat[] = ["text", "csv", "jsonl", "json"];
-
-/** How to read pairs. */
-export interface PairReadOptions {
-  /** The format. Default: by the name's ending, and by the first byte: "{" and "[" begin JSON; else lines with a tab. */
-  format?: PairFormat;
-  /** csv: the column of sources, by name or number from 0. Default: source, src, x, or the first of two columns. */
-  sourceColumn?: string;
-  /** csv: that of targets. Default: target, tgt, y, or the second of two columns. */
-  targetColumn?: string;
-  /** csv: what stands between cells. Default: as the first line shows. */
-  delimiter?: string;
-  /** csv: whether the first line names the columns. Default true. */
-  header?: boolean;
-  /** csv: "none" where quotation marks are text like any other. */
-  quote?: '"' | "none";
-  /** Encoding of the text. Default UTF-8, or UTF-16 with its mark. */
-  encoding?: string;
-  /**
-   * Whether targets may be missing, lines without a source stay, and one that cannot be read has its `fault`, as for
-   * prediction. Default false.
-   */
-  optionalTargets?: boolean;
-}
 
 /** The longest line in bytes. */
 const LIMIT = 2 ** 24;
@@ -52,15 +25,38 @@ const LIMIT = 2 ** 24;
 /** Names of columns that nobody asked for. */
 const SOURCES = /^(source|src|x)$/i, TARGETS = /^(target|tgt|y)$/i;
 
+/** The pairs of a file, as they come, and how they are read. */
+export interface PairSource extends AsyncGenerator<PairRecord, void> {
+  /** How the file is read, for {@linkcode PairOptions}; known once the first pair has come. */
+  readonly reading: PairReading | undefined;
+}
+
 /**
  * The pairs of a file, as they come.
  *
  * @throws {SyntaxError | TypeError | RangeError} If an option is not for the file's format, or the data are bad.
+ *
+ * @example
+ * ```ts
+ * import assert from "node:assert/strict";
+ * import { PairPipeline, readPairs } from "@grutto/grutto";
+ *
+ * const file = new Blob(["question,answer\n1 + 1,2\n2 + 3,5\n"]);
+ * const source = readPairs({ name: "sums.csv", stream: () => file.stream() });
+ * const records = await Array.fromAsync(source);
+ * assert.deepEqual(source.reading, { format: "csv", sourceColumn: "question", targetColumn: "answer" });
+ * const pipeline = PairPipeline.fit(records, { reading: source.reading }); // predict finds the columns by these names
+ * assert.equal(pipeline.reading?.sourceColumn, "question");
+ * ```
  */
-export async function* readPairs(input: Input, options: PairReadOptions = {}): AsyncGenerator<PairRecord, void> {
+export function readPairs(input: Input, options: PairReadOptions = {}): PairSource {
+  return withReading((found) => checkedPairs(input, options, found));
+}
+
+async function* checkedPairs(input: Input, options: PairReadOptions, found: Found): AsyncGenerator<PairRecord, void> {
   checkInput(input);
   const own = ownOptions("read data", options);
-  yield* readSuitedPairs(input, own, new Set(Object.keys(own)));
+  yield* pairsOf(input, own, new Set(Object.keys(own)), found);
 }
 
 /** Types of the options. */
@@ -88,20 +84,42 @@ const SUITS: { readonly [Name in keyof PairReadOptions]?: readonly PairFormat[] 
  * The same, by options of which some may be for other formats.
  *
  * @param asked The options that are refused where they are not for the format; others do nothing there.
+ * @param before How others were read: this one is read alike.
  */
-export async function* readSuitedPairs(
+export function readSuitedPairs(
   input: Input,
   options: PairReadOptions,
   asked: ReadonlySet<string>,
+  before?: PairReading,
+): PairSource {
+  return withReading((found) => pairsOf(input, options, asked, found, before));
+}
+
+function withReading(read: (found: Found) => AsyncGenerator<PairRecord, void>): PairSource {
+  const found: Found = {};
+  return Object.defineProperty(read(found), "reading", { get: () => found.reading }) as PairSource;
+}
+
+/** What turns out of a file. */
+interface Found {
+  reading?: PairReading;
+}
+
+async function* pairsOf(
+  input: Input,
+  given: PairReadOptions,
+  asked: ReadonlySet<string>,
+  found: Found,
+  before?: PairReading,
 ): AsyncGenerator<PairRecord, void> {
   const { name } = input;
-  checkOptions(name, options, OPTIONS);
-  const { head, bytes, close } = await open(input, options.encoding);
+  checkOptions(name, given, OPTIONS);
+  const { head, bytes, close } = await open(input, given.encoding ?? before?.encoding);
   try {
     if (!head.length) throw badFile("file-empty", name, "the file is empty");
-    const lines = new Lines(name, bytes, LIMIT), format = formatOfPairs(input, head, options);
+    const lines = new Lines(name, bytes, LIMIT), format = await formatOfPairs(input, head, lines, given, before);
     for (const [option, formats] of Object.entries(SUITS)) {
-      if (formats.includes(format) || !asked.has(option) || options[option as "quote"] === undefined) continue;
+      if (formats.includes(format) || !asked.has(option) || given[option as "quote"] === undefined) continue;
       const expected = formats.join(" and ");
       throw badFile("option-unsuited", name, `${option} is for ${expected}, not for ${format}`, {
         option,
@@ -109,8 +127,10 @@ export async function* readSuitedPairs(
         name: format,
       });
     }
+    const options = pairsReadAs(format, given, asked, before);
+    found.reading = pairReading(format, options);
     const records = format === "csv"
-      ? tablePairs(lines, options)
+      ? tablePairs(lines, options, found, before && !asked.has("sourceColumn") ? before : undefined)
       : format === "text"
       ? linePairs(lines, options)
       : jsonPairs(lines, format, options);
@@ -119,7 +139,7 @@ export async function* readSuitedPairs(
       count++;
       yield record;
     }
-    if (!count && !options.optionalTargets) throw badFile("file-empty", name, "there is no pair in it");
+    if (!count && !given.optionalTargets) throw badFile("file-empty", name, "there is no pair in it");
   } finally {
     await close();
   }
@@ -167,7 +187,13 @@ export async function* readParallel(
   }
 }
 
-function formatOfPairs({ name }: Input, head: Uint8Array, options: PairReadOptions) {
+async function formatOfPairs(
+  { name }: Input,
+  head: Uint8Array,
+  lines: Lines,
+  options: PairReadOptions,
+  before?: PairReading,
+): Promise<PairFormat> {
   const { format, sourceColumn, targetColumn, delimiter, header } = options;
   const named = format ?? formatOf(name);
   if (named !== undefined) {
@@ -177,7 +203,8 @@ function formatOfPairs({ name }: Input, head: Uint8Array, options: PairReadOptio
   const isNamed = [sourceColumn, targetColumn].some((column) => column !== undefined && !/^-?\d+$/.test(column));
   if (isNamed || delimiter !== undefined || header !== undefined) return "csv";
   const first = String.fromCharCode(...head).replace(/^\u00ef\u00bb\u00bf/, "").trimStart()[0];
-  return first === "{" ? "jsonl" : "text";
+  if (first === "{") return "jsonl";
+  return before?.format === "csv" && isLikePairs(await lines.peek() ?? "", before) ? "csv" : "text";
 }
 
 async function* linePairs(lines: Lines, options: PairReadOptions): AsyncGenerator<PairRecord, void> {
@@ -211,12 +238,19 @@ async function* linePairs(lines: Lines, options: PairReadOptions): AsyncGenerato
   }
 }
 
-async function* tablePairs(lines: Lines, options: PairReadOptions): AsyncGenerator<PairRecord, void> {
+async function* tablePairs(
+  lines: Lines,
+  options: PairReadOptions,
+  found: Found,
+  before?: PairReading,
+): AsyncGenerator<PairRecord, void> {
   const { rows, names } = await readHead(lines, options, LIMIT), { name } = lines, { optionalTargets } = options;
   const column = (option: "sourceColumn" | "targetColumn", usual: RegExp, place: number) => {
     const asked = options[option];
     if (asked !== undefined) {
       if (option === "targetColumn" && optionalTargets && !names.includes(asked)) return undefined;
+      const isTheirs = before?.[option] === asked && !/^-?\d+$/.test(asked) && !names.includes(asked);
+      if (isTheirs) return lackingColumn(name, names, option, asked);
       return findColumn(name, names, asked, option);
     }
     const found = names.findIndex((one) => usual.test(one));
@@ -231,6 +265,9 @@ async function* tablePairs(lines: Lines, options: PairReadOptions): AsyncGenerat
     });
   };
   const from = column("sourceColumn", SOURCES, 0)!, to = column("targetColumn", TARGETS, 1);
+  const nameOf = (place: number) => names[place] || String(place);
+  const columns = { sourceColumn: nameOf(from), ...to !== undefined && { targetColumn: nameOf(to) } };
+  found.reading = pairReading("csv", options, columns);
   for (let cells = await rows.next(); cells !== undefined; cells = await rows.next()) {
     const at = `line ${rows.number}`, place = `${name}, ${at}`, row = cells;
     yield faulty(place, options, () => {

@@ -9,6 +9,7 @@ import { ownOptions } from "../options.ts";
 import { networkOf, resolveConfig } from "../model/config.ts";
 import { INPUT_LAYERS, layerType } from "../model/layers/mod.ts";
 import type { OnnxContext } from "../model/layers/onnx.ts";
+import { ONNX_LAYERS } from "../model/layers/onnx_layers.ts";
 import { type Loss, LOSSES } from "../model/losses.ts";
 import { requireAll, type ResolvedNetwork, resolveNetwork } from "../model/network.ts";
 import { VERSION } from "../version.ts";
@@ -190,7 +191,7 @@ export class NetworkGraph {
     const advice = nodes.some(({ type }) => type === "decoder")
       ? "export its encoder and its decoder's step with exportSeq2SeqOnnx"
       : "keep the model as a checkpoint";
-    requireAll(ACTION, nodes, (type) => layerType(type)!.onnx !== undefined, advice);
+    requireAll(ACTION, nodes, (type) => ONNX_LAYERS[type] !== undefined, advice);
     const context: OnnxContext = {
       graph: this.#graph,
       parameter: (name) => parameters[name]!,
@@ -202,7 +203,7 @@ export class NetworkGraph {
     for (const node of nodes) {
       if (INPUT_LAYERS.includes(node.type)) continue;
       const inputs = Object.entries(node.sources).map(([port, source]) => [port, this.#values.get(source)!]);
-      const outputs = layerType(node.type)!.onnx!(context, node, Object.fromEntries(inputs));
+      const outputs = ONNX_LAYERS[node.type]!(context, node, Object.fromEntries(inputs));
       for (const port of Object.keys(outputs)) {
         const source = `${node.name}.${port}`;
         // Attention weights leave the graph though no layer reads them.

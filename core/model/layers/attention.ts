@@ -9,7 +9,6 @@ import {
   transposedSize,
   weightGradient,
 } from "./layer.ts";
-import { transposedColumns } from "./onnx.ts";
 import { layerOf } from "./node.ts";
 
 /** Options of additive attention. */
@@ -140,37 +139,6 @@ export const ATTENTION: LayerType<AttentionOptions> = {
             }
           },
         };
-      },
-    };
-  },
-  onnx({ graph, parameter, lengths, time }, { name, inputs, options }, { query, keys }) {
-    const Q = inputs.query!.size, D = inputs.keys!.size, { size: A = D } = options;
-    const [first, third] = [graph.constant([0]), graph.constant([2])];
-    const weight = parameter(`${name}.attn.weight`);
-    const get = (what: string, shape: number[]) => graph.constant(parameter(`${name}.${what}`).data, shape);
-    const asked = graph.op("Gemm", [
-      query!,
-      graph.constant(transposedColumns(weight, 0, Q), [Q, A]),
-      get("attn.bias", [A]),
-    ]);
-    const answers = graph.op("MatMul", [keys!, graph.constant(transposedColumns(weight, Q, Q + D), [D, A])]);
-    const hidden = graph.op("Tanh", [graph.op("Add", [answers, asked])]);
-    const scores = graph.op("Squeeze", [graph.op("MatMul", [hidden, get("v.weight", [A, 1])]), third]);
-    let counted = scores;
-    if (lengths) {
-      // Steps behind a sequence's length count nothing: (time, 1) < (batch).
-      const [zero, one] = [graph.constant(Int32Array.of(0), []), graph.constant(Int32Array.of(1), [])];
-      const end = graph.op("Squeeze", [graph.cast(time, "int32"), first]);
-      const steps = graph.op("Unsqueeze", [graph.op("Range", [zero, end, one]), graph.constant([1])]);
-      const valid = graph.op("Less", [steps, lengths]), nothing = graph.constant(Float32Array.of(-Infinity));
-      counted = graph.op("Where", [valid, scores, nothing]);
-    }
-    const weights = graph.op("Softmax", [counted], { axis: 0 });
-    const weighted = graph.op("Mul", [keys!, graph.op("Unsqueeze", [weights, third])]);
-    return {
-      context: graph.op("ReduceSum", [weighted, first], { keepdims: 0 }),
-      get weights() {
-        return graph.op("Transpose", [weights], { perm: [1, 0] });
       },
     };
   },

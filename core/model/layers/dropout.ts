@@ -51,5 +51,4 @@ export const DROPOUT: LayerType<DropoutOptions> = {
       };
     },
   }),
-  onnx: (_context, _node, { input }) => ({ output: input! }),
 };

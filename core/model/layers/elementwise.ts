@@ -1,7 +1,6 @@
 import { from } from "../../device/arena.ts";
 import { LANES } from "../../device/kernels.ts";
 import { anyGradient, groupsOfValue, type LayerType, newValue } from "./layer.ts";
-import { maskedOnnx } from "./onnx.ts";
 
 /** Functions of each number, by the number that the kernels know them by, and ONNX's names. */
 export const ELEMENTWISE = ["Tanh", "Relu", "Sigmoid"] as const;
@@ -32,10 +31,6 @@ function elementwise(operator: typeof ELEMENTWISE[number]): LayerType<Record<nev
         };
       },
     }),
-    onnx(context, { inputs }, { input }) {
-      const y = context.graph.op(operator, [input!]);
-      return { output: inputs.input!.kind === "steps" ? maskedOnnx(context, y) : y };
-    },
   };
 }
 
@@ -83,8 +78,5 @@ export const CONCAT: LayerType<Record<never, never>> = {
         },
       };
     },
-  }),
-  onnx: ({ graph }, { inputs }, values) => ({
-    output: graph.op("Concat", Object.values(values), { axis: Object.values(inputs)[0]!.kind === "rows" ? 1 : 2 }),
   }),
 };

@@ -2,7 +2,6 @@
 
 import { from } from "../../device/arena.ts";
 import { type LayerType, newValue } from "./layer.ts";
-import { maskedOnnx } from "./onnx.ts";
 
 /** Options of the inputs. */
 export interface InputOptions {
@@ -42,7 +41,6 @@ export const NUMBERS: LayerType<StepInputOptions> = {
       };
     },
   }),
-  onnx: (_context, _node, inputs) => ({ output: inputs.input! }),
 };
 
 /** A row of numbers for each sequence: (B, size). */
@@ -68,7 +66,6 @@ export const VECTOR: LayerType<InputOptions> = {
       };
     },
   }),
-  onnx: (_context, _node, inputs) => ({ output: inputs.input! }),
 };
 
 /** A token at every step: (B, T). Only embeddings read it. */
@@ -91,7 +88,6 @@ export const TOKENS: LayerType<StepInputOptions> = {
       backward: () => {},
     }),
   }),
-  onnx: (_context, _node, inputs) => ({ output: inputs.input! }),
 };
 
 /** Options of an embedding. */
@@ -147,12 +143,5 @@ export const EMBEDDING: LayerType<EmbeddingOptions> = {
         };
       },
     };
-  },
-  onnx(context, { name }, { input }) {
-    const { graph, parameter } = context;
-    const { shape, data } = parameter(`${name}.weight`), weight = `${name}.weight`;
-    const rows = graph.op("Gather", [graph.constant(data, shape, weight), input!]);
-    // Values of steps have time first.
-    return { output: maskedOnnx(context, graph.op("Transpose", [rows], { perm: [1, 0, 2] })) };
   },
 };

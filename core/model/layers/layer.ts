@@ -11,7 +11,6 @@ import type { LiveSteps } from "../../device/live.ts";
 import type { OptionSpec } from "../../options.ts";
 import type { ParameterSpec, ParameterStore, Weight } from "../parameters.ts";
 import type { Kind, Node, Shape, Shapes } from "./node.ts";
-import type { OnnxLayer } from "./onnx.ts";
 
 /** What a layer's shapes depend on. */
 export type NodeShape<Options> = Pick<Node<Options>, "name" | "inputs" | "options">;
@@ -41,8 +40,6 @@ export interface LayerType<Options extends object = Record<string, unknown>> {
   given?(node: NodeShape<Options>): Readonly<Record<string, GivenInput>>;
   /** Places what the layer keeps between batches, and returns the layer. Called once for each model. */
   place(node: Node<Options>, store: ParameterStore): Layer;
-  /** The same as ONNX operators. Absent where there is none. */
-  readonly onnx?: OnnxLayer<Options>;
 }
 
 /** A layer of a model. */

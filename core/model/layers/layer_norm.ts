@@ -1,7 +1,6 @@
 import { from } from "../../device/arena.ts";
 import { LANES } from "../../device/kernels.ts";
 import { groupsOfValue, groupStride, type LayerType, newValue } from "./layer.ts";
-import { maskedOnnx } from "./onnx.ts";
 
 /** Options of a layer norm. */
 export interface LayerNormOptions {
@@ -69,13 +68,5 @@ export const LAYER_NORM: LayerType<LayerNormOptions> = {
         };
       },
     };
-  },
-  onnx(context, { name, inputs, options: { eps, elementwiseAffine } }, { input }) {
-    const { graph, parameter } = context, { kind, size: F } = inputs.input!, axis = kind === "rows" ? 1 : 2;
-    const ones = new Float32Array(F).fill(1);
-    const of = (what: string) => graph.constant(elementwiseAffine ? parameter(`${name}.${what}`).data : ones, [F]);
-    const operands = [input!, of("weight"), ...elementwiseAffine ? [of("bias")] : []];
-    const normed = graph.op("LayerNormalization", operands, { axis, epsilon: { float: eps! } });
-    return { output: kind === "steps" ? maskedOnnx(context, normed) : normed };
   },
 };

@@ -1,7 +1,6 @@
 import { from } from "../../device/arena.ts";
 import { LANES } from "../../device/kernels.ts";
 import { gradientScratch, groupsOfValue, type LayerType, newValue, transposedSize, weightGradient } from "./layer.ts";
-import { maskedOnnx, transposedColumns } from "./onnx.ts";
 import { layerOf } from "./node.ts";
 
 /** Options of a linear layer. */
@@ -67,15 +66,5 @@ export const LINEAR: LayerType<LinearOptions> = {
         };
       },
     };
-  },
-  onnx(context, { name, inputs, options: { outFeatures: O, bias } }, { input }) {
-    const { graph, parameter } = context, { kind, size: F } = inputs.input!, weight = parameter(`${name}.weight`);
-    const constant = () => graph.constant(parameter(`${name}.bias`).data, [O]);
-    if (kind === "rows") {
-      const matrix = graph.constant(weight.data, [O, F]), operands = [input!, matrix, ...bias ? [constant()] : []];
-      return { output: graph.op("Gemm", operands, { transB: 1 }) };
-    }
-    const products = graph.op("MatMul", [input!, graph.constant(transposedColumns(weight, 0, F), [F, O])]);
-    return { output: maskedOnnx(context, bias ? graph.op("Add", [products, constant()]) : products) };
   },
 };

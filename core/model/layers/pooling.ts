@@ -1,5 +1,4 @@
 import { groupStride, type LayerType, newValue } from "./layer.ts";
-import type { OnnxContext } from "./onnx.ts";
 
 /** Ways to make one row of all steps, by the number that the kernels know them by. */
 export const WAYS = ["last", "mean", "max"] as const;
@@ -33,31 +32,7 @@ function pooling(way: Pooling): LayerType<Record<never, never>> {
         };
       },
     }),
-    onnx: (context, _node, { input }) => ({ output: onnx(way, context, input!) }),
   };
-}
-
-function onnx(way: Pooling, { graph, lengths, time, valid }: OnnxContext, x: string): string {
-  const mask = valid(), fill = (value: number) => graph.constant(Float32Array.of(value));
-  if (way === "max") {
-    return graph.op("ReduceMax", [mask ? graph.op("Where", [mask, x, fill(-Infinity)]) : x], {
-      axes: [0],
-      keepdims: 0,
-    });
-  }
-  if (way === "mean") {
-    if (!mask) return graph.op("ReduceMean", [x], { axes: [0], keepdims: 0 });
-    const sum = graph.op("ReduceSum", [graph.op("Where", [mask, x, fill(0)]), graph.constant([0])], { keepdims: 0 });
-    return graph.op("Div", [sum, graph.op("Unsqueeze", [graph.cast(lengths, "float32"), graph.constant([1])])]);
-  }
-  if (!lengths) {
-    const last = graph.op("Sub", [time, graph.constant([1])]);
-    return graph.op("Squeeze", [graph.op("Gather", [x, last], { axis: 0 }), graph.constant([0])]);
-  }
-  // (time, batch, F) at time lengths − 1, one for each row of the batch.
-  const end = graph.op("Sub", [graph.cast(lengths, "int64"), graph.constant([1])]);
-  const at = graph.op("Unsqueeze", [end, graph.constant([1])]);
-  return graph.op("GatherND", [graph.op("Transpose", [x], { perm: [1, 0, 2] }), at], { batch_dims: 1 });
 }
 
 /** The output at the last valid step. */

@@ -16,7 +16,6 @@ import {
   weightGradient,
 } from "./layer.ts";
 import { layerOf, type Node } from "./node.ts";
-import { onnx } from "./recurrent_onnx.ts";
 import { each, type FullOptions, OPTIONS, type RecurrentOptions, suffixOf, widthOf } from "./recurrent_options.ts";
 
 /** One direction of one layer. */
@@ -65,7 +64,6 @@ function recurrent(cell: Cell): LayerType<RecurrentOptions> {
       const layers = placeWeights(cell, node as Node<FullOptions>, store);
       return { over: (block, { input }) => new RecurrentPass(cell, node as Node<FullOptions>, layers, block, input!) };
     },
-    onnx: (context, node, { input }) => onnx(cell, context, node as Node<FullOptions>, input!),
   };
 }
 

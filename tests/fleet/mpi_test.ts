@@ -375,6 +375,21 @@ Deno.test("processes that are bound to a few cores are told of it", () => {
 /** On two cores two processes have one each, unless each is a host by itself, with a name of its own. */
 const UTS = "unshare --uts sh -c 'hostname h$OMPI_COMM_WORLD_RANK; exec \"$@\"' sh";
 
+mpiTest("the words of the job for Kubernetes are ones that mpirun and train take", async (place) => {
+  const yaml = Deno.readTextFileSync(`${ROOT}/scripts/fleet/mpijob.yaml`);
+  const args = [...yaml.slice(yaml.indexOf("args:")).matchAll(/^ {16}- "(.*)"$/gm)].map(([, word]) => word!);
+  const end = args.indexOf("deno"), [program, ...job] = args.slice(args.indexOf("/grutto/mod.ts"));
+  assert.deepEqual([program, ...args.slice(end, end + 3)], ["/grutto/mod.ts", "deno", "run", "-A"]);
+  const rows = Array.from({ length: 24 }, (_, i) => `${i % 5},${i % 7},${i % 2 ? "yes" : "no"}`);
+  place.write("train.csv", `a,b,label\n${rows.join("\n")}\n`);
+  const words = job.map((word) => word.replace("/data", place.path));
+  const { code, stderr } = await new Deno.Command("mpirun", {
+    args: [...args.slice(0, end), Deno.execPath(), "run", "-A", MOD, ...words, "--epochs", "1"],
+  }).output();
+  assert.equal(code, 0, new TextDecoder().decode(stderr));
+  assert.ok(place.files().includes("checkpoints/last.json"));
+});
+
 mpiTest("a command that shares no work says so", async (place) => {
   await place.runWith(["-A"], `${SMALL} --checkpoint ck --quiet`);
   const { code, err } = await runMpi(place, 2, "evaluate ck/last.json");

@@ -65,7 +65,7 @@ console.log(
 );
 const largest = numberOption("most", values.most, 0, false), steepest = new Map<string, Slope>();
 if (largest) {
-  for await (const one of slopes(largest * 1e6)) {
+  for await (const one of slopes(largest * 1e6, STEEPEST)) {
     const { name, what, slope = 0, bytes, ms } = one, reader = name.replace(/^.*\./, "");
     const said = `${name}, ${what}: slope ${slope.toFixed(2)}, ${(bytes / 1e6).toFixed(1)} MB in ${ms.toFixed(0)} ms`;
     if (slope > STEEPEST) finds++, console.log(`find: ${said}`);

@@ -200,17 +200,30 @@ export function fitted(points: readonly (readonly [x: number, y: number])[]): nu
   return mean((point) => (point[0] - x) * (point[1] - y)) / mean((point) => (point[0] - x) ** 2);
 }
 
-/** The slope of every way to grow, each with files that double up to so many bytes, or until one takes two seconds. */
-export async function* slopes(most: number): AsyncGenerator<Slope> {
+/** One way to grow, measured with files that double up to so many bytes, or until one takes two seconds. */
+async function measure(growing: Growing, most: number): Promise<Slope> {
+  const points: [number, number][] = [];
+  let bytes = new Uint8Array(), ms = 0;
+  for (let size = most / 64; size <= most && ms < 2000; size *= 2) {
+    bytes = new TextEncoder().encode(growing.text(size));
+    ms = Math.min(await timeOf(growing, bytes), await timeOf(growing, bytes));
+    if (ms >= LEAST_MS) points.push([Math.log(bytes.length), Math.log(ms)]);
+  }
+  const slope = points.length > 1 ? fitted(points) : undefined;
+  return { name: growing.name, what: growing.what, slope, bytes: bytes.length, ms };
+}
+
+/** How often a slope that is too steep is measured: what disturbs few short times does not do so again. */
+const TIMES = 4;
+
+/** The slope of every way to grow; of one that is too steep, the least of several. */
+export async function* slopes(most: number, steepest: number): AsyncGenerator<Slope> {
   for (const growing of [...runs, ...COUNTS]) {
-    const points: [number, number][] = [];
-    let bytes = new Uint8Array(), ms = 0;
-    for (let size = most / 64; size <= most && ms < 2000; size *= 2) {
-      bytes = new TextEncoder().encode(growing.text(size));
-      ms = Math.min(await timeOf(growing, bytes), await timeOf(growing, bytes));
-      if (ms >= LEAST_MS) points.push([Math.log(bytes.length), Math.log(ms)]);
+    let found = await measure(growing, most);
+    for (let i = 1; i < TIMES && (found.slope ?? 0) > steepest; i++) {
+      const again = await measure(growing, 2 * most);
+      if ((again.slope ?? Infinity) < found.slope!) found = again;
     }
-    const slope = points.length > 1 ? fitted(points) : undefined;
-    yield { name: growing.name, what: growing.what, slope, bytes: bytes.length, ms };
+    yield found;
   }
 }

@@ -448,6 +448,36 @@ Deno.test("options that are inherited count as an object's own", async () => {
   assert.equal(table.rows, 2);
 });
 
+Deno.test("what stands within an argument is looked at before it is used", async () => {
+  const refused = (code: string, name: string, ...args: unknown[]) =>
+    assert.rejects(
+      call((library as unknown as Record<string, Call>)[name]!, args),
+      (error: Error) => library.errorCode(error) === code || assert.fail(`${name}: ${error.stack}`),
+    );
+  const type = "argument-type", source = { x: new Float32Array(15), shape: [1, 3, 5] };
+  // A part that is misspelled is missing from the checkpoint.
+  await refused("option-unknown", "saveCheckpoint", PATH, { model, trianing: null });
+  await refused("option-unknown", "formatCheckpoint", { model, trianing: null });
+  await refused("state-dict-shape", "configFromStateDict", { ...STATE, "fc.weight": undefined });
+  await refused("loss-unknown", "writeModel", { ...FILE, loss: 1 }, "pt");
+  for (const format of ["pt", "safetensors"]) {
+    await refused(type, "writeModel", { ...FILE, preprocessing: 1n }, format);
+  }
+  await refused(type, "describeModel", { ...FILE, parameters: [null] });
+  await refused(type, "forecast", continuing, { ...source, shape: null }, { steps: 1 });
+  await refused("option-out-of-range", "forecast", continuing, source, { steps: 2 ** 31 });
+  await refused(type, "formatConfusion", { labels: null, counts: [] });
+  await refused(type, "formatConfusion", { labels: ["a"], counts: 1 });
+  await refused("argument-out-of-range", "formatMetrics", METRICS, { columns: 10n });
+  await refused(type, "htmlReport", { title: {}, history: HISTORY });
+  await refused(type, "htmlReport", { title: "a", history: HISTORY, settings: [1] });
+  await refused("argument-out-of-range", "pickExamples", ["a"], ["a"], { count: 1n });
+  await refused(type, "readTable", { name: "a.csv", stream: () => 1 });
+  await refused(type, "subset", { ...DATA, x: undefined }, [0]);
+  await refused(type, "train", model, DATA, { epochs: 1, validation: 0 });
+  await refused(type, "writeNpy", { shape: [1n], data: Float32Array.of(1) });
+});
+
 Deno.test("a training that is resumed refuses what its checkpoint says, and what does not exist", async () => {
   const one = await library.parseCheckpoint(TEXT),
     refused = (options: object, code: string) =>

@@ -186,7 +186,7 @@ export function subset(dataset: Dataset | PairDataset, rows: ArrayLike<number>, 
   checkArgument("take subset", "dataset", dataset, ["targets"]);
   checkArgument("take subset", "rows", rows, "numbers");
   if (isPairs(dataset)) return pairSubset(dataset, rows);
-  checkArgument("take subset", "dataset", dataset, ["shape", "targets"]);
+  measure("take subset", dataset);
   const steps = most ?? dataset.shape[1]!;
   if (!(Number.isSafeInteger(steps) && steps >= 1 && steps <= dataset.shape[1]!)) {
     const problem = `steps must be an integer from 1 to ${dataset.shape[1]}, got ${spell(steps)}`;

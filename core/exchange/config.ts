@@ -85,14 +85,14 @@ export function configFromStateDict(dict: StateDict): ModelConfig {
   const has = (name: string) => Object.hasOwn(dict, name);
   const matrix = (name: string): [number, number] => {
     if (!has(name)) throw fail("state-dict-mismatch", FIND, `missing parameter "${name}"`, { name });
-    const { shape } = dict[name]!;
-    if (shape.length !== 2) {
+    const { shape } = dict[name] ?? {} as { shape?: unknown };
+    if (!Array.isArray(shape) || shape.length !== 2) {
       throw fail("state-dict-shape", FIND, `"${name}" must have two dimensions, got [${spell(shape)}]`, {
         name,
         value: shape,
       });
     }
-    return shape as [number, number];
+    return shape as number[] as [number, number];
   };
   const { cell, first } = FIRSTS.find(({ first }) => has(first)) ?? FIRSTS[0]!, { gates } = CELLS[cell];
   const [rows, inputSize] = matrix(first), [outputSize] = matrix("fc.weight");

@@ -17,7 +17,7 @@ import { createBlank, type Model, type ModelOptions, type NetworkModel } from ".
 import { type Network, resolveNetwork } from "../model/network.ts";
 import { VERSION } from "../version.ts";
 import { checkModelFile, configFromStateDict, type ModelFile, modelIn } from "./config.ts";
-import { joined, quoted } from "./numbers.ts";
+import { asJson, checkedEntries, joined, quoted } from "./numbers.ts";
 import { onnxParts } from "./onnx.ts";
 import { type PtFile, ptParts, readPt } from "./pt.ts";
 import { readSafetensors, safetensorsParts } from "./safetensors.ts";
@@ -132,8 +132,9 @@ export function modelParts(file: ModelFile, format: ModelFormat): Uint8Array[] {
   if (format === "onnx") return onnxParts(file);
   const { config, network, parameters, loss, meanings, preprocessing } = file;
   checkModelFile(file);
+  if (loss !== undefined) checkLoss(loss, "write model");
   const rest = network ? { network, meanings } : { config };
-  const own = { [KEY]: JSON.stringify({ writtenBy: `grutto ${VERSION}`, ...rest, loss, preprocessing }) };
+  const own = { [KEY]: asJson("write model", { writtenBy: `grutto ${VERSION}`, ...rest, loss, preprocessing }) };
   // "format" is what other readers of safetensors look for.
   return format === "pt" ? ptParts(parameters, own) : safetensorsParts(parameters, { format: "pt", ...own });
 }
@@ -219,8 +220,7 @@ export function describeOwn(text: string): string[] {
 /** What a file holds of a model, in lines: its shape, its options, and each tensor with its least and greatest number. */
 export function describeModel(file: ModelFile): string[] {
   checkArgument("describe model", "file", file, ["parameters"]);
-  const { parameters } = file;
-  const tensors = Object.entries(parameters);
+  const { parameters } = file, tensors = checkedEntries(parameters, "describe model");
   const size = tensors.reduce((sum, [, { data }]) => sum + data.length, 0);
   const width = greatest(tensors.map(([name]) => name.length));
   return [

@@ -140,6 +140,15 @@ export function checkedEntries(dict: StateDict, action: string): [string, NamedA
   });
 }
 
+/** JSON of what goes into a file. */
+export function asJson(action: string, value: object): string {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    throw fail("argument-type", action, "there is something in it that JSON cannot hold", { name: "file", error });
+  }
+}
+
 /** Checks that metadata are strings by name. */
 export function checkMetadata(action: string, metadata: unknown): void {
   checkArgument(action, "metadata", metadata, []);

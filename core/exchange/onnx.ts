@@ -16,7 +16,7 @@ import { VERSION } from "../version.ts";
 import { checkModelFile, type ModelFile } from "./config.ts";
 import { graphInputs } from "./onnx_data.ts";
 import { type Dimensions, Graph } from "./onnx_graph.ts";
-import { joined } from "./numbers.ts";
+import { asJson, joined } from "./numbers.ts";
 import { message } from "./protobuf.ts";
 
 /** Version of the operators, and of the format: read by ONNX Runtime since 1.12 of 2022. */
@@ -100,7 +100,7 @@ function graphParts(graph: Graph, { config, network: own, loss, meanings, prepro
     [3, VERSION],
     [7, graph.fields()],
     [8, [[1, ""], [2, OPSET]]],
-    [14, [[1, "grutto"], [2, JSON.stringify({ config, network: own, loss, meanings, preprocessing })]]],
+    [14, [[1, "grutto"], [2, asJson(ACTION, { config, network: own, loss, meanings, preprocessing })]]],
   ]);
 }
 

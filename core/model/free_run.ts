@@ -12,7 +12,7 @@ import { portsOf } from "./pair_ports.ts";
 
 /** Options of {@linkcode forecast}. */
 export interface ForecastingOptions {
-  /** Steps to forecast, from 1. */
+  /** Steps to forecast, from 1 to a million. */
   readonly steps: number;
   /** What the decoder is fed first (B, O). Default: 0. */
   readonly start?: Float32Array;
@@ -29,6 +29,9 @@ export interface Forecast {
 }
 
 const ACTION = "forecast";
+
+/** Steps of a forecast: as many as a target may have. */
+const MOST_STEPS = 1e6;
 
 /**
  * What a decoder of numbers says after sources, running free: it is fed its own output at every step, of quantiles all of them.
@@ -55,6 +58,7 @@ export async function forecast(
   options: ForecastingOptions,
 ): Promise<Forecast> {
   checkArgument(ACTION, "sequences", sequences, ["x", "shape"]);
+  checkArgument(ACTION, "sequences.shape", sequences.shape, "numbers");
   const internals = internalsOf(model), ports = portsOf(internals, ACTION);
   const { steps, start } = ownOptions(ACTION, options, { steps: true, start: true });
   const { targets, axis, targetShape: { kind, size }, teacher, decoder } = ports, B = sequences.shape[0]!;
@@ -62,8 +66,8 @@ export async function forecast(
     const advice = "search for answers of tokens with createSearcher";
     throw fail("wiring", ACTION, "the decoder says tokens, not numbers", { advice });
   }
-  if (!(Number.isInteger(steps) && steps >= 1)) {
-    const problem = `steps must be an integer from 1, got ${spell(steps)}`;
+  if (!(Number.isInteger(steps) && steps >= 1 && steps <= MOST_STEPS)) {
+    const problem = `steps must be an integer from 1 to ${MOST_STEPS}, got ${spell(steps)}`;
     throw fail("option-out-of-range", ACTION, problem, { option: "steps", value: steps });
   }
   const quantiles = quantilesOf(model), each = quantiles?.length ?? 1;

@@ -1,5 +1,5 @@
 import { display } from "../display.ts";
-import { checkArgument, fail } from "../errors.ts";
+import { checkArgument, checkInteger, fail } from "../errors.ts";
 import { ownOptions } from "../options.ts";
 import type { TaskMetrics } from "../data/metrics/summary.ts";
 import { totalOf } from "../data/metrics/confusion.ts";
@@ -40,6 +40,7 @@ export function formatMetrics(
 ): string {
   checkArgument("format metrics", "metrics", metrics, ["kind"]);
   const { columns = 80, unit = "sequence" } = ownOptions("format metrics", options, { columns: true, unit: true });
+  checkInteger("format metrics", "columns", columns, 1);
   if (metrics.kind === "sequences") {
     const { exactMatch, tokenErrorRate, characterErrorRate, tokenAccuracy, bleu, chrf } = metrics;
     return table([
@@ -113,6 +114,9 @@ export function formatMetrics(
 export function formatConfusion(matrix: ConfusionMatrix, options: { columns?: number } = {}): string {
   checkArgument("format confusion matrix", "matrix", matrix, ["labels", "counts"]);
   const { columns = 80 } = ownOptions("format confusion matrix", options, { columns: true });
+  checkInteger("format confusion matrix", "columns", columns, 1);
+  checkArgument("format confusion matrix", "labels", matrix.labels, "strings");
+  checkArgument("format confusion matrix", "counts", matrix.counts, "lists");
   const size = matrix.labels.length;
   if ([matrix.counts, ...matrix.counts].some(({ length }) => length !== size)) {
     throw fail("shape-mismatch", "format confusion matrix", `counts must be (${size}, ${size}), as the labels`, {

@@ -36,6 +36,8 @@ import { STYLE, STYLE_HASH } from "./style.ts";
  */
 export function htmlReport(given: RunReport): string {
   checkArgument("write report", "report", given, ["title", "history"]);
+  checkArgument("write report", "title", given.title, "string");
+  if (given.settings !== undefined) checkArgument("write report", "settings", given.settings, "lists");
   check(given);
   const report = { ...given, history: epochRecords("write report", given.history) };
   const { title, subtitle, settings = [] } = report;

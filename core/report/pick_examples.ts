@@ -1,7 +1,7 @@
 /** Which sequences a report shows. */
 
 import { spell } from "../display.ts";
-import { checkArgument, fail } from "../errors.ts";
+import { checkArgument, checkInteger, fail } from "../errors.ts";
 import { ownOptions } from "../options.ts";
 import { spread } from "./scale.ts";
 
@@ -43,7 +43,10 @@ export function pickExamples(
   checkArgument("pick examples", "truth", truth, "list");
   checkArgument("pick examples", "predicted", predicted, "list");
   const own = ownOptions("pick examples", options, { count: true, wrong: true, confidence: true });
-  const { count = 8, wrong = count >> 1, confidence } = own, N = truth.length;
+  const { count = 8, confidence } = own, N = truth.length;
+  checkInteger("pick examples", "count", count);
+  const { wrong = count >> 1 } = own;
+  checkInteger("pick examples", "wrong", wrong);
   for (const [what, list] of [["predicted", predicted], ["confidence", confidence]] as const) {
     if (list && list.length !== N) {
       throw fail(
@@ -52,14 +55,6 @@ export function pickExamples(
         `${what} must have one value per sequence, got ${list.length} for ${N}`,
         { name: what },
       );
-    }
-  }
-  for (const [what, value] of [["count", count], ["wrong", wrong]] as const) {
-    if (!Number.isSafeInteger(value) || value < 0) {
-      throw fail("argument-out-of-range", "pick examples", `${what} must be an integer from 0, got ${spell(value)}`, {
-        name: what,
-        value,
-      });
     }
   }
   const right: number[] = [], errors: number[] = [];

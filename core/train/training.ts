@@ -107,7 +107,7 @@ export class Training {
     }
     const used = { batchSize, firstOnly: fastDevRun }, order = { shuffle, seed, buckets, keepVocabulary: true };
     this.#source = batchSource(internals, "train", dataset, { ...used, ...order });
-    this.#validation = validation && batchSource(internals, "train", validation, used);
+    this.#validation = validation === undefined ? undefined : batchSource(internals, "train", validation, used);
     this.dataset = dataset;
     this.validation = validation;
     this.#source.checkFinite("train", "data");

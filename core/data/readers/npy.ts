@@ -193,7 +193,8 @@ function descrOf({ data }: NpyArray): string {
  */
 export function writeNpy(array: NpyArray): Uint8Array<ArrayBuffer> {
   checkArgument("write array", "array", array, ["shape", "data"]);
-  checkArgument("write array", "shape", array.shape, "list");
+  checkArgument("write array", "shape", array.shape, "numbers");
+  checkArgument("write array", "data", array.data, ["buffer", "length"]);
   const { shape, data } = array, count = shape.reduce((a, b) => a * b, 1);
   if (shape.some((size) => !Number.isSafeInteger(size) || size < 0) || count !== data.length) {
     throw fail("shape-mismatch", "write array", `shape [${shape}] must hold its ${data.length} numbers`);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkArgument } from "../../errors.ts";
 import { iterate } from "../../engine.ts";
 import { badFile } from "./bad_data.ts";
 import { gunzip } from "./gzip.ts";
@@ -30,7 +31,9 @@ export function isEncoding(label: string): boolean {
 
 /** Opens a stream, takes off gzip, and makes text UTF-8: what its first bytes say is UTF-16, or all that is encoded otherwise. */
 export async function open(input: Input, encoding?: string): Promise<Opened> {
-  const raw = await withHead(iterate(await input.stream()));
+  const stream = await input.stream();
+  checkArgument("read data", "what input.stream gives", stream, []);
+  const raw = await withHead(iterate(stream));
   try {
     const { head, ...rest } = raw.head[0] === 0x1f && raw.head[1] === 0x8b
       ? await withHead(gunzip(input.name, raw.bytes))

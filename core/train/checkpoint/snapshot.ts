@@ -1,5 +1,6 @@
 /** Writing checkpoints: a snapshot of a training, its text, its file. */
 
+import { ownOptions } from "../../options.ts";
 import { type DataHash, hashDataset } from "../../data/hash.ts";
 import { isPairs } from "../../data/pairs.ts";
 import { checkArgument, fail } from "../../errors.ts";
@@ -78,9 +79,12 @@ export async function withSnapshot<T>(
   });
 }
 
+const PARTS = { model: true, trainer: true, training: true, preprocessing: true, job: true } as const;
+
 /** The model, and the trainer or the training's. */
 function checked(parts: CheckpointParts): Pick<CheckpointParts, "model" | "trainer"> {
   checkArgument("save checkpoint", "parts", parts, ["model"]);
+  ownOptions("save checkpoint", parts, PARTS);
   const { model, training, trainer = training?.trainer } = parts;
   checkArgument("save checkpoint", "model", model, ["stateDict", "device"]);
   return { model, trainer };

@@ -42,6 +42,7 @@ export const HINTS: { readonly [Code in ErrorCode]?: Hint } = {
     advice,
   }),
   "value-missing": withOption(() => "--missing drop leaves it out, --missing zero, mean or last fills it in"),
+  "series-missing": mayBeMark,
   "header-unclear": withOption(() => "--header or --no-header says what it is"),
   "labels-unclear": withOption((flag) =>
     `${flag} if they are those of the steps, --no-${flag.slice(2)} if they are several of the sequence`
@@ -71,7 +72,10 @@ export const HINTS: { readonly [Code in ErrorCode]?: Hint } = {
   }),
   "sequence-inconsistent": withOption(() => "--window N cuts recordings with a label per row into windows"),
   "label-out-of-range": withOption((flag) => `${flag} last takes that of the last row`),
-  "not-a-number": withOption((flag) => `${flag} . or ${flag} , says which is the decimal sign`),
+  "not-a-number": (cause) =>
+    cause.option === "decimal"
+      ? { advice: `${flagOfOption(cause.option)} . or ${flagOfOption(cause.option)} , says which is the decimal sign` }
+      : mayBeMark(cause),
   "file-malformed": withOption((flag) =>
     flag === "--quote" ? `${flag} none if it is text like any other` : `${flag} latin1, or what else it is in`
   ),
@@ -89,6 +93,17 @@ export const HINTS: { readonly [Code in ErrorCode]?: Hint } = {
   "line-too-long": withOption(() => undefined),
   "file-too-large": withOption(() => undefined),
 };
+
+/** A flag's value as it is typed: what begins with a sign of its own stands behind "=". */
+function valueWord(value: string): string {
+  return `${value.startsWith("-") ? "=" : " "}${shellWord(value)}`;
+}
+
+/** That a cell may mark a missing value. */
+function mayBeMark({ option, value, advice }: ErrorCause) {
+  if (option === undefined) return { advice };
+  return { advice: `${flagOfOption(option)}${valueWord(String(value).trim())} if it marks a missing value` };
+}
 
 function wrongValue({ option, expected, value, problem, advice }: ErrorCause) {
   if (option === undefined || expected === undefined) return { problem, advice };

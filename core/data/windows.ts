@@ -5,6 +5,8 @@ import { checkArgument, checkInteger } from "../errors.ts";
 import { log } from "../math.ts";
 import { badData, checkSize } from "./errors.ts";
 import { columnsOf, type ForecastState, type RowRange } from "./forecast_state.ts";
+import { show } from "./readers/bad_data.ts";
+import { markDetails, numberIn } from "./readers/numbers.ts";
 import type { Table } from "./readers/record.ts";
 import { fillMissing, MISSING_ADVICE, type Scaling } from "./scaling.ts";
 
@@ -112,13 +114,16 @@ export class Windows {
   }
 
   /** The columns of a table that are used. */
-  values({ name, columns, values, rows, texts }: Table): Float64Array[] {
+  values({ name, columns, values, rows, texts, place }: Table): Float64Array[] {
     return this.columns.map((column, c) => {
       const at = columns.indexOf(column), known = columns.map((name) => JSON.stringify(name)).join(", ");
       if (at < 0) {
-        const why = texts?.has(column) ? "holds no numbers" : "does not exist";
+        const cells = texts?.get(column), bad = cells?.findIndex((cell) => !isNumeric(cell)) ?? -1;
+        const shown = cells && bad >= 0 ? ` (${place?.(bad) ?? `row ${bad + 1}`}: ${show(cells[bad]!)})` : "";
+        const why = cells ? `holds no numbers${shown}` : "does not exist";
         throw badData("series-missing", `${name}: ${this.quoted(c)} ${why}; columns of numbers: ${known || "none"}`, {
           column,
+          ...shown && markDetails(cells![bad]!),
         });
       }
       if (values[at]?.length !== rows) {
@@ -266,6 +271,11 @@ export class Windows {
     });
     return { x, shape: [N, window, I], rows: Int32Array.from(starts), levels, centers };
   }
+}
+
+/** Whether a cell is a number as far as anybody can tell, or marks a missing one. */
+function isNumeric(cell: string): boolean {
+  return numberIn(cell.replace(",", ".")) !== undefined;
 }
 
 /** A break of the time, in words. */

@@ -11,6 +11,7 @@ import { checkArgument, fail } from "../../errors.ts";
 import { badFile, bare, show } from "./bad_data.ts";
 import { Rows, tooLarge } from "./array_rows.ts";
 import { ByteReader } from "./bytes.ts";
+import { refuseWorkbook } from "./foreign.ts";
 import { ended, turned } from "./ends.ts";
 import { faulty } from "./faults.ts";
 import { type NpyArray, type NpyHead, writeNpy } from "./npy.ts";
@@ -39,7 +40,7 @@ const isTurned = ({ layout }: ReadOptions, { shape }: NpyHead) => layout === "nc
 function checkShape({ x, labels, lengths, options }: Parts): { count: number; steps: number; channels: number } {
   const { shape, isText } = x.head, dimensions = shape.length;
   if (isText ? dimensions !== 1 : dimensions !== 2 && dimensions !== 3) {
-    const wanted = isText ? "(N), strings," : "(N, T) or (N, T, I)";
+    const wanted = isText ? "(N) of strings" : "(N, T) or (N, T, I)";
     throw badFile("array-shape", x.name, `shape must be ${wanted}, got [${shape}]`, { value: shape });
   }
   const turned = isTurned(options, x.head);
@@ -209,6 +210,7 @@ export async function readNpzRecords(
     if (entries.has(key)) throw badFile("file-malformed", name, `it has two arrays that are called ${bare(key)}`);
     entries.set(key, entry);
   }
+  refuseWorkbook(name, [...entries.keys()]);
   const have = [...entries.keys()].slice(0, 8).map(bare).join(", ") || "nothing";
   let left = limit;
   const rows = async (key: string) => {
@@ -245,7 +247,8 @@ export async function readNpzRecords(
   const lengths = lengthsKey === undefined ? undefined : await lengthsOf(await rows(lengthsKey), limit);
   const all = { x, labels, lengths, options };
   checkShape(all);
-  const used = [parts?.train, parts?.test].flatMap((of) => Object.values(of ?? {}));
+  const own = [xKey, yKey, lengthsKey].filter((key) => key !== undefined);
+  const used = [own, ...[parts?.train, parts?.test].map((of) => Object.values(of ?? {}))].flat();
   const others = keys.filter((key) => !used.includes(key)).map(bare);
   const read = [`x is ${bare(xKey)}`, ...yKey === undefined ? [] : [`y is ${bare(yKey)}`]].join(", ");
   const rest = others.length ? `; ${others.join(", ")} left out` : "";
@@ -253,7 +256,7 @@ export async function readNpzRecords(
     format: "npz",
     records: records(all),
     ...parts && { hasTest: true },
-    ...part && { notes: [`${name}: ${read}${rest}`] },
+    notes: part ? [`${name}: ${read}${rest}`] : others.length ? [`${name}: ${others.join(", ")} left out`] : [],
   };
 }
 

@@ -64,13 +64,17 @@ export function findColumn(file: string, names: readonly string[], column: strin
       advice: `${option} asks for it`,
     });
   }
-  const known = names.filter((name) => name).slice(0, 8).map(bare).join(", ");
-  const have = known ? `, only ${known}${names.length > 8 ? ", …" : ""}` : "";
-  throw badFile("column-missing", file, `there is no column ${bare(String(column))}${have}`, {
+  throw badFile("column-missing", file, `there is no column ${bare(String(column))}${onlyThese(names)}`, {
     option,
     column: String(column),
     advice: `${option} asks for it`,
   });
+}
+
+/** The names there are, behind what is missing among them. */
+export function onlyThese(names: readonly string[]): string {
+  const known = names.filter((name) => name).slice(0, 8).map(bare).join(", ");
+  return known ? `, only ${known}${names.length > 8 ? ", …" : ""}` : "";
 }
 
 /** The last column that is called like a label, if any. */

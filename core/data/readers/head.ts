@@ -4,8 +4,9 @@
  * @module
  */
 
-import { badFile } from "./bad_data.ts";
+import { badFile, show } from "./bad_data.ts";
 import { checkNames } from "./columns.ts";
+import { isDecimal } from "./decimals.ts";
 import type { Lines } from "./lines.ts";
 import { NumberFormat } from "./number_format.ts";
 import type { ReadOptions } from "./record.ts";
@@ -69,6 +70,18 @@ function looksLikeData(cells: readonly string[]): boolean {
   return step <= 0 || cells.some((cell, i) => i > 0 && Number(cell) - Number(cells[i - 1]!) !== step);
 }
 
+/** A cell of a first line that other lines have in the same place, where few different ones are: a class, and no name. */
+function comesAgain(cells: readonly string[], others: readonly (readonly string[])[]): string | undefined {
+  const names = cells.map((cell) => cell.trim());
+  // A head that comes again, as where files are joined, is none.
+  const rows = others.filter((row) => row.length === cells.length && row.some((cell, i) => cell.trim() !== names[i]));
+  return names.find((name, i) => {
+    if (name === "" || isDecimal(name)) return false;
+    const column = rows.map((row) => row[i]!.trim());
+    return column.filter((cell) => cell === name).length > 1 && 2 * new Set(column).size <= rows.length;
+  });
+}
+
 /** Reads the names of the columns. */
 export async function readHead(lines: Lines, options: ReadOptions, limit: number): Promise<Head> {
   const { name } = lines;
@@ -97,8 +110,10 @@ export async function readHead(lines: Lines, options: ReadOptions, limit: number
   }
   const cells = (await rows.next())!, line = rows.number;
   if (rows.fault) throw rows.fault;
-  if (options.header === undefined && looksLikeData(cells)) {
-    throw badFile("header-unclear", name, `line ${line} looks like data, not like names of columns`, {
+  const again = options.header === undefined && comesAgain(cells, lines.atHand(LOOKED_AT).map(cellsOf));
+  if (options.header === undefined && (looksLikeData(cells) || again)) {
+    const why = again ? `: ${show(again)} stands below too` : "";
+    throw badFile("header-unclear", name, `line ${line} looks like data, not like names of columns${why}`, {
       option: "header",
       advice: "say whether it is one (header: true or false)",
     });

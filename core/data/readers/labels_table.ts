@@ -6,10 +6,11 @@
 
 import { badFile, bare } from "./bad_data.ts";
 import { ownOptions } from "../../options.ts";
-import { called, findColumn, guessId, guessLabel } from "./columns.ts";
+import { called, findColumn, guessId, guessLabel, onlyThese } from "./columns.ts";
 import { readHead } from "./head.ts";
 import { Lines } from "./lines.ts";
 import { isNoLabel } from "./numbers.ts";
+import { refuseForeign } from "./foreign.ts";
 import { open } from "./open.ts";
 import { checkInput, checkOptions, type OptionType } from "./read.ts";
 import type { Input, ReadOptions, SequenceRecord } from "./record.ts";
@@ -59,8 +60,12 @@ export async function readLabelsTable(
   checkInput(input);
   const own = ownOptions("read data", given), { labelColumns, groupColumn, optionalLabels, ...options } = own;
   checkOptions(input.name, { ...own, key }, { ...OPTIONS, key: "column" });
-  const limit = 2 ** 24, { bytes, close } = await open(input, options.encoding), { name } = input;
+  const limit = 2 ** 24, { head, bytes, close } = await open(input, options.encoding), { name } = input;
   try {
+    refuseForeign(name, head, "csv");
+    if (head[0] === 0x7b || head[0] === 0x5b) {
+      throw badFile("file-unsupported", name, "a table of labels must be csv, got json", { value: "json" });
+    }
     const { rows, names, format } = await readHead(new Lines(name, bytes, limit), options, limit);
     rows.dropsBlankEnd = true;
     const keyed = key === undefined ? guessId(names) : findColumn(name, names, key, "key");
@@ -74,7 +79,7 @@ export async function readLabelsTable(
     const columns = labelColumns?.map((column) => findColumn(name, names, column, "labelColumns")) ??
       (guess === undefined ? [] : [guess]);
     if (!columns.length) {
-      throw badFile("label-column-unknown", name, "no column is called label, class, y or target", {
+      throw badFile("label-column-unknown", name, `no column is called label, class, y or target${onlyThese(names)}`, {
         option: "labelColumns",
         advice: "name it (labelColumns)",
       });

@@ -5,7 +5,7 @@
  */
 
 import { badFile } from "./bad_data.ts";
-import { called, findColumn, guessId, guessLabel } from "./columns.ts";
+import { called, findColumn, guessId, guessLabel, onlyThese } from "./columns.ts";
 import { blankColumns, type Head, unnamed } from "./head.ts";
 import { lasting } from "./reading.ts";
 import type { Input, Reading, ReadOptions } from "./record.ts";
@@ -94,7 +94,7 @@ export function layOut(
   } else {
     const guess = input.label === undefined ? guessLabel(names) : undefined;
     if (guess === undefined && !options.optionalLabels && input.label === undefined) {
-      throw badFile("label-column-unknown", file, "no column is called label, class, y or target", {
+      throw badFile("label-column-unknown", file, `no column is called label, class, y or target${onlyThese(names)}`, {
         option: "labelColumns",
         advice: "name it (labelColumns)",
       });

@@ -1,5 +1,5 @@
 /**
- * Text to lines, LF or CRLF.
+ * Text to lines, LF or CRLF, or CR alone.
  *
  * @module
  */
@@ -47,9 +47,11 @@ export class Lines {
   async fill(): Promise<boolean> {
     const text = await this.#blocks.next();
     if (text === undefined) return false;
-    this.#lines = text.split("\n");
+    // As on old Macs: a file of more than one line without any LF.
+    const end = this.number === 0 && this.#next === 0 && /\r[^\r\n]/.test(text) && !text.includes("\n") ? "\r" : "\n";
+    this.#lines = text.split(end);
     // What follows the last line's end is no line.
-    this.#isOpen = !text.endsWith("\n");
+    this.#isOpen = !text.endsWith(end);
     if (!this.#isOpen) this.#lines.pop();
     this.#next = 0;
     return true;
@@ -67,6 +69,11 @@ export class Lines {
       if (!await this.fill()) break;
       this.#lines = [...left, ...this.#lines];
     }
+    return this.atHand(count);
+  }
+
+  /** Those of the next lines that are here already, at most `count`; they stay the next. */
+  atHand(count: number): string[] {
     return this.#lines.slice(this.#next, this.#next + count).map((line) =>
       line.endsWith("\r") ? line.slice(0, -1) : line
     );

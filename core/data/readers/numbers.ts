@@ -21,6 +21,10 @@ export function isMissing(cell: string): boolean {
   return MISSING.has(cell.trim().toLowerCase());
 }
 
+/** What people and programs write where a value is missing, and nothing else by it: signs alone, errors of Excel, words. */
+const LIKE_MARKS =
+  /^[^\p{L}\p{N}]+$|^#[\p{L}/0]+[!?]?$|^(nil|void|missing|unknown|blank|empty|err(or)?|bad|fail|n\.a\.?|k\.a\.?)$/iu;
+
 const INFINITE = /^\s*[+-]?(inf|infinity|∞)\s*$/i;
 
 /** Half a step above the greatest float32: what is below rounds to a finite one. */
@@ -49,6 +53,16 @@ function isPrefixed(cell: string): boolean {
   return (first <= 32 || first > 57) && /^\s*0[xbo]/i.test(cell);
 }
 
+/** Details of an error about a cell that may be a mark of a missing value, if it may. */
+export function markDetails(cell: string): ErrorDetails | undefined {
+  if (!LIKE_MARKS.test(cell.trim()) || cell.includes(",")) return undefined;
+  return {
+    value: cell,
+    option: "missingValues",
+    advice: "if it marks a missing value, say so (missingValues)",
+  };
+}
+
 /**
  * What is wrong with a cell that {@linkcode numberIn} does not take.
  *
@@ -68,7 +82,8 @@ export function badNumber(
       column: details.column,
     });
   }
-  return badFile(code, file, `${where} must be a number, got ${show(cell)}`, { value: cell, ...details });
+  const mark = markDetails(cell), all = { value: cell, ...details, ...mark };
+  return badFile(mark ? "not-a-number" : code, file, `${where} must be a number, got ${show(cell)}`, all);
 }
 
 /** Whether a number is one that training can take. */

@@ -10,6 +10,7 @@ import { errorCause } from "../../errors.ts";
 import { ownOptions } from "../../options.ts";
 import { badFile, show } from "./bad_data.ts";
 import { findColumn } from "./columns.ts";
+import { refuseForeign } from "./foreign.ts";
 import { readHead } from "./head.ts";
 import { what } from "./json.ts";
 import { Lines } from "./lines.ts";
@@ -127,6 +128,7 @@ async function* pairsOf(
         name: format,
       });
     }
+    refuseForeign(name, head, format);
     const options = pairsReadAs(format, given, asked, before);
     found.reading = pairReading(format, options);
     const records = format === "csv"

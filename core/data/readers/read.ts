@@ -11,6 +11,7 @@ import { badFile } from "./bad_data.ts";
 import { Blocks } from "./blocks.ts";
 import { Lines } from "./lines.ts";
 import { NumberFormat } from "./number_format.ts";
+import { refuseForeign } from "./foreign.ts";
 import { isEncoding, open } from "./open.ts";
 import {
   type Format,
@@ -274,6 +275,7 @@ export async function readSuited(
   try {
     if (!head.length) throw badFile("file-empty", name, "the file is empty");
     let format: Format | undefined = given.format ?? formatOf(name) ?? formatOfBytes(head);
+    refuseForeign(name, head, format ?? "text");
     const lines = format === "json" || format === "npy" || format === "npz" ? undefined : new Lines(name, bytes, limit);
     format ??= formatOfLine(await lines!.peek() ?? "", input, given, before);
     const options = suited(name, format, readAs(format, given, asked, before?.reading), asked);
@@ -358,6 +360,7 @@ export async function readSuitedTable(
   try {
     if (!head.length) throw badFile("file-empty", input.name, "the file is empty");
     const format = given.format ?? formatOf(input.name) ?? formatOfBytes(head) ?? "csv";
+    refuseForeign(input.name, head, format);
     const own = readAs(format, given, asked, before);
     const options = format === "csv" || format === "npy" ? suited(input.name, format, own, asked, true) : own;
     const reading = lasting(format, { ...options, featureColumns: undefined });

@@ -56,7 +56,9 @@ const LASTING: Readonly<Record<LastingOption, Check>> = {
 export const LASTING_OPTIONS = Object.keys(LASTING) as readonly LastingOption[];
 
 /** What of the options of a reading holds for other files of the same kind. */
-export function lasting(format: Format, options: ReadOptions): Reading {
+export function lasting(format: Format, given: ReadOptions): Reading {
+  const marks = given.missingValues && [...new Set(given.missingValues)];
+  const options: ReadOptions = { ...given, ...marks && { missingValues: marks } };
   const kept = LASTING_OPTIONS.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
   return { format, ...Object.fromEntries(kept) };
 }

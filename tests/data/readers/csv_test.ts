@@ -19,7 +19,11 @@ Deno.test("readRecords() takes the label columns that it is told, by name or pla
   assert.deepEqual((await read("a.csv", text, { labelColumns: [] })).map(short), [[[1, 2, 3]]]);
   const picked = await read("a.csv", text, { labelColumns: ["b"], featureColumns: ["c", "a"] });
   assert.deepEqual(picked.map(short), [[[3, 1], "2"]]);
-  await assertFails("a.csv", text, "no column is called label, class, y or target: name it (labelColumns)");
+  await assertFails(
+    "a.csv",
+    text,
+    "no column is called label, class, y or target, only a, b, c: name it (labelColumns)",
+  );
   await assertFails("a.csv", text, "there is no column d, only a, b, c: labelColumns asks for it", {
     labelColumns: ["d"],
   });

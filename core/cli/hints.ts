@@ -43,6 +43,7 @@ export const HINTS: { readonly [Code in ErrorCode]?: Hint } = {
   }),
   "value-missing": withOption(() => "--missing drop leaves it out, --missing zero, mean or last fills it in"),
   "series-missing": mayBeMark,
+  "shape-mismatch": withOption((flag) => `${flag} ntc or ${flag} nct, if steps and channels are the other way round`),
   "header-unclear": withOption(() => "--header or --no-header says what it is"),
   "labels-unclear": withOption((flag) =>
     `${flag} if they are those of the steps, --no-${flag.slice(2)} if they are several of the sequence`

@@ -216,7 +216,14 @@ export class Numbers {
       throw badData(
         "shape-mismatch",
         `${place}: there must be ${channels} channel${channels === 1 ? "" : "s"}, got ${record.channels}`,
-        { name: "channels", value: record.channels },
+        {
+          name: "channels",
+          value: record.channels,
+          ...(steps === channels || record.channels > 4 * steps) && {
+            option: "layout",
+            advice: "steps and channels may be the other way round (layout)",
+          },
+        },
       );
     }
     if (values.length !== steps * channels) {

@@ -11,6 +11,7 @@ import { amend, errorCause } from "../errors.ts";
 import type { DataJob } from "./data_options.ts";
 import { flagFor, type GivenOptions, UsageError } from "./options.ts";
 import { askedOf, column, isText, like, readOptions, STDIN, windowsOf } from "./reading_options.ts";
+import { piped } from "./piped.ts";
 import { smallClasses } from "./small_classes.ts";
 import { refuseUnsuited, type Traits } from "./suits.ts";
 import { nameOf, plural } from "./words.ts";
@@ -93,16 +94,19 @@ export async function openRecords(
 }
 
 async function openNamed(
-  input: Input,
-  options: ReadOptions,
+  given: Input,
+  asGiven: ReadOptions,
   known: ColumnNames,
   asked: ReadonlySet<string>,
 ): Promise<RecordSource> {
-  const { reading } = known, { sequenceColumn, sequencePerFile } = { ...reading, ...options };
+  const { reading } = known, { sequenceColumn, sequencePerFile } = { ...reading, ...asGiven };
   const isLong = sequenceColumn !== undefined || sequencePerFile === true;
   const names = isLong ? known.channelNames : known.stepNames, before = reading && { reading, names };
-  const isSaid = options.header === false || options.featureColumns || options.textColumn !== undefined;
-  if (!names || isSaid) return await readSuited(input, options, asked, before);
+  const isSaid = asGiven.header === false || asGiven.featureColumns || asGiven.textColumn !== undefined;
+  if (!names || isSaid) return await readSuited(given, asGiven, asked, before);
+  // What comes but once is looked at first: JSON has no columns.
+  const { input, format: told } = asGiven.format ? { input: given } : await piped(given, false);
+  const options: ReadOptions = { ...asGiven, ...told && { format: "json" } };
   let format = options.format ?? formatOf(input.name);
   if (format === undefined && !isOnce(input)) {
     const { format: found, records } = await readSuited(input, options, asked, before);
@@ -213,7 +217,8 @@ export async function loadRecords(
   notes.push(...smallClasses(inputs, ends), ...table?.notes ?? [], ...windows?.notes ?? []);
   labelNames = table?.labelNames ?? labelNames;
   if (!records.length) {
-    const why = windows?.notes.length ? `: ${windows.notes.join("; ")}` : "";
+    const rows = stepNames ? ": --sequence-column NAME or --sequence-per-file if a row is a step" : "";
+    const why = windows?.notes.length ? `: ${windows.notes.join("; ")}${rows}` : "";
     throw new Error(`cannot ${source.action}: there is no sequence in ${paths.map(pathName).join(", ")}${why}`);
   }
   const files = new Uint32Array(ends.length > 1 ? records.length : 0);

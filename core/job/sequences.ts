@@ -17,6 +17,7 @@ import { describePredictions } from "../report/describe.ts";
 import type { DataJob } from "./data_options.ts";
 import { chooseLoss, type ChosenLoss } from "./loss.ts";
 import { type FileJob, flagFor, UsageError } from "./options.ts";
+import { recordRemarks } from "./record_remarks.ts";
 import { type DataSource, leftOutLine, type Loaded, loadRecords, pathName, type ReadData } from "./read_data.ts";
 import { suitedOptions } from "./suits.ts";
 import type { NamedTraining, TestData, Trained, TrainingData } from "./training_data.ts";
@@ -42,10 +43,11 @@ export async function* sequences(
   read.refuseUnsuited({ input });
   const task = job.preparation.task as Task | undefined, name = job.files.data.map(pathName).join(", ");
   const divided = { ...loaded, name, test: test?.records, task };
+  const remarks = recordRemarks(loaded, name);
   for (const division of divideRecords(divided, job.division, seed)) {
     const fitted = pipeline ?? Pipeline.fit(division.train, pipelineOptions(job, loaded));
     read.refuseUnsuited({ input, task: fitted.task });
-    const notes = [...loaded.notes, ...test?.notes ?? []];
+    const notes = [...loaded.notes, ...test?.notes ?? [], ...remarks];
     if (loaded.hasTest && !test) notes.push("the test data of the file are left out: another way to test is asked for");
     const data = sequenceData(fitted, division, job, chooseLoss(training, fitted), notes);
     yield { name: division.name, data };

@@ -1,11 +1,12 @@
 /** Records in files, one file after the other, for predictions. */
 
 import type { Pipeline } from "../data/pipeline.ts";
-import type { Format, Input, RecordSource, SequenceRecord } from "../data/readers/record.ts";
+import type { Input, RecordSource, SequenceRecord } from "../data/readers/record.ts";
 import { type RecordingOptions, RecordingWindows } from "../data/recordings.ts";
 import { errorCause } from "../errors.ts";
 import type { DataJob } from "./data_options.ts";
-import { type DataSource, isOnce, openRecords, partsOf } from "./read_data.ts";
+import { piped } from "./piped.ts";
+import { type DataSource, openRecords, partsOf } from "./read_data.ts";
 import { askedOf, isText, like, readOptions, windowsOf } from "./reading_options.ts";
 import { plural } from "./words.ts";
 
@@ -83,33 +84,5 @@ function inWindows(opened: RecordSource, options: RecordingOptions): RecordSourc
     get notes() {
       return [...opened.notes ?? [], ...windows.notes];
     },
-  };
-}
-
-/**
- * The format of what comes in, where its name does not tell: JSON Lines, a sequence or an object a line, unless the first
- * bytes are of something else. They are looked at, and still come.
- *
- * @param isText Whether it is text, a line each, if it is no JSON.
- */
-async function piped(input: Input, isText: boolean): Promise<{ input: Input; format?: Format }> {
-  if (!isOnce(input)) return { input };
-  const stream = (await input.stream())[Symbol.asyncIterator](), pieces: Uint8Array[] = [];
-  let text = "";
-  // The first two signs tell "[[1, 2], …", a sequence, from "[{", a list of records.
-  for (const decoder = new TextDecoder(); !/^[^[]|^\[\s*\S/.test(text);) {
-    const { done, value } = await stream.next();
-    if (done) break;
-    pieces.push(value);
-    text = (text + decoder.decode(value, { stream: true })).replace(/^\ufeff?\s+/, "");
-  }
-  async function* all() {
-    yield* pieces.splice(0);
-    for (let next = await stream.next(); !next.done; next = await stream.next()) yield next.value;
-  }
-  const isLine = text.startsWith("{") || /^\[\s*[^\s{]/.test(text), isList = /^\[\s*\{/.test(text);
-  return {
-    input: { ...input, stream: all },
-    ...isLine ? { format: "jsonl" } : isList ? { format: "json" } : isText ? { format: "text" } : {},
   };
 }

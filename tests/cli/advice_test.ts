@@ -48,6 +48,10 @@ const FILES: Readonly<Record<string, string | Uint8Array>> = {
     const y = Array.from({ length: 2 + n % 3 }, (_, t) => label(n * t));
     return JSON.stringify({ x: y.map((_, t) => [t * n % 5]), y });
   }),
+  "turned.jsonl": rows("", (n) => {
+    const channel = Array.from({ length: 20 + n % 5 }, (_, t) => t * n % 7);
+    return JSON.stringify({ x: [channel, channel, channel], y: label(n) });
+  }),
   "few.csv": rows("label,a,b", (n) => `${label(n)},${n},1`, 2),
 };
 
@@ -84,6 +88,7 @@ const CASES: readonly (readonly [code: string, line: string, ...advised: string[
   ["file-malformed", "latin.txt --tokens words", "--encoding latin1"],
   ["sequence-repeated", "again.csv", "--sequence-column id"],
   ["label-unknown", "counts.csv", "--task regression"],
+  ["shape-mismatch", "turned.jsonl", "--layout nct"],
   ["too-few-items", "few.csv", "--test-split 0"],
   ["row-width", "three.tsv --task seq2seq", "--source-column 0 --target-column 1"],
   ["target-too-long", "pairs.tsv --task seq2seq --max-target-length 2", "--max-target-length 9"],

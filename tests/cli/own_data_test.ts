@@ -593,3 +593,16 @@ Deno.test("what was found out about the files of training holds for those of pre
   assertFails({ ...point!, out: "" }, 1, /must be a number with a decimal comma, got "1.25"/);
   assert.equal(json!.out, plain!.out.replaceAll("new.txt", "new.jsonl"));
 });
+
+Deno.test("a list of JSON from a pipe is scored by a model of a table with names", async () => {
+  await using place = await Place.make();
+  const values = Array.from({ length: 20 }, (_, n) => [n % 5, n % 3, n % 2]);
+  place.write("wide.csv", ["a,b,label", ...values.map((row) => row.join(",")), ""].join("\n"));
+  assertWorks(await place.run("train wide.csv --epochs 1 --quiet --checkpoint ck"));
+  const list = JSON.stringify(values.map(([a, b, label]) => ({ x: [a, b], y: label })));
+  const [file, piped] = await Promise.all([
+    place.run("evaluate ck/last.json wide.csv"),
+    place.run("evaluate ck/last.json -", list),
+  ]);
+  assert.deepEqual(piped, file);
+});

@@ -1,7 +1,7 @@
 /** Records in files, one file after the other, for predictions. */
 
 import type { Pipeline } from "../data/pipeline.ts";
-import type { Input, RecordSource, SequenceRecord } from "../data/readers/record.ts";
+import type { RecordSource, SequenceRecord } from "../data/readers/record.ts";
 import { type RecordingOptions, RecordingWindows } from "../data/recordings.ts";
 import { errorCause } from "../errors.ts";
 import type { DataJob } from "./data_options.ts";

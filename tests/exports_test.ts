@@ -478,6 +478,28 @@ Deno.test("what stands within an argument is looked at before it is used", async
   await refused(type, "writeNpy", { shape: [1n], data: Float32Array.of(1) });
 });
 
+Deno.test("a training whose callback fails ends with its error, leaves no other, and continues to the same bits", async () => {
+  const whole = await createModel(CONFIG, { seed: 1 });
+  await library.train(whole, DATA, { epochs: 3, batchSize: 5 });
+  const failures = [() => Promise.reject(new Error("mine")), () => {
+    throw new Error("mine");
+  }];
+  for (const hook of ["onBatch", "onEpoch"] as const) {
+    for (const failure of failures) {
+      using one = await createModel(CONFIG, { seed: 1 });
+      let calls = 0;
+      const called = () => ++calls === 2 ? failure() : undefined;
+      const run = new library.Training(one, DATA, { epochs: 3, batchSize: 5, [hook]: called });
+      await assert.rejects(run.run(), { message: "mine" }, hook);
+      await new Promise((resolve) => setTimeout(resolve));
+      assert.deepEqual(stray, [], hook);
+      await run.run();
+      assert.deepEqual(await one.stateDict(), await whole.stateDict(), hook);
+    }
+  }
+  whole.dispose();
+});
+
 Deno.test("a training that is resumed refuses what its checkpoint says, and what does not exist", async () => {
   const one = await library.parseCheckpoint(TEXT),
     refused = (options: object, code: string) =>

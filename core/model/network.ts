@@ -92,7 +92,8 @@ export function resolveNetwork(network: Network): ResolvedNetwork {
     }
     if (names.has(name)) throw wiring(name, "another layer has the same name", "give each layer a name of its own");
     names.add(name);
-    const parts = name.split("."), outer = parts.map((_, i) => parts.slice(0, i).join(".")).find((n) => all.has(n));
+    const parts = name.split("."),
+      outer = parts.map((_, i) => parts.slice(0, i).join(".")).find((n) => n && all.has(n));
     if (outer !== undefined) {
       throw wiring(name, `its name is inside layer "${outer}", as if it were its parameter`, "rename one of them");
     }

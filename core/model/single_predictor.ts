@@ -62,6 +62,7 @@ export class SinglePredictor implements Predictor {
   }
 
   stream(): PredictionStream {
+    this.#network.device.check();
     return (this.#streams ??= new Streams(this.#network.again())).open();
   }
 

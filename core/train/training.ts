@@ -69,6 +69,8 @@ export class Training {
   readonly #rates: LearningRates;
   readonly #earlyStopping: EarlyStopping | undefined;
   #position: Position;
+  /** The error of an `onBatch`: the update is completed first, so that training can be resumed. */
+  #failed: { readonly error: unknown } | undefined;
   #atUpdate: (() => void | Promise<void>) | undefined;
   #bestParameters?: StateDict;
   #isRunning = false;
@@ -189,6 +191,7 @@ export class Training {
       await this.prepare();
       const trains = !this.finished;
       while (!this.finished) await this.#epoch();
+      this.#throwFailed();
       await this.#restoreBest();
       if (trains) await this.#checkParameters("the last update");
       return this.#history.records;
@@ -307,20 +310,29 @@ export class Training {
     };
   }
 
+  /** Ends with the error of an `onBatch`, if one failed, once. */
+  #throwFailed(): void {
+    const failed = this.#failed;
+    this.#failed = undefined;
+    if (failed) throw failed.error;
+  }
+
   /** Trains on the batches of the current epoch that are still to do. */
   async #batches(): Promise<void> {
     const { onBatch, signal } = this.#given, { epoch, batch: first } = this.#position;
     const { session } = internalsOf(this.model), { stepsAhead } = session.device, sums = new EpochSums(this.#position);
-    /** The error that `onBatch` threw: the update is completed first, so that training can be resumed. */
-    let failed: { readonly error: unknown } | undefined;
+    const onError = (error: unknown) => void (this.#failed ??= { error });
     const queue = new ResultQueue<StepResult>(this.trainer, stepsAhead, (result) => {
       const batch = sums.position.batch + 1, { learningRate, update } = this.#updateOf(epoch, batch);
       sums.add(result, update);
-      if (failed) return;
+      if (this.#failed) return;
       try {
-        onBatch?.({ epoch: epoch + 1, batch, batches: this.#source.length, loss: result.loss, learningRate });
+        const progress = { epoch: epoch + 1, batch, batches: this.#source.length, loss: result.loss, learningRate };
+        const made: unknown = onBatch?.(progress);
+        // Nobody waits for a promise, but its error is the training's too.
+        if (made instanceof Promise) made.catch(onError);
       } catch (error) {
-        failed = { error };
+        onError(error);
       }
     });
     const settle = async () => {
@@ -333,14 +345,14 @@ export class Training {
     let begun = first;
     for (const batch of this.#source.batches(epoch, first)) {
       const how = this.#updateOf(epoch, ++begun), { weights } = batch;
-      session.stops = signal?.aborted || failed !== undefined;
+      session.stops = signal?.aborted || this.#failed !== undefined;
       const step = await this.trainer.begin(batch, batch.targets, { weights, ...how });
       const anomaly = await detector?.check(batch, await step.result, how);
       if (anomaly) throw diverged(`in epoch ${epoch + 1}, batch ${begun}, ${anomaly}`);
       await queue.add(step);
       await this.#yielder.yieldIfDue();
       if (!how.update) continue;
-      if (this.#isShared ? session.toStop : signal?.aborted || failed) break;
+      if (this.#isShared ? session.toStop : signal?.aborted || this.#failed) break;
       if (!this.#atUpdate) continue;
       await settle();
       const run = this.#atUpdate;
@@ -348,7 +360,7 @@ export class Training {
       await run();
     }
     await settle();
-    if (failed) throw failed.error;
+    this.#throwFailed();
     if (!this.#isShared) signal?.throwIfAborted();
     else if (session.toStop) throw signal?.aborted ? signal.reason : STOPPED_ELSEWHERE;
   }

@@ -269,6 +269,11 @@ const MISTAKES: Record<string, { build: (layers: Layers) => unknown; says: RegEx
     layer: "out put",
     says: /layer "out put": its name must be letters, digits, _ and dots/,
   },
+  "an empty name": {
+    build: ({ numbers, linear }) => linear("", numbers("x", 3), 4),
+    layer: "",
+    says: /layer "": its name must be letters, digits, _ and dots/,
+  },
   "a layer that nothing reads": {
     build: ({ numbers, linear }) => {
       const x = numbers("x", 3);

@@ -121,4 +121,9 @@ Deno.test("a stream ends with its predictor", async () => {
   const predictor = await createPredictor(model), stream = predictor.stream();
   predictor.dispose();
   assert.throws(() => stream.push(Float32Array.of(1)), { name: "TypeError", message: /disposed/ });
+  const other = await createPredictor(model);
+  other.dispose();
+  for (const gone of [predictor, other]) {
+    assert.throws(() => gone.stream(), { name: "TypeError", message: /disposed/ });
+  }
 });

@@ -44,6 +44,16 @@ function askedOf({ given: { files, columns, forecast } }: DataSource): ReadonlyS
   return new Set([...names, ...targetColumns === undefined ? [] : ["targetColumn"]]);
 }
 
+/** Refuses what says where pairs are in a file, where none is read so: the lines of two files are whole texts. */
+function refuseColumns({ given: { files, columns, forecast, pairs } }: DataSource): void {
+  if (files.testData && !(pairs.targetFile && pairs.testTargetFile)) return;
+  const { format, delimiter, header, quote } = files, { sourceColumn } = columns, { targetColumns } = forecast;
+  const asked = { format: format === "text" ? undefined : format, delimiter, header, quote };
+  const idle = Object.entries(asked).find(([, value]) => value !== undefined)?.[0] ??
+    (sourceColumn !== undefined ? "source-column" : targetColumns && "target-column");
+  if (idle !== undefined) throw new UsageError(`--${idle} is for pairs in one file: leave it out with --target-file`);
+}
+
 /**
  * Reads all pairs of some files.
  *
@@ -62,11 +72,12 @@ export async function loadPairs(
   if (targetFile !== undefined && inputs.length !== 1) {
     throw new UsageError(`--target-file goes with one file, got ${inputs.length}`);
   }
+  if (targetFile !== undefined) refuseColumns(source);
   let reading = before;
   for (const [file, input] of inputs.entries()) {
     const read = targetFile === undefined
       ? readSuitedPairs(input, options, askedOf(source), reading)
-      : readParallel(input, source.file(targetFile), options);
+      : readParallel(input, source.file(targetFile), { encoding: options.encoding });
     for await (const record of read) {
       records.push(record);
       files.push(file);

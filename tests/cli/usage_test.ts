@@ -258,7 +258,7 @@ const ROWS: readonly (readonly [refused: string, advice: string, ...done: string
   ],
   [
     "mpirun train wide.csv --wide",
-    "cannot be one of several processes: leave it out",
+    "type deno run",
     "train wide.csv",
   ],
   ["mpirun train wide.csv --gpu", "several processes train on the CPU", "train wide.csv"],
@@ -348,6 +348,12 @@ const ROWS: readonly (readonly [refused: string, advice: string, ...done: string
     "train sources.txt --task seq2seq --target-file targets.txt",
   ],
   [
+    "train sources.txt --task seq2seq --target-file targets.txt --source-column 0",
+    "is for pairs in one file: leave it out with --target-file",
+    "train sources.txt --task seq2seq --target-file targets.txt",
+    "train sources.txt --task seq2seq --target-file targets.txt --format text",
+  ],
+  [
     "train sources.txt --task seq2seq --target-file targets.txt --test-target-file targets.txt",
     "--test-target-file needs --test-data FILE",
     "train sources.txt --task seq2seq --target-file targets.txt --test-target-file targets.txt --test-data sources.txt",
@@ -378,6 +384,11 @@ const ROWS: readonly (readonly [refused: string, advice: string, ...done: string
     "predict pairs/best.json --input pairs.csv --beam 500",
     "must be at most 11",
     "predict pairs/best.json --input pairs.csv --beam 11",
+  ],
+  [
+    "evaluate numbers/best.json numbers.jsonl --max-answer 2",
+    "--max-answer is for predict where answers are numbers",
+    "predict numbers/best.json --input numbers.jsonl --max-answer 2",
   ],
   [
     "predict pairs/best.json --input pairs.csv --max-answer 3 --min-answer 3",
@@ -598,6 +609,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   "core/cli/main.ts": "of an older Deno: tests/cli/old_deno_test.ts",
   "core/cli/farm.ts": "passes on what another process refused",
   "--wide must start Deno again": "of permissions: tests/cli/wide_test.ts",
+  "launchers give standard input": "several processes take mpirun: tests/fleet",
 };
 
 /** The calls that refuse in a file, by their lines. */

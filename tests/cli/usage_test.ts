@@ -47,6 +47,7 @@ const OWN: Readonly<Record<string, string>> = {
     lines((n) => `p${Math.floor(n / 30)},${n},${["up", "down"][(n % 30 >> 2) % 2]},${n % 7}`, 120),
   "words.csv": "label,text\n" + lines((n) => `${["up", "down"][n % 2]},one new ${n % 3}`),
   "words.tsv": "read\tsaid\n" + lines((n) => `one new ${n}\t${n % 3} three`),
+  "turned.txt": lines((n) => `${["up", "down"][n % 2]}\ttext number ${n}`, 40),
   "sources.txt": lines((n) => `one ${n} two`),
   "targets.txt": lines((n) => `${n % 3} three`),
   "one/ONE_TRAIN.tsv": lines(ucr),
@@ -287,6 +288,11 @@ const ROWS: readonly (readonly [refused: string, advice: string, ...done: string
     "needs labels in the rows, not in --labels-table",
     `${LONG} --label-every-step`,
     "train unlabeled.csv --sequence-column id --time-column at --key key --labels-table labels.csv",
+  ],
+  [
+    "train turned.txt",
+    "--label-column 0 --text-column 1 if the label comes first",
+    "train turned.txt --label-column 0 --text-column 1",
   ],
   ["train x.npy x.npy --label-file y.npy", "goes with one file", X],
   [

@@ -1,7 +1,8 @@
 /** Which files are data, and which classes their names say: the same in folders, in archives and on pages. */
 
 import { iterate } from "../engine.ts";
-import { type Input, isOnce } from "./read_data.ts";
+import { isOnce } from "./piped.ts";
+import type { Input } from "./read_data.ts";
 import { nameOf } from "./words.ts";
 
 /** Files beside data that are about them. */

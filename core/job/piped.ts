@@ -3,6 +3,11 @@
 import type { Format, Input } from "../data/readers/record.ts";
 import { STDIN } from "./reading_options.ts";
 
+/** Whether an input comes but once. */
+export function isOnce(input: Input & { readonly isOnce?: boolean }): boolean {
+  return input.name === STDIN || input.isOnce === true;
+}
+
 /**
  * The format of what comes in, where its name does not tell: JSON Lines, a sequence or an object a line, unless the first
  * bytes are of something else. They are looked at, and still come.
@@ -10,7 +15,7 @@ import { STDIN } from "./reading_options.ts";
  * @param isText Whether it is text, a line each, if it is no JSON.
  */
 export async function piped(input: Input, isText: boolean): Promise<{ input: Input; format?: Format }> {
-  if (input.name !== STDIN) return { input };
+  if (!isOnce(input)) return { input };
   const stream = (await input.stream())[Symbol.asyncIterator](), pieces: Uint8Array[] = [];
   let text = "";
   // The first two signs tell "[[1, 2], …", a sequence, from "[{", a list of records.

@@ -11,17 +11,12 @@ import { amend, errorCause } from "../errors.ts";
 import type { DataJob } from "./data_options.ts";
 import { flagFor, type GivenOptions, UsageError } from "./options.ts";
 import { askedOf, column, isText, like, readOptions, STDIN, windowsOf } from "./reading_options.ts";
-import { piped } from "./piped.ts";
+import { isOnce, piped } from "./piped.ts";
 import { smallClasses } from "./small_classes.ts";
 import { refuseUnsuited, type Traits } from "./suits.ts";
 import { nameOf, plural } from "./words.ts";
 
 export { askedOf, type Input, readOptions, STDIN, windowsOf };
-
-/** Whether an input comes but once: standard input, or what says so. */
-export function isOnce(input: Input & { readonly isOnce?: boolean }): boolean {
-  return input.name === STDIN || input.isOnce === true;
-}
 
 /** A path as it is spoken of. */
 export function pathName(path: string): string {
@@ -106,7 +101,7 @@ async function openNamed(
   if (!names || isSaid) return await readSuited(given, asGiven, asked, before);
   // What comes but once is looked at first: JSON has no columns.
   const { input, format: told } = asGiven.format ? { input: given } : await piped(given, false);
-  const options: ReadOptions = { ...asGiven, ...told && { format: "json" } };
+  const options: ReadOptions = { ...asGiven, ...told && { format: told } };
   let format = options.format ?? formatOf(input.name);
   if (format === undefined && !isOnce(input)) {
     const { format: found, records } = await readSuited(input, options, asked, before);

@@ -127,6 +127,13 @@ Deno.test("hints go by code and details, whatever the library says", () => {
       "ζ: --missing drop leaves it out, --missing zero, mean or last fills it in",
     ],
     ["value-missing", {}, "ζ: η"],
+    ["series-missing", { option: "missingValues", value: "--" }, "ζ: --missing-values=-- if it marks a missing value"],
+    ["series-missing", {}, "ζ: η"],
+    [
+      "shape-mismatch",
+      { option: "layout" },
+      "ζ: --layout ntc or --layout nct, if steps and channels are the other way round",
+    ],
     ["header-unclear", { option: "header" }, "ζ: --header or --no-header says what it is"],
     [
       "labels-unclear",

@@ -108,7 +108,7 @@ Deno.test("a second run on the same path is told, and touches nothing", async ()
     assertFails(
       result,
       1,
-      /^error: cannot write checkpoint "ck\/last\.json": another run \(process \d+, since \S+Z\) writes there; give this one another --checkpoint\n$/,
+      /^error: cannot write checkpoint "ck\/last\.json": another run \(process \d+, since \S+Z\) writes there; give this one another --checkpoint; if mpirun or srun started both, --allow-env --allow-ffi lets them train together\n$/,
     );
   }
   assert.ok(place.read("log.jsonl").length > 0);

@@ -5,7 +5,8 @@ import { systemWords } from "./files.ts";
 import { helpText } from "./help.ts";
 import { lineOf } from "./hints.ts";
 import { UsageError } from "../job/options.ts";
-import { type Arguments, type Command, parseCommandLine } from "./options.ts";
+import { parseCommandLine } from "./arguments.ts";
+import type { Arguments, Command } from "./options.ts";
 import { stderr, stdout } from "./stream.ts";
 import { INTERRUPTED, remark, Terminal } from "./terminal.ts";
 

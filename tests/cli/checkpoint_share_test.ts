@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createModel, formatCheckpoint, sampleDataset, Training } from "../../mod.ts";
 import { CheckpointWriter } from "../../core/cli/checkpoint_writer.ts";
-import { parseCommandLine } from "../../core/cli/options.ts";
+import { parseCommandLine } from "../../core/cli/arguments.ts";
 import { Terminal } from "../../core/cli/terminal.ts";
 import { Place } from "./run.ts";
 

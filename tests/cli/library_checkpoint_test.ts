@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { dataFiles } from "../../core/cli/data_files.ts";
-import { parseCommandLine } from "../../core/cli/options.ts";
+import { parseCommandLine } from "../../core/cli/arguments.ts";
 import { evaluateFiles } from "../../core/job/evaluations.ts";
 import { type NamedPrediction, predictions } from "../../core/job/predictions.ts";
 import {

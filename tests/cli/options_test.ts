@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { helpText } from "../../core/cli/help.ts";
 import { helpOn, WORDS } from "../../core/cli/help_pages.ts";
-import { COMMANDS, EXTRA_FLAGS, parseCommandLine } from "../../core/cli/options.ts";
+import { parseCommandLine } from "../../core/cli/arguments.ts";
+import { COMMANDS, EXTRA_FLAGS } from "../../core/cli/options.ts";
 import { flagFor, flagOf, FLAGS, type Group, JOB_OPTIONS, resolveJob, UsageError } from "../../core/job/options.ts";
 import type { OptionSpec } from "../../core/options.ts";
 

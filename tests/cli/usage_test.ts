@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { flagOfOption, lineOf } from "../../core/cli/hints.ts";
 import { run } from "../../core/cli/main.ts";
-import { parseCommandLine } from "../../core/cli/options.ts";
+import { parseCommandLine } from "../../core/cli/arguments.ts";
 import { stderr, stdout } from "../../core/cli/stream.ts";
 import { writeNpy } from "../../core/data/readers/npy.ts";
 import { IN_PLACE } from "../../core/data/readers/suits.ts";

@@ -7,7 +7,7 @@ import { hashDataset } from "../../core/data/hash.ts";
 import { writeNpz } from "../../core/data/readers/arrays.ts";
 import { type NpyArray, writeNpy } from "../../core/data/readers/npy.ts";
 import { dataFiles } from "../../core/cli/data_files.ts";
-import { parseCommandLine } from "../../core/cli/options.ts";
+import { parseCommandLine } from "../../core/cli/arguments.ts";
 import { resolveJob } from "../../core/job/options.ts";
 import { configOf, trainerOptions } from "../../core/job/training_run.ts";
 import { trainingsOf } from "../../core/job/trainings.ts";

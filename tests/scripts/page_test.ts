@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { parseCommandLine } from "../../core/cli/options.ts";
+import { parseCommandLine } from "../../core/cli/arguments.ts";
 import { fail } from "../../core/errors.ts";
 import { columnWord, commandOf, resumeCommand, wordsOf } from "../../scripts/page/command.ts";
 import { Data } from "../../scripts/page/data.ts";

@@ -12,7 +12,7 @@ import {
   Training,
 } from "../../mod.ts";
 import { openModel } from "../../core/cli/model_files.ts";
-import { parseCommandLine } from "../../core/cli/options.ts";
+import { parseCommandLine } from "../../core/cli/arguments.ts";
 import { Random } from "../../core/random.ts";
 import { readLargeJson, type Wanted } from "../../core/train/checkpoint/large_json.ts";
 import { loadFrom, readStored } from "../../core/train/checkpoint/load.ts";

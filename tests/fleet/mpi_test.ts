@@ -420,7 +420,8 @@ mpiTest("processes that may not read the environment say so, and do not write ov
     unseen.err,
     /^note: if mpirun started this process, it trains by itself: --allow-env --allow-ffi, or -A,/m,
   );
-  const refused = await runMpi(place, 2, `${SMALL} --checkpoint ck`, { permissions });
+  // Long enough that the other has not ended before it starts.
+  const refused = await runMpi(place, 2, `${SMALL} --epochs 20000 --checkpoint ck`, { permissions });
   assertOneError(
     { ...refused, err: refused.err.replaceAll(/^note: .*\n/gm, "") },
     /another run \(.*\) writes there; give this one another --checkpoint; if mpirun or srun started both, --allow-env --a/,

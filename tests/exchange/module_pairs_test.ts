@@ -133,7 +133,7 @@ Deno.test("modules of 24 models of pairs chosen at random have the predictor's b
   }
 });
 
-Deno.test("a network of one's own with a decoder is a module, layers that sum in another order in batches among them", async () => {
+Deno.test("a network of your own with a decoder is a module, layers that sum in another order in batches among them", async () => {
   const network = defineNetwork((layers) => {
     const { tokens, embedding, gru, attention, linear, layerNorm, concat, mean, tanh, decoder } = layers;
     const below = gru("below", layerNorm("norm", embedding("embedding", tokens("x", 9), 5)), { hiddenSize: 6 });
